@@ -48,9 +48,14 @@ def explained(title: Text, entries: Iterable[tuple[Text, Text]]) -> Markup:
     return tag("div", tag("h2", title), rows, cls="um-four")
 
 
+def name_and_note(name: Text, note: Text) -> Markup:
+    """Return a name in bold over small print."""
+    return tag("b", name) + tag("p", note, cls="um-caption")
+
+
 def named(name: Text, note: Text) -> None:
     """Draw a name in bold over small print."""
-    show(tag("b", name), tag("p", note, cls="um-caption"))
+    show(name_and_note(name, note))
 
 
 def tile(picture: str | None, *lines: Text) -> Markup:

@@ -1,15 +1,62 @@
-"""The one table of a page: rows that can be marked and pressed, and cards where it has no room."""
+"""The one list of every page: pages of items, a table whose rows can be marked and pressed, and
+cards where it has no room. What is listed is data: columns, and what a card says."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dashboard.components import cards as heads
+from dashboard.components import controls, typography
+from dashboard.components.markup import Text, show
+from detector.sentences import _
 
 T = TypeVar("T")
 
 _CHOSEN = "rows-chosen"
 _MARKED = ""
 """In the place of a column: the row is marked."""
+
+
+class ListPage(NamedTuple, Generic[T]):
+    """A part of what there is to list; `key` is that of the choice of another part."""
+
+    items: Sequence[T]
+    total: int
+    number: int  # from 1
+    size: int  # items of a full page
+    key: str
+
+    def draw(self) -> None:
+        """Draw which items are shown, and the choice of another page."""
+        first = (self.number - 1) * self.size + 1
+        text = _("{first} to {last} of {total}")
+        last = first + len(self.items) - 1
+        typography.caption(text.format(first=first, last=last, total=self.total), width="content")
+        if self.total > self.size:
+            st.pagination(-(-self.total // self.size), key=self.key)
+
+
+def page(key: str, size: int, fetch: Callable[[int], tuple[Sequence[T], int]]) -> ListPage[T]:
+    """Return the chosen page; `fetch` returns items from an offset on, and how many there are."""
+    number = int(st.session_state.get(key, 1))
+    items, total = fetch((number - 1) * size)
+    if not items and number > 1:  # its last ones were deleted
+        number = st.session_state[key] = max(1, -(-total // size))
+        items, total = fetch((number - 1) * size)
+    return ListPage(items, total, number, size, key)
+
+
+class ListColumn(NamedTuple, Generic[T]):
+    """A column: its heading, what it shows of an item, its width in px or words of Streamlit's, and
+    Streamlit's function for how it looks."""
+
+    heading: str
+    value: Callable[[T], object]
+    width: int | Literal["medium", "large"]
+    look: Callable[..., Any] = st.column_config.TextColumn
 
 
 class RowSelection(NamedTuple, Generic[T]):
@@ -20,54 +67,79 @@ class RowSelection(NamedTuple, Generic[T]):
     by_mark: bool
 
 
-def selected(key: str, items: Sequence[T]) -> RowSelection[T]:
-    """Return what is chosen in the table of that key; Streamlit tells what is chosen, not when."""
-    event = st.session_state.get(key)
-    selection = event["selection"] if event else {}
-    pressed = [(row, column) for row, column in selection.get("cells", ()) if row < len(items)]
-    marked = [row for row in selection.get("rows", ()) if row < len(items)]
-    choices = [*pressed, *((row, _MARKED) for row in marked)]
-    table, known = st.session_state.get(_CHOSEN, ("", []))
-    known = [choice for choice in known if choice in choices] if table == key else []
-    order = [*known, *(choice for choice in choices if choice not in known)]
-    st.session_state[_CHOSEN] = key, order
-    last, how = order[-1] if order else (None, None)
-    return RowSelection(
-        [items[row] for row in marked], None if last is None else items[last], how == _MARKED
-    )
+@dataclass(frozen=True)
+class Collection(Generic[T]):
+    """How items are listed. Keys of tables are one for each order and choice of items."""
 
-
-class TableSpec(NamedTuple):
-    """How items are drawn as a table."""
-
-    rows: Sequence[Mapping[str, object]]  # The cells of each item by column
-    columns: Mapping[str, Any]  # Streamlit's configuration of each column
-    row_height: int  # px
+    name: str  # begins the keys of the table and the cards
+    columns: Mapping[str, ListColumn[T]]
     alt: str
+    title: Callable[[T], str]  # of the box that marks a card
+    card: Callable[[T], Text]
+    action: Callable[[int, T], None]  # Draws the button of a card
+    row_height: int = 35  # px
     pressable: bool = True  # Cells can be pressed; rows can always be marked
 
+    def _box(self, number: int, item: T) -> str:
+        return f"{self.name}-tick-{number}-{self.title(item)}"
 
-def draw(
-    name: str, key: str, items: Sequence[T], table: TableSpec, card: Callable[[int, T], None]
-) -> None:
-    """Draw items as a table and as cards, of which style sheets show one by the page's width.
-    `name` begins the keys of both; `key` is the table's own, one for each order and choice of its
-    items, by which `selected` reads it at the next run."""
-    with st.container(key=f"{name}-table"):
-        st.dataframe(
-            table.rows,
-            hide_index=True,
-            row_height=table.row_height,
-            height=table.row_height * len(items) + 40,
-            column_config=dict(table.columns),
-            on_select="rerun",
-            selection_mode=["multi-row", "single-cell"] if table.pressable else "multi-row",
-            placeholder="–",
-            key=key,
-            alt=table.alt,
-        )
-    with st.container(key=f"{name}-cards"):
-        cards(name, items, card)
+    def selected(self, key: str, items: Sequence[T]) -> RowSelection[T]:
+        """Return what is chosen in the table of that key, and which cards are marked; Streamlit
+        tells what is chosen, not when."""
+        event = st.session_state.get(key)
+        selection = event["selection"] if event else {}
+        pressed = [(row, column) for row, column in selection.get("cells", ()) if row < len(items)]
+        marked = [row for row in selection.get("rows", ()) if row < len(items)]
+        choices = [*pressed, *((row, _MARKED) for row in marked)]
+        table, known = st.session_state.get(_CHOSEN, ("", []))
+        known = [choice for choice in known if choice in choices] if table == key else []
+        order = [*known, *(choice for choice in choices if choice not in known)]
+        st.session_state[_CHOSEN] = key, order
+        last, how = order[-1] if order else (None, None)
+        ticked = (n for n, one in enumerate(items) if st.session_state.get(self._box(n, one)))
+        rows = dict.fromkeys([*marked, *ticked])
+        last_item = None if last is None else items[last]
+        return RowSelection([items[row] for row in rows], last_item, how == _MARKED)
+
+    def cells(self, item: T) -> dict[str, object]:
+        """Return what the columns show of an item."""
+        return {name: column.value(item) for name, column in self.columns.items()}
+
+    def draw(self, key: str, items: Sequence[T]) -> None:
+        """Draw items as a table and as cards, of which style sheets show one by the page's
+        width."""
+        with st.container(key=f"{self.name}-table"):
+            st.dataframe(
+                list(map(self.cells, items)),
+                hide_index=True,
+                row_height=self.row_height,
+                height=self.row_height * len(items) + 40,
+                column_config={
+                    name: one.look(one.heading, width=one.width)
+                    for name, one in self.columns.items()
+                },
+                on_select="rerun",
+                selection_mode=["multi-row", "single-cell"] if self.pressable else "multi-row",
+                placeholder="–",
+                key=key,
+                alt=self.alt,
+            )
+        with st.container(key=f"{self.name}-cards"):
+            cards(self.name, items, self._card)
+
+    def _card(self, number: int, item: T) -> None:
+        selecting = st.session_state.get(f"{self.name}-selecting")
+        if selecting:
+            text = _("Select {file}").format(file=self.title(item))
+            st.checkbox(text, key=self._box(number, item), width="content",
+                        label_visibility="collapsed")  # fmt: skip
+        show(self.card(item))
+        if not selecting:
+            self.action(number, item)
+
+    def draw_select(self) -> None:
+        """Draw the switch by which cards can be marked."""
+        st.toggle(_("Select"), key=f"{self.name}-selecting")
 
 
 def cards(name: str, items: Sequence[T], card: Callable[[int, T], None]) -> None:
@@ -78,3 +150,13 @@ def cards(name: str, items: Sequence[T], card: Callable[[int, T], None]) -> None
             key=f"card-{name}-{number}",
         ):  # fmt: skip
             card(number, item)
+
+
+def line(key: str, name: str, *facts: str, picture: bytes | None = None) -> DeltaGenerator:
+    """Draw an item's picture, and its name over facts; return the place for its buttons, at the
+    line's end."""
+    with controls.apart(key):
+        if picture:
+            st.image(picture, width=96, alt=name)
+        heads.named(name, " · ".join(filter(None, facts)))
+        return st.container(horizontal=True, vertical_alignment="center", width="content")

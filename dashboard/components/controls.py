@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.components import typography
 from dashboard.components.chips import bullets
-from dashboard.components.markup import show
+from dashboard.components.markup import Text, show
 from detector.sentences import _, say, spoken
 
 V = TypeVar("V")
@@ -125,38 +125,31 @@ def search(placeholder: str, key: str, width: int, **look: Any) -> str:
     return text or ""
 
 
-def pages(key: str, shown: int, total: int, *, number: int, size: int) -> None:
-    """Draw which rows of a list are shown, and the choice of another page of it."""
-    first = (number - 1) * size + 1
-    text = _("{first} to {last} of {total}")
-    typography.caption(
-        text.format(first=first, last=first + shown - 1, total=total), width="content"
-    )
-    if total > size:
-        st.pagination(-(-total // size), key=key)
-
-
 def confirm(
-    question: str,
+    question: Text,
     names: Sequence[str],
     after: str,
-    run: Callable[[], None],
+    run: Callable[[], Any],
     *,
     label: str,
     key: str,
 ) -> None:
-    """Ask in a dialog before something is gone for good: `names` of what goes, and what `after`
-    it is to be known. Either button closes it."""
-    listed = list(names[:MAX_NAMES])
-    if len(names) > MAX_NAMES:
-        listed.append(_("and {number} more").format(number=len(names) - MAX_NAMES))
-    small = typography.small_print(after) if after else ""
-    show(typography.text(question), bullets(listed), small)
-    with st.container(horizontal=True):
-        keep = _("Keep it") if len(names) == 1 else _("Keep them")
-        done = button(label, "delete", key, run, kind="primary")
-        if button(keep, "", "kept") or done:
-            st.rerun()
+    """Open a dialog before something is gone for good: `names` of what goes, and what `after` it is
+    to be known. Either button closes it."""
+
+    def ask() -> None:
+        listed = list(names[:MAX_NAMES])
+        if len(names) > MAX_NAMES:
+            listed.append(_("and {number} more").format(number=len(names) - MAX_NAMES))
+        small = typography.small_print(after) if after else ""
+        show(typography.text(question), bullets(listed) if listed else "", small)
+        with st.container(horizontal=True):
+            keep = _("Keep them") if len(names) > 1 else _("Keep it")
+            done = button(label, "delete", key, run, kind="primary")
+            if button(keep, "", "kept") or done:
+                st.rerun()
+
+    st.dialog(label)(ask)()
 
 
 def apart(key: str | None = None, *, wrap: bool = True) -> DeltaGenerator:

@@ -1,17 +1,26 @@
-"""What a table or a card says of a record, on each page that lists some."""
+"""What a table, a card or a preview says of a record, on each page that lists some."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Any
+from functools import partial
+from typing import Generic, TypeVar
 
 import streamlit as st
+from markupsafe import Markup
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels
+from dashboard.components import cards, typography
+from dashboard.components.chips import chip
+from dashboard.components.collection import ListColumn
 from dashboard.images import data_url
-from dashboard.labels import NBSP
-from detector.schema.analysis import Label, Proof, ProofKind, Question
-from detector.sentences import _
-from service.records.model import Record
+from dashboard.labels import NBSP, StateWords
+from detector.schema.analysis import Label
+from detector.sentences import _, say
+from service.records.model import Record, ResultSummary, State
+
+T = TypeVar("T")
 
 
 def zone() -> timezone:
@@ -27,13 +36,13 @@ def local(moment: datetime) -> str:
     return f"{labels.day(moment)}, {moment:%H:%M}{f'{NBSP}UTC' if offset is None else ''}"
 
 
-def length(record: Record) -> str:
+def length(result: ResultSummary | None) -> str:
     """ "6.5 s", "14 s", "2 min 5 s", "picture"; empty before it was read."""
-    if record.result is None:
+    if result is None:
         return ""
-    if record.result.duration is None:
-        return _("picture") if record.result.kind == "image" else "–"
-    return labels.took(record.result.duration)
+    if result.duration is None:
+        return _("picture") if result.kind == "image" else "–"
+    return labels.took(result.duration)
 
 
 def when(moment: datetime) -> str:
@@ -63,40 +72,133 @@ _DRAWING = (
 _SOUND = '<path d="M20 18v4M26 14v12M32 9v22M38 13v14M44 17v6"/>'
 
 
-def measured(record: Record | None) -> dict[str, object]:
-    """Return the cells of a record that need no words."""
-    result = record.result if record is not None else None
-    likely = result.probability if result else None
+RUNS = {
+    State.QUEUED: ("schedule", _("Waiting")),
+    State.RUNNING: ("progress_activity", _("Running")),
+    State.FAILED: ("error", _("Failed")),
+    State.CANCELED: ("close", _("Canceled")),
+    State.INTERRUPTED: ("power_settings_new", _("Interrupted")),
+    State.DONE: ("help", _("Not readable")),
+}
+"""Icon and word of a record without a result."""
+
+
+def unjudged(icon: str, text: str) -> StateWords:
+    """Return how something without a verdict is shown."""
+    return StateWords(icon, say(text), say(text), "–", "gray", "na")
+
+
+@dataclass(frozen=True)
+class ListedRecord(Generic[T]):
+    """A record as lists show it, or a file that became none."""
+
+    item: T
+    name: str
+    state: StateWords
+    result: ResultSummary | None
+    picture: str | None  # An address
+    words: str  # of the state in a table
+    marks: tuple[str, ...] = ()  # beside the state, in red
+    note: str = ""  # small print of its card
+
+    @property
+    def likelihood(self) -> float | None:
+        return self.result.probability if self.result is not None else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        return self.result.interval if self.result and self.likelihood is not None else None
+
+    @property
+    def percent(self) -> int | None:
+        return None if self.likelihood is None else labels.whole_percent(self.likelihood)
+
+    @property
+    def badges(self) -> list[str]:
+        return [f"{self.state.glyph} {self.words}", *self.marks]
+
+    @property
+    def card(self) -> Markup:
+        """The row in short."""
+        likely, ends = self.likelihood, self.interval
+        parts = [
+            *self.marks,
+            labels.percent(likely) if likely is not None else "",
+            labels.confidence(ends) if ends else "",
+            length(self.result),
+            self.note,
+        ]
+        return cards.tile(
+            self.picture,
+            typography.strong(self.name),
+            chip(self.state.short, self.state.slug, self.state.icon),
+            typography.small(" · ".join(filter(None, parts))),
+        )
+
+
+RIGHT = partial(st.column_config.TextColumn, alignment="right")
+
+
+def columns(
+    rows: Sequence[ListedRecord[T]], verdict_width: int
+) -> dict[str, ListColumn[ListedRecord[T]]]:
+    """Return the columns that every table of records has."""
+    colors: dict[str, str] = {row.badges[0]: row.state.color for row in rows}
+    colors |= {mark: "red" for row in rows for mark in row.marks}
+    look = st.column_config
+    states = partial(look.MultiselectColumn, options=list(colors), color=list(colors.values()))
+    likely = partial(look.ProgressColumn, format="%d", min_value=0, max_value=100)
+
     return {
-        "likelihood": None if likely is None else labels.whole_percent(likely),
-        "interval": labels.interval(result.interval) if result and likely is not None else "",
-        "people": (result.subject_count or None) if result else None,
-        "length": length(record) if record else "",
+        "picture": ListColumn("", lambda row: row.picture, 60, look.ImageColumn),
+        "file": ListColumn(_("File"), lambda row: row.name, 148),
+        "verdict": ListColumn(_("Verdict"), lambda row: row.badges, verdict_width, states),
+        "likelihood": ListColumn(_("Likelihood, %"), lambda row: row.percent, 100, likely),
+        "interval": ListColumn(
+            _("95\u00a0% interval"), lambda row: labels.interval(row.interval), 88
+        ),
+        "people": ListColumn(
+            _("People"),
+            lambda row: (row.result.subject_count or None) if row.result else None,
+            56,
+            look.NumberColumn,
+        ),
+        "length": ListColumn(_("Length"), lambda row: length(row.result), 62, RIGHT),
     }
 
 
-def columns(states: Mapping[str, labels.BadgeColor], verdict_width: int) -> dict[str, Any]:
-    """Return the columns that every table of records has. `states` are colors of what stands under
-    "verdict", beside those of verdicts."""
-    proofs = (None, *(Proof(kind=kind, name="") for kind in ProofKind))
-    colors = {
-        f"{one.glyph} {one.short}": one.color
-        for label in Label
-        for question in Question
-        for proof in proofs
-        for one in [labels.state(label, question, proof)]
-    } | dict(states)
-    column = st.column_config
-    return {
-        "picture": column.ImageColumn("", width=60),
-        "file": column.TextColumn(_("File"), width=148),
-        "verdict": column.MultiselectColumn(
-            _("Verdict"), options=list(colors), color=list(colors.values()), width=verdict_width
-        ),
-        "likelihood": column.ProgressColumn(
-            _("Likelihood, %"), format="%d", min_value=0, max_value=100, width=100
-        ),
-        "interval": column.TextColumn(_("95\u00a0% interval"), width=88),
-        "people": column.NumberColumn(_("People"), width=56),
-        "length": column.TextColumn(_("Length"), width=62, alignment="right"),
-    }
+ALL, UNJUDGED = "all", "unjudged"
+"""Choices beside those of verdicts."""
+
+
+def verdicts(
+    place: DeltaGenerator, counts: Mapping[Label | None, int], key: str, total: int, *, short: bool
+) -> str:
+    """Draw the choice of a verdict, with how many each would show; return it. None counts what has
+    no verdict; `short` where there is room for icons alone."""
+
+    def words(icon: str, text: str, color: str, number: int) -> str:
+        text = "" if short else f"{text} "
+        return f":{color}[:material/{icon}:] {text}{number}"
+
+    names = {ALL: _("All {number}").format(number=total)}
+    for label in labels.ORDER:
+        one = labels.state(label)
+        names[label.value] = words(one.icon, one.short, one.color, counts.get(label, 0))
+    names[UNJUDGED] = words("error", _("No verdict"), "gray", counts.get(None, 0))
+    chosen = place.pills(
+        _("Verdict"), list(names), default=ALL, required=True, format_func=names.__getitem__,
+        label_visibility="collapsed", wrap=True, key=key,
+    )  # fmt: skip
+    return chosen or ALL
+
+
+def preview(row: ListedRecord[T], name: str) -> DeltaGenerator:
+    """Return the frame of what stands beside a list about a row, in its state's color."""
+    return st.container(border=True, key=f"verdict-{row.state.slug}-{name}", height="content")
+
+
+def moment(row: ListedRecord[T], picture: bytes | None) -> None:
+    """Draw a row's picture, where there is one."""
+    if picture:
+        st.image(picture, width="stretch", alt=_("A moment of {file}").format(file=row.name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from detector.messages import states
@@ -40,27 +40,35 @@ class Remark(NamedTuple):
         return cls(in_english(unjudged, verdict), headline, *(verdict.interval or ("", "")))
 
 
-def as_table(
-    records: Sequence[Record],
-    remark: Callable[[Record], Remark],
-    refused: Sequence[tuple[str, str]] = (),
-) -> str:
-    """Return a row a record. Likelihoods are 0..1 and not rounded, times in UTC. `refused` are
-    names of files that became none, and why: in the column of notes, too, where it stood first."""
+class ExportRow(NamedTuple):
+    """A file of an export: the name it came with, its record unless it became none, the note
+    beside its verdict."""
+
+    name: str
+    record: Record | None
+    remark: Remark
+
+
+def as_table(exported: Iterable[ExportRow]) -> str:
+    """Return a row a file. Likelihoods are 0..1 and not rounded, times in UTC. Why a file became no
+    record is in the column of notes, too, where it stood first."""
     out = io.StringIO()
     rows = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     rows.writeheader()
-    for record in records:
-        row: dict[str, object] = {
-            "file": record.name,
-            "sha256": record.sha256,
-            "state": record.state.value,
-            "brought": record.created.isoformat(),
-            "confirmed": record.confirmed.value,
-            "tags": "; ".join(record.tags),
-            "note": record.note,
-        }
-        if (result := record.result) is not None:
+    for name, record, remark in exported:
+        row: dict[str, object] = {"file": name, **remark._asdict()}
+        if record is None:
+            row |= {"state": "refused", "note": remark.reason}
+        else:
+            row |= {
+                "sha256": record.sha256,
+                "state": record.state.value,
+                "brought": record.created.isoformat(),
+                "confirmed": record.confirmed.value,
+                "tags": "; ".join(record.tags),
+                "note": record.note,
+            }
+        if record is not None and (result := record.result) is not None:
             likely, seconds = result.probability, result.duration
             row |= {
                 "verdict": result.verdict.value,
@@ -74,11 +82,7 @@ def as_table(
                 "origin": origin(result.seal, record.owner).value,
                 "analyzed": result.analyzed.isoformat(),
             }
-        row |= remark(record)._asdict()
         rows.writerow({name: inert(value) for name, value in row.items()})
-    for name, why in refused:
-        cell = inert(why)
-        rows.writerow({"file": inert(name), "state": "refused", "note": cell, "reason": cell})
     return out.getvalue()
 
 

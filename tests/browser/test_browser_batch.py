@@ -126,7 +126,7 @@ def test_from_many_files_to_their_evidence(visit, server, tmp_path):
     person.picture("batch-paused")
     address = page.url.removeprefix(server.url)
     person.open(address, size=PHONE)
-    select = page.get_by_role("button", name="Select", exact=True)
+    select = page.locator(".st-key-batch-selecting label")
     select.wait_for(timeout=PATIENT)
     wait_drawn(page)
     cards = page.locator('[class*="st-key-card-batch-"]').filter(has_text="Waiting")

@@ -16,7 +16,15 @@ import streamlit as st
 
 import detector
 from dashboard import labels, session, url_state
-from dashboard.components import cards, controls, outcomes, page_header, progress, typography
+from dashboard.components import (
+    cards,
+    collection,
+    controls,
+    outcomes,
+    page_header,
+    progress,
+    typography,
+)
 from dashboard.components.markup import show
 from dashboard.pages import alerted
 from detector.sentences import _, say
@@ -182,28 +190,26 @@ def _key(key: ApiKey) -> None:
     ends = _("until {date}").format(date=labels.day(key.expires)) if key.expires else _("for good")
     used = _("last used {date}").format(date=labels.day(key.used)) if key.used else _("never used")
     may = ", ".join(say(_SCOPES[scope]) for scope in key.scopes)
-    quota = [
-        labels.count(key.files_per_hour, "file an hour", "files an hour")
-        if key.files_per_hour
-        else "",
-        labels.count(key.files_per_day, "file a day", "files a day") if key.files_per_day else "",
-    ]
-    begins = f"{PREFIX}_{key.id[:4]}…"
-    line = " · ".join(part for part in (begins, may, *quota, ends, used) if part)
-    with controls.apart(f"admin-key-{key.id}"):
-        cards.named(f"{key.name} · {say(_STATES[key.state(now)])}", line)
+    hourly, daily = key.files_per_hour, key.files_per_day
+    facts = (
+        f"{PREFIX}_{key.id[:4]}…",
+        may,
+        labels.count(hourly, "file an hour", "files an hour") if hourly else "",
+        labels.count(daily, "file a day", "files a day") if daily else "",
+        ends,
+        used,
+    )
+    name = f"{key.name} · {say(_STATES[key.state(now)])}"
+    with collection.line(f"admin-key-{key.id}", name, *facts):
         if key.state(now) == "in force" and controls.button(
             _("Withdraw"), "block", f"admin-withdraw-{key.id}", kind="tertiary"
         ):
-            st.dialog(_("Withdraw a key"))(_withdraw)(key)
-
-
-def _withdraw(key: ApiKey) -> None:
-    text = _("Programs that use “{name}” are refused from now on. This can’t be undone.")
-    typography.paragraph(text.format(name=key.name))
-    revoke = partial(_as_administrator, partial(session.application().keys.revoke, key.id))
-    if controls.button(_("Withdraw it"), "block", "admin-withdrawn", revoke, kind="primary"):
-        st.rerun()
+            text = _("Programs that use “{name}” are refused from now on. This can’t be undone.")
+            revoke = partial(_as_administrator, partial(session.application().keys.revoke, key.id))
+            question = text.format(name=key.name)
+            controls.confirm(
+                question, (), "", revoke, label=_("Withdraw it"), key="admin-withdrawn"
+            )
 
 
 def _forget_key() -> None:
@@ -282,16 +288,16 @@ def _people() -> None:
 
 def _person(people: People, person: Person) -> None:
     seen = person.last_sign_in
-    line = [
-        say(_ROLES[person.role]),
-        _("since {date}").format(date=labels.day(person.created)),
-        _("last sign-in {date}").format(date=labels.day(seen)) if seen else _("never signed in"),
-    ]
     name = person.email or person.id
     if person.disabled:
         name = f"{name} · {_('Disabled')}"
-    with controls.apart(f"admin-person-{person.id}"):
-        cards.named(name, " · ".join(line))
+    with collection.line(
+        f"admin-person-{person.id}",
+        name,
+        say(_ROLES[person.role]),
+        _("since {date}").format(date=labels.day(person.created)),
+        _("last sign-in {date}").format(date=labels.day(seen)) if seen else _("never signed in"),
+    ):
         if person.id == session.current_user().id:
             typography.caption(_("you"), width="content")
         elif controls.button(_("Change"), "edit", f"admin-change-{person.id}", kind="tertiary"):

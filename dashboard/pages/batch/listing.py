@@ -1,59 +1,54 @@
-"""The files of a batch as rows: a table, and cards where a table has no room."""
+"""The files of a batch as rows, and where a batch stands in words."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from urllib.parse import urlsplit
 
 import streamlit as st
-from markupsafe import Markup
 
 from dashboard import labels, url_state
-from dashboard.components import chips, collection, controls, markup, record_cells, typography
-from dashboard.components.cards import tile
-from dashboard.labels import BadgeColor, StateWords
+from dashboard.components import controls, record_cells
+from dashboard.components.collection import Collection, ListColumn
+from dashboard.components.record_cells import ALL, UNJUDGED, ListedRecord
+from dashboard.labels import StateWords
 from detector.links import is_link
 from detector.messages import states
 from detector.schema.analysis import Proof, Verdict
 from detector.sentences import _, ngettext, say
 from service.batches import BatchRow, BatchState, BatchTask
+from service.records.export import ExportRow, Remark
 from service.records.model import State
 
 ROW = 52
 """px of a row"""
 PAGE = 50
-"""rows that are drawn at a time"""
+"""rows of a page"""
 NAME_LENGTH = 48
 """letters of a link that are shown"""
-UNREAD = "unread"
-ALL = "all"
-_RUNS = {
-    None: ("block", _("Not taken")),
+_RUNS = record_cells.RUNS | {
     State.QUEUED: ("schedule", _("Next")),
-    State.RUNNING: ("progress_activity", _("Running")),
     State.INTERRUPTED: ("schedule", _("Waiting")),
     State.FAILED: ("error", _("Not read")),
-    State.CANCELED: ("close", _("Canceled")),
-    State.DONE: ("help", _("Not readable")),
 }
 """Icon and word of a row without a verdict."""
 ORDERS = {"likelihood": _("Most suspicious first"), "came": _("As they came"), "name": _("By name")}
 
 
-def words(row: BatchRow) -> StateWords:
+def _state(row: BatchRow) -> StateWords:
     """Return how a row is shown: its verdict, or where it stands."""
     if row.verdict is not None:
         return labels.state(row.verdict.label, row.verdict.question, row.proof)
+    if row.state is None:
+        text = _("Not fetched") if is_link(row.item.name) else _("Not taken")
+        return record_cells.unjudged("block", text)
     icon, text = _RUNS[row.state]
-    text = say(text)
-    if row.state is None and is_link(row.item.name):
-        text = _("Not fetched")
     if row.state is State.INTERRUPTED and not row.kept:
         icon, text = "block", _("Gone")
-    elif row.state is State.RUNNING and row.stage in labels.STAGES:
-        text = say(labels.STAGES[row.stage])
-    return StateWords(icon, text, text, "–", "gray", "na")
+    elif row.state is State.RUNNING:
+        text = labels.STAGES.get(row.stage, text)
+    return record_cells.unjudged(icon, text)
 
 
 def title(row: BatchRow) -> str:
@@ -80,7 +75,7 @@ def group(row: BatchRow) -> str:
     """Return which filter shows a row: that of its verdict, or of what could not be read."""
     if row.label is not None:
         return row.label.value
-    return UNREAD if row.over or (row.state is State.INTERRUPTED and not row.kept) else ""
+    return UNJUDGED if row.over or (row.state is State.INTERRUPTED and not row.kept) else ""
 
 
 def note(row: BatchRow) -> str:
@@ -139,111 +134,78 @@ def matching(rows: Sequence[BatchRow], text: str, shown: str) -> list[BatchRow]:
     ]
 
 
-def _cells(row: BatchRow, picture: bytes | None) -> dict[str, object]:
-    shown, symbol = words(row), None
+def row_of(row: BatchRow, picture: bytes | None) -> ListedRecord[BatchRow]:
+    """Return a file of a batch as the list shows it."""
+    shown, symbol, text = _state(row), None, note(row)
     if is_link(row.item.name):
         symbol = record_cells.drawing(_LINK)
     elif row.record is None or row.state is State.FAILED:
         symbol = record_cells.drawing(_FILE)
-    took = labels.took(row.seconds) if row.seconds else ""
-    cells: dict[str, object] = {
-        "picture": record_cells.picture(row.record, picture) or symbol,
-        "file": title(row),
-        "verdict": [f"{shown.glyph} {shown.short}"],
-        **record_cells.measured(row.record),
-        "took": _("known") if row.item.known else took,
-        "note": note(row),
-    }
     if row.state is State.RUNNING:
-        cells |= {"likelihood": None, "interval": ""}
-        cells["note"] = note(row) or f"{row.fraction:.0%}"
-    if row.verdict is not None and (more := _more(row.verdict, row.proof)):
-        cells["note"] = more  # that it was known is said beside it, and has no room here
-    return cells
+        text = text or f"{row.fraction:.0%}"
+    result = row.record.result if row.record and row.state is not State.RUNNING else None
+    drawn = record_cells.picture(row.record, picture) or symbol
+    return ListedRecord(row, title(row), shown, result, drawn, shown.short, note=text)
 
 
 _FILE = '<path d="M26 10h8l5 5v15H26z"/><path d="M34 10v5h5"/>'
 _LINK = '<path d="M30 15h-4a5 5 0 0 0 0 10h4M34 15h4a5 5 0 0 1 0 10h-4M28 20h8"/>'
 
 
-def chip(row: BatchRow) -> Markup:
-    """Return the state of a row, as a chip."""
-    shown = words(row)
-    return chips.chip(shown.short, shown.slug, shown.icon)
-
-
-def draw(
-    rows: Sequence[BatchRow],
-    pictures: Mapping[str, bytes],
-    key: str,
-    on_first: Callable[[list[BatchRow]], None],
-    *,
-    selecting: bool,
-) -> list[BatchRow]:
-    """Draw the rows; `on_first` gets a waiting row to run next. A card leads to its evidence, or
-    can be ticked; return the ticked."""
-    cells = [_cells(row, pictures.get(row.item.analysis or "")) for row in rows]
-    pressed, ticked = f"{key}-first", list[BatchRow]()
+def listed(
+    rows: Sequence[ListedRecord[BatchRow]], on_first: Callable[[BatchRow], None], key: str
+) -> Collection[ListedRecord[BatchRow]]:
+    """Return how rows are listed; `on_first` gets a waiting row to run next."""
+    pressed = f"{key}-first"
 
     def advance() -> None:
         click = st.session_state.get(pressed)
-        if click is not None and click["row"] < len(rows) and rows[click["row"]].waits:
-            on_first([rows[click["row"]]])
+        if click is not None and click["row"] < len(rows) and rows[click["row"]].item.waits:
+            on_first(rows[click["row"]].item)
 
-    def card(number: int, row: BatchRow) -> None:
-        if selecting and row.record is not None:
-            name = _("Select {file}").format(file=title(row))
-            if st.checkbox(name, key=f"batch-tick-{row.record.id}-{number}", width="content",
-                           label_visibility="collapsed"):  # fmt: skip
-                ticked.append(row)
-        markup.show(_card(row, pictures.get(row.item.analysis or "")))
-        if row.record is not None and not selecting:
-            show = partial(_ask, row.record.id)
-            controls.button(_("Open"), "", f"batch-show-{number}", show, kind="tertiary")
+    def open_it(number: int, row: ListedRecord[BatchRow]) -> None:
+        if row.item.record is not None and controls.button(
+            _("Open"), "", f"batch-show-{number}", kind="tertiary"
+        ):
+            url_state.go_to("analyze", a=row.item.record.id)
 
-    if waits := any(row.waits for row in rows):
-        for row, cell in zip(rows, cells, strict=True):
-            cell["first"] = _("do it first") if row.waits else None
-    usual = [text for _icon, text in _RUNS.values()]
-    others = map(say, (*labels.STAGES.values(), _("Gone"), _("Not fetched"), *usual))
-    states: dict[str, BadgeColor] = {f"– {text}": "gray" for text in others}
-    column = st.column_config
-    table = collection.TableSpec(
-        rows=cells,
-        columns={
-            **record_cells.columns(states, 135),
-            "took": column.TextColumn(_("Took"), width=56, alignment="right"),
-            "note": column.TextColumn(_("Note"), width=88 if waits else 180),
-            "first": column.ButtonColumn(
-                "", type="tertiary", width=90, on_click=advance, key=pressed
-            ),
-        },
-        row_height=ROW,
+    def remark(row: ListedRecord[BatchRow]) -> str:
+        """Return the note, without "was here before" where there is another: no room."""
+        verdict = row.item.verdict
+        return (_more(verdict, row.item.proof) if verdict is not None else "") or row.note
+
+    def took(row: ListedRecord[BatchRow]) -> str:
+        if row.item.item.known:
+            return _("known")
+        return labels.took(row.item.seconds) if row.item.seconds else ""
+
+    first = partial(st.column_config.ButtonColumn, type="tertiary", on_click=advance, key=pressed)
+    waits = any(row.item.waits for row in rows)
+    columns = record_cells.columns(rows, 135) | {
+        "took": ListColumn(_("Took"), took, 56, record_cells.RIGHT),
+        "note": ListColumn(_("Note"), remark, 88 if waits else 180),
+    }
+    if waits:
+        columns["first"] = ListColumn(
+            "", lambda row: _("do it first") if row.item.waits else None, 90, first
+        )
+    return Collection(
+        name="batch",
+        columns=columns,
         alt=_("Files of the batch; press a row to see it, mark rows to work with them."),
+        title=lambda row: row.name,
+        card=lambda row: row.card,
+        action=open_it,
+        row_height=ROW,
     )
-    collection.draw("batch", key, rows, table, card)
-    if leave := st.session_state.pop(_LEAVE, None):
-        url_state.go_to("analyze", a=leave)
-    return ticked
 
 
-_LEAVE = "batch-leave"
-
-
-def _ask(id: str) -> None:
-    st.session_state[_LEAVE] = id
-
-
-def _card(row: BatchRow, picture: bytes | None) -> Markup:
-    likely = likelihood(row)
-    line = [labels.percent(likely)] if likely is not None else []
-    if line and row.verdict is not None and row.verdict.interval is not None:
-        line.append(labels.confidence(row.verdict.interval))
-    line += [record_cells.length(row.record)] if row.record is not None else []
-    line += [note(row)]
-    text = " · ".join(part for part in line if part)
-    picture_url, name = record_cells.picture(row.record, picture), typography.strong(title(row))
-    return tile(picture_url, name, chip(row), typography.small(text))
+def exported(rows: Sequence[BatchRow]) -> list[ExportRow]:
+    """Return rows as an export has them, in their order; one without a verdict says why."""
+    return [
+        ExportRow(row.item.name, row.record, Remark.of(row.verdict, row.error, row.proof))
+        for row in rows
+    ]
 
 
 # --- where a batch stands -------------------------------------------------------------------------
@@ -251,7 +213,7 @@ def _card(row: BatchRow, picture: bytes | None) -> Markup:
 
 def progress(rows: Sequence[BatchRow], now: BatchState, task: BatchTask | None) -> str:
     """Return how far a batch is, in words; `task` is the latest run."""
-    unread = sum(group(row) == UNREAD for row in rows)
+    unread = sum(group(row) == UNJUDGED for row in rows)
     parts = [
         (unread, ngettext("{number} could not be read", "{number} could not be read", unread)),
         (_running(rows), _("{number} running")),
@@ -313,7 +275,7 @@ def finished(
             head = _("Done: {files} in {time}.").format(files=files, time=took)
     groups = [group(row) for row in rows]
     parts = [(labels.state(label).short, groups.count(label.value)) for label in labels.ORDER]
-    parts += [(_("Not read"), groups.count(UNREAD)), (_("Running"), _running(rows))]
+    parts += [(_("Not read"), groups.count(UNJUDGED)), (_("Running"), _running(rows))]
     parts.append((_("Waiting"), _waiting(rows)))
     said = [f"{number:,} {labels.lower_first(words)}" for words, number in parts if number]
     return head, f"{', '.join(said)}."

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
 
@@ -14,43 +11,46 @@ import streamlit as st
 
 from dashboard import labels, session, url_state
 from dashboard._compat import UploadedFile
-from dashboard.components import cards, controls, page_header, record_cells, style, typography
-from dashboard.components.collection import selected
+from dashboard.components import (
+    cards,
+    collection,
+    controls,
+    page_header,
+    record_cells,
+    style,
+    typography,
+)
+from dashboard.components.chips import chip
 from dashboard.components.markup import Text, show
+from dashboard.components.record_cells import ListedRecord
 from dashboard.pages import put_into_address, refused_in
 from dashboard.pages.batch import listing
+from dashboard.pages.records import draw_actions
+from dashboard.record_export import RecordExport
 from dashboard.result import verdict_card
-from dashboard.result.downloads import file_name
 from detector import links
 from detector.batch import is_container
 from detector.batch.source import no_media
 from detector.links.addresses import MAX_URL
-from detector.report import ReportDetails
-from detector.schema.analysis import Settings
+from detector.schema.analysis import Label, Settings
 from detector.sentences import _
-from service import exports, limits
+from service import limits
 from service.batch_files import HEAD, IncomingFile
 from service.batches import MAX_FILES, BatchRow, BatchState
 from service.context import Principal
 from service.records.batches import MAX_NAME
-from service.records.export import Remark, as_entry, as_table
 from service.records.model import Record
-from service.records.seals import origin
 from service.records.store import RecordScope
 from service.records.tables import Batch
-from service.storage.uploads import Uploads
 
 FRAGMENT_SECONDS = 1.0
 LATEST = 8
 """earlier batches that are offered"""
-_PAGES = "batch-pages"
 UPLOADS = "batch-uploads"
 """How often something was uploaded: each time the uploader is replaced."""
 NOTICE = "batch-said"
 """The outcome of the last action, said once."""
 LINKS = "batch-links"
-SELECT = "batch-select-cards"
-"""Whether cards can be ticked."""
 _OVER = "batch-over"
 """Rows of files that are over, by batch: they are not looked up again."""
 _ORDER = "batch-order"
@@ -128,10 +128,11 @@ def _latest() -> None:
     with st.container(border=True, key="card-batches"):
         typography.title(_("Earlier batches"))
         for one in batches:
-            with controls.apart(f"batch-row-{one.id}"):
-                number = labels.count(len(one.items), "file", "files")
-                facts = filter(None, (one.name, record_cells.when(one.created), number))
-                typography.paragraph(" · ".join(facts), width="content")
+            number, began = labels.count(len(one.items), "file", "files"), one.created
+            facts = (record_cells.when(began), number) if one.name else (number,)
+            with collection.line(
+                f"batch-row-{one.id}", one.name or record_cells.when(began), *facts
+            ):
                 run = partial(put_into_address, "b", one.id)
                 controls.button(_("Open"), "arrow_forward", f"batch-open-{one.id}", run)
 
@@ -241,23 +242,28 @@ def _table(batch: Batch, rows: Sequence[BatchRow]) -> None:
     if not found:
         typography.notice(_("Nothing matches."))
         return
-    page = found[: listing.PAGE * st.session_state.get(_PAGES, 1)]
-    chosen, pressed, _by_mark = selected(key, page)
+    page = collection.page(
+        f"{key}-page", listing.PAGE, lambda start: (found[start : start + listing.PAGE], len(found))
+    )
     scope = session.record_scope()
     pictures = scope.store.thumbnails(
-        scope.owner, {row.record.id for row in page if row.record is not None and row.over}
+        scope.owner, {row.record.id for row in page.items if row.record is not None and row.over}
     )
-    selecting = bool(st.session_state.get(SELECT))
+    listed = [listing.row_of(row, pictures.get(row.item.analysis or "")) for row in page.items]
+    table = listing.listed(listed, lambda row: _first(batch, [row]), key)
+    marked, pressed, _by_mark = table.selected(key, listed)
+    chosen = [row.item for row in marked]
     left, right = st.columns([915, 325], gap=20)
     with left, st.container(border=True, key="card-batch", height="content"):
-        head = st.container()
-        first = partial(_first, batch)
-        chosen += listing.draw(page, pictures, key, first, selecting=selecting)
-        with head:
-            _marked(batch, chosen)
-        _foot(found, page, chosen)
+        _marked(batch, chosen)
+        table.draw(key, listed)
+        with controls.apart("batch-foot"):
+            page.draw()
+            with st.container(horizontal=True, width="content"):
+                table.draw_select()
+                _export(chosen or found)
     with right, st.container(key="batch-preview"):
-        _preview(batch, pressed or page[0], pictures)
+        _preview(batch, pressed or listed[0], pictures)
 
 
 def _marks(key: str) -> bool:
@@ -267,45 +273,18 @@ def _marks(key: str) -> bool:
 
 def _filters(rows: Sequence[BatchRow]) -> tuple[str, str, str]:
     """Draw the search, the groups with their numbers, and the order; return what is chosen."""
-    groups = [listing.group(row) for row in rows]
-    names = {
-        listing.ALL: _("All {number}").format(number=len(rows)),
-        **{
-            label.value: f":{one.color}[:material/{one.icon}:] {groups.count(label)}"
-            for label in labels.ORDER
-            for one in [labels.state(label)]
-        },
-        listing.UNREAD: f":material/error: {groups.count(listing.UNREAD)}",
-    }
+    counts: Counter[Label | None] = Counter(
+        row.label for row in rows if row.label or listing.group(row)
+    )
     with st.container(horizontal=True, vertical_alignment="center", key="batch-toolbar"):
         text = controls.search(_("File name or link"), "batch-search", 220)
-        shown = st.pills(
-            _("Show"), list(names), default=listing.ALL, required=True,
-            format_func=names.__getitem__, label_visibility="collapsed", wrap=True,
-            key="batch-shown",
-        )  # fmt: skip
+        place = st.container(width="content")
+        shown = record_cells.verdicts(place, counts, "batch-shown", len(rows), short=True)
         order = controls.select(
             _("Order"), listing.ORDERS, "batch-order-by", label_visibility="collapsed", width=200,
             required=True,
         )  # fmt: skip
-    return text, shown or listing.ALL, order
-
-
-def _foot(found: Sequence[BatchRow], page: Sequence[BatchRow], chosen: Sequence[BatchRow]) -> None:
-    with controls.apart("batch-foot"):
-        text = _("{first} to {last} of {total}")
-        typography.caption(text.format(first=1, last=len(page), total=len(found)), width="content")
-        with st.container(horizontal=True, width="content"):
-            if len(found) > len(page):
-                pages = st.session_state.get(_PAGES, 1) + 1
-                more = partial(st.session_state.update, {_PAGES: pages})
-                controls.button(_("Show more"), "expand_more", "batch-more", more)
-            with st.container(key="batch-select", width="content"):
-                selecting = bool(st.session_state.get(SELECT))
-                label = _("Done selecting") if selecting else _("Select")
-                turn = partial(st.session_state.update, {SELECT: not selecting})
-                controls.button(label, "check_box", "batch-selecting", turn)
-            _export(chosen or found)
+    return text, shown, order
 
 
 # --- files are brought ----------------------------------------------------------------------------
@@ -408,27 +387,24 @@ def _bring(files: Iterable[IncomingFile | str], batch: Batch | None, name: str =
 # --- the chosen row -------------------------------------------------------------------------------
 
 
-def _preview(batch: Batch, row: BatchRow, pictures: Mapping[str, bytes]) -> None:
+def _preview(batch: Batch, shown: ListedRecord[BatchRow], pictures: Mapping[str, bytes]) -> None:
     """Draw the card."""
-    with st.container(
-        border=True, key=f"verdict-{listing.words(row).slug}-batch", height="content"
-    ):
+    row, state = shown.item, shown.state
+    with record_cells.preview(shown, "batch"):
         typography.caption(_("The chosen row"))
-        if picture := pictures.get(row.item.analysis or ""):
-            alt = _("A moment of {file}").format(file=listing.title(row))
-            st.image(picture, width="stretch", alt=alt)
+        record_cells.moment(shown, pictures.get(row.item.analysis or ""))
         scope = session.record_scope()
         analysis = (
             scope.store.analysis(scope.owner, row.record.id)
             if row.record is not None and row.verdict is not None
             else None
         )
-        parts: list[Text] = [typography.name(listing.title(row)), listing.chip(row)]
+        parts: list[Text] = [typography.name(shown.name), chip(state.short, state.slug, state.icon)]
         if analysis is not None:
             parts += verdict_card.preview(analysis)
-        elif text := listing.note(row):
-            parts.append(typography.outcome(text))
-        if (place := listing.place(row)) != listing.title(row):
+        elif shown.note:
+            parts.append(typography.outcome(shown.note))
+        if (place := listing.place(row)) != shown.name:
             parts.append(typography.small_print(place))
         if row.item.known and row.record is not None:
             before = _("The same content was here before, as {file}.").format(file=row.record.name)
@@ -451,7 +427,6 @@ def _marked(batch: Batch, marked: Sequence[BatchRow]) -> None:
     if not marked:
         return
     records = [row.record for row in marked if row.record is not None]
-    judged = [record for record in records if record.result is not None]
     over = [row for row in marked if row.over and row.kept]
     with controls.apart("batch-marked"):
         text = _("{number} selected").format(number=len(marked))
@@ -463,17 +438,9 @@ def _marked(batch: Batch, marked: Sequence[BatchRow]) -> None:
             if waiting := [row for row in marked if row.waits]:
                 run = partial(_first, batch, waiting)
                 controls.button(_("Do it first"), "keep", "batch-first", run, kind="tertiary")
-            able = len(judged) == len(marked) == 2
-            if controls.button(
-                _("Compare"), "compare", "batch-compare", kind="tertiary", disabled=not able
-            ):
-                url_state.go_to("compare", a=judged[0].id, b=judged[1].id)
-            if judged:
+            draw_actions(records, partial(_delete, records), "tertiary")
+            if any(record.result for record in records):
                 _reports(marked, "batch-marked-reports", small=True)
-            if controls.button(
-                _("Delete"), "delete", "batch-delete", kind="tertiary", disabled=not records
-            ):
-                st.dialog(_("Delete"))(_confirm)(records)
 
 
 def _first(batch: Batch, rows: Sequence[BatchRow]) -> None:
@@ -492,14 +459,6 @@ def _again(batch: Batch, rows: Sequence[BatchRow]) -> None:
     _look_again()
 
 
-def _confirm(records: Sequence[Record]) -> None:
-    number = labels.count(len(records), "analysis", "analyses")
-    question = _("Delete {analyses} with their frames? This can’t be undone.")
-    names, run = [record.name for record in records], partial(_delete, records)
-    question = question.format(analyses=number)
-    controls.confirm(question, names, "", run, label=_("Delete"), key="batch-deleted")
-
-
 def _delete(records: Sequence[Record]) -> None:
     app, context, batch = session.application(), session.request_context(), _batch()
     deleted = app.delete(context, *(record.id for record in records))
@@ -510,7 +469,7 @@ def _delete(records: Sequence[Record]) -> None:
 
 def _export(rows: Sequence[BatchRow]) -> None:
     """Draw the ways to take some rows away."""
-    files = _export_of(rows)
+    files = _exported(rows)
     for label, make, form, symbol in (
         ("CSV", files.as_csv, "csv", "table"),
         ("JSONL", files.as_jsonl, "jsonl", "data_object"),
@@ -523,71 +482,10 @@ def _export(rows: Sequence[BatchRow]) -> None:
 def _reports(rows: Sequence[BatchRow], key: str, *, small: bool = False) -> None:
     """Draw the button that hands out a ZIP of reports."""
     label, symbol = (_("Reports"), "description") if small else (_("Reports, ZIP"), "folder_zip")
-    make, kind = _export_of(rows).as_reports, "tertiary" if small else "secondary"
+    make = partial(_exported(rows).as_reports, session.application().jobs.uploads.path)
+    kind = "tertiary" if small else "secondary"
     controls.download(label, make, "unmask-batch.zip", key, symbol=symbol, type=kind)
 
 
-def _export_of(rows: Sequence[BatchRow]) -> BatchExport:
-    uploads = session.application().jobs.uploads
-    return BatchExport(session.record_scope(), uploads, list(rows))
-
-
-# --- files of it, made in a thread: no Streamlit call ---------------------------------------------
-
-
-MAX_REPORTS = 100
-"""in one ZIP: each is drawn from its file"""
-
-
-@dataclass(frozen=True)
-class BatchExport:
-    """What is exported: some rows, in their order."""
-
-    scope: RecordScope
-    uploads: Uploads
-    rows: Sequence[BatchRow]
-
-    def as_csv(self) -> bytes:
-        """Return a row a file; one without a verdict says why."""
-        records = [_named(row.record, row) for row in self.rows if row.record is not None]
-        refused = [(row.item.name, row.error) for row in self.rows if row.record is None]
-        said = {r.record.id: Remark.of(r.verdict, r.error, r.proof) for r in self.rows if r.record}
-        return as_table(records, lambda record: said[record.id], refused).encode()
-
-    def as_jsonl(self) -> bytes:
-        """Return a result a line, as History exports it; `error` says why there is none."""
-        lines = []
-        for row in self.rows:
-            entry: dict[str, object] = {"name": row.item.name}
-            if row.record is not None:
-                analysis = self.scope.store.analysis(self.scope.owner, row.record.id)
-                entry = as_entry(_named(row.record, row), analysis)
-            lines.append(json.dumps({**entry, "error": str(row.error)}, ensure_ascii=False))
-        return "".join(f"{line}\n" for line in lines).encode()
-
-    def as_reports(self) -> bytes:
-        """Return a ZIP with the table and a PDF for each of the first `MAX_REPORTS` results."""
-        buffer, number = io.BytesIO(), 0
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr("batch.csv", self.as_csv())
-            for row in self.rows:
-                record, scope = row.record, self.scope
-                analysis = scope.store.analysis(scope.owner, record.id) if record else None
-                if record is None or analysis is None or number >= MAX_REPORTS:
-                    continue
-                number += 1
-                pdf = exports.report(
-                    "pdf",
-                    self.uploads.path(record.id),
-                    analysis,
-                    origin(analysis.seal, record.owner),
-                    notes=record.note,
-                    details=ReportDetails(),
-                )
-                archive.writestr(f"reports/{number:03} {file_name(row.item.name, 'pdf')}", pdf)
-        return buffer.getvalue()
-
-
-def _named(record: Record, row: BatchRow) -> Record:
-    """Return a record under the name that its file came with: several may share it."""
-    return record.model_copy(update={"name": row.item.name})
+def _exported(rows: Sequence[BatchRow]) -> RecordExport:
+    return RecordExport(session.record_scope(), partial(listing.exported, rows))

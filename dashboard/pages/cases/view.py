@@ -73,12 +73,9 @@ def _list(cases: list[Case]) -> None:
 
 
 def _listed(number: int, case: Case) -> None:
-    about = [
-        say(STATUS[case.status]),
-        labels.count(len(case.files), "file", "files"),
-        record_cells.local(case.touched),
-    ]
-    cards.named(case.title, " · ".join(about))
+    files = labels.count(len(case.files), "file", "files")
+    facts = say(STATUS[case.status]), files, record_cells.local(case.touched)
+    cards.named(case.title, " · ".join(facts))
     go = partial(put_into_address, "c", case.id)
     controls.button(_("Open"), "folder_open", f"open-{case.id}", go)
 
@@ -119,18 +116,15 @@ def _files(case: Case) -> None:
         cards.head(_("Files"), labels.count(len(case.files), "file", "files"))
         for id, noted in case.files.items():
             record = records.get(id)
-            with controls.apart(f"case-file-{id}"):
-                if picture := pictures.get(id):
-                    st.image(picture, width=96, alt=noted["name"])
-                cards.named(noted["name"], _result(record, noted.get("result", "")))
-                with st.container(horizontal=True, width="content"):
-                    if record is not None and controls.button(
-                        _("Open"), "open_in_full", f"case-open-{id}"
-                    ):
-                        url_state.go_to("analyze", a=id)
-                    if not case.closed:
-                        out = partial(_act, _service().remove_file, case.id, id)
-                        controls.button(_("Remove"), "close", f"case-out-{id}", out)
+            said = _result(record, noted.get("result", ""))
+            with collection.line(f"case-file-{id}", noted["name"], said, picture=pictures.get(id)):
+                if record is not None and controls.button(
+                    _("Open"), "open_in_full", f"case-open-{id}"
+                ):
+                    url_state.go_to("analyze", a=id)
+                if not case.closed:
+                    out = partial(_act, _service().remove_file, case.id, id)
+                    controls.button(_("Remove"), "close", f"case-out-{id}", out)
         if not case.closed and controls.button(_("Add from History"), "add", "case-history"):
             st.dialog(_("Add from History"))(_pick)(case)
 

@@ -10,12 +10,11 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels
 from dashboard.components import controls, record_cells
-from detector.schema.analysis import Label
+from dashboard.components.record_cells import ALL, UNJUDGED
 from detector.sentences import _
 from service.records.model import MAX_PAGE_SIZE, Confirmed, Facets, Order, Page, Query, Record
 from service.records.store import Store
 
-ALL, UNJUDGED = "all", "unjudged"
 PAGE = 10
 """records of a page"""
 ANY, DATES = 0, -1
@@ -40,7 +39,7 @@ ORDERS: dict[Order, str] = {
 }
 _SEARCH = "q"
 """The key of the search field is its name in the address, so that a filter can be passed on."""
-_VERDICT, _WHEN, _DATES = "history-verdict", "history-when", "history-dates"
+VERDICT, _WHEN, _DATES = "history-verdict", "history-when", "history-dates"
 _MODELS, _TAGS, _CONFIRMED = "history-models", "history-tags", "history-confirmed"
 _ORDER = "history-order"
 
@@ -86,7 +85,7 @@ def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[HistoryFilter, Delt
         with st.popover(_("More filters"), icon=":material/tune:", type="tertiary"):
             more = _more(facets, titles)
         since, until = _span(when)
-    verdict = st.session_state.get(_VERDICT, ALL)
+    verdict = st.session_state.get(VERDICT, ALL)
     unjudged = verdict == UNJUDGED
     every = Query(order=more.order, limit=PAGE)
     query = more.model_copy(
@@ -151,27 +150,9 @@ def _start(day: date, here: timezone) -> datetime:
     return datetime.combine(day, time(), here).astimezone(UTC)
 
 
-def verdicts(place: DeltaGenerator, counts: Mapping[Label | None, int]) -> None:
-    """Draw the choice of a verdict, with how many each would show."""
-    names = {
-        ALL: _("All {number}").format(number=sum(counts.values())),
-        **{
-            label.value: f":{one.color}[:material/{one.icon}:] {one.short} {counts.get(label, 0)}"
-            for label in labels.ORDER
-            for one in [labels.state(label)]
-        },
-        UNJUDGED: ":gray[:material/error:] "
-        + _("No verdict {number}").format(number=counts.get(None, 0)),
-    }
-    place.pills(
-        _("Verdict"), list(names), default=ALL, required=True, format_func=names.__getitem__,
-        label_visibility="collapsed", wrap=True, key=_VERDICT,
-    )  # fmt: skip
-
-
 def clear() -> None:
     """Leave nothing out."""
-    for key in (_VERDICT, _WHEN, _DATES, _MODELS, _TAGS, _CONFIRMED):
+    for key in (VERDICT, _WHEN, _DATES, _MODELS, _TAGS, _CONFIRMED):
         st.session_state.pop(key, None)
     st.session_state[_SEARCH] = ""
 

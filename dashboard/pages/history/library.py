@@ -19,7 +19,8 @@ from dashboard.components import (
     typography,
 )
 from dashboard.components.chips import bullets, chip
-from dashboard.components.markup import show
+from dashboard.components.collection import Collection, ListColumn
+from dashboard.components.markup import Text, show
 from dashboard.components.status_cards import Card
 from dashboard.i18n import advice
 from dashboard.pages import alerted, refused_in
@@ -41,8 +42,6 @@ MAX_SOURCES = 50
 MAX_EXPORTED_FRAMES = 5_000_000
 """of an export by the page, some 300 MB, which it makes in memory"""
 FRAME_BYTES = 36
-ROW = 35
-"""px of a row"""
 _SEARCH = "library-search"
 _ELSEWHERE = {
     ANALYSES: _("Your analyses"),
@@ -175,31 +174,30 @@ def _source(source: FootageSource, *, looks: bool, busy: bool) -> None:
     key = hashlib.sha256(source.source.encode()).hexdigest()[:12]
     folder = source.source not in _ELSEWHERE
     reached = folder and _may_name_folders() and Path(source.source).is_dir()
-    facts = [labels.count(source.files, "file", "files")]
-    if source.seconds:
-        facts.append(length(source.seconds))
-    facts.append(_("latest {time}").format(time=record_cells.when(source.newest)))
+    facts = [
+        labels.count(source.files, "file", "files"),
+        length(source.seconds) if source.seconds else "",
+        _("latest {time}").format(time=record_cells.when(source.newest)),
+    ]
     facts += _watched_facts(source.source) if reached else []
-    with controls.apart(f"library-source-{key}"):
-        cards.named(_name(source.source), " · ".join(facts))
-        with st.container(horizontal=True, vertical_alignment="center", width="content"):
-            if source.source == ANALYSES:
-                words = _("automatic") if looks else _("off")
-                show(chip(words, "plain", "sync" if looks else "block"), width="content")
-            elif folder and not reached:
-                gone = _("can’t be reached; its prints are kept")
-                show(chip(gone, "plain", "cloud_off"), width="content")
-            elif folder:
-                _watch(source.source, key)
-                again = partial(_look_through, source.source)
-                controls.button(
-                    _("Look again"), "refresh", f"library-again-{key}", again, kind="tertiary",
-                    disabled=busy, help=_("Adds what is new in this folder."),
-                )  # fmt: skip
-            if controls.button(
-                _("Remove"), "delete", f"library-forget-{key}", kind="tertiary", disabled=busy
-            ):
-                st.dialog(_("Remove"))(_forget_source)(source)
+    with collection.line(f"library-source-{key}", _name(source.source), *facts):
+        if source.source == ANALYSES:
+            words = _("automatic") if looks else _("off")
+            show(chip(words, "plain", "sync" if looks else "block"), width="content")
+        elif folder and not reached:
+            gone = _("can’t be reached; its prints are kept")
+            show(chip(gone, "plain", "cloud_off"), width="content")
+        elif folder:
+            _watch(source.source, key)
+            again = partial(_look_through, source.source)
+            controls.button(
+                _("Look again"), "refresh", f"library-again-{key}", again, kind="tertiary",
+                disabled=busy, help=_("Adds what is new in this folder."),
+            )  # fmt: skip
+        if controls.button(
+            _("Remove"), "delete", f"library-forget-{key}", kind="tertiary", disabled=busy
+        ):
+            _forget_source(source)
 
 
 def _name(source: str) -> str:
@@ -227,62 +225,56 @@ def _files(owner: str) -> None:
         with head:
             text = controls.search(_("File name"), _SEARCH, 300)
         place = f"library-page-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
-        number = int(st.session_state.get(place, 1))
-        files, total = store.page(owner, text, offset=(number - 1) * PAGE, limit=PAGE)
-        if not files and number > 1:  # its last ones were removed
-            number = st.session_state[place] = max(1, -(-total // PAGE))
-            files, total = store.page(owner, text, offset=(number - 1) * PAGE, limit=PAGE)
-        if not files:
+
+        def fetch(offset: int) -> tuple[Sequence[Footage], int]:
+            return store.page(owner, text, offset=offset, limit=PAGE)
+
+        page = collection.page(place, PAGE, fetch)
+        if not page.items:
             typography.notice(_("Nothing matches."))
             return
-        key = f"library-table-{place}-{number}-{total}"
-        if marked := collection.selected(key, files).marked:
+        table, key = _listed(), f"library-table-{place}-{page.number}-{page.total}"
+        if marked := table.selected(key, page.items).marked:
             with head:
                 words = _("Remove {number}").format(number=len(marked))
                 if controls.button(words, "delete", "library-remove"):
                     _forget_files(marked)
-        _draw_files(files, key)
+        table.draw(key, page.items)
         with controls.apart("library-foot"):
-            controls.pages(place, len(files), total, number=number, size=PAGE)
+            page.draw()
 
 
-def _draw_files(files: Sequence[Footage], key: str) -> None:
-    def card(number: int, footage: Footage) -> None:
-        facts = length(footage.duration), record_cells.when(footage.added)
-        cards.named(footage.name, " · ".join((*facts, _name(footage.source))))
+def _listed() -> Collection[Footage]:
+    """Return how known files are listed."""
+
+    def remove(number: int, footage: Footage) -> None:
         if controls.button(_("Remove"), "", f"library-remove-{footage.id}", kind="tertiary"):
             _forget_files([footage])
 
-    column = st.column_config.TextColumn
-    table = collection.TableSpec(
-        rows=[
-            {
-                "file": footage.name,
-                "length": length(footage.duration),
-                "added": record_cells.when(footage.added),
-                "source": _name(footage.source),
-            }
-            for footage in files
-        ],
+    def card(footage: Footage) -> Text:
+        facts = length(footage.duration), record_cells.when(footage.added), _name(footage.source)
+        return cards.name_and_note(footage.name, " · ".join(facts))
+
+    return Collection(
+        name="library",
         columns={
-            "file": column(_("File"), width="large"),
-            "length": column(_("Length"), width=100, alignment="right"),
-            "added": column(_("Added"), width=130),
-            "source": column(_("From"), width="medium"),
+            "file": ListColumn(_("File"), lambda footage: footage.name, "large"),
+            "length": ListColumn(
+                _("Length"), lambda footage: length(footage.duration), 100, record_cells.RIGHT
+            ),
+            "added": ListColumn(_("Added"), lambda footage: record_cells.when(footage.added), 130),
+            "source": ListColumn(_("From"), lambda footage: _name(footage.source), "medium"),
         },
-        row_height=ROW,
         alt=_("Known footage; mark rows to remove them."),
+        title=lambda footage: footage.name,
+        card=card,
+        action=remove,
         pressable=False,
     )
-    collection.draw("library", key, files, table, card)
 
 
 def _forget_files(files: Sequence[Footage]) -> None:
     """Ask, then remove files from the library."""
-    st.dialog(_("Remove"))(_forget)(files)
-
-
-def _forget(files: Sequence[Footage]) -> None:
     names, ids = [footage.name for footage in files], [footage.id for footage in files]
     remove = partial(_known().store.remove, session.record_scope().owner, ids)
     _ask(labels.count(len(files), "file", "files"), names, remove)

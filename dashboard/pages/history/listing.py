@@ -1,4 +1,4 @@
-"""The records of a page as a table and cards, and one record beside them."""
+"""The records of a page as rows, and one record beside them."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -8,15 +8,17 @@ from markupsafe import Markup
 
 import detector
 from dashboard import labels, session, url_state
-from dashboard.components import cards, collection, controls, origin, record_cells, typography
+from dashboard.components import cards, controls, origin, record_cells, typography
 from dashboard.components.chips import bullets, chip
+from dashboard.components.collection import Collection, ListColumn
 from dashboard.components.markup import Text, show
+from dashboard.components.record_cells import ListedRecord
 from dashboard.components.tables import code, facts
-from dashboard.labels import BadgeColor, StateWords
 from dashboard.pages import put_into_address, refused_in
 from dashboard.pages.cases import view as cases
 from dashboard.pages.history import state
 from dashboard.pages.history.filters import CONFIRMED
+from dashboard.pages.records import ask_to_delete, draw_actions
 from dashboard.result import downloads, sharing, verdict_card
 from dashboard.result.linked import ExportOptions
 from detector.messages import states
@@ -39,31 +41,31 @@ _SHORT = {Confirmed.OPEN: _("Not yet"), Confirmed.FAKE: _("Fake"), Confirmed.REA
 
 
 def draw_preview(
-    record: Record, picture: bytes | None, titles: Mapping[str, str], facets: Facets
+    row: ListedRecord[Record], picture: bytes | None, titles: Mapping[str, str], facets: Facets
 ) -> None:
     """Draw the card. `titles` are the models' names by id."""
+    record = row.item
     scope = session.record_scope()
     analysis = scope.store.analysis(scope.owner, record.id) if record.result else None
     if analysis is not None:  # of those that are not known here any more as well
         titles = dict(titles) | {m.id: labels.plain(m) for m in analysis.models}
-    with st.container(
-        border=True, key=f"verdict-{state_words(record).slug}-kept", height="content"
-    ):
+    with record_cells.preview(row, "kept"):
         back = partial(put_into_address, "r", None)
         controls.button(_("All analyses"), "arrow_back", "history-back", back, kind="tertiary")
-        if picture:
-            st.image(picture, width="stretch", alt=_("A moment of {file}").format(file=record.name))
+        record_cells.moment(row, picture)
         if (made := seals.origin_of(record)) is not None:
             origin.draw(made)
-        show(_head(record, analysis), facts(_facts(record, titles)))
+        show(_head(row, analysis), facts(_facts(record, titles)))
         job = session.find_job(record.id)
         _older(record, analysis, job)
         _notes(record, facets)
         _actions(record, analysis, job)
 
 
-def _head(record: Record, analysis: Analysis | None) -> Markup:
-    parts: list[Text] = [typography.name(record.name), state_chip(record)]
+def _head(row: ListedRecord[Record], analysis: Analysis | None) -> Markup:
+    record, shown = row.item, row.state
+    state_chip = chip(row.words, shown.slug, shown.icon)
+    parts: list[Text] = [typography.name(row.name), state_chip]
     if record.confirmed is not Confirmed.OPEN:
         parts += [" ", chip(say(CONFIRMED[record.confirmed]), symbol="gavel")]
     if analysis is not None:
@@ -77,7 +79,7 @@ def _facts(record: Record, titles: Mapping[str, str]) -> list[tuple[str, Text]]:
     result = record.result
     rows: list[tuple[str, Text]] = []
     if result is not None:
-        size = labels.clock(result.duration) if result.duration else record_cells.length(record)
+        size = labels.clock(result.duration) if result.duration else record_cells.length(result)
         models = labels.listed([titles.get(id, id) for id in result.models])
         rows = [
             (_("Length"), size),
@@ -188,7 +190,7 @@ def _actions(record: Record, analysis: Analysis | None, job: Job | None) -> None
             if controls.button(_("Add to a case"), "create_new_folder", f"case-{record.id}"):
                 cases.add([record.id])
         if controls.button(_("Delete"), "delete", f"delete-{record.id}"):
-            st.dialog(_("Delete"))(_confirm)([record])
+            ask_to_delete([record], partial(_delete, [record]))
 
 
 def draw_several(records: Sequence[Record]) -> None:
@@ -197,35 +199,9 @@ def draw_several(records: Sequence[Record]) -> None:
         head = _("{number} marked").format(number=len(records))
         names = bullets([record.name for record in records])
         show(typography.heading(head), names)
-        able = len(records) == 2 and all(record.result for record in records)
         with st.container(horizontal=True, key="actions-marked"):
-            if controls.button(
-                _("Compare these two"),
-                "compare",
-                "compare-marked",
-                disabled=not able,
-                help=None if able else _("Mark two analyses that have a result."),
-            ):
-                first, second = records
-                url_state.go_to("compare", a=first.id, b=second.id)
-            results = [record.id for record in records if record.result]
-            if results and controls.button(_("Add to a case"), "create_new_folder", "case-marked"):
-                cases.add(results)
-            if controls.button(_("Delete"), "delete", "delete-marked"):
-                st.dialog(_("Delete"))(_confirm)(records)
+            draw_actions(records, partial(_delete, records), "secondary")
         typography.caption(_("Export, above, takes these."))
-
-
-def _confirm(records: Sequence[Record]) -> None:
-    """Ask, then delete: rows, media and pictures."""
-    number = labels.count(len(records), "analysis", "analyses")
-    question = _("Delete these {analyses} and their frames? This can’t be undone.")
-    if len(records) == 1:
-        question = _("Delete this analysis and its frames? This can’t be undone.")
-    after = _("Links to it stop working at once. Reports that were downloaded stay where they are.")
-    names, run = [record.name for record in records], partial(_delete, records)
-    question = question.format(analyses=number)
-    controls.confirm(question, names, after, run, label=_("Delete"), key="deleted")
 
 
 def _delete(records: Sequence[Record]) -> None:
@@ -244,112 +220,53 @@ def _delete(records: Sequence[Record]) -> None:
 # --- the records of a page ------------------------------------------------------------------------
 
 
-ROW = 56
-"""px of a row"""
-_RUNS = {
-    State.QUEUED: ("schedule", _("Waiting")),
-    State.RUNNING: ("progress_activity", _("Running")),
-    State.FAILED: ("error", _("Failed")),
-    State.CANCELED: ("close", _("Canceled")),
-    State.INTERRUPTED: ("power_settings_new", _("Interrupted")),
-    State.DONE: ("help", _("Not readable")),
-}
-"""Icon and word of a record without a result."""
-
-
-def state_words(record: Record) -> StateWords:
-    """Return how a record is shown: its verdict, or where its analysis stands."""
-    if record.result is not None:
-        return labels.state(record.result.verdict, record.result.question, record.result.proof)
-    progress = record.state
-    if progress is State.QUEUED:  # the store knows no more: the server that runs it does
-        job = session.find_job(record.id)
-        progress = job.state if job else State.INTERRUPTED
-    icon, text = _RUNS[progress]
-    text = say(text)
-    return StateWords(icon, text, text, "–", "gray", "na")
-
-
-def state_chip(record: Record, *, short: bool = False) -> Markup:
-    """Return its state, as a chip; `short` where a name of another file has no room."""
-    shown = state_words(record)
-    proven = record.result is not None and record.result.proof is not None
-    text = shown.short if short and proven else finding(record)
-    return chip(text, shown.slug, shown.icon)
-
-
-def finding(record: Record) -> str:
-    """Return its state in words, or the finding that leads."""
-    result = record.result
-    if result is None or result.proof is None:
-        return state_words(record).short
-    return states.headline(result.verdict, result.question, proof=result.proof)
-
-
-def _elsewhere(record: Record) -> str:
-    return origin.short(seals.origin_of(record))
-
-
-def _verdict(record: Record) -> str:
-    return f"{state_words(record).glyph} {finding(record)}"
-
-
-def _rows(records: Sequence[Record], pictures: Mapping[str, bytes]) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = [
-        {
-            "picture": record_cells.picture(record, pictures.get(record.id)),
-            "file": record.name,
-            "verdict": [_verdict(record), *filter(None, [_elsewhere(record)])],
-            **record_cells.measured(record),
-            "analyzed": record_cells.when(record.touched),
-        }
-        for record in records
-    ]
-    if any(record.confirmed is not Confirmed.OPEN for record in records):
-        for row, record in zip(rows, records, strict=True):
-            found = record.confirmed is not Confirmed.OPEN
-            row["found"] = say(CONFIRMED[record.confirmed]) if found else ""
-    return rows
-
-
-def draw_list(records: Sequence[Record], pictures: Mapping[str, bytes], key: str) -> None:
-    """Draw the records; a card leads to its record's preview."""
-    colors: dict[str, BadgeColor] = {f"– {say(text)}": "gray" for _icon, text in _RUNS.values()}
-    colors |= {_verdict(record): state_words(record).color for record in records}
-    colors |= {_elsewhere(record): "red" for record in records if _elsewhere(record)}
-
-    def card(number: int, record: Record) -> None:
-        show(_card(record, pictures.get(record.id)))
-        go = partial(put_into_address, "r", record.id)
-        controls.button(_("Show"), "", f"show-{record.id}", go, kind="tertiary")
-
-    table = collection.TableSpec(
-        rows=_rows(records, pictures),
-        columns={
-            **record_cells.columns(colors, 226),
-            "analyzed": st.column_config.TextColumn(_("Analyzed"), width=96),
-            "found": st.column_config.TextColumn(_("Found out")),
-        },
-        row_height=ROW,
-        alt=_("Analyses; press a row to see it, mark rows to compare, export or delete them."),
-    )
-    collection.draw("history", key, records, table, card)
-
-
-def _card(record: Record, picture: bytes | None) -> Markup:
-    """Return a record in short."""
-    result = record.result
-    likely, ends = (result.probability, result.interval) if result else (None, None)
-    parts = [
-        _elsewhere(record),
-        labels.percent(likely) if likely is not None else "",
-        labels.confidence(ends) if ends else "",
-        record_cells.length(record),
-        record_cells.when(record.touched),
-    ]
-    return cards.tile(
+def row_of(record: Record, picture: bytes | None) -> ListedRecord[Record]:
+    """Return a record as the list shows it: its verdict, or where its analysis stands."""
+    result, elsewhere = record.result, origin.short(seals.origin_of(record))
+    if result is not None:
+        shown = labels.state(result.verdict, result.question, result.proof)
+    else:
+        progress = record.state
+        if progress is State.QUEUED:  # the store knows no more: the server that runs it does
+            job = session.find_job(record.id)
+            progress = job.state if job else State.INTERRUPTED
+        shown = record_cells.unjudged(*record_cells.RUNS[progress])
+    words = shown.short
+    if result is not None and result.proof is not None:
+        words = states.headline(result.verdict, result.question, proof=result.proof)
+    return ListedRecord(
+        record,
+        record.name,
+        shown,
+        result,
         record_cells.picture(record, picture),
-        typography.strong(record.name),
-        state_chip(record, short=True),
-        typography.small(" · ".join(filter(None, parts))),
+        words,
+        (elsewhere,) if elsewhere else (),
+        record_cells.when(record.touched),
+    )
+
+
+def listed(rows: Sequence[ListedRecord[Record]]) -> Collection[ListedRecord[Record]]:
+    """Return how the records of a page are listed; a card leads to its record's preview."""
+
+    def show_it(number: int, row: ListedRecord[Record]) -> None:
+        go = partial(put_into_address, "r", row.item.id)
+        controls.button(_("Show"), "", f"show-{row.item.id}", go, kind="tertiary")
+
+    def found(row: ListedRecord[Record]) -> str:
+        confirmed = row.item.confirmed
+        return "" if confirmed is Confirmed.OPEN else say(CONFIRMED[confirmed])
+
+    columns = record_cells.columns(rows, 226)
+    columns["analyzed"] = ListColumn(_("Analyzed"), lambda row: row.note, 96)
+    if any(map(found, rows)):
+        columns["found"] = ListColumn(_("Found out"), found, "medium")
+    return Collection(
+        name="history",
+        columns=columns,
+        alt=_("Analyses; press a row to see it, mark rows to compare, export or delete them."),
+        title=lambda row: row.name,
+        card=lambda row: row.card,
+        action=show_it,
+        row_height=56,
     )

@@ -1,32 +1,35 @@
 """The page: filters, the list, and one record beside it."""
 
-import io
-import json
-import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from functools import partial
 
 import streamlit as st
 
 from dashboard import labels, session, url_state
-from dashboard.components import controls, outcomes, page_header, status_cards, typography
-from dashboard.components.collection import selected
+from dashboard.components import (
+    collection,
+    controls,
+    outcomes,
+    page_header,
+    record_cells,
+    status_cards,
+    typography,
+)
+from dashboard.components.collection import ListPage
 from dashboard.components.status_cards import Action, Card
 from dashboard.pages import refused_in
 from dashboard.pages.history import filters, library, listing, state
 from dashboard.pages.history.filters import PAGE, HistoryFilter
-from dashboard.result.downloads import file_name
+from dashboard.record_export import RecordExport
 from detector import paths
 from detector.messages import states
 from detector.models.registry import list_models
-from detector.schema.analysis import Analysis
 from detector.sentences import _
 from service import feedback
 from service.records import sql
-from service.records.export import Remark, as_entry, as_table
+from service.records.export import ExportRow, Remark
 from service.records.model import MAX_PAGE_SIZE, Page, Query, Record, message_of
-from service.records.store import Store
+from service.records.store import RecordScope
 from service.storage.uploads import records_retention, retention
 
 
@@ -50,39 +53,44 @@ def _analyses() -> None:
     _offer_guest_analyses()
     facets = store.facets(owner)
     titles = labels.plain_names(list_models())
-    filter, place = filters.draw(facets, titles)
-    page, number = _search(filter)
-    filters.verdicts(place, page.counts)
-    key = f"history-table-{filter.key}-{number}"
-    marked, last, by_mark = selected(key, page.records)
+    chosen, place = filters.draw(facets, titles)
+    page, found = _search(chosen)
+    total = sum(page.counts.values())
+    record_cells.verdicts(place, page.counts, filters.VERDICT, total, short=False)
+    linked = st.query_params.get("r")
+    one = store.get(owner, linked) if linked else None
+    ids = {record.id for record in [*found.items, *filter(None, [one])]}
+    pictures = store.thumbnails(owner, ids)
+    rows = [listing.row_of(record, pictures.get(record.id)) for record in found.items]
+    table = listing.listed(rows)
+    key = f"history-table-{chosen.key}-{found.number}"
+    marked_rows, last, by_mark = table.selected(key, rows)
+    marked = [row.item for row in marked_rows]
     several = len(marked) > 1 and by_mark
     with top:
-        _title(filter, page, marked)
+        _title(chosen, page, marked)
         state.draw_tabs()
-    if not page.total and not filter.filtered:
+    if not page.total and not chosen.filtered:
         status_cards.show(_nothing())
         return
     if not page.total:
         typography.notice(_("Nothing matches."))
         controls.button(_("Clear the filters"), "filter_alt_off", on_click=filters.clear)
         return
-    linked = st.query_params.get("r")
-    shown = (store.get(owner, linked) if linked else None) or page.records[0]
+    shown = listing.row_of(one, pictures.get(one.id)) if one else rows[0]
     if last is not None and not several:
         shown = last
-    pictures = store.thumbnails(owner, {record.id for record in [*page.records, shown]})
     with st.container(key=f"history-{'one' if linked else 'all'}"):
         left, right = st.columns([915, 405], gap=20)
         with left, st.container(border=True, key="card-history", height="content"):
-            listing.draw_list(page.records, pictures, key)
-            page_key = f"history-page-{filter.key}"
+            table.draw(key, rows)
             with controls.apart("history-foot"):
-                controls.pages(page_key, len(page.records), page.total, number=number, size=PAGE)
+                found.draw()
         with right, st.container(key="history-preview"):
             if several:
                 listing.draw_several(marked)
             else:
-                listing.draw_preview(shown, pictures.get(shown.id), titles, facets)
+                listing.draw_preview(shown, pictures.get(shown.item.id), titles, facets)
     _outcomes()
     _retention()
 
@@ -106,23 +114,22 @@ def _outcomes() -> None:
             outcomes.draw(records)
 
 
-def _search(filter: HistoryFilter) -> tuple[Page, int]:
-    """Return the chosen page and its number; other filters begin on the first."""
-    key = f"history-page-{filter.key}"
-    number = int(st.session_state.get(key, 1))
+def _search(filter: HistoryFilter) -> tuple[Page, ListPage[Record]]:
+    """Return what the filter finds, and the chosen page of it; other filters begin on the first."""
     scope = session.record_scope()
-    while True:
-        start = (number - 1) * PAGE
+    answer = Page(records=(), total=0, counts={})
+
+    def fetch(offset: int) -> tuple[Sequence[Record], int]:
+        nonlocal answer
         if filter.unjudged:
-            page = filters.search_unjudged(scope.store, scope.owner, filter.query)
-            page = page.model_copy(update={"records": page.records[start : start + PAGE]})
-        else:
-            query = filter.query.model_copy(update={"offset": start})
-            page = scope.store.search(scope.owner, query)
-        if page.records or number == 1:
-            return page, number
-        number = max(1, -(-page.total // PAGE))
-        st.session_state[key] = number
+            answer = filters.search_unjudged(scope.store, scope.owner, filter.query)
+            return answer.records[offset : offset + PAGE], answer.total
+        query = filter.query.model_copy(update={"offset": offset})
+        answer = scope.store.search(scope.owner, query)
+        return answer.records, answer.total
+
+    found = collection.page(f"history-page-{filter.key}", PAGE, fetch)
+    return answer, found
 
 
 def _title(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None:
@@ -144,7 +151,7 @@ def _export(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None
     matching: Sequence[Record] | Query = filter.query
     if filter.unjudged:
         matching = filters.search_unjudged(scope.store, scope.owner, filter.query).records
-    files = Export(scope.store, scope.owner, list(marked) or matching)
+    files = RecordExport(scope, partial(read, scope, list(marked) or matching))
     count = len(marked) or min(page.total, MAX_RECORDS)
     if marked:
         which = labels.count(count, "marked analysis", "marked analyses")
@@ -232,72 +239,35 @@ def _claim() -> None:
         )
 
 
-# --- records as files, made in a thread without a Streamlit call ----------------------------------
-
-
 MAX_RECORDS = 2000
 """records of an export; a result is some 100 kB"""
 
 
-@dataclass(frozen=True)
-class Export:
-    """What is exported: some records, or all that match a query."""
-
-    store: Store
-    owner: str
-    what: Sequence[Record] | Query
-
-    def records(self) -> list[Record]:
-        """Return the records as they are now, at most `MAX_RECORDS`."""
-        if not isinstance(self.what, Query):
-            current = (self.store.get(self.owner, record.id) for record in self.what)
-            return [record for record in current if record is not None]
-        out: list[Record] = []
-        while len(out) < MAX_RECORDS:
-            page = self.what.model_copy(update={"offset": len(out), "limit": MAX_PAGE_SIZE})
-            more = self.store.search(self.owner, page).records
-            out += more
+def read(scope: RecordScope, what: Sequence[Record] | Query) -> list[ExportRow]:
+    """Return records, or all that match a query, as they are now, at most `MAX_RECORDS`."""
+    store, owner = scope.store, scope.owner
+    if not isinstance(what, Query):
+        current = (store.get(owner, record.id) for record in what)
+        found = [record for record in current if record is not None]
+    else:
+        found = []
+        while len(found) < MAX_RECORDS:
+            page = what.model_copy(update={"offset": len(found), "limit": MAX_PAGE_SIZE})
+            more = store.search(owner, page).records
+            found += more
             if len(more) < MAX_PAGE_SIZE:
                 break
-        return out[:MAX_RECORDS]
-
-    def as_csv(self) -> bytes:
-        return as_table(self.records(), self._remark).encode()
-
-    def as_json(self) -> bytes:
-        entries = [as_entry(record, self._analysis(record)) for record in self.records()]
-        return _json({"exported": datetime.now(UTC).isoformat(), "analyses": entries})
-
-    def as_zip(self) -> bytes:
-        buffer = io.BytesIO()
-        with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-            records = self.records()
-            for number, record in enumerate(records, 1):
-                stem = f"{number:04} {file_name(record.name, 'json').removesuffix('.unmask.json')}"
-                archive.writestr(
-                    f"results/{stem}.json", _json(as_entry(record, self._analysis(record)))
-                )
-                if picture := self.store.thumbnails(self.owner, [record.id]).get(record.id):
-                    archive.writestr(f"pictures/{stem}.webp", picture)
-            archive.writestr("analyses.csv", as_table(records, self._remark))
-        return buffer.getvalue()
-
-    def _remark(self, record: Record) -> Remark:
-        """Return the note beside the verdict; only judged or open records are read whole."""
-        if record.fault is not None:
-            return Remark(reason=str(message_of(record.fault)))
-        result = record.result
-        if result is None:
-            return Remark()
-        analysis = self._analysis(record)
-        if analysis is None:
-            said = states.headline(result.verdict, result.question, proof=result.proof)
-            return Remark(headline=said)
-        return Remark.of(analysis.verdict, "", result.proof)
-
-    def _analysis(self, record: Record) -> Analysis | None:
-        return self.store.analysis(self.owner, record.id)
+    return [ExportRow(one.name, one, _remark(scope, one)) for one in found[:MAX_RECORDS]]
 
 
-def _json(tree: object) -> bytes:
-    return (json.dumps(tree, indent=1, ensure_ascii=False) + "\n").encode()
+def _remark(scope: RecordScope, record: Record) -> Remark:
+    """Return the note beside the verdict; only judged or open records are read whole."""
+    if record.fault is not None:
+        return Remark(reason=str(message_of(record.fault)))
+    result = record.result
+    if result is None:
+        return Remark()
+    analysis = scope.store.analysis(scope.owner, record.id)
+    if analysis is None:
+        return Remark(headline=states.headline(result.verdict, result.question, proof=result.proof))
+    return Remark.of(analysis.verdict, "", result.proof)

@@ -191,7 +191,7 @@ def _action(status: Status, ended: Download | None) -> None:
             )
     elif status.ready:
         if controls.button(_("Delete"), "delete", f"delete-{spec.id}"):
-            st.dialog(_("Delete this model?"))(_delete)(spec)
+            _delete(spec)
     elif status.state == "license":
         if controls.button(_("Read the license"), "gavel", f"accept-{spec.id}"):
             st.dialog(_("Before you use this model"))(_license_dialog)(spec, then_fetch=False)
@@ -288,13 +288,8 @@ def _delete(spec: ModelSpec) -> None:
         _("You would have to add its file again.") if spec.own else _("It can be fetched again.")
     )
     text = rich(_("The files of <b>{model}</b> are deleted."), model=labels.name_of(spec))
-    typography.paragraph(join([text, again], " "))
-    with st.container(horizontal=True):
-        delete = partial(inventory.delete, spec.id)
-        if controls.button(_("Delete"), "", f"deleted-{spec.id}", delete, kind="primary"):
-            st.rerun()
-        if controls.button(_("Keep it"), "", f"kept-{spec.id}"):
-            st.rerun()
+    delete, key = partial(inventory.delete, spec.id), f"deleted-{spec.id}"
+    controls.confirm(join([text, again], " "), (), "", delete, label=_("Delete"), key=key)
 
 
 # --- the full card --------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from dashboard import url_state as address
 from dashboard.components import record_cells
 from dashboard.images import data_url
 from dashboard.pages.history import filters, view
+from dashboard.record_export import RecordExport
 from dashboard.result import sharing
 from detector.schema.analysis import Analysis, ErrorDetail, Label, Question, Reason, ReasonCode
 from detector.schema.comparison import ComparisonFinding
@@ -37,6 +38,7 @@ from service.records.model import (
     ResultSummary,
     State,
 )
+from service.records.store import RecordScope
 from tests.support import pages
 from tests.support.pages import button, buttons, come_as, html
 from tests.support.result_sample import make_analysis, make_clip
@@ -102,6 +104,11 @@ def kept(jobs):
 
 
 page = partial(pages.page, "history")
+
+
+def exported(jobs, what, owner=LOCAL):
+    scope = RecordScope(owner, jobs.store)
+    return RecordExport(scope, partial(view.read, scope, what))
 
 
 def listed(at):
@@ -347,12 +354,12 @@ def test_two_marked_ones_are_compared_and_several_deleted(jobs, kept):
 
 def test_exports_hold_what_was_asked_for(jobs, kept):
     jobs.store.change(LOCAL, kept[0].id, note="@SUM(A1)", tags=["a", "b"])
-    everything = view.Export(jobs.store, LOCAL, Query())
+    everything = exported(jobs, Query())
     rows = list(csv.DictReader(io.StringIO(everything.as_csv().decode())))
     assert [row["file"] for row in rows] == [*(n for n, *_ in KEPT[:-1]), "'=cmd.mp4"]
     assert rows[0]["likelihood"] == "0.7900" and rows[0]["tags"] == "a; b"
     assert rows[0]["note"] == "'@SUM(A1)" and rows[4]["likelihood"] == ""
-    some = view.Export(jobs.store, LOCAL, [kept[0], kept[4]])
+    some = exported(jobs, [kept[0], kept[4]])
     tree = json.loads(some.as_json())
     assert [one["name"] for one in tree["analyses"]] == [kept[0].name, kept[4].name]
     assert Analysis.model_validate(tree["analyses"][0]["analysis"]).verdict.label is FAKE
@@ -364,7 +371,7 @@ def test_exports_hold_what_was_asked_for(jobs, kept):
             "results/0002 b_.json", "pictures/0002 b_.webp",
         }  # fmt: skip
         assert archive.read("pictures/0001 council-statement.webp")[:4] == b"RIFF"
-    assert view.Export(jobs.store, "guest:x", [kept[0]]).records() == []
+    assert exported(jobs, [kept[0]], owner="guest:x").read() == []
 
 
 def test_an_export_says_the_answer_and_why_one_has_none(jobs, kept):
@@ -374,7 +381,7 @@ def test_an_export_says_the_answer_and_why_one_has_none(jobs, kept):
         ours=False, reference="A-1", when=NOW, details="",
     )  # fmt: skip
     keep(jobs, "notes.txt", None, 61, state=State.FAILED, fault=fault)
-    everything = view.Export(jobs.store, LOCAL, Query())
+    everything = exported(jobs, Query())
     rows = {r["file"]: r for r in csv.DictReader(io.StringIO(everything.as_csv().decode()))}
     assert rows["probably.mp4"]["verdict"] == "PROBABLY_FAKE"
     assert rows["probably.mp4"]["headline"] == "Probably manipulated"
@@ -388,10 +395,10 @@ def test_more_than_a_page_is_exported_whole(jobs, monkeypatch):
     monkeypatch.setattr(view, "MAX_PAGE_SIZE", 4)
     for n in range(11):
         keep(jobs, f"{n}.mp4", None, n)
-    found = view.Export(jobs.store, LOCAL, Query(limit=10)).records()
+    found = exported(jobs, Query(limit=10)).read()
     assert [one.name for one in found] == [f"{n}.mp4" for n in range(11)]
     monkeypatch.setattr(view, "MAX_RECORDS", 5)
-    assert len(view.Export(jobs.store, LOCAL, Query()).records()) == 5
+    assert len(exported(jobs, Query()).read()) == 5
 
 
 def test_a_result_is_shared_from_its_own_page(jobs, kept):
@@ -439,7 +446,7 @@ def test_a_sound_has_a_sign_in_place_of_a_picture_and_its_length_to_the_tenth(ke
     result = ResultSummary.of(make_analysis())
     heard = result.model_copy(update={"kind": "audio", "duration": 6.46})
     seen, sound = (kept[0].model_copy(update={"result": one}) for one in (result, heard))
-    assert record_cells.length(sound) == "6.5\u00a0s"
+    assert record_cells.length(sound.result) == "6.5\u00a0s"
     assert record_cells.picture(sound, None).startswith("data:image/svg+xml;base64,")
     assert record_cells.picture(seen, None) is None
     assert record_cells.picture(sound, b"webp") == data_url(b"webp", "webp")

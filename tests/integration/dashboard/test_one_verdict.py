@@ -6,14 +6,15 @@ import io
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
 from cli.analyze import summary
 from dashboard import labels, session
 from dashboard.pages.batch import listing
-from dashboard.pages.batch.view import BatchExport
-from dashboard.pages.history.view import Export
+from dashboard.pages.history.view import read
+from dashboard.record_export import RecordExport
 from detector import messages, report
 from detector.batch import journal as batch_table
 from detector.messages.format import percent, whole_percent
@@ -25,6 +26,7 @@ from detector.schema.origin import Credential, Fact, GeneratorMark, Provenance
 from service.api.schemas import AnalysisView
 from service.batches import BatchRow
 from service.records.model import LOCAL, MAX_PAGE_SIZE, BatchItem, Query
+from service.records.store import RecordScope
 from tests.integration.dashboard.test_history_page import changed, judged, keep, page
 from tests.support.pages import OWNER, html, result
 from tests.support.pages import page as whole_page
@@ -199,9 +201,10 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
         assert f"{whole_percent(ends[0])} to {whole_percent(ends[1])} were" in summary(kept)
 
     # Tables of History and of a batch.
+    scope = RecordScope(LOCAL, jobs.store)
     for exported in (
-        Export(jobs.store, LOCAL, [record]).as_csv(),
-        BatchExport(None, None, [row]).as_csv(),
+        RecordExport(scope, partial(read, scope, [record])).as_csv(),
+        RecordExport(scope, partial(listing.exported, [row])).as_csv(),
     ):
         (entry,) = csv.DictReader(io.StringIO(exported.decode()))
         assert entry["headline"] == headline
@@ -211,7 +214,8 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
         assert entry["likelihood_high"] == ("" if ends is None else str(ends[1]))
 
     # The batch's row.
-    drawn = listing._cells(row, None)
+    drawn_row = listing.row_of(row, None)
+    drawn = listing.listed([drawn_row], print, "").cells(drawn_row)
     word = drawn["verdict"][0].split(" ", 1)[1]
     assert headline in (word, drawn["note"]) or word in (short, short.split(",")[0])
     assert listing.group(row) == label and drawn["likelihood"] == number

@@ -4,13 +4,15 @@ import csv
 import io
 import re
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from dashboard import labels
 from dashboard.labels import NBSP
-from dashboard.pages.batch import listing, view
+from dashboard.pages.batch import listing
+from dashboard.record_export import RecordExport
 from detector.presentation import lead
 from detector.schema.analysis import Label, Reason, ReasonCode
 from service.batches import BatchRow
@@ -116,6 +118,11 @@ def row(name, analysis=None, *, before="", seconds=4.0):
     return BatchRow(item, record, State.DONE, verdict=analysis.verdict, seconds=seconds)
 
 
+def took(one):
+    shown = listing.row_of(one, None)
+    return listing.listed([shown], print, "").cells(shown)["took"]
+
+
 def answered(label):
     made = make_analysis()
     why = Reason(
@@ -135,7 +142,7 @@ def test_a_note_says_why_there_is_no_answer_and_that_it_was_here():
     for label in (Label.INCONCLUSIVE, Label.NOT_APPLICABLE):
         seen = row("a.mp4", answered(label), before="b.mp4")
         assert listing.note(seen) == f"{WHY} · was here before"
-        assert listing._cells(seen, None)["took"] == "known"
+        assert took(seen) == "known"
 
 
 @pytest.mark.parametrize(
@@ -144,7 +151,7 @@ def test_a_note_says_why_there_is_no_answer_and_that_it_was_here():
      (4.0, "a.mp4", "known")],
 )  # fmt: skip
 def test_a_short_time_is_said_and_a_known_file_took_none(seconds, before, said):
-    assert listing._cells(row("a.mp4", before=before, seconds=seconds), None)["took"] == said
+    assert took(row("a.mp4", before=before, seconds=seconds)) == said
 
 
 @pytest.mark.parametrize(
@@ -173,7 +180,7 @@ def test_a_table_says_the_answer_and_why_one_has_none():
         BatchRow(BatchItem(name="f.mp4", analysis="x"), failed, State.FAILED, error="=cut off."),
         BatchRow(BatchItem(name="g.txt"), error="This is no media."),
     ]
-    made = view.BatchExport(None, None, rows).as_csv().decode()
+    made = RecordExport(None, partial(listing.exported, rows)).as_csv().decode()
     table = list(csv.DictReader(io.StringIO(made)))
     assert list(table[0])[:2] == ["file", "sha256"] and list(table[0])[-5:] == [
         "note", "reason", "headline", "likelihood_low", "likelihood_high",
