@@ -50,9 +50,6 @@ class StateWords:
     slug: Slug  # in keys and classes
 
 
-FEW = 20
-"""of which a share in percents would say more than is known"""
-
 _LOOKS: dict[Label, tuple[str, BadgeColor, Slug]] = {
     Label.FAKE: ("warning", "red", "fake"),
     Label.PROBABLY_FAKE: ("error", "orange", "pfake"),

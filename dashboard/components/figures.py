@@ -47,6 +47,21 @@ def bars(shares: Iterable[float], label: str) -> Markup:
     return tag("div", drawn, cls="um-tubelets", role="img", aria_label=label)
 
 
+def cells(
+    rows: Sequence[tuple[Text, Sequence[tuple[str, Text, str]]]], under: Iterable[Text], label: str
+) -> Markup:
+    """Return rows of cells under each other, each after its name: a cell's classes, its sign, and
+    what it says on hovering; `label` says all to a screen reader, `under` stands below."""
+    drawn = [
+        tag("div", tag("span", name), *(tag("i", sign, cls=cls, title=hover)
+                                        for cls, sign, hover in shown))
+        for name, shown in rows
+    ]  # fmt: skip
+    columns = f"--columns: {max((len(shown) for _name, shown in rows), default=1)}"
+    named = {"role": "img", "aria_label": label, "style": columns}
+    return tag("div", *drawn, ends(*under), cls="um-cells", **named)
+
+
 def marks(
     title: Text, note: Text, places: Iterable[float], label: str, under: Sequence[Text]
 ) -> Markup:

@@ -1,8 +1,5 @@
-"""Beside a lane of scores: whose it is, the words of its zones, the names of its lines."""
+"""Beside a lane of scores: whose it is, and the words of its zones."""
 
-from collections.abc import Sequence
-
-import numpy as np
 from markupsafe import Markup
 
 from dashboard.charts import LaneSize
@@ -12,8 +9,6 @@ from detector.schema.analysis import Question, Thresholds
 
 WORD_ROOM = 0.12
 """Share of the axis a zone needs for its word."""
-NAME_GAP = 14
-"""px between two names at the end of lines."""
 
 
 def zone_words(limits: Thresholds, size: LaneSize, question: Question | None = None) -> Markup:
@@ -23,26 +18,7 @@ def zone_words(limits: Thresholds, size: LaneSize, question: Question | None = N
         for label, a, b in reversed(limits.zones)
         if b - a >= WORD_ROOM
     )
-    return tag("div", words, cls="um-beside left", style=f"height:{size.height}px")
-
-
-def line_names(ends: Sequence[tuple[float, str, bool]], size: LaneSize) -> Markup:
-    """Return (px from the top, name, whether combined) as labels that do not overlap."""
-    places = spread(
-        [y for y, _name, _bold in sorted(ends)], NAME_GAP, size.top, size.top + size.plot
-    )
-    names = join(
-        tag("span", name, cls="all" if bold else "", style=f"top:{top:.0f}px")
-        for top, (_y, name, bold) in zip(places, sorted(ends), strict=True)
-    )
-    return tag("div", names, cls="um-beside right", style=f"height:{size.height}px")
-
-
-def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
-    """Return ascending places moved as little as needed to stand `gap` apart, within low..high."""
-    offsets = gap * np.arange(len(wanted))
-    places = np.maximum.accumulate(np.maximum(wanted, low) - offsets) + offsets
-    return [float(place) for place in np.minimum(places, high - offsets[::-1])]
+    return tag("div", words, cls="um-beside", style=f"height:{size.height}px")
 
 
 def owner(name: Text, where: Text, chip: Text, score: Text = "") -> Markup:

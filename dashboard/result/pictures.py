@@ -21,11 +21,11 @@ from dashboard.images import data_url, jpeg
 from dashboard.theme import ON_VIDEO
 from detector import explain, media, vision
 from detector.errors import UnmaskError
-from detector.live import overlay
 from detector.models.base import CropRecipe
 from detector.presentation import series
 from detector.schema.analysis import Analysis, Box, FrameSegment, Label, ModelResult
 from detector.signals import views
+from detector.vision.boxes import outline
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +145,7 @@ def whole_frame(
     out, line = np.array(image), max(2, round(max(image.size) / 240))
     for box, label in boxes.values():
         corners = tuple(round(edge * scale) for edge in box)
-        overlay.outline(out, corners, label, ImageColor.getrgb(ON_VIDEO[label][0])[:3], line)
+        outline(out, corners, label, ImageColor.getrgb(ON_VIDEO[label][0])[:3], line)
     return out
 
 

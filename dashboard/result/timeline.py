@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 MAX_GAPS = 2
 """that are named under the lanes"""
-NAME_LENGTH = 16
-"""Longer model names stand only in the row of keys: beside the lines they would be cut."""
 
 
 def drawn_from(analysis: Analysis, palette: Palette) -> str:
@@ -102,7 +100,7 @@ def _lane(
     end = series.length(analysis)
     person = lane.track.id
     with st.container(key=f"lane-{person}", gap=None):
-        who, zones, plot, names = st.columns([15, 9, 68, 8], gap=None)
+        who, zones, plot = st.columns([15, 9, 76], gap=None)
         show(_who(lane, end), at=who)
         with zones, st.container(key=f"lane-words-{person}"):
             show(zone_words(limits, size, question))
@@ -117,8 +115,6 @@ def _lane(
             key=linked.widget(f"lane.{person}"),
             alt=series.finding(lane, limits),
         )
-        with names, st.container(key=f"lane-names-{person}"):
-            show(beside.line_names(_ends(lane, named, size), size))
 
 
 def _who(lane: Lane, end: float) -> Markup:
@@ -131,19 +127,6 @@ def _who(lane: Lane, end: float) -> Markup:
     return beside.owner(
         lead.name(track), series.place(track, end), chip(state.short, state.slug, state.icon), score
     )
-
-
-def _ends(lane: Lane, named: Mapping[str, str], size: LaneSize) -> list[tuple[float, str, bool]]:
-    """Return where the lines end, px from the top, with their names; and which is of all
-    together."""
-    ends: list[tuple[float, str, bool]] = []
-    if lane.scored:
-        ends.append((size.y(lane.scored[-1][1]), _("Combined"), True))
-    for id, title in named.items():
-        values = [v for v in lane.models.get(id, ()) if v is not None]
-        if values and len(title) <= NAME_LENGTH:
-            ends.append((size.y(values[-1]), title, False))
-    return ends
 
 
 def hatched(lanes: Sequence[Lane]) -> None:

@@ -1,6 +1,5 @@
 """A result in a few lines, for terminals and agents."""
 
-from detector.messages import states
 from detector.messages.format import score
 from detector.presentation import (
     answers,
@@ -53,10 +52,10 @@ def lines(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
 def of_robustness(analysis: Analysis, tried: Robustness) -> list[str]:
     """Return a line for each change that was tried, then what it means."""
     out = [f"{analysis.media.name}: {verdict.headline(analysis)}"]
-    for row in robustness.rows(tried):
-        number, sign = row.likelihood or "–", states.GLYPHS[row.label]
-        out.append(f"  {row.name:24} {number:>5}  {sign} {row.says}")
     limits = analysis.verdict.answers[tried.question].thresholds
+    out += [
+        f"  {name:24} {number:>5}  {says}" for name, number, _moved, says in robustness.rows(tried)
+    ]
     return [*out, f"  {robustness.outcome(tried, limits)}"]
 
 

@@ -40,54 +40,36 @@ BESIDE = _(
     "A comparison is a measurement of its own: no detector counts in it, and it counts in none. It "
     "says what differs between these two files, not what is true."
 )
-METHOD = (
-    (
-        _("In time"),
-        _(
-            "Each sampled moment of the copy is matched with the moment of the original that "
-            "shows the same, along one path through both in which cuts, other rates and dropped "
-            "frames are allowed."
-        ),
+METHOD = {
+    _("In time"): _(
+        "Each sampled moment of the copy is matched with the moment of the original that "
+        "shows the same, along one path through both in which cuts, other rates and dropped "
+        "frames are allowed."
     ),
-    (
-        _("In place"),
-        _(
-            "Features and brightness outside faces say how the original lies in the copy: "
-            "cropped, scaled, mirrored, turned, framed or at an angle. That is undone before "
-            "measuring."
-        ),
+    _("In place"): _(
+        "Features and brightness outside faces say how the original lies in the copy: "
+        "cropped, scaled, mirrored, turned, framed or at an angle. That is undone before "
+        "measuring."
     ),
-    (
-        _("In color"),
-        _(
-            "Where colors fit better after a curve for each channel, the original gets the "
-            "copy's; the sharper of the two is softened."
-        ),
+    _("In color"): _(
+        "Where colors fit better after a curve for each channel, the original gets the "
+        "copy's; the sharper of the two is softened."
     ),
-    (
-        _("What re-encoding leaves"),
-        _(
-            "Everything outside faces says by how many gray levels these two files differ where "
-            "nothing was done. A face differs where it does so by a multiple of that and by more "
-            "than what is about it."
-        ),
+    _("What re-encoding leaves"): _(
+        "Everything outside faces says by how many gray levels these two files differ where "
+        "nothing was done. A face differs where it does so by a multiple of that and by more "
+        "than what is about it."
     ),
-    (
-        _("The same footage"),
-        _(
-            "What does not belong to faces has to agree in place and to move alike; else the only"
-            " statement about faces is whether one moves as the original's."
-        ),
+    _("The same footage"): _(
+        "What does not belong to faces has to agree in place and to move alike; else the only"
+        " statement about faces is whether one moves as the original's."
     ),
-    (
-        _("The same movement"),
-        _(
-            "Optical flow of a face that is turned upright and brought to one size, held against "
-            "the original's at every offset; told where heads and features go together by more "
-            "than chance brings unrelated faces, given how much each goes with itself."
-        ),
+    _("The same movement"): _(
+        "Optical flow of a face that is turned upright and brought to one size, held against "
+        "the original's at every offset; told where heads and features go together by more "
+        "than chance brings unrelated faces, given how much each goes with itself."
     ),
-)
+}
 
 
 def beside_verdict(found: Comparison) -> Section:
@@ -307,7 +289,7 @@ def _files(comparison: Comparison, hashes: tuple[str | None, str | None]) -> Sec
 
 
 def _method(comparison: Comparison) -> Section:
-    blocks: list[Block] = [facts((say(name), say(text)) for name, text in METHOD)]
+    blocks: list[Block] = [facts((say(name), say(text)) for name, text in METHOD.items())]
     length = comparison.copy_media.duration or 0.0
     if length and len(comparison.moments) > 1:
         text = _(

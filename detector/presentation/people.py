@@ -41,9 +41,10 @@ def over_time(analysis: Analysis, subject: Subject) -> CurveChart:
     limits = series.limits(analysis, subject.question)
     lane, end = series.lane(analysis, subject), series.length(analysis)
     lines = [
-        Curve([(span.start, span.score), (span.end, span.score)],
-              label=Label.FAKE if span.score > limits.suspect else None)
+        Curve([(span.start, span.score), (span.end, span.score)], 0.9 if over else 0.55,
+              Label.FAKE if over else None)
         for span in subject.spans if span.score is not None
+        for over in [span.score > limits.suspect]
     ]  # fmt: skip
     if subject.frames:
         lines = [

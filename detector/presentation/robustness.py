@@ -1,14 +1,11 @@
 """What came of changing a part of the file and judging it again."""
 
-from dataclasses import dataclass
-
 from detector.messages import states
 from detector.messages.format import capital, clock, listed, percent, took, whole_percent
 from detector.presentation import BarChart, BarRow, Cell, Grid, Section, Text
 from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
-    Label,
     PerturbationResult,
     Question,
     Robustness,
@@ -20,27 +17,16 @@ FAR = 20
 """points by which a likelihood moves that is fragile, although its verdict stays"""
 
 
-@dataclass(frozen=True)
-class TrialRow:
-    """One change, or none at all, and what came of it."""
-
-    name: str
-    probability: float | None
-    likelihood: str  # "88 %"; empty without one
-    moved: str  # "−71 points"; empty for the unchanged part
-    label: Label
-    says: str  # its answer, or why there is none
-
-
 def section(analysis: Analysis, tried: Robustness) -> Section:
     """Return what was done to a part, what came of it, and each change's likelihood."""
     limits = analysis.verdict.answers[tried.question].thresholds
     said = f"{outcome(tried, limits)} {part(tried)}".strip()
     base = tried.unchanged.probability or 0.0
     bars = tuple(
-        BarRow(row.name, row.likelihood or row.says, base, row.probability, row.label)
-        for row in rows(tried)
-    )
+        BarRow(_name(trial), _likelihood(trial) or _says(tried, trial), base, trial.probability,
+               trial.label)
+        for trial in (tried.unchanged, *tried.trials)
+    )  # fmt: skip
     shown = BarChart(bars, 0.0, 1.0, (limits.unsuspicious, limits.suspect), dots=True)
     return Section(
         "robustness", _("Robustness"), (Text(about(tried.question), "note"), Text(said), shown)
@@ -48,43 +34,40 @@ def section(analysis: Analysis, tried: Robustness) -> Section:
 
 
 def table(tried: Robustness, limits: Thresholds) -> Grid:
-    """Return the same as rows: what each change says is left out where nothing is ever decided."""
+    """Return the unchanged part and every change, a row each: what it says is left out where
+    nothing is ever decided."""
     heads = _("Change"), _("Likelihood"), _("Moved"), _("Says")
-    cells: list[tuple[str | Cell, ...]] = [
-        (
-            row.name,
-            row.likelihood or "–",
-            row.moved or (row.says if row.probability is None else ""),
-            Cell(row.says, label=row.label),
-        )
-        for row in rows(tried)
-    ]
     shown = 3 if limits.never_decide else 4
-    return Grid(heads[:shown], [row[:shown] for row in cells])
+    return Grid(heads[:shown], [row[:shown] for row in rows(tried)])
 
 
-def rows(tried: Robustness) -> list[TrialRow]:
-    """Return the unchanged part, then every change."""
-    return [_row(tried, trial) for trial in (tried.unchanged, *tried.trials)]
+def rows(tried: Robustness) -> list[tuple[str | Cell, ...]]:
+    """Return the name, likelihood, move and answer of the unchanged part and of every change."""
+    return [_cells(tried, trial) for trial in (tried.unchanged, *tried.trials)]
 
 
-def _row(tried: Robustness, trial: PerturbationResult) -> TrialRow:
+def _cells(tried: Robustness, trial: PerturbationResult) -> tuple[str | Cell, ...]:
+    says, moved = _says(tried, trial), ""
+    if trial.probability is None:
+        moved = says
+    elif tried.moved(trial) is not None and trial is not tried.unchanged:
+        moved = points_moved(points(tried, trial))
+    return _name(trial), _likelihood(trial) or "–", moved, Cell(says, label=trial.label)
+
+
+def _likelihood(trial: PerturbationResult) -> str:
+    return "" if trial.probability is None else percent(trial.probability)
+
+
+def _says(tried: Robustness, trial: PerturbationResult) -> str:
+    """Return the answer to a changed part, or why there is none."""
     says = say(trial.error or "") or states.state(trial.label, tried.question, short=True)
-    if trial in tried.flipped:
-        says = _("{said} · changed").format(said=says)
-    moved = tried.moved(trial) is not None and trial is not tried.unchanged
-    return TrialRow(
-        name=_name(say(trial.title)),
-        probability=trial.probability,
-        likelihood="" if trial.probability is None else percent(trial.probability),
-        moved=points_moved(points(tried, trial)) if moved else "",
-        label=trial.label,
-        says=says,
-    )
+    return _("{said} · changed").format(said=says) if trial in tried.flipped else says
 
 
-def _name(title: str) -> str:
+def _name(trial: PerturbationResult) -> str:
     """Return "Blur, level 2" of "blur, level 2"; "h264 CRF 32" stays."""
+    title = say(trial.title)
     return title if title[1:2].isdigit() else capital(title)
 
 

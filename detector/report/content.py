@@ -29,6 +29,7 @@ from detector.report.seal import Seal
 from detector.schema.analysis import Analysis, Label, Modality, ModelResult, Subject
 from detector.schema.comparison import Comparison
 from detector.sentences import _, say
+from detector.vision.boxes import outline
 
 log = logging.getLogger(__name__)
 
@@ -189,7 +190,7 @@ def explained(analysis: Analysis, track: Subject) -> list[ModelResult]:
 def _boxed(rgb: np.ndarray, analysis: Analysis, index: int) -> np.ndarray:
     """Return a frame with everybody's box and name."""
     named = [
-        NamedBox(placed(track), face.box, STROKES[track.label])
+        NamedBox(placed(track), face.box, track.label)
         for track in analysis.people
         for face in track.frames
         if face.index == index
@@ -214,18 +215,22 @@ Corners = tuple[float, float, float, float]  # (x0, y0, x1, y1) in px
 
 @dataclass(frozen=True)
 class NamedBox:
-    """Who is where, and in which color (RGB)."""
+    """Who is where, and how they were judged."""
 
     name: str
     corners: Corners
-    color: tuple[int, int, int]
+    label: Label
 
 
 def draw_boxes(rgb: np.ndarray, boxes: list[NamedBox]) -> np.ndarray:
     """Return a frame [H, W, 3] with boxes, `FRAME_SIDE` long: in a small one no letter shows."""
     scale = FRAME_SIDE / max(rgb.shape[:2])
     way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    frame = Image.fromarray(cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=way))
+    resized = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=way)
+    for box in boxes:
+        corners = tuple(round(edge * scale) for edge in box.corners)
+        outline(resized, corners, box.label, STROKES[box.label], 3)
+    frame = Image.fromarray(resized)
     pen = ImageDraw.Draw(frame)
     from detector.report.paper import SANS, height_of  # its imports take half a second
 
@@ -233,11 +238,10 @@ def draw_boxes(rgb: np.ndarray, boxes: list[NamedBox]) -> np.ndarray:
     taken: list[Corners] = []
     for box in boxes:
         x0, y0, x1, y1 = (v * scale for v in box.corners)
-        pen.rectangle((x0, y0, x1, y1), outline=box.color, width=3)
         right, bottom = (v + 2 * ROOM for v in pen.textbbox((0, 0), box.name, font)[2:])
         at = _free_place((x0, y0, x1, y1), (right, bottom), frame.size, taken)
         taken.append(at)
-        pen.rectangle(at, fill=box.color)
+        pen.rectangle(at, fill=STROKES[box.label])
         pen.text((at[0] + ROOM, at[1] + ROOM), box.name, INK, font)
     return np.asarray(frame)
 

@@ -245,7 +245,7 @@ def look_at_compare(page):
         "([...document.querySelectorAll('.st-key-looked-grid img')])",
         timeout=PATIENT,
     )
-    page.locator(".st-key-card-agree .hm image").first.wait_for(state="attached", timeout=PATIENT)
+    page.locator(".st-key-card-agree .um-cells .now").first.wait_for(timeout=PATIENT)
     wait_drawn(page)
 
 

@@ -368,7 +368,7 @@ def _timeline(job: Job) -> None:
         for track, size in zip(tracks, sizes, strict=True):
             lane = so_far(partial, track)
             with st.container(key=f"lane-{track.id}", gap=None):
-                who, zones, plot, _right = st.columns([15, 9, 68, 8], gap=None)
+                who, zones, plot = st.columns([15, 9, 76], gap=None)
                 scoring = chip(_("Scoring"), "na", "hourglass_top")
                 show(lane_parts.owner(lead.name(track), lead.side(track.side), scoring), at=who)
                 with zones, st.container(key=f"lane-words-{track.id}"):

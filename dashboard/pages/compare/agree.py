@@ -5,6 +5,7 @@ from functools import partial
 
 import plotly.graph_objects as go
 import streamlit as st
+from markupsafe import Markup
 
 from dashboard import charts, labels
 from dashboard.components import blocks, cards, controls, figures, typography
@@ -17,65 +18,29 @@ from detector.presentation.agreement import ModelLine, Pair
 from detector.schema.analysis import Label, Question
 from detector.sentences import _
 
-ROW = 26
-"""px of a model in the strip."""
 ORDER = (Label.REAL, Label.INCONCLUSIVE, Label.FAKE)
 SHORT = 10.0
 """s of a clip below which times have tenths."""
 
 
-def strip(lines: Sequence[ModelLine], time: float, palette: Palette) -> go.Figure:
-    """Return a cell a model and moment, in the state's color with its glyph."""
-    times, rows = lines[0].lane.times, lines[::-1]
+def strip(lines: Sequence[ModelLine], time: float, said: str) -> Markup:
+    """Return a cell a model and moment, in the state's color with its sign; `said` is for who can't
+    see it."""
+    times = lines[0].lane.times
     at = min(range(len(times)), key=lambda i: abs(times[i] - time))
-    frame = {
-        "type": "rect", "x0": at - 0.5, "x1": at + 0.5, "y0": -0.5, "y1": len(rows) - 0.5,
-        "line": {"color": palette.accent, "width": 2},
-    }  # fmt: skip
-    step = max(1, len(times) // 5)  # as many as a phone has room for
-    layout = charts.layout(
-        palette,
-        ROW * len(rows) + 34,
-        shapes=[frame],
-        xaxis={
-            **charts.PLAIN,
-            "tickvals": list(range(0, len(times), step)),
-            "ticktext": [labels.clock(t, tenths=times[-1] < SHORT) for t in times[::step]],
-            "tickangle": 0,
-        },
-        yaxis={**charts.PLAIN, "automargin": True},
-        margin={"l": 90, "r": 6, "t": 4, "b": 28},
-    )
-    colors = [palette.state(label).fill for label in ORDER]
-    hover = _("{model} at {time}: {reading}")
-    cells = {
-        "type": "heatmap",
-        "x": list(range(len(times))),
-        "y": [line.name for line in rows],
-        "z": [[ORDER.index(x) if x in ORDER else None for x in line.readings] for line in rows],
-        "zmin": -0.5,
-        "zmax": 2.5,
-        "colorscale": [(e, colors[i]) for i in range(3) for e in (i / 3, (i + 1) / 3)],
-        "showscale": False,
-        "text": [list(map(_glyph, line.readings)) for line in rows],
-        "texttemplate": "%{text}",
-        "textfont": {"size": AXIS, "color": "#FFFFFF"},
-        "customdata": [
-            [
-                hover.format(
-                    model=labels.escape(line.name),
-                    time=labels.clock(t),
-                    reading=labels.state(label, line.question).short,
-                )
-                for t, label in zip(times, line.readings, strict=True)
-            ]
-            for line in rows
-        ],
-        "hovertemplate": "%{customdata}<extra></extra>",
-        "xgap": 2,
-        "ygap": 3,
-    }
-    return go.Figure(cells, layout)
+
+    def cell(line: ModelLine, place: int) -> tuple[str, str, str]:
+        label, look = line.readings[place], labels.state(line.readings[place], line.question)
+        hover = _("{model} at {time}: {reading}").format(
+            model=line.name, time=labels.clock(times[place]), reading=look.short
+        )
+        tone = look.slug if label in ORDER else ""
+        return f"{tone} {'now' if place == at else ''}", _glyph(label), hover
+
+    rows = [(line.name, [cell(line, place) for place in range(len(times))]) for line in lines]
+    last, tenths = len(times) - 1, times[-1] < SHORT
+    under = dict.fromkeys(labels.clock(times[last * n // 4], tenths=tenths) for n in range(5))
+    return figures.cells(rows, under, said)
 
 
 def scatter(a: ModelLine, b: ModelLine, palette: Palette) -> go.Figure:
@@ -128,7 +93,7 @@ def draw(lines: Sequence[ModelLine], time: float, palette: Palette) -> None:
         cards.head(_("Agreement"), cards.legend(_keys({line.question for line in lines})))
         compared = agreement.pairs(lines)
         said = "; ".join(pair.said for pair in compared)
-        figures.chart(strip(lines, time, palette), "compare-strip", said)
+        show(strip(lines, time, said))
         left, right = st.columns(2, gap="medium")
         with left:
             if compared:

@@ -30,10 +30,10 @@ from detector.errors import InputError
 from detector.evaluation import metrics, runs, tables
 from detector.evaluation.evaluate import BANDS
 from detector.evaluation.labelled_sets import LeftOutReason
-from detector.evaluation.metrics import Interval
 from detector.evaluation.report import KindReport, Report
 from detector.evaluation.scores import Scored
 from detector.models.registry import list_models, selectable
+from detector.presentation import evaluation
 from detector.schema.analysis import Label, Question, Settings, Thresholds
 from detector.sentences import _, ngettext, say
 from service import limits
@@ -262,45 +262,12 @@ def _figures(run: Evaluation, kind: KindReport, thresholds: Mapping[Question, Th
 
 
 def _headline(kind: KindReport) -> None:
-    first = kind.combined
-    auc, pairs = first["AUC"], first["pairs won"]
-    interval = _("{low} to {high}").format(low=f"{auc.low:.2f}", high=f"{auc.high:.2f}")
-    cells = [
-        (_("AUC"), f"{auc.value:.2f}", interval),
-        (_("Pairs ranked rightly"), *_pairs(pairs.of or 0, pairs.value)),
-        (_("Originals called fake"), *_share(first["originals called FAKE"])),
-        (_("Got an answer"), *_share(first["decided"])),
-        (_("Of these, right"), *_share(first["right of the decided"])),
-        (_("Calibration error"), f"{first['ECE'].value:.2f}", _("0 is best")),
-    ]
     with st.container(horizontal=True):
-        for name, value, note in cells:
+        for row in evaluation.figures(kind):
             st.metric(
-                name, value or note, note if value else None, delta_color="off", delta_arrow="off",
-                border=True, width="stretch",
+                row.label, labels.unbroken(row.value), row.note or None, delta_color="off",
+                delta_arrow="off", border=True, width="stretch",
             )  # fmt: skip
-
-
-def _pairs(count: int, won: float) -> tuple[str, str]:
-    if not count:
-        return "–", _("no groups with both")
-    pairs = ngettext("of {number} pair", "of {number} pairs", count).format(number=count)
-    if count < labels.FEW:
-        return "", f"{round(won * count)} {pairs}"
-    return labels.percent(won), pairs
-
-
-def _share(share: Interval) -> tuple[str, str]:
-    """Return a share in percent with its count and interval; of few files the count alone."""
-    if not share.of:
-        return "–", _("none")
-    part = _("{number} of {total}").format(number=share.count, total=share.of)
-    interval = _("{low} to {high} %").format(
-        low=round(100 * share.low), high=round(100 * share.high)
-    )
-    if share.of < labels.FEW:
-        return part, interval
-    return labels.percent(share.value), f"{part}, {interval}"
 
 
 # --- curves ---------------------------------------------------------------------------------------

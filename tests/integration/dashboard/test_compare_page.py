@@ -9,7 +9,6 @@ from dashboard import labels, session
 from dashboard.pages.compare import agree, lanes, state
 from dashboard.pages.compare.lanes import column_times
 from dashboard.pages.compare.state import Selection
-from dashboard.theme import LIGHT
 from detector import paths
 from detector.decision import decide
 from detector.models import registry
@@ -64,10 +63,9 @@ def test_the_strip_says_a_reading_in_the_words_of_its_question():
     ]
     scores = [0.9, 0.9], [0.1, 0.9], [0.9, 0.1]
     lines = [ModelLine(m, lane(values), limits) for m, values in zip(models, scores, strict=True)]
-    figure = agree.strip(lines, 0.0, LIGHT)
-    cells = dict(zip(figure.data[0].y, figure.data[0].customdata, strict=True))
-    assert cells["A"][0].endswith("Likely manipulated")
-    assert cells["B"][1].endswith("Likely AI-generated")
+    cells = re.findall(r'<i class="(.*?)" title="(.*?)">', agree.strip(lines, 0.0, "said"))
+    assert cells[0] == ("fake now", "A at 00:00.0: Likely manipulated")
+    assert cells[3] == ("fake", "B at 00:01.0: Likely AI-generated")
     assert agree.second([lines[1], lines[0], lines[2]]) == 2 and agree.second(lines) == 1
 
 

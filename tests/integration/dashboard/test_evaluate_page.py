@@ -14,12 +14,12 @@ import pytest
 import skimage.data
 from sqlalchemy import update
 
-from dashboard import labels
 from dashboard.pages.evaluate import view
 from dashboard.pages.evaluate.view import export
 from detector.errors import InputError
 from detector.evaluation import labelled_sets, metrics, runs
 from detector.evaluation.labels import pairs, read_labels
+from detector.presentation import evaluation as presented
 from detector.schema.analysis import Question
 from service.records.model import State
 from service.records.tables import TaskRow
@@ -314,12 +314,12 @@ def test_the_page_says_what_its_figures_are_of(finished):
 
 
 def test_a_share_has_its_interval_of_few_files_too():
-    assert view._share(metrics.share([True, True])) == ("2 of 2", "34 to 100 %")
-    assert view._share(metrics.share([False] * 6)) == ("0 of 6", "0 to 39 %")
-    assert view._share(metrics.share([True] * 25 + [False] * 5)) == (
-        labels.percent(25 / 30), "25 of 30, 66 to 93 %",
+    assert presented._share(metrics.share([True, True])) == ("2 of 2", "34 to 100 %")
+    assert presented._share(metrics.share([False] * 6)) == ("0 of 6", "0 to 39 %")
+    assert presented._share(metrics.share([True] * 25 + [False] * 5)) == (
+        "83 %", "25 of 30, 66 to 93 %",
     )  # fmt: skip
-    assert view._share(metrics.share([]))[0] == "–"
+    assert presented._share(metrics.share([]))[0] == "–"
 
 
 def test_what_is_furthest_from_the_truth_says_its_verdict(finished):

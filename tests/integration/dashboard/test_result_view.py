@@ -2,7 +2,6 @@
 that thresholds and models run no network."""
 
 import csv
-import itertools
 import json
 import re
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ import streamlit as st
 from PIL import Image
 
 from dashboard import labels
-from dashboard.components import blocks, lanes, status_cards, verdict
+from dashboard.components import blocks, status_cards, verdict
 from dashboard.components.player import plays
 from dashboard.components.timeline import evidence
 from dashboard.result import downloads, pictures, question, verdict_card
@@ -444,12 +443,6 @@ def test_the_rate_of_a_live_session_has_one_decimal():
     assert str(dict(map(blocks.pair, run.section(analysis).rows))["Looked at"]).count(
         ", 0.25 a second"
     )
-
-
-def test_names_at_line_ends_stand_apart():
-    places = lanes.spread([10.0, 11.0, 12.0, 60.0], 14, 0, 62)
-    assert all(b - a >= 14 for a, b in itertools.pairwise(places))
-    assert places[-1] <= 62
 
 
 def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip):

@@ -72,7 +72,6 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     progress.bar: ((0.5, BAD), {}),
     progress.run: ((BAD, BAD, 0.5, [STEP], BAD), {"label": BAD, "most": 2}),
     progress.waiting: ((BAD, BAD, BAD), {"most": 2}),
-    lanes.line_names: (([(20.0, BAD, True), (20.0, BAD, False)], SIZE), {}),
     lanes.owner: ((BAD, BAD, BAD, BAD), {}),
     lanes.model: ((BAD, BAD), {}),
     verdict.head: ((BAD, "na", "help", BAD, BAD, BAD), {"announced": True}),
@@ -82,6 +81,7 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     figures.caption: ((BAD, BAD), {}),
     figures.ends: ((BAD, BAD), {}),
     figures.bars: (([0.2, 1.0], BAD), {}),
+    figures.cells: (([(BAD, [(BAD, BAD, BAD)])], [BAD], BAD), {}),
     figures.marks: ((BAD, BAD, [0.5], BAD, [BAD]), {}),
     figures.interval: ((0.5, 0.4, 0.6, BAD, BAD), {}),
     cards.tile: ((BAD, BAD), {}),
@@ -95,7 +95,6 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
 """What components are given that take more than texts: everything a text can be is `BAD`."""
 NO_TEXT = {
     figures.chart,
-    lanes.spread,
     lanes.zone_words,
     page_header.facts,
     page_header.row,

@@ -40,6 +40,7 @@ from detector.schema.analysis import (
     Tally,
     Thresholds,
 )
+from detector.schema.codes import Label
 from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance
 from detector.sentences import use
@@ -241,9 +242,9 @@ def test_a_heatmap_of_a_model_that_did_not_count_says_so(tmp_path, monkeypatch):
 def test_names_over_faces_can_be_read_in_a_frame_of_any_size(shape):
     height, width = shape
     gray = np.full((height, width, 3), 128, np.uint8)
-    color = (255, 138, 61)
+    color = content.STROKES[Label.FAKE]
     people = [
-        content.NamedBox(name, (x * width, 0.0, (x + 0.1) * width, 0.3 * height), color)
+        content.NamedBox(name, (x * width, 0.0, (x + 0.1) * width, 0.3 * height), Label.FAKE)
         for name, x in (("Person A (left)", 0.3), ("Person B (right)", 0.88))
     ]
     frame = content.draw_boxes(gray, people)
