@@ -116,10 +116,8 @@ def _drawn(tree: Any) -> Iterator[tuple[str, int]]:
 
 def pdf(path: Path, name: str) -> list[Entry]:
     """Return a PDF's pictures by page; raise MediaError if it is damaged, locked or too large."""
-    listed: list[tuple[int, str]] = media.run_isolated(
-        list_pdf, path, returns=list[tuple[int, str]]
-    )
-    about: dict[str, str | int] = media.run_isolated(about_pdf, path, returns=dict[str, str | int])
+    kind = tuple[list[tuple[int, str]], dict[str, str | int]]
+    listed, about = media.run_isolated(read_pdf, path, returns=kind)
     source = FileSource(document=Document.model_validate({"name": clean(name), **about}))
     counts: dict[int, int] = {}
     entries = []
@@ -137,10 +135,15 @@ def _open_pdf(path: Path, page: int, id: str, folder: Path) -> Path:
     return folder / media.safe_name(name)
 
 
-def list_pdf(path: Path) -> list[tuple[int, str]]:
-    """Return a PDF's pictures as page, from 1, and id; raise MediaError. Runs confined."""
-    found: list[tuple[int, str]] = []
+def read_pdf(path: Path) -> tuple[list[tuple[int, str]], dict[str, str | int]]:
+    """Return a PDF's pictures as page, from 1, and id, and what it says of itself, as the fields of
+    `Document`; raise MediaError. Runs confined."""
     reader = _reader(path)
+    return _pictures(reader), _about(reader, path)
+
+
+def _pictures(reader: Any) -> list[tuple[int, str]]:
+    found: list[tuple[int, str]] = []
     try:
         pages = len(reader.pages)
         if pages > MAX_PAGES:
@@ -165,10 +168,7 @@ def list_pdf(path: Path) -> list[tuple[int, str]]:
     return found
 
 
-def about_pdf(path: Path) -> dict[str, str | int]:
-    """Return what a PDF says of itself, as the fields of `Document`; raise MediaError. Runs
-    confined."""
-    reader = _reader(path)
+def _about(reader: Any, path: Path) -> dict[str, str | int]:
     said: dict[str, str | int] = {}
     with suppress(Exception):  # whatever a parser does with a stranger's file
         keys = {"producer": "/Producer", "creator": "/Creator", "author": "/Author"}
