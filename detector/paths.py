@@ -1,7 +1,7 @@
 """Where things are kept on this computer: the bundled weights, and the data folder; and the one way
 to write a small file, and to lock one.
 
-No folder is created here; who writes makes its own.
+No folder is created here but for a secret; who writes makes its own.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -87,6 +87,22 @@ def write(path: Path, content: str | bytes) -> None:
         if path.exists():
             shutil.copymode(path, fresh)
         fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a secret, whole or not at all, for this user alone, unless another process was
+    faster; raise OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with open(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(fresh, path)
     finally:
         fresh.unlink(missing_ok=True)
 

@@ -6,7 +6,6 @@ key everybody is signed out, and nothing else."""
 
 import base64
 import hashlib
-import os
 import sqlite3
 import threading
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from detector import paths
 from service.config import get_config
 
 _SCHEMA = """
@@ -111,9 +111,6 @@ def load_key(path: Path) -> bytes:
     if secret := get_config().secret_key:
         digest = hashlib.sha256(secret.get_secret_value().encode()).digest()
         return base64.urlsafe_b64encode(digest)
-    try:
-        with open(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(Fernet.generate_key())
-    except FileExistsError:
-        pass
+    if not path.exists():
+        paths.write_new(path, Fernet.generate_key())
     return path.read_bytes()

@@ -13,7 +13,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import os
 import secrets
 import sys
 import threading
@@ -28,7 +27,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import ValidationError
 from sqlalchemy import select, update
 
-from detector import seals
+from detector import paths, seals
 from detector.schema.analysis import Analysis
 from detector.schema.seal import ResultSeal
 from service.config import get_config
@@ -198,7 +197,7 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(seed)
     try:
         if not path.exists():
-            _write_new(path, base64.b64encode(secrets.token_bytes(32)) + b"\n")
+            paths.write_new(path, base64.b64encode(secrets.token_bytes(32)) + b"\n")
         return Ed25519PrivateKey.from_private_bytes(base64.b64decode(path.read_bytes()))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it holds no key"
@@ -207,21 +206,6 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
             code="seal_key",
             hint=f"It is {FILE} in the data folder. Nothing was changed.",
         ) from error
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all, for this user alone, unless another server was faster."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        with open(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def main(arguments: list[str]) -> int:
