@@ -18,10 +18,9 @@ from cli import known
 from cli.common import ProgressBar, ids, print_error, tell
 from cli.options import MachineOptions, NoLibrary, ReportOptions, SettingsOptions, between, opt
 from cli.report import maker, require
-from detector import links, media
+from detector import links, media, paths
 from detector.batch import BatchOptions, BatchRun, BatchTally, Entry, read_source
 from detector.batch.engine import WriteReport
-from detector.batch.journal import write_whole
 from detector.cluster import open_remote
 from detector.errors import UsageError
 from detector.schema.analysis import Analysis, ErrorDetail
@@ -121,7 +120,7 @@ def _reports(out: Path, options: ReportOptions) -> WriteReport:
         target = folder / f"{name}-{analysis.id[:12]}.pdf"
         if not target.exists():
             folder.mkdir(exist_ok=True)
-            write_whole(target, made(analysis, media))
+            paths.write(target, made(analysis, media))
         return target
 
     return write

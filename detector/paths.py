@@ -72,8 +72,8 @@ def _resolved(folder: Path) -> Path:
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Put a file in the place of an earlier one: atomically, also with concurrent readers and
-    writers.
+    """Put a file in the place of an earlier one, through to the disk: atomically, also with
+    concurrent readers and writers.
 
     Its folder has to exist: what was deleted meanwhile must not come back with the file.
 
@@ -83,12 +83,26 @@ def write(path: Path, content: str | bytes) -> None:
         The disk refuses; nothing is left behind, and an earlier file stands as it was."""
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        fresh.write_bytes(content if isinstance(content, bytes) else content.encode())
+        with fresh.open("wb") as file:
+            file.write(content if isinstance(content, bytes) else content.encode())
+            file.flush()
+            os.fsync(file.fileno())
         if path.exists():
             shutil.copymode(path, fresh)
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Write a folder's own list of files through to the disk, where the system knows how."""
+    with suppress(OSError):
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def write_new(path: Path, content: bytes) -> None:

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
+from detector import paths
 from detector.errors import UsageError
 from detector.presentation.verdict import headline, unjudged
 from detector.schema.analysis import Analysis, Media, Verdict
@@ -53,7 +54,7 @@ class Journal:
         try:
             self._end = self._replay()
             self._file.truncate(self._end)
-            sync_folder(path.parent)
+            paths.sync_folder(path.parent)
             self._compact()
         except BaseException:
             self._file.close()
@@ -150,7 +151,7 @@ class Journal:
             fresh.replace(self.path)
         finally:
             fresh.unlink(missing_ok=True)
-        sync_folder(self.path.parent)
+        paths.sync_folder(self.path.parent)
         self._file = self.path.open("r+b", buffering=0)
         self._by_name.clear()
         self._by_id.clear()
@@ -165,30 +166,6 @@ def _parsed(data: bytes) -> Line | None:
     except ValueError:
         return None
     return line if isinstance(line, dict) and isinstance(line.get("file"), str) else None
-
-
-def sync_folder(folder: Path) -> None:
-    """Write a folder's own list of files through to the disk, where the system knows how."""
-    with suppress(OSError):
-        fd = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
-def write_whole(target: Path, data: bytes) -> None:
-    """Write a file through to the disk; it appears whole or not at all."""
-    fresh = target.with_name(f".{target.name}.part")
-    try:
-        with fresh.open("wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        fresh.replace(target)
-    finally:
-        fresh.unlink(missing_ok=True)
-    sync_folder(target.parent)
 
 
 COLUMNS = (
@@ -228,7 +205,7 @@ class Table:
     def rewrite(self) -> None:
         """Write the table anew, whole: a kill may have cut off its last row."""
         rows = (_row(line) for line in self._journal.lines())
-        write_whole(self._path, _text([COLUMNS, *rows]).encode())
+        paths.write(self._path, _text([COLUMNS, *rows]).encode())
 
 
 def _text(rows: Iterable[Iterable[object]]) -> str:
