@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,6 +15,7 @@ from cli.common import ProgressBar, tell
 from cli.options import Device, arg, opt
 from detector.errors import UsageError
 from detector.pipeline.analyzer import pick_device
+from detector.schema.base import StrictModel
 from detector.sentences import _
 from lab.evaluation import groups
 from lab.training.recipe import ClipRecipe, read_recipe
@@ -97,6 +98,16 @@ def train(
     from lab.training.sequences import recipe as sequences
     from lab.training.sequences import videomae, vit_lstm
 
+    in_code: dict[str, tuple[Callable[..., Path | None], type[StrictModel]]] = {
+        "clip": (train_clip, ClipRecipe),
+        "families": (families.train, families.FamilyRecipe),
+        "generated": (generated.train, generated.GeneratedRecipe),
+        "picture": (picture.train, picture.PictureRecipe),
+        "sequences": (sequences.train, sequences.SequenceRecipe),
+        "videomae": (videomae.train, videomae.VideoMaeRecipe),
+        vit_lstm.ID: (vit_lstm.train, vit_lstm.VitLstmRecipe),
+        "voice": (voice.train, voice.VoiceRecipe),
+    }
     began, progress = datetime.now(UTC), TrainingProgressBar()
     run = fit.TrainingOptions(out, resume=resume, device=pick_device(device), on_progress=progress)
     if recipe == "fuse" or parents or at is not None:
@@ -112,28 +123,12 @@ def train(
         metrics = progress.figures | {name: [(0, value)] for name, value in figures.items()}
         mlflow_runs.record(context, out.name, began, metrics, mlflow_runs.hashes(out), {})
         return 0
-    tables = {"sources": groups.VOICES if recipe == "voice" else groups.SOURCES}
-    held_out = groups.names((tables | {"kinds": groups.KINDS})[folds]) if folds else ()
-    saved: Path | None
-    if recipe == "clip":
-        plan = ClipRecipe(**changes)
-        saved = train_clip(plan, data, run, cache=cache, begin=begin, folds=held_out)
-    elif recipe == "voice":
-        trunk = Path(begin) if begin else None
-        saved = voice.train(voice.VoiceRecipe(), data, run, begin=trunk, folds=held_out)
-    elif recipe == "generated":
-        saved = generated.train(generated.GeneratedRecipe(), data, run, folds=held_out)
-    elif recipe == "families":
-        saved = families.train(families.FamilyRecipe(), data, run, folds=held_out)
-    elif recipe == "picture":
-        saved = picture.train(picture.PictureRecipe(), data, run, folds=bool(folds))
-    elif recipe == "sequences":
-        order = sequences.SequenceRecipe(**changes)
-        saved = sequences.train(order, data, run, cache=cache, folds=held_out)
-    elif recipe == "videomae":
-        saved = videomae.train(videomae.VideoMaeRecipe(), data, run, cache=cache, folds=held_out)
-    elif recipe == vit_lstm.ID:
-        saved = vit_lstm.train(vit_lstm.VitLstmRecipe(**changes), data, run, folds=held_out)
+    if recipe in in_code:
+        train_in_code, plan = in_code[recipe]
+        tables = {"sources": groups.VOICES if recipe == "voice" else groups.SOURCES}
+        held_out = groups.names((tables | {"kinds": groups.KINDS})[folds]) if folds else ()
+        own = {name: given[name] for name in ("begin", "cache") if name in given}
+        saved = train_in_code(plan(**changes), data, run, folds=held_out, **own)
     else:
         settings = read_recipe(recipe).model_copy(update=changes)
         saved = train_recipe(

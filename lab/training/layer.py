@@ -12,10 +12,10 @@ it, as fakes of their own weight and in the ranking loss.
 
 import hashlib
 import inspect
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -35,6 +35,7 @@ from detector.weights import load_state
 from lab.training import pasted
 from lab.training.augment import jpeg
 from lab.training.cache import CacheSpec, FaceCache, Faces
+from lab.training.features import Arrays, stored
 from lab.training.fit import TrainingOptions, begin_run, half_precision
 from lab.training.recipe import Recipe
 
@@ -78,15 +79,15 @@ def train(
         raise InputError(
             _("The recipe {name} needs originals and fakes.").format(name=repr(plan.name))
         )
-    described = _kept(
-        run, clips, description_file(network, plan.crop),
+    described = _described(
+        run, clips, description_folder(network, plan.crop),
         lambda cache, entry: describe(network, cache, entry, plan.crop),
     )  # fmt: skip
     made = None
     if plan.made_weight:
         places = [k for k, entry in enumerate(entries) if entry.label == 0]
-        pasted_on = _kept(
-            run, [clips[k] for k in places], description_file(network, plan.crop, "pasted"),
+        pasted_on = _described(
+            run, [clips[k] for k in places], description_folder(network, plan.crop, "pasted"),
             lambda cache, entry: describe_made(network, cache, entry, plan.crop),
         )  # fmt: skip
         made = SyntheticFakes(np.array(places), np.stack(pasted_on, 1), plan.made_weight)
@@ -130,39 +131,31 @@ def batch(pictures: Sequence[Array]) -> torch.Tensor:
     return torch.from_numpy((stack / 127.5 - 1.0).transpose(0, 3, 1, 2))
 
 
-def _kept(
+def _described(
     run: TrainingOptions,
-    entries: Sequence[tuple[FaceCache, Faces]],
+    clips: Sequence[tuple[FaceCache, Faces]],
     name: str,
     described: Callable[[FaceCache, Faces], Array],
 ) -> list[Array]:
     """Return the descriptions of clips, cached beside the faces: another fold of the same clips
     takes seconds."""
-    kept: dict[Path, dict[str, Array]] = {}
-    found = []
-    for number, (cache, entry) in enumerate(entries):
-        file = cache.folder / name
-        if file not in kept:
-            kept[file] = dict(np.load(file)) if file.exists() else {}
-        if entry.name not in kept[file]:
-            kept[file][entry.name] = described(cache, entry)
-        found.append(kept[file][entry.name])
-        run.on_progress("training", number + 1, len(entries), {})
-    for file, descriptions in kept.items():
-        part = file.with_name(f"{os.getpid()}-{name}")
-        np.savez(part, **descriptions)  # type: ignore[arg-type]  # its stub knows no names
-        part.replace(file)
-    return found
+    files = [cache.folder / name / f"{hash_of(entry.name)[:24]}.npz" for cache, entry in clips]
+
+    def read(clip: tuple[FaceCache, Faces]) -> Arrays:
+        return {"values": described(*clip)}
+
+    found = stored(clips, files, lambda: read, partial(run.report, "training"))
+    return [arrays["values"] for arrays in found]
 
 
-def description_file(network: TextureNet, crop: CropRecipe, of: str = "") -> str:
-    """Return the name of the file with descriptions, beside the faces; it holds a hash of all that
-    descriptions depend on, and `of` says which fakes of the originals they are of."""
+def description_folder(network: TextureNet, crop: CropRecipe, of: str = "") -> str:
+    """Return the name of the folder with descriptions, beside the faces; it holds a hash of all
+    that descriptions depend on, and `of` says which fakes of the originals they are of."""
     seen = [crop.model_dump(), FRAMES, COPIES, SMALLER, QUALITY, network.describes]
     if of:
         seen += [MADE, inspect.getsource(pasted)]
     made_by = hashlib.sha256(repr(seen).encode()).hexdigest()
-    return "-".join(part for part in ("texture", of, f"{made_by[:12]}.npz") if part)
+    return "-".join(part for part in ("texture", of, made_by[:12]) if part)
 
 
 @torch.inference_mode()

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from pydantic import Field
 from safetensors.torch import load_file, save_file
+from sklearn.metrics import accuracy_score, f1_score, recall_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -259,12 +260,11 @@ def _judge(rows: Rows, weights: Tensor, bias: float, files: np.ndarray) -> np.nd
 def _figures(calibrated: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """Return figures of calibrated logits, those of classes where fake is over 0."""
     called = calibrated > 0
-    right, fakes = int((called & (labels == 1)).sum()), int(labels.sum())
     return {
         "auc": metrics.auc(calibrated, labels),
-        "accuracy": float((called == labels).mean()),
-        "f1": 2 * right / max(1, int(called.sum()) + fakes),
-        "specificity": float((~called[labels == 0]).mean()),
+        "accuracy": float(accuracy_score(labels, called)),
+        "f1": float(f1_score(labels, called, zero_division=0)),
+        "specificity": float(recall_score(labels, called, pos_label=0)),
     }
 
 

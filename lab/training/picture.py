@@ -82,7 +82,9 @@ class PictureRecipe(StrictModel):
     decay: float = 0.3
 
 
-def train(plan: PictureRecipe, data: Path, run: TrainingOptions, *, folds: bool = False) -> Path:
+def train(
+    plan: PictureRecipe, data: Path, run: TrainingOptions, *, folds: Sequence[str] = ()
+) -> Path:
     """Fit the layer on labelled pictures and videos; return `run.out`/model.safetensors, fitted to
     all files. Raise InputError, UsageError.
 

@@ -83,7 +83,7 @@ def train(
     data: Path,
     run: TrainingOptions,
     *,
-    begin: Path | None = None,
+    begin: str | Path | None = None,
     folds: Sequence[str] = (),
 ) -> Path:
     """Train Timbre's layer on labelled speech.
@@ -109,7 +109,7 @@ def train(
     InputError, UsageError, WeightsError
         The labels, the folds or the weights can't be used.
     """
-    begin = begin or paths.bundled() / "timbre.safetensors"
+    begin = Path(begin or paths.bundled() / "timbre.safetensors")
     items, model = read_speech(data), trunk(begin)
     run.out.mkdir(parents=True, exist_ok=True)
     (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))

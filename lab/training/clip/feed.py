@@ -20,8 +20,9 @@ import torch
 from scipy.special import expit
 from torch import Tensor
 
-from detector.evaluation.labels import Item, hash_of
+from detector.evaluation.labels import Item, hash_of, questions
 from detector.models.base import CropRecipe
+from detector.schema.analysis import Question
 from detector.vision.alignment import TEMPLATES, WIDE, WIDE_SIDE
 from lab.training import augment
 from lab.training.cache import CacheSpec, FaceCache, Faces
@@ -129,30 +130,18 @@ TIGHT = 115.0 / UNITS
 """A file that shows less of a cut around the face is tight: it is trained on as a closer view."""
 
 REAL, ALTERED, GENERATED = 0, 1, 2
-_GENERATED = (
-    "sadtalker", "hallo", "emo", "aniportrait", "echomimic", "avatar", "portrait", "talk", "animat",
-    "head", "nerf", "gan", "fomm", "vid2vid", "video model", "t2v", "i2v", "wan", "sora", "veo",
-    "kling", "hunyuan", "ovi", "goku", "phantom", "stylegan", "diffusion", "whole",
-)  # fmt: skip
-_ALTERED = (
-    "swap", "faceapp", "lip", "wav2lip", "dub", "edit", "anonym", "deepfakes", "face2face",
-    "neuraltextures", "faceshifter", "inswapper", "simswap", "roop", "dinet", "latentsync", "gaze",
-    "aging", "makeup", "relight", "fsgan", "deepfacelive", "deepfacelab",
-)  # fmt: skip
 
 
 def class_of(item: Item | Faces) -> int:
     """Return `REAL`, `ALTERED` (a face in real footage) or `GENERATED` (the whole head or picture).
 
-    The label's note decides where it begins with "region" or "whole", else the method's name."""
-    note, method = item.note.lower(), item.method.lower()
+    The label's note decides where it begins with "region" or "whole", else the method's family."""
     if item.label == 0:
         return REAL
-    if note.startswith("whole"):
-        return GENERATED
-    if note.startswith("region") or any(word in method for word in _ALTERED):
-        return ALTERED
-    return GENERATED if any(word in method for word in _GENERATED) else ALTERED
+    note = item.note.lower()
+    if note.startswith(("whole", "region")):
+        return GENERATED if note.startswith("whole") else ALTERED
+    return ALTERED if questions(item.method) == (Question.MANIPULATION,) else GENERATED
 
 
 MOST = 8  # Files of a source that count for how often it is drawn

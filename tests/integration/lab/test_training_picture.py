@@ -95,7 +95,7 @@ def test_figures_name_generators_and_material(
         picture, "without_pixels", lambda some, *_args: {"side alone": np.zeros((len(some), 1))}
     )
     run = TrainingOptions(tmp_path / "run")
-    picture.train(picture.PictureRecipe(), tmp_path, run, folds=True)
+    picture.train(picture.PictureRecipe(), tmp_path, run, folds=["sources"])
     told = (run.out / "pictures.md").read_text()
     assert "| as it is, pictures | 8 / 4 |" in told and "| side alone | 40 / 40 | 0.5" in told
     assert all(f"| {name} | 8 / 4 |" in told for name in ("as it is", *picture.CONDITIONS))
