@@ -492,7 +492,6 @@ class SessionDisplay:
         self.time = 0.0
         """s, of the newest frame"""
         self.size = (0, 0)
-        self.version = 0
         self._faces: tuple[LiveFace, ...] = ()
         self._problems: dict[int, str] = {}
 
@@ -513,7 +512,6 @@ class SessionDisplay:
             faces = tuple(face if face.problem else _without_reading(face) for face in faces)
         return LiveState(
             time=self.time,
-            version=self.version,
             size=self.size,
             faces=faces,
             reading=reading,
@@ -648,7 +646,6 @@ class SessionDisplay:
             self.pace.add_score(self.time, frame.models)
             self.rates.count("scored", now)
             self.rates.delay("scored", now, now - frame.arrived)
-        self.version += 1
 
     def _raise(self, time: float, decided: Analysis) -> None:
         """Raise alarms, but none by a likelihood or threshold that may decide nothing."""

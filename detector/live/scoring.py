@@ -6,11 +6,12 @@ from time import perf_counter
 
 import numpy as np
 
+from detector.isolation import Frame
 from detector.live.faces import TrackedFace
 from detector.live.rates import Rates, Schedule
 from detector.models.base import Model, ModelSpec
 from detector.pipeline.scoring import ScoreItem, Scorer, fed
-from detector.pipeline.windows import ANCHOR_EVERY, ClipShape, CompleteRun, complete_runs, cut_faces
+from detector.pipeline.windows import ANCHOR_EVERY, ClipShape, CompleteRun, FrameWindow
 from detector.schema.analysis import FrameSegment, Modality, ModelResult
 from detector.sentences import _
 from detector.vision import Detection
@@ -32,42 +33,42 @@ def unfit(spec: ModelSpec) -> str | None:
     return None
 
 
-class _MovingWindow:
-    """The newest frames of one shape. A frame's position is its time in steps."""
+class _ShapeWindows:
+    """The windows of one shape that are being collected, a new one from every few frames on. A
+    frame's position is its time in steps."""
 
     def __init__(self, shape: ClipShape, models: tuple[str, ...], detector: str) -> None:
         self._shape, self._models, self._detector = shape, models, detector
         self._newest = self._anchor = -(10**9)
-        """positions of the newest frame and of the newest search that counted"""
-        self._frames: dict[int, tuple[float, np.ndarray]] = {}
-        self._last: tuple[float, np.ndarray] | None = None
-        self._found: dict[int, tuple[float, Detection]] = {}
-        self._crops: dict[tuple[int, int], np.ndarray] = {}
+        """positions of the newest frame and of the newest whose faces counted"""
+        self._last: Frame | None = None
+        self._open: list[FrameWindow] = []
+        self._tracks: dict[int, list[tuple[float, Detection]]] = {}
 
-    def add(
-        self, rgb: np.ndarray, time: float, people: Sequence[TrackedFace]
-    ) -> Iterator[CompleteRun]:
-        """Hold a frame; at a search cut what is held, and yield the windows that end here."""
-        shape, position = self._shape, round(time / self._shape.step)
+    def add(self, frame: Frame, people: Sequence[TrackedFace]) -> Iterator[CompleteRun]:
+        """Hold a frame; where its faces count, cut what is held, and yield what is complete."""
+        shape, position = self._shape, round(frame.time / self._shape.step)
         if position - self._anchor > MAX_WAITING:
-            self._frames, self._found, self._crops = {}, {}, {}
+            self._open, self._tracks = [], {}
+        counts = bool(people) and position - self._anchor >= ANCHOR_EVERY
+        if counts:
+            times = tuple(n * shape.step for n in range(position, position + shape.frames))
+            self._open.append(FrameWindow(self._models, shape.recipe, times))
         if position > self._newest:
-            if self._last is not None and position - self._newest <= MISSED_STEPS + 1:
-                missed = range(self._newest + 1, position)
-                self._frames |= dict.fromkeys(missed, self._last)
-            self._frames[position] = self._last = time, rgb
-            self._newest = position
-        here = {p.number: (time, p.face) for p in people}
-        if not here or position - self._anchor < ANCHOR_EVERY:
+            missed = range(self._newest + 1, position)
+            for window in self._open:
+                if self._last is not None and len(missed) <= MISSED_STEPS:
+                    window.add(self._last, [n * shape.step for n in missed])
+                window.add(frame, [position * shape.step])
+            self._newest, self._last = position, frame
+        if not counts:
             return
-        tracks = {n: [*filter(None, [self._found.get(n)]), face] for n, face in here.items()}
-        held = [(n, at, frame) for n, (at, frame) in self._frames.items()]
-        self._crops |= cut_faces(held, tracks, shape.recipe, self._detector)
-        self._frames, self._found, self._anchor = {}, here, position
-        run = range(position - shape.frames + 1, position + 1)
-        self._crops = {key: crop for key, crop in self._crops.items() if key[1] in run}
-        start = max(0.0, time - (shape.frames - 1) * shape.step)
-        yield from complete_runs(self._crops, run, (start, time), self._models)
+        here = {p.number: (frame.time, p.face) for p in people}
+        self._tracks = {n: [*self._tracks.get(n, [])[-1:], face] for n, face in here.items()}
+        self._anchor, until = position, position * shape.step
+        for window in self._open:
+            yield from window.cut(self._tracks, self._detector, until)
+        self._open = [window for window in self._open if window.times[-1] > until]
 
 
 class ClipCollector:
@@ -78,11 +79,12 @@ class ClipCollector:
     jumps from frame to frame are motion that the face did not make."""
 
     def __init__(self, shapes: Mapping[ClipShape, tuple[str, ...]], detector: str) -> None:
-        self._windows = [_MovingWindow(shape, ids, detector) for shape, ids in shapes.items()]
+        self._windows = [_ShapeWindows(shape, ids, detector) for shape, ids in shapes.items()]
 
     def add(self, rgb: np.ndarray, time: float, people: Sequence[TrackedFace]) -> list[CompleteRun]:
         """Take notice of a frame and of who is in it; gives the windows it completed."""
-        return [run for window in self._windows for run in window.add(rgb, time, people)]
+        frame = Frame(0, time, rgb)
+        return [run for windows in self._windows for run in windows.add(frame, people)]
 
 
 class LiveScorer(Scorer):

@@ -138,7 +138,6 @@ class LiveSession:
                 self._display.rates.count("dropped", now)
             self._frame = _TimedFrame(frame, t, now)
             self._display.update_pace()
-            self._display.version += 1
         self._wake()
 
     @property
@@ -190,7 +189,6 @@ class LiveSession:
             self._display.scorer = None
             self._complete.clear()
             self._display.alarms.end(self._display.time)
-            self._display.version += 1
         for worker in self._workers:
             worker.close()
 
@@ -226,7 +224,6 @@ class LiveSession:
                 return
         with self._lock:
             self._loaded = True
-            self._display.version += 1
             if self.closed:
                 return
             self._display.scorer = scorer
@@ -285,7 +282,6 @@ class LiveSession:
             now = self._clock()
             self._display.rates.count("looked", now)
             self._display.rates.delay("looked", now, now - frame.arrived)
-            self._display.version += 1
         self._wake()
         return True
 
@@ -345,7 +341,6 @@ class LiveSession:
         with self._lock:
             if span.logits:
                 self._display.history.add_span(person, span)
-            self._display.version += 1
         return True
 
 

@@ -244,8 +244,6 @@ class LiveState:
 
     time: float
     """Of the newest pushed frame."""
-    version: int
-    """Grows with every change."""
     size: tuple[int, int]
     """Width and height of the pushed frames, px."""
     faces: tuple[LiveFace, ...]

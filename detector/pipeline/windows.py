@@ -8,7 +8,7 @@ of whole frames need no search.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -63,41 +63,8 @@ def count(settings: Settings) -> int:
     return min(most, MAX_ADAPTIVE_WINDOWS) if settings.sampling == "closer" else most
 
 
-def cut_faces(
-    frames: Iterable[tuple[int, float, np.ndarray]],
-    tracks: Mapping[int, Track],
-    recipe: CropRecipe,
-    detector: str,
-) -> dict[tuple[int, int], np.ndarray]:
-    """Cut frames (position, s, uint8 [H, W, 3]) that waited for a search: by (subject, position)
-    where `tracks`, of the faces that `detector` detected, hold a person; full frames are of 0."""
-    if recipe.whole:
-        return {(0, n): vision.cut(rgb, (0.0, 0.0, 1.0, 1.0), recipe) for n, _, rgb in frames}
-    return {
-        (number, position): vision.cut(rgb, face.box, recipe, face.landmarks, detector)
-        for position, time, rgb in frames
-        for number, track in tracks.items()
-        if (face := vision.interpolate(track, time)) is not None
-    }
-
-
 CompleteRun = tuple[int, SpanSegment, ScoreItem]
 """A subject's run of frames, and its crops, uint8 [T, S, S, 3], as models are fed with them."""
-
-
-def complete_runs(
-    crops: Mapping[tuple[int, int], np.ndarray],
-    positions: Sequence[int],
-    times: tuple[float, float],
-    models: tuple[str, ...],
-    modality: Modality = Modality.FACE,
-) -> Iterator[CompleteRun]:
-    """Yield the runs of subjects that have a crop at each position; `times`: start and end, s."""
-    for number in sorted({number for number, _ in crops}):
-        run = [crops[number, n] for n in positions if (number, n) in crops]
-        if len(run) == len(positions):
-            span = SpanSegment(start=round(times[0], 4), end=round(times[1], 4))
-            yield number, span, ScoreItem(modality, models, span, np.stack(run))
 
 
 @dataclass
@@ -131,15 +98,25 @@ class FrameWindow:
         self, tracks: Mapping[int, Track], detector: str, until: float = math.inf
     ) -> Iterator[CompleteRun]:
         """Cut the frames held up to a time, s, and yield by subject the runs that are complete with
-        the last frame; `tracks` as `cut_faces` takes them."""
+        the last frame. `tracks` hold the faces that `detector` found; full frames are of 0."""
         ready = [p for p in self.frames if self.times[p] <= until]
-        frames = [(p, self.frames.pop(p)) for p in ready]
-        self.crops |= cut_faces(
-            [(p, frame.time, frame.rgb) for p, frame in frames], tracks, self.recipe, detector
-        )
+        for position, frame in [(p, self.frames.pop(p)) for p in ready]:
+            if self.recipe.whole:
+                crop = vision.cut(frame.rgb, (0.0, 0.0, 1.0, 1.0), self.recipe)
+                self.crops[0, position] = crop
+                continue
+            for number, track in tracks.items():
+                if (face := vision.interpolate(track, frame.time)) is not None:
+                    self.crops[number, position] = vision.cut(
+                        frame.rgb, face.box, self.recipe, face.landmarks, detector
+                    )
         if len(self.times) - 1 not in ready:
             return
-        span = self.times[0], self.times[-1]
         positions = range(len(self.times))
-        yield from complete_runs(self.crops, positions, span, self.models, self.modality)
+        for number in sorted({number for number, _ in self.crops}):
+            run = [self.crops[number, n] for n in positions if (number, n) in self.crops]
+            if len(run) == len(positions):
+                span = SpanSegment(start=round(self.times[0], 4), end=round(self.times[-1], 4))
+                item = ScoreItem(self.modality, self.models, span, np.stack(run))
+                yield number, span, item
         self.crops.clear()

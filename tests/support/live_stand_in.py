@@ -52,7 +52,6 @@ def made_state(time=60.0, **changes):
         series.append(Dot(t, score, mean, Label.INCONCLUSIVE))
     state = LiveState(
         time=time,
-        version=1,
         size=(640, 480),
         faces=(LiveFace("A", (230, 120, 410, 360), (0.0, 0.0), time, 0.52, Label.INCONCLUSIVE),),
         reading=reading(),
