@@ -4,6 +4,7 @@ import heapq
 import logging
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -19,7 +20,7 @@ from detector.memory import return_freed
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline import initial_results, result_cache
-from detector.pipeline.options import Observer, Progress, RunOptions
+from detector.pipeline.options import Observer, ProgressReporter, RunOptions
 from detector.pipeline.planning import CLOSEST
 from detector.pipeline.result_cache import ResultCache
 from detector.pipeline.run import RunRequest, run_analysis
@@ -37,10 +38,10 @@ def look_closer(request: RunRequest, path: Path, name: str | None) -> Analysis:
     The first pass is even, with a timestamp for every shot; the second keeps its results and fills
     the most promising gaps. A frame counts for the time it stands for
     (`detector.decision.people`), so that more frames at one place do not weigh more."""
-    settings, observe = request.settings, request.observe
-    relay = _ProgressRelay(observe or (lambda progress: None), settings.frames)
-    quick = replace(request, observe=relay.first if observe else None, scores_only=True)
-    first, run = run_analysis(quick, path, name, RunOptions(frames_only=True))
+    settings = request.settings
+    reporter = ProgressReporter(request.observe, time.perf_counter(), settings.frames)
+    quick = replace(request, scores_only=True)
+    first, run = run_analysis(quick, path, name, RunOptions(frames_only=True), reporter)
     info = first.media
     if info.kind == "audio":  # there are no frames to look at closer
         return first
@@ -52,12 +53,12 @@ def look_closer(request: RunRequest, path: Path, name: str | None) -> Analysis:
             for track in first.judged
         ]
         timestamps = refine(run.timestamps, curves, part, settings.frames)
-    relay.begin(len(timestamps))
-    thorough = replace(request, observe=relay.second if observe else None)
+    reporter.again(len(timestamps))
     again = replace(run.known(), timestamps=timestamps)
-    out, _ = run_analysis(thorough, path, name, again)
+    out, _ = run_analysis(request, path, name, again, reporter)
     for stage, seconds in first.timings.items():
-        out.timings[stage] = round(out.timings.get(stage, 0.0) + seconds, 3)
+        if stage != "total":  # which is of both times
+            out.timings[stage] = round(out.timings.get(stage, 0.0) + seconds, 3)
     for model, before in zip(out.models, first.models, strict=True):
         if before.seconds:
             model.seconds = (model.seconds or 0.0) + before.seconds
@@ -108,48 +109,6 @@ def _gap(a: float, b: float, ends: tuple[tuple[float, float], ...]) -> Gap:
         if known:
             promise = max(promise, max(known) + (abs(known[0] - known[1]) if known[1:] else 0.0))
     return -(BASE + promise) * (b - a), a, b, ends
-
-
-class _ProgressRelay:
-    """One progress over both times through."""
-
-    def __init__(self, observe: Observer, most: int) -> None:
-        self._observe, self._most = observe, max(most, 1)
-        self._begun = 0.0
-        self._share = 0.5
-        self._last: Progress | None = None
-
-    def begin(self, frames: int) -> None:
-        """Begin the second time, with so many frames in all."""
-        self._most = max(frames, 1)
-        if self._last is not None:
-            self._begun = self._last.seconds.get("total", 0.0)
-            self._share = min(0.5, self._last.sampled / self._most)
-
-    def first(self, progress: Progress) -> None:
-        """Hand on, as a part of the whole."""
-        sound = progress.media is not None and progress.media.kind == "audio"
-        share = 1.0 if sound else min(0.5, max(progress.sampled_total, 1) / self._most)
-        fraction = share * progress.fraction
-        self._report(replace(progress, fraction=fraction, sampled_total=self._most))
-
-    def second(self, progress: Progress) -> None:
-        """Hand on; what is known from the first time is shown until there is more."""
-        last = self._last
-        seconds = progress.seconds | {"total": progress.seconds.get("total", 0.0) + self._begun}
-        fraction = self._share + (1 - self._share) * progress.fraction
-        progress = replace(progress, fraction=fraction, seconds=seconds)
-        if last is not None and progress.sampled < last.sampled and progress.fraction < 1:
-            progress = replace(progress, sampled=last.sampled, models=last.models)
-            progress.partial = last.partial
-        self._report(progress)
-
-    def _report(self, progress: Progress) -> None:
-        if self._last is not None:
-            progress = replace(progress, fraction=max(progress.fraction, self._last.fraction))
-        partial = progress.partial or (self._last.partial if self._last else None)
-        self._last = replace(progress, partial=partial)
-        self._observe(progress)
 
 
 FacesByTime = dict[float, list[vision.Detection]]

@@ -89,13 +89,22 @@ class RemoteAnalyzer(Protocol):
 
 
 class ProgressReporter:
-    """Tells an observer now and then how far a run is, that `begun` then (`time.perf_counter`)."""
+    """Tells an observer now and then how far a run is, that `begun` then (`time.perf_counter`).
+    `most`: frames of a file that is gone through twice, at most; 0: once."""
 
-    def __init__(self, observe: Observer | None, begun: float) -> None:
+    def __init__(self, observe: Observer | None, begun: float, most: int = 0) -> None:
         self._observe, self.begun = observe, begun
         self._now = self._next = self._fraction = 0.0
         self.planned = 0
         """frames that will be sampled"""
+        self._most, self._first_share = most, 0.0
+        self._last: Progress | None = None
+
+    def again(self, frames: int) -> None:
+        """Begin the second time through, with so many frames in all."""
+        self._most, self._first_share = 0, 0.5
+        if self._last is not None:
+            self._first_share = min(0.5, self._last.sampled / max(frames, 1))
 
     def due(self, *, done: bool) -> bool:
         """Return whether it is time for a report; one of the end always is."""
@@ -103,17 +112,28 @@ class ProgressReporter:
         return self._observe is not None and (done or self._now > self._next)
 
     def report(self, progress: Progress, *, done: bool) -> None:
-        """Tell it, where `due`; fills in the fraction and the totals."""
+        """Tell it, where `due`; fills in the fraction and the totals. Of a second time through,
+        what is known from the first is shown until there is more."""
         if self._observe is None:
             return
         shares = [scored / known for scored, known in progress.models.values() if known]
         scored = sum(shares) / len(shares) if shares else 1.0
         looked = progress.sampled / self.planned if self.planned else float(bool(shares))
-        share = looked * (0.5 + 0.5 * scored)
-        self._fraction = 1.0 if done else max(self._fraction, min(0.99, 0.02 + 0.97 * share))
-        progress.fraction = self._fraction
-        progress.seconds["total"] = self._now - self.begun
+        fraction = 1.0 if done else min(0.99, 0.02 + 0.97 * looked * (0.5 + 0.5 * scored))
         progress.sampled_total = progress.sampled if done else self.planned
+        sound = progress.media is not None and progress.media.kind == "audio"
+        if self._most and not sound:
+            fraction *= min(0.5, max(progress.sampled_total, 1) / self._most)
+            progress.sampled_total = self._most
+        fraction = self._first_share + (1 - self._first_share) * fraction
+        if last := self._last:
+            if self._first_share and progress.sampled < last.sampled and not done:
+                progress.sampled, progress.models = last.sampled, last.models
+                progress.partial = last.partial
+            progress.partial = progress.partial or last.partial
+        self._fraction = progress.fraction = max(self._fraction, fraction)
+        progress.seconds["total"] = self._now - self.begun
+        self._last = progress
         self._observe(progress)
         end = time.perf_counter()
         self._next = end + max(OBSERVE_EVERY, (end - self._now) / OBSERVE_SHARE)

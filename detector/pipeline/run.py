@@ -63,13 +63,17 @@ class RunRequest:
 
 
 def run_analysis(
-    request: RunRequest, path: Path, name: str | None = None, options: RunOptions | None = None
+    request: RunRequest,
+    path: Path,
+    name: str | None = None,
+    options: RunOptions | None = None,
+    reporter: ProgressReporter | None = None,
 ) -> tuple[Analysis, AnalysisRun]:
     """Analyze a file; once more where faces were only found with the picture turned, or where the
     sampled moments turn out to be few of what it shows, and alone where runs side by side took too
     much memory. Return the run too. Raises what any stage raised, and MediaError for one over its
     budget."""
-    reporter = ProgressReporter(request.observe, time.perf_counter())
+    reporter = reporter or ProgressReporter(request.observe, time.perf_counter())
     options, alone = options or RunOptions(), False
     while True:
         run = AnalysisRun(request, path, name, options, reporter)
