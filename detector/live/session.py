@@ -346,7 +346,6 @@ class LiveSession:
 
 MAX_CORES = 4  # that all viewers share
 LEAVE = 0.3  # share of each core that is left to the video itself, the page and other programs
-MAX_VIEWERS = 8
 
 
 class LiveEngine:
@@ -363,8 +362,6 @@ class LiveEngine:
         The face detector, or its name (`detector.vision.load_detector`).
     load : callable
         A model of an id; default: the one copy of this process.
-    viewers : int
-        Sessions that may be open at once.
     clock : callable
         Seconds; for tests.
     """
@@ -376,13 +373,12 @@ class LiveEngine:
         threaded: bool = True,
         detector: str | vision.FaceDetector = "mtcnn",
         load: Callable[[str], Model] = registry.load_model,
-        viewers: int = MAX_VIEWERS,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._models = tuple(models) if models is not None else None
         self._threaded = threaded
         self._detector, self._load = detector, load
-        self._viewers, self._clock = viewers, clock
+        self._clock = clock
         self._lock = threading.Lock()
         self._open: list[LiveSession] = []
         self._voices: list[LiveVoice] = []
@@ -394,26 +390,17 @@ class LiveEngine:
         specs = registry.choose(asked)
         if asked is None:  # it films a room and is not heard, and its frames are far apart
             specs = [s for s in specs if s.modality is Modality.FACE and s.kind != "video"]
+        session = LiveSession(
+            settings,
+            specs,
+            self._load,
+            self._find_detector,
+            self._clock,
+            self._share,
+            threaded=self._threaded,
+        )
         with self._lock:
             self._open = [one for one in self._open if not one.closed]
-            if len(self._open) >= self._viewers:
-                raise UsageError(
-                    _(
-                        "{number} people are using the live view, which is all this computer can "
-                        "serve at once."
-                    ).format(number=len(self._open)),
-                    code="too_many_viewers",
-                    hint=_("Try again when somebody has left."),
-                )
-            session = LiveSession(
-                settings,
-                specs,
-                self._load,
-                self._find_detector,
-                self._clock,
-                self._share,
-                threaded=self._threaded,
-            )
             self._open.append(session)
         return session
 

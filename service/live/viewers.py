@@ -364,7 +364,7 @@ def max_viewers() -> int:
 @lru_cache(maxsize=1)
 def engine() -> LiveEngine:
     """Return the one engine of this process."""
-    return LiveEngine(viewers=max(1, max_viewers()))
+    return LiveEngine()
 
 
 def film() -> Path:

@@ -414,17 +414,6 @@ def test_a_turn_has_no_helpers_once_one_before_it_has_loaded_torch():
     assert threads == [1, 1]
 
 
-def test_too_many_viewers_is_said():
-    engine = made_engine("texture", viewers=1)
-    session = engine.open()
-    with pytest.raises(UsageError, match="all this computer can serve") as error:
-        engine.open()
-    assert error.value.code == "too_many_viewers"
-    session.close()
-    engine.open()
-    engine.close()
-
-
 def test_closing_frees_threads_frames_and_places():
     engine = made_engine("texture", threaded=True)
     session = engine.open()
