@@ -174,12 +174,12 @@ class Method:
 
 
 _METHODS = (
+    ("relevance", _("Relevance"), _("what {model} attended to that raised its score"),
+     "after Chefer et al., CVPR 2021, arXiv:2012.09838", 3),
     ("gradcam", "Grad-CAM", _("what raised the score of {model}"),
      "Selvaraju et al., ICCV 2017, arXiv:1610.02391", 3),
     ("gradcam++", "Grad-CAM++", _("what raised the score of {model}, several places weighed apart"),
      "Chattopadhyay et al., WACV 2018, arXiv:1710.11063", 3),
-    ("rollout", _("Attention rollout"), _("what {model} attended to, whatever it then said"),
-     "Abnar and Zuidema, ACL 2020, arXiv:2005.00928", 1),
     ("own", _("Its own map"), _("what {model} marks by itself"), "the model’s own paper", 1),
     ("occlusion", _("Occlusion"), _("where hiding a part lowers the score of {model}"),
      "Zeiler and Fergus, ECCV 2014, arXiv:1311.2901", 50),
@@ -238,19 +238,25 @@ def heatmap(
             ),
             hint=_("It can by: {names}.").format(names=", ".join(ids)),
         )
-    method = METHODS[method_id or ids[0]]
     if spec.modality not in (track.modality, Modality.FULL_FRAME):
         return None
-    what = method.what.format(model=known(spec.plain or spec.title))
+
+    def draw(batch: np.ndarray) -> tuple[str, str, np.ndarray] | None:
+        """Return the method, what it shows and the maps by the first way that can show it."""
+        for id in (method_id,) if method_id else ids:
+            if (maps := ways.draw(id, model, batch, on_progress)) is not None:
+                return id, METHODS[id].what.format(model=known(spec.plain or spec.title)), maps
+        return None
+
     if spec.kind != "video":
         frame = media.frame_at(path, analysis.media, face.time)
         crop, place = _cut(frame.rgb, vision.box_for(spec.crop, face.box), face.landmarks, spec)
-        maps = ways.draw(method.id, model, crop[None], on_progress)
-        if maps is None:
+        if (drawn := draw(crop[None])) is None:
             return None
+        id, what, maps = drawn
         values, where = fit(maps[0], crop), place()
         return Heatmap(
-            crop, values, _located(what, values, where, face.box), method.id, where,
+            crop, values, _located(what, values, where, face.box), id, where,
             border=spec.crop.border,
         )  # fmt: skip
     window = _window(analysis, track, face.time, spec)
@@ -263,9 +269,9 @@ def heatmap(
         frame = max((f for f in frames if f.index <= position), key=lambda f: f.index)
         cuts.append(_cut(frame.rgb, *_interpolate(track.frames, frame.time), spec))
     batch = np.stack([crop for crop, _ in cuts])
-    maps = ways.draw(method.id, model, batch[None], on_progress)
-    if maps is None:
+    if (drawn := draw(batch[None])) is None:
         return None
+    id, what, maps = drawn
     run_map = maps[0][np.arange(len(batch)) * len(maps[0]) // len(batch)]
     position = int(np.argmin([abs(t - face.time) for t in times]))
     crop, place = cuts[position]
@@ -274,7 +280,7 @@ def heatmap(
     )
     shown, where = fit(run_map[position], crop), place()
     caption = _located(caption, shown, where, face.box)
-    return Heatmap(crop, shown, caption, method.id, where, batch, run_map, tuple(times))
+    return Heatmap(crop, shown, caption, id, where, batch, run_map, tuple(times))
 
 
 def _located(what: str, values: np.ndarray, place: np.ndarray | None, box: Box) -> str:

@@ -2,10 +2,10 @@
 
 A family says nothing of methods: what it is made of decides. `KINDS` is the table.
 
-Attention rollout shows what a transformer's answer was put together from, not whether that spoke
-for "fake". Weights are taken where PyTorch computes them (`scaled_dot_product_attention`, which
-transformers and timm both call), in this thread only, so families need not know of it. Each
-layer's, with its skip connection as an identity, are multiplied through.
+Relevance shows through which places attention raised the answer "fake": each weight times the slope
+of the log odds by it, summed over heads, layers and what attends. Weights are taken where PyTorch
+computes them (`scaled_dot_product_attention`, which transformers and timm both call), in this
+thread only, so families need not know of it.
 
 Occlusion needs to know nothing of a model: a square of the crop is replaced by a strong blur of
 itself; how much the log odds of "fake" fall is how much that place mattered.
@@ -26,7 +26,7 @@ from detector.models.network import TokenModel, TokenVideoModel, TorchModel, lay
 
 KINDS: dict[str, tuple[str, ...]] = {
     "convolutions": ("gradcam", "gradcam++", "occlusion"),
-    "tokens": ("gradcam", "gradcam++", "rollout", "occlusion"),
+    "tokens": ("relevance", "gradcam", "gradcam++", "occlusion"),
     "own map": ("own", "occlusion"),
     "own map over convolutions": ("own", "gradcam", "gradcam++", "occlusion"),
     "closed": ("occlusion",),
@@ -61,8 +61,8 @@ def draw(
     model = model.whole()
     if method == "own":
         return model.explain(batch)
-    if method == "rollout":
-        return rollout(model, batch)
+    if method == "relevance":
+        return relevance(model, batch)
     if method == "occlusion":
         return occlude(model, batch, on_progress)
     from detector.explain import cam  # of the extra `report`; takes a second to import
@@ -71,7 +71,8 @@ def draw(
 
 
 class _Attention(TorchFunctionMode):
-    """Keeps the weights of every attention that is computed inside, mean over heads."""
+    """Keeps the weights of every attention that is computed inside, [N, heads, T, T], in the graph
+    of gradients."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -79,51 +80,46 @@ class _Attention(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func is F.scaled_dot_product_attention:
-            query, key = args[:2] if len(args) > 1 else (kwargs["query"], kwargs["key"])
-            scale = kwargs.get("scale") or query.shape[-1] ** -0.5
-            self.layers.append((query @ key.transpose(-2, -1) * scale).softmax(-1).mean(1))
-        return func(*args, **kwargs)
+        if func is not F.scaled_dot_product_attention or kwargs.get("attn_mask") is not None:
+            return func(*args, **kwargs)
+        query, key, value = (
+            args[:3] if len(args) > 2 else map(kwargs.get, ("query", "key", "value"))
+        )
+        scale = kwargs.get("scale") or query.shape[-1] ** -0.5
+        weights = (query @ key.transpose(-2, -1) * scale).softmax(-1)
+        self.layers.append(weights if weights.requires_grad else weights.requires_grad_())
+        return weights @ value
 
 
-def roll(layers: list[Tensor]) -> Tensor:
-    """Multiply attention of all layers, [N, T, T] each: row i is token i's parts, summing to 1."""
-    tokens = layers[0].shape[-1]
-    identity = torch.eye(tokens)
-    rolled = identity.expand(len(layers[0]), tokens, tokens)
-    for weights in layers:
-        rolled = (0.5 * weights.float().cpu() + 0.5 * identity) @ rolled
-    return rolled
-
-
-def rollout(model: Model, batch: np.ndarray) -> np.ndarray | None:
-    """Return what a transformer attended to, over all its layers: uint8 [N, S, S, 3] (video models
-    [N, T, S, S, 3]) -> float32 [N, g, g] ([N, T, g, g]) in 0..1; None without square attention over
-    patches."""
+def relevance(model: Model, batch: np.ndarray) -> np.ndarray | None:
+    """Return the places through which a transformer's attention raised the log odds of "fake":
+    uint8 [N, S, S, 3] (video models [N, T, S, S, 3]) -> float32 [N, g, g] ([N, T, g, g]) in 0..1;
+    None without square attention over patches."""
     if not isinstance(model, TorchModel):
         return None
     check_batch(batch, model.spec)
     maps = []
     for x in model.batches(batch, 1):  # layers x tokens x tokens is a lot to keep
-        with torch.no_grad(), _Attention() as seen:
-            model.network(x)
+        with torch.enable_grad(), _Attention() as seen:
+            answer = model.log_odds(model.network(x)).sum()
         layers = [w for w in seen.layers if w.shape[-1] == w.shape[-2]]
         layers = [w for w in layers if w.shape == layers[0].shape]
         if not layers:
             return None
-        values = _places(model, roll(layers)[0])
-        low, high = values.min(), values.max()
-        maps.append(((values - low) / max(float(high - low), 1e-12)).astype(np.float32))
+        slopes = torch.autograd.grad(answer, layers, allow_unused=True)
+        raised = sum(
+            (w * s)[0].sum((0, 1)) for w, s in zip(layers, slopes, strict=True) if s is not None
+        )
+        values = _places(model, torch.as_tensor(raised).detach().float().cpu().clamp(min=0))
+        maps.append((values / max(float(values.max()), 1e-12)).astype(np.float32))
     return np.stack(maps) if maps else None
 
 
-def _places(model: TorchModel, rolled: Tensor) -> np.ndarray:
-    """Return what the answer is made of, by place: [g, g], or [T, g, g] for a video model."""
+def _places(model: TorchModel, tokens: Tensor) -> np.ndarray:
+    """Lay out a number a token, [T], by place: [g, g], or [frames, g, g] for a video model."""
     frames = model.spec.clip_frames if model.spec.kind == "video" else 0
-    prefix, steps, side = layout(len(rolled), frames or 1)
-    # The class token answers where there is one, else the mean of all.
-    row = rolled[0] if prefix else rolled.mean(0)
-    places = row[prefix:].reshape(steps, side, side).numpy()
+    prefix, steps, side = layout(len(tokens), frames or 1)
+    places = tokens[prefix:].reshape(steps, side, side).numpy()
     return places[np.arange(frames) * steps // frames] if frames else places[0]
 
 

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from detector import converted, runtime
 from detector.models.base import Files, Model, ModelSpec
-from detector.models.network import TorchFrameModel, skip_init
+from detector.models.network import TokenModel, skip_init
 from detector.models.ready import ReadyModel
 from detector.runtime import Chain, Runner
 from detector.weights import load_state, load_strict
@@ -195,9 +195,9 @@ class _OverTokens(nn.Module):
         return self.layer.classify(F.normalize(tokens[:, self.read].flatten(1), dim=1))
 
 
-def _whole(spec: ModelSpec, network: ClipBlocks, device: str, run: Runner) -> TorchFrameModel:
+def _whole(spec: ModelSpec, network: ClipBlocks, device: str, run: Runner) -> TokenModel:
     # Gradients end at the class tokens, so maps are taken before the last block that is read.
-    return TorchFrameModel(spec, network, device, network.layers[BLOCKS[-2]], run)
+    return TokenModel(spec, network, device, network.layers[BLOCKS[-2]], run)
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> Model:
@@ -214,7 +214,7 @@ def load(spec: ModelSpec, files: Files, device: str) -> Model:
     over = runtime.compile(_OverTokens(layer), example, device)
     chain = Chain(tokens_of(spec, files, device), over)
 
-    def whole() -> TorchFrameModel:
+    def whole() -> TokenModel:
         network = ClipBlocks(blocks=_read(layer), vision=shared_trunk(trunk, device).vision)
         network.head, network.scale = layer.head, layer.scale
         return _whole(spec, network.eval().requires_grad_(False), device, chain)

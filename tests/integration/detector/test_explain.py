@@ -196,11 +196,18 @@ def test_class_tokens_are_explained_before_the_last_block_they_are_read_after():
     assert not cam.draw(TokenModel(spec(), network, "cpu", last), batch).any()
 
 
-def test_rollout_follows_attention_to_the_patch():
-    maps = ways.rollout(transformer(Attentive()), spotted()[None])
+def test_relevance_is_where_attention_to_a_patch_raised_the_answer():
+    maps = ways.relevance(transformer(Attentive()), spotted()[None])
     assert maps.shape == (1, 8, 8)
     assert np.unravel_index(maps[0].argmax(), (8, 8)) == (SPOT[0] // 8, SPOT[1] // 8)
     assert np.median(maps[0]) < 0.05
+    lowers = transformer(Attentive())
+    lowers.log_odds = lambda outputs: -outputs
+    assert not ways.relevance(lowers, spotted()[None])[0][SPOT[0] // 8, SPOT[1] // 8]
+
+
+def test_a_transformer_without_attention_in_reach_is_shown_by_the_next_way():
+    assert ways.relevance(transformer(RedTokens()), spotted()[None]) is None
 
 
 def test_occlusion_finds_the_spot_with_a_fixed_number_of_runs():
@@ -233,7 +240,7 @@ def test_nothing_stays_on_a_network_that_was_looked_into(monkeypatch):
     before = {k: v.clone() for k, v in model.network.state_dict().items()}
     for way in cam.METHODS:
         cam.draw(model, spotted()[None], way)
-    ways.rollout(transformer(Attentive()), spotted()[None])
+    ways.relevance(transformer(Attentive()), spotted()[None])
     for part in model.network.modules():
         assert not part._forward_hooks and not part._backward_hooks
         assert not part._forward_pre_hooks
@@ -266,7 +273,7 @@ class Closed(Model):
     ("model", "first"),
     [
         (made(), "gradcam"),
-        (transformer(RedTokens()), "gradcam"),
+        (transformer(RedTokens()), "relevance"),
         (Own(spec(), Reds(), "cpu"), "own"),
         (Closed(spec()), "occlusion"),
     ],
@@ -355,7 +362,7 @@ def test_hiding_what_is_hot_lowers_the_score_faster_than_hiding_anything(face):
     shares = (0.1, 0.2, 0.3)
     hot, anywhere = [], []
     for model in map(registry.load_model, bundled()):
-        quick = "gradcam" if "gradcam" in suiting(model) else "own"
+        quick = ways.methods(model)[0]
         # Occlusion has the network run once for each place it hides: half of them are enough.
         asked = {quick: shown, "occlusion": shown[:1]}
         for one in shown:
@@ -478,7 +485,7 @@ def test_a_person_who_is_not_there_and_a_way_that_does_not_suit_are_refused(clip
     with pytest.raises(UsageError, match="no person Z"):
         explain.heatmap(clip, analysis, "Z", 0.0, "texture")
     with pytest.raises(UsageError, match="can't be looked into"):
-        explain.heatmap(clip, analysis, "A", 0.0, "texture", "rollout")
+        explain.heatmap(clip, analysis, "A", 0.0, "texture", "relevance")
 
 
 def test_a_clip_model_without_a_window_shows_nothing(clip, analysis):
