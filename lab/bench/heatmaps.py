@@ -90,7 +90,8 @@ def main() -> None:
         face, random = np.mean(pairs, axis=0)
         apart = np.subtract(*np.transpose(pairs))
         by = mean_interval(apart, np.arange(len(apart)))
-        more = f"{(apart > 0).sum()} of {len(apart)}; {by.value:+.2f} [{by.low:+.2f}, {by.high:+.2f}]"
+        gain = f"{by.value:+.2f} [{by.low:+.2f}, {by.high:+.2f}]"
+        more = f"{(apart > 0).sum()} of {len(apart)}; {gain}"
         print(f"{id} {method}: {face:.2f} in the face, random {random:.2f}; {more}")
 
 
