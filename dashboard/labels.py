@@ -17,7 +17,6 @@ from babel.dates import format_skeleton
 from dashboard.i18n import current
 from detector import messages
 from detector.messages import Coded, format, states
-from detector.messages.format import capital as capital
 from detector.messages.format import listed as listed
 from detector.messages.format import lower_first as lower_first
 from detector.messages.format import score as score
@@ -25,7 +24,6 @@ from detector.messages.format import size as size
 from detector.messages.format import took as took
 from detector.messages.format import whole_percent as whole_percent
 from detector.models.base import ModelSpec
-from detector.presentation.models import looks as looks
 from detector.presentation.models import plain as plain
 from detector.schema.analysis import Label, Proof, Question, headline_label
 from detector.sentences import _, ngettext, say
