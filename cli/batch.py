@@ -89,10 +89,8 @@ def open_batch(
         media.isolate()
     forms = ids(output.format) or []
     if unknown := sorted(set(forms) - set(FORMATS)):
-        raise UsageError(
-            _("--format: there is no {unknown}.").format(unknown=repr(unknown[0])),
-            hint=_("jsonl, csv or both."),
-        )
+        text = _("--format: there is no {unknown}.")
+        raise UsageError(text.format(unknown=repr(unknown[0])), hint=_("jsonl, csv or both."))
     options = BatchOptions(
         settings=settings.settings(),
         thresholds=settings.thresholds(),

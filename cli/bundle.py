@@ -58,11 +58,8 @@ def bundle(
         sums = [f"{digest(file)}  wheels/{file.name}\n" for file in files]
         (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
     size = sum(file.stat().st_size for file in files)
-    tell(
-        _("{folder}: {files} wheels, {size} MB. There: sh install.sh").format(
-            folder=folder, files=len(files), size=f"{size / 1000000.0:,.0f}"
-        )
-    )
+    text = _("{folder}: {files} wheels, {size} MB. There: sh install.sh")
+    tell(text.format(folder=folder, files=len(files), size=f"{size / 1000000.0:,.0f}"))
     return 0
 
 

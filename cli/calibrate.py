@@ -119,10 +119,8 @@ def calibrate(
         return _own(real, domain, sources, ids(models), rate, device)
     if list_own or delete or switch:
         return _manage(delete, switch)
-    raise UsageError(
-        _("There is nothing to calibrate on."),
-        hint=_("Name a LABELS.csv, or --real with a folder of untouched videos or voices."),
-    )
+    hint = _("Name a LABELS.csv, or --real with a folder of untouched videos or voices.")
+    raise UsageError(_("There is nothing to calibrate on."), hint=hint)
 
 
 def _own(

@@ -83,10 +83,8 @@ def show(id: Id, as_json: AsJson = False) -> int:
     if as_json:
         print(json.dumps(_tree(one), indent=2))
         return 0
-    tell(
-        one.title,
-        _("{status}, reviewer: {yet}").format(status=one.status, yet=one.reviewer or "none yet"),
-    )
+    text = _("{status}, reviewer: {yet}")
+    tell(one.title, text.format(status=one.status, yet=one.reviewer or "none yet"))
     for entry in one.log:
         details = ", ".join(f"{name}: {value}" for name, value in entry.details.items())
         tell(f"{entry.number:3}  {entry.time:%Y-%m-%d %H:%M}  {entry.actor}  {entry.action}")

@@ -101,12 +101,8 @@ def _labels_of(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
         found = labelled_sets.unpack(path, Path(folder))
         for name, why in found.left_out[:MAX_NAMED]:
-            tell(
-                _("unmask: left out {name}: {value}").format(
-                    name=name, value=why.value.replace("_", " ")
-                ),
-                error=True,
-            )
+            text = _("unmask: left out {name}: {value}")
+            tell(text.format(name=name, value=why.value.replace("_", " ")), error=True)
         if (more := len(found.left_out) - MAX_NAMED) > 0:
             tell(_("unmask: and {more} more").format(more=more), error=True)
         yield found.labels

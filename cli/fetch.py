@@ -106,10 +106,6 @@ def _fetch_hub(name: str, fake: str | None, id: str | None, accept_license: bool
         accept_license=accept_license,
         progress=ProgressBar(model.repo, "bytes"),
     )
-    tell(
-        _("  output {fake_index} means fake: {fake_output}").format(
-            fake_index=spec.fake_index, fake_output=line(spec.fake_output)
-        ),
-        error=True,
-    )
+    text = _("  output {fake_index} means fake: {fake_output}")
+    tell(text.format(fake_index=spec.fake_index, fake_output=line(spec.fake_output)), error=True)
     print(spec.id)

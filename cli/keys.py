@@ -80,10 +80,8 @@ def revoke(ids: list[str]) -> int:
     with _keys() as keys:
         unknown = [id for id in ids if not keys.revoke(id)]
     if unknown:
-        raise InputError(
-            _("No key in force is called {unknown}.").format(unknown=", ".join(unknown)),
-            hint=_("unmask keys list"),
-        )
+        text = _("No key in force is called {unknown}.")
+        raise InputError(text.format(unknown=", ".join(unknown)), hint=_("unmask keys list"))
     return 0
 
 

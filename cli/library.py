@@ -113,10 +113,8 @@ def remove(ids: list[str]) -> int:
     with _library() as known:
         removed = known.store.remove(OWNER, ids)
     if removed < len(set(ids)):
-        raise InputError(
-            _("{removed} removed; the others are not known.").format(removed=removed),
-            hint=_("unmask library list"),
-        )
+        text = _("{removed} removed; the others are not known.")
+        raise InputError(text.format(removed=removed), hint=_("unmask library list"))
     return 0
 
 

@@ -196,11 +196,8 @@ def _scored_frame_lines(target: str | None) -> Iterator[Callable[[LiveState], No
             try:
                 file = opened.enter_context(Path(target).open("w", encoding="utf-8"))
             except OSError as error:
-                raise UsageError(
-                    _("{target} could not be written: {strerror}.").format(
-                        target=target, strerror=error.strerror
-                    )
-                ) from None
+                text = _("{target} could not be written: {strerror}.")
+                raise UsageError(text.format(target=target, strerror=error.strerror)) from None
 
         def write(state: LiveState) -> None:
             for line in scored.new(state) if target else ():

@@ -106,24 +106,18 @@ def add(
     print(spec.id)
     if not spec.own:
         tell(_("This is the published {title}; it is ready.").format(title=spec.title), error=True)
-        tell(
-            _("License: {license_weights}.").format(license_weights=spec.license_weights),
-            error=True,
-        )
+        text = _("License: {license_weights}.")
+        tell(text.format(license_weights=spec.license_weights), error=True)
         return 0
-    tell(
-        _("Added as {id}. {fake_output}").format(id=spec.id, fake_output=spec.fake_output),
-        error=True,
-    )
+    text = _("Added as {id}. {fake_output}")
+    tell(text.format(id=spec.id, fake_output=spec.fake_output), error=True)
     if spec.label_order == "unverified":
-        tell(
-            _(
-                "It is unverified that this holds for your file: the model says so beside its "
-                "scores and takes no part in the verdict. --fake-index states it, "
-                "`unmask selfcheck {id}` tries it."
-            ).format(id=spec.id),
-            error=True,
+        text = _(
+            "It is unverified that this holds for your file: the model says so beside its "
+            "scores and takes no part in the verdict. --fake-index states it, "
+            "`unmask selfcheck {id}` tries it."
         )
+        tell(text.format(id=spec.id), error=True)
     return 0
 
 
@@ -131,12 +125,8 @@ def add(
 def remove(ids: list[str]) -> int:
     """Forget a model that you added."""
     for id in ids:
-        tell(
-            _("{id}: removed, {id_} MB freed").format(
-                id=id, id_=f"{user_models.remove(id) / 1000000.0:,.1f}"
-            ),
-            error=True,
-        )
+        text = _("{id}: removed, {id_} MB freed")
+        tell(text.format(id=id, id_=f"{user_models.remove(id) / 1000000.0:,.1f}"), error=True)
     return 0
 
 
@@ -144,10 +134,8 @@ def remove(ids: list[str]) -> int:
 def delete(ids: list[str]) -> int:
     """Delete downloaded weights."""
     for id in ids:
-        tell(
-            _("{id}: {id_} MB freed").format(id=id, id_=f"{inventory.delete(id) / 1000000.0:,.1f}"),
-            error=True,
-        )
+        text = _("{id}: {id_} MB freed")
+        tell(text.format(id=id, id_=f"{inventory.delete(id) / 1000000.0:,.1f}"), error=True)
     return 0
 
 

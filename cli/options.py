@@ -195,12 +195,9 @@ class SettingsOptions:
             values = []
         low, high = (0.0, *values) if len(values) == 1 else (*values, 0.0, 0.0)[:2]
         if len(values) not in (1, 2) or not 0 <= low <= high <= 1:
-            raise UsageError(
-                _("--threshold: {threshold} is not one or two likelihoods between 0 and 1.").format(
-                    threshold=repr(self.threshold)
-                ),
-                hint=_("For example --threshold 0.9, or --threshold 0.2,0.9."),
-            )
+            text = _("--threshold: {threshold} is not one or two likelihoods between 0 and 1.")
+            hint = _("For example --threshold 0.9, or --threshold 0.2,0.9.")
+            raise UsageError(text.format(threshold=repr(self.threshold)), hint=hint)
         return Thresholds(low=low, high=high, custom=True)
 
     def _ensemble(self) -> CustomEnsemble | None:
@@ -212,13 +209,10 @@ class SettingsOptions:
             raise UsageError(_("--min-models is a number of models, 1 or more."))
         chosen = [spec.id for spec in registry.choose(ids(self.models))]
         if unknown := sorted(set(weights) - set(chosen)):
+            text = _("--weights names {unknown}, which is not among the models.")
+            hint = _("They are {chosen}; --models names others.")
             raise UsageError(
-                _("--weights names {unknown}, which is not among the models.").format(
-                    unknown=", ".join(unknown)
-                ),
-                hint=_("They are {chosen}; --models names others.").format(
-                    chosen=", ".join(chosen)
-                ),
+                text.format(unknown=", ".join(unknown)), hint=hint.format(chosen=", ".join(chosen))
             )
         counted = [id for id in chosen if weights.get(id, 1.0) > 0]
         if not counted:

@@ -87,21 +87,16 @@ def _verify_result(tree: dict[str, Any], key: Ed25519PublicKey | None, media: Pa
 
     seal = seals.of_tree(tree)
     if seal is None or not seal.holds:
-        raise NoSeal(
-            _("No server's seal is under this result."),
-            hint=_("It was not made by a server of Unmask, or the seal was taken out."),
-        )
+        hint = _("It was not made by a server of Unmask, or the seal was taken out.")
+        raise NoSeal(_("No server's seal is under this result."), hint=hint)
     by = f"key {seals.fingerprint(seal.key)}"
     good = seals.holds(seal, tree, {seal.key})
     expected = key is None or seals.name_of(key) == seal.key
     if not good:
         tell(_("CHANGED since it was sealed, or the seal is WRONG."))
     else:
-        tell(
-            _("Intact: as the server with {by} made it, {sealed}.").format(
-                by=by, sealed=line(seal.sealed)
-            )
-        )
+        text = _("Intact: as the server with {by} made it, {sealed}.")
+        tell(text.format(by=by, sealed=line(seal.sealed)))
         if key is None:
             tell(_("Compare the key with the one the server publishes at /v1/seal-keys."))
         elif not expected:

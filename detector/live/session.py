@@ -160,10 +160,8 @@ class LiveSession:
         """
         with self._lock:
             if self._display.began is None or not self._display.rates.counts["looked"]:
-                raise UsageError(
-                    _("No frame has been looked at yet, so there is nothing to keep."),
-                    code="nothing_seen",
-                )
+                text = _("No frame has been looked at yet, so there is nothing to keep.")
+                raise UsageError(text, code="nothing_seen")
             length = self._display.time - self._display.began
             notes = [self._display.note(alarm) for alarm in reversed(self._display.alarms.all)]
             undecided = self._display.history.session(notes)
