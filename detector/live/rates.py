@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-MEASURED = 5  # pieces of each kind of work that are timed, at the start of a session
+MEASURED = 50  # pieces of each kind of work that are timed: the first seconds of a session
 USUAL_RATE = 25.0  # frames a second of a camera
 BEST_SCORED = 50 / 3
 """scored frames a second: two of three of 25. Neighbors say nearly the same, more only cost."""

@@ -287,7 +287,7 @@ def planned(share, faces=1, **costs):
     usual = {id: id == "clip" for id in costs if id not in ("search", "judge")}
     measured = rates.Rates(usual)
     for kind, seconds in costs.items():
-        for n in range(9):
+        for n in range(rates.MEASURED + 4):
             measured.add(kind, seconds * (1 + n % 2) if n < rates.MEASURED else 0.0)
     return measured.plan(faces, share)
 
