@@ -7,6 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from detector.errors import InputError
+from detector.signals.blinks import BLINKS
+from detector.signals.lips import LIPS
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
 from service.limits import NotAllowed
@@ -71,6 +74,22 @@ def test_an_account_without_its_connection_is_signed_out(app):
     with pytest.raises(RecordsError):
         analyze(app, gone)
     assert app.usage(OWNER).records == 0
+
+
+def test_signals_on_request_stay_in_the_stored_result(app):
+    job = analyze(app, GUEST)
+    store, owner = job.store, GUEST.principal.id
+    before = store.analysis(owner, job.key)
+    person = before.people[0].id
+    app.keep_signals(GUEST, job, [BLINKS.signal(30, person)])
+    app.keep_signals(GUEST, job, [BLINKS.signal(12, person), LIPS.signal(0.4, person)])
+    kept = store.analysis(owner, job.key)
+    measured = {s.id: s.number for s in kept.signals if s.id in (BLINKS.id, LIPS.id)}
+    assert measured == {BLINKS.id: 12, LIPS.id: 0.4}, "measured again, it takes the place"
+    assert kept.seal.holds and kept.verdict == before.verdict
+    with pytest.raises(InputError, check=lambda e: e.code == "not_yours"):
+        app.keep_signals(OTHER, job, [BLINKS.signal(60, person)])
+    assert store.analysis(owner, job.key) == kept
 
 
 def test_a_link_opens_what_it_leads_to_and_nothing_else(app):
