@@ -35,6 +35,7 @@ _KINDS: dict[str, _Kind] = {
     "phone": _Kind("8 kHz telephone", HEARD),
     "snr": _Kind("noise {:g} dB below the voice", HEARD, (5, 10, 20), between=True),
     "room": _Kind("in a room", HEARD),
+    "denoise": _Kind("noise removed by a program", HEARD),
     "quiet": _Kind("quieter by {:g} dB", HEARD, (6, 12, 18), between=True),
 }
 _BIT_RATES = ("mp3", "opus")
@@ -48,7 +49,7 @@ class Condition:
 
     kind: str
     """of pictures "jpeg", "crf", "resize", "blur", "noise", "crop" or "mirror"; of sounds "mp3",
-    "opus", "phone", "snr", "room" or "quiet"; "none" of both"""
+    "opus", "phone", "snr", "room", "denoise" or "quiet"; "none" of both"""
     level: float = 0.0
     """JPEG quality, CRF, share of the sides that is left (`crop`: cut off), level 1..5, kbit/s, dB
     of the voice over the noise, or dB"""

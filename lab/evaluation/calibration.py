@@ -258,6 +258,12 @@ def _held_out(clips: Sequence[Clip], folds: Folds) -> np.ndarray:
     return np.array([fit.clip_logit(clip) if fit else np.nan for fit, clip in fits])
 
 
+def held_out_logits(clips: Sequence[Clip], question: Question, ids: Sequence[str]) -> np.ndarray:
+    """Return what models say of each clip by maps and weights that were fitted without its source:
+    float [clips], NaN where none of them judged it."""
+    return _held_out(clips, _folds(clips, _known(clips, question, ids), ids))
+
+
 def _surprise(clips: Sequence[Clip], known: Sequence[int], folds: Folds) -> float:
     """Cross-entropy of clips and their worse versions by what the other sources fit."""
     columns = []

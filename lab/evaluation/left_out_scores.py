@@ -46,6 +46,7 @@ class LeftOutFile(NamedTuple):
     clip: Clip
     kind: str
     set: str
+    version: str
 
 
 def read(path: Path, *, leave_out: Iterable[str] = (), model: str = "") -> list[LeftOutFile]:
@@ -75,7 +76,7 @@ def read(path: Path, *, leave_out: Iterable[str] = (), model: str = "") -> list[
             about = (ABOUT[row["type"]],) if label else ()
             person = ScoredPerson({}, NOTHING_KNOWN)
             clip = Clip(label, row["fold"], about, (person,), origin=row["source"])
-            found[key] = LeftOutFile(row["file"], clip, row["kind"], row["set"])
+            found[key] = LeftOutFile(row["file"], clip, row["kind"], row["set"], row["version"])
         found[key].clip.people[0].logits[row["model"]] = float(row["logit"])
     return list(found.values())
 

@@ -90,7 +90,7 @@ def _write(path, samples):
 
 
 def test_the_recipe_runs_from_labels_to_figures(tmp_path, monkeypatch):
-    plan = voice.VoiceRecipe(conditions=())
+    plan = voice.VoiceRecipe(drawn=(), always=(), judged=(), counted=())
     monkeypatch.setattr(voice, "VoiceRecipe", lambda: plan)
     monkeypatch.setattr(groups, "names", lambda file: ("voice-1", "voice-2"))
     labels, out = write_labels(tmp_path), tmp_path / "run"

@@ -235,3 +235,10 @@ def test_overloaded_speech_withholds_only_answers_towards_real():
     fine = overloaded.model_copy(update={"clipped": 0.009})
     assert voice.withholds_real(fine) is None and voice.withholds_real(None) is None
     assert "clipping" not in [item.code for item in voice.evidence(fine)]
+
+
+def test_noise_withholds_only_answers_towards_real():
+    noisy = SpeechMeasurement(seconds=9, spans=[(0, 8)], snr=12, bandwidth_hz=7_500)
+    assert voice.withholds_real(noisy) is ReasonCode.TOO_POOR_TO_CLEAR
+    assert voice.abstains(noisy) is None
+    assert voice.withholds_real(noisy.model_copy(update={"snr": 16})) is None
