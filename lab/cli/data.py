@@ -1,8 +1,9 @@
-"""`unmask data`: labelled sets and tables of left-out scores."""
+"""`unmask data`: clips of data sheets, labelled sets and tables of left-out scores."""
 
 import csv
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -12,12 +13,12 @@ from cli.options import arg, opt
 from detector.evaluation.labels import Item, read_labels
 from detector.evaluation.scores import stored_scores
 from detector.sentences import _
-from lab.evaluation import groups, left_out_scores, selection
+from lab.evaluation import groups, left_out_scores, selection, sheets
 from lab.evaluation.ensemble_fit import clip_of
 from lab.training.clip.feed import ALTERED, class_of
 from lab.training.recipe import read_recipe
 
-actions = group("Build labelled sets and tables of left-out scores.")
+actions = group("Build clips of data sheets, labelled sets and tables of left-out scores.")
 
 Score = tuple[str, str, str, float]  # file, version, model, logit
 Labels = Annotated[Path, arg("", "LABELS.csv")]
@@ -49,6 +50,25 @@ def unseen(
             row = (file, label, item.kind, item.method, item.group, item.source, item.named)
             writer.writerow(row)
     tell(note or f"{len(items)} files", error=True)
+    return 0
+
+
+@actions.command()
+def build(
+    sheet: Annotated[Path, arg("", "SHEET.csv")],
+    out: Annotated[Path, opt("where the clips go", "DIR", "--out", "-o")],
+    mirror: Annotated[
+        Path | None, opt("clones, owner+name each, in place of github.com", "DIR")
+    ] = None,
+) -> int:
+    """Cut the clips of a data sheet, as datasets/faces.csv, from the repositories that it names;
+    what can't be cut stands in missing.csv."""
+    with user_files():
+        missing = sheets.build(
+            sheets.read(sheet), out, mirror=mirror, on_progress=ProgressBar(_("rows"))
+        )
+    for reason, count in Counter(one.reason for one in missing).most_common():
+        tell(f"{count:,} x {reason}", error=True)
     return 0
 
 
