@@ -65,6 +65,11 @@ def data() -> Path:
     return Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "unmask"
 
 
+def weights() -> Path:
+    """Return the folder of the downloaded weights and of a person's own."""
+    return data() / "weights"
+
+
 @lru_cache(maxsize=8)
 def _resolved(folder: Path) -> Path:
     # Looks at the disk for each part of the path, which pages ask for many times a second.

@@ -156,18 +156,18 @@ def matching_architectures(paths: Sequence[Path], state: str = "") -> list[str]:
     return fitting
 
 
-def keep(spec: ModelSpec, paths: Sequence[Path], *, move: bool = False) -> ModelSpec:
+def keep(spec: ModelSpec, given: Sequence[Path], *, move: bool = False) -> ModelSpec:
     """Copy (or move) the files of a checked model into the data folder and write its entry. Raise
     ModuleNotFoundError, before the work, without tomlkit."""
     if find_spec("tomlkit") is None:
         raise ModuleNotFoundError("There is no tomlkit.", name="tomlkit")
-    folder = weights.cache() / "own" / spec.id
-    total = sum(path.stat().st_size for path in paths)
+    folder = paths.weights() / "own" / spec.id
+    total = sum(path.stat().st_size for path in given)
     files = []
     try:
         folder.mkdir(parents=True)
         weights.check_space(folder, total)
-        for file, path in zip(spec.files, paths, strict=True):
+        for file, path in zip(spec.files, given, strict=True):
             name = PurePosixPath(path.name)
             target = folder / f"{name.stem}.safetensors"
             if not weights.as_safetensors(path, target, spec.wrappers, spec.state):
@@ -175,7 +175,7 @@ def keep(spec: ModelSpec, paths: Sequence[Path], *, move: bool = False) -> Model
                 (shutil.move if move else shutil.copyfile)(path, target)
             digest = weights.digest(target)
             changes = {
-                "path": target.relative_to(weights.cache()).as_posix(),
+                "path": target.relative_to(paths.weights()).as_posix(),
                 "sha256": digest,
                 "size": target.stat().st_size,
                 "original_sha256": file.sha256 if file.sha256 != digest else None,
@@ -236,7 +236,7 @@ def _download(address: str, progress: weights.Progress | None) -> Path:
 
 
 def _downloads() -> Path:
-    return weights.cache() / "brought"
+    return paths.weights() / "brought"
 
 
 def _already(spec: ModelSpec) -> ModelSpec | None:

@@ -9,7 +9,6 @@ and converts them, `hub` reads a model's page on Hugging Face.
 """
 
 from detector.weights.download import Progress as Progress
-from detector.weights.download import cache as cache
 from detector.weights.download import check_space as check_space
 from detector.weights.download import digest as digest
 from detector.weights.download import download as download

@@ -46,11 +46,6 @@ HUB = "https://huggingface.co"
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
-def cache() -> Path:
-    """Return the folder of the downloaded weights and of a person's own."""
-    return paths.data() / "weights"
-
-
 def offline() -> bool:
     """Return whether this installation must never use the network (UNMASK_OFFLINE=1)."""
     return get_config().offline

@@ -21,7 +21,6 @@ from detector.errors import UsageError, WeightsError
 from detector.sentences import _
 from detector.weights.download import (
     Progress,
-    cache,
     digest,
     download,
     endpoint,
@@ -70,7 +69,7 @@ class HubModel:
     @property
     def folder(self) -> Path:
         """Return where its files are while they are downloaded."""
-        return cache() / "hub" / self.repo.replace("/", "--") / self.revision
+        return paths.weights() / "hub" / self.repo.replace("/", "--") / self.revision
 
 
 def inspect(name: str) -> HubModel:

@@ -13,7 +13,7 @@ from detector import paths
 from detector.errors import ModelError, WeightsError
 from detector.installation import install_weights
 from detector.sentences import _, join
-from detector.weights.download import HUB, Progress, cache, digest, download, verify
+from detector.weights.download import HUB, Progress, digest, download, verify
 from detector.weights.entry import StoredEntry, WeightFile
 from detector.weights.files import as_safetensors
 
@@ -26,7 +26,7 @@ def locate(spec: StoredEntry, file: WeightFile) -> Path:
         raise WeightsError(text.format(path=repr(file.path), id=spec.id))
     if spec.folder and not file.url:
         return Path(spec.folder) / relative
-    return paths.bundled_file(file.path) if spec.bundled else cache() / relative
+    return paths.bundled_file(file.path) if spec.bundled else paths.weights() / relative
 
 
 def available(spec: StoredEntry) -> bool:
@@ -138,7 +138,7 @@ def take_in(specs: Iterable[StoredEntry], keep: Iterable[StoredEntry] = ()) -> l
     and return where they are; files of `keep` stay. Raise WeightsError where one can't be moved."""
     wanted = [(s, f) for s in specs for f in s.files if f.sha256 and _local(s, f) is None]
     placed = {locate(spec, file) for spec in keep for file in spec.files}
-    root = cache()
+    root = paths.weights()
     moved: list[Path] = []
     if not wanted or not root.is_dir():
         return moved
@@ -192,7 +192,7 @@ def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
                 text = _("{one} can't be deleted: {strerror}.")
                 raise WeightsError(text.format(one=one, strerror=error.strerror)) from error
         for folder in path.parents:
-            if folder == cache() or not folder.is_relative_to(cache()):
+            if folder == paths.weights() or not folder.is_relative_to(paths.weights()):
                 break
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
@@ -373,7 +373,7 @@ def pin(entry: StoredEntry) -> None:
             )
         sha256, size = listing.files[name].sha256, listing.files[name].size
         if sha256 is None:  # a small one, of which the hub only knows git's own hash
-            small = hub.small(repo, listing.revision, name, cache() / "hub" / "small")
+            small = hub.small(repo, listing.revision, name, paths.weights() / "hub" / "small")
             sha256, size = digest(small), small.stat().st_size
             small.unlink()
         url = f"{HUB}/{repo}/resolve/{listing.revision}/{name}"
