@@ -90,7 +90,7 @@ def _name(model: ModelResult, mark: str) -> Markup:
     else:
         calibrated = ngettext(
             "calibrated on {number} clip", "calibrated on {number} clips", clips
-        ).format(number=clips)
+        ).format(number=f"{clips:,}")
     lines = [f"{say(labels.MODEL_KINDS[model.kind])}{crop}", calibrated]
     if not model.counted:
         lines.append(_("not counted"))
