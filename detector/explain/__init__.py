@@ -174,7 +174,7 @@ class Method:
 
 
 _METHODS = (
-    ("relevance", _("Relevance"), _("what {model} attended to that raised its score"),
+    ("relevance", _("Relevance"), _("what raised the score of {model}"),
      "after Chefer et al., CVPR 2021, arXiv:2012.09838", 3),
     ("gradcam", "Grad-CAM", _("what raised the score of {model}"),
      "Selvaraju et al., ICCV 2017, arXiv:1610.02391", 3),
@@ -288,7 +288,7 @@ def _located(what: str, values: np.ndarray, place: np.ndarray | None, box: Box) 
     share = share_in(values, place, box)
     if share is None or share >= 0.5:
         return what
-    return _("{what}; most of it lies outside the face").format(what=what)
+    return _("{what}; mostly outside the face").format(what=what)
 
 
 def _window(analysis: Analysis, track: Subject, time: float, spec: ModelSpec) -> SpanSegment | None:

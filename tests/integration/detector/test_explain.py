@@ -601,4 +601,4 @@ def test_a_caption_says_that_most_of_the_heat_lies_outside_the_face():
     what = explain.METHODS["gradcam"].what.format(model="M")
     assert explain._located(what, left, place, face) == what
     said = explain._located(what, right, place, face)
-    assert said == "what raised the score of M; most of it lies outside the face"
+    assert said == "what raised the score of M; mostly outside the face"
