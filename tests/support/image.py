@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
+from deploy.space import AT_ROOT
 from tests.support.processes import ROOT
 
 Step = tuple[str, str]
@@ -48,9 +49,15 @@ def possible() -> bool:
     return not subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode
 
 
+def _described(source: Path, name: str) -> str:
+    """Return the text of a file of deploy/, which a Space has at its root."""
+    place = source / name
+    return (place if place.exists() else source / AT_ROOT[name]).read_text("utf-8")
+
+
 def stages(source: Path = ROOT) -> list[list[Step]]:
     """Return the instructions of the Dockerfile, by stage."""
-    text = re.sub(r"^\s*#.*\n", "", (source / "deploy/Dockerfile").read_text("utf-8"), flags=re.M)
+    text = re.sub(r"^\s*#.*\n", "", _described(source, "deploy/Dockerfile"), flags=re.M)
     found: list[list[Step]] = []
     for line in re.sub(r"\\\n", " ", text).splitlines():
         if not line.strip():
@@ -75,7 +82,7 @@ def environment(steps: list[Step]) -> dict[str, str]:
 def ignored(name: str, source: Path = ROOT) -> bool:
     """Apply Dockerfile.dockerignore: the last line that matches a path or a parent decides."""
     out = False
-    for line in (source / "deploy/Dockerfile.dockerignore").read_text("utf-8").splitlines():
+    for line in _described(source, "deploy/Dockerfile.dockerignore").splitlines():
         if not line or line.startswith("#"):
             continue
         pattern = line.removeprefix("!")
