@@ -168,7 +168,7 @@ def test_a_worker_reaches_its_one_port_and_nothing_else():
         ports = open_port.getsockname()[1], other.getsockname()[1]
         with Sandbox(replace(WORKER, timeout=60), WORKER_PRELOAD) as box:
             tried = hostile_readers.reaching
-            (said,) = box.connection(tried, *ports, port=ports[0], size=(4, 4), timeout=60)
+            (said,) = box.frames(tried, *ports, port=ports[0], size=(4, 4), notes=[], timeout=60)
     # One pixel each: the port it has, another one, UDP, a file, a program.
     assert said.rgb[0, :, 0].tolist() == [1, 0, 0, 0, 0]
 
