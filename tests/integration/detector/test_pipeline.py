@@ -363,7 +363,7 @@ def test_a_file_without_a_face_has_the_whole_picture(analyzer, make_clip, models
     assert logits == sorted(logits) and logits[0] < logits[-1]  # brighter and brighter
     (reason,) = out.verdict.reasons  # these models are not calibrated
     assert reason.code is ReasonCode.NO_FACE and "of the whole picture" in messages.text(reason)
-    assert "Face size" not in {line.name for line in out.evidence}
+    assert "face_size" not in {line.code for line in out.evidence}
     assert Analysis.model_validate_json(out.model_dump_json()) == out
 
 
