@@ -21,9 +21,8 @@ def figure(chart: BarChart | CurveChart, palette: Palette) -> go.Figure:
 
 def _curves(chart: CurveChart, palette: Palette) -> go.Figure:
     traces = [_curve(line, palette) for line in chart.lines]
-    for run in series.runs(chart.band):
-        corners = [*run, (run[-1][0], chart.floor), (run[0][0], chart.floor)]
-        x, y = zip(*corners, strict=True)
+    for outline in series.shaded(chart):
+        x, y = zip(*outline, strict=True)
         traces.insert(0, area(x, y, palette.band))
     times, texts = time_ticks(chart.end)
     values = dict(reversed(chart.ticks))

@@ -119,6 +119,13 @@ class Lane:
         return self.score[min(range(len(self.times)), key=lambda i: abs(self.times[i] - time))]
 
 
+def shaded(chart: CurveChart) -> list[list[tuple[float, float]]]:
+    """Return the outlines of what a chart shades: each run of its band's edge, closed along the
+    floor."""
+    floor = chart.floor
+    return [[*run, (run[-1][0], floor), (run[0][0], floor)] for run in runs(chart.band)]
+
+
 def length(analysis: Analysis) -> float:
     """Return the end of the time axis, s: the clip's length, else the last moment."""
     last = analysis.timestamps[-1] if analysis.timestamps else 0.0

@@ -421,9 +421,8 @@ class Paper(FPDF):
             return x + point[0] / chart.end * width, y + (1 - up) * LANE
 
         self.set_fill_color(*BAND)
-        for run in series.runs(chart.band):
-            floor = [(run[-1][0], chart.floor), (run[0][0], chart.floor)]
-            self.polygon([at(point) for point in (*run, *floor)], style="F")
+        for outline in series.shaded(chart):
+            self.polygon(list(map(at, outline)), style="F")
         taken: list[float] = []
         self.ink(SMALL, MUTED)
         for value, text in chart.ticks:

@@ -88,8 +88,7 @@ def curves(
     def at(points: Iterable[Point]) -> list[Point]:
         return [(time, (value - chart.low) / (chart.high - chart.low)) for time, value in points]
 
-    floor = chart.floor
-    band = [at([*run, (run[-1][0], floor), (run[0][0], floor)]) for run in series.runs(chart.band)]
+    band = map(at, series.shaded(chart))
     shaded = [[(start, 0.0), (start, 1.0), (stop, 1.0), (stop, 0.0)] for start, stop in gaps]
     drawn: list[dict[str, Any]] = [
         {"css": "band", "paths": band, "area": True},
