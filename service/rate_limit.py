@@ -73,7 +73,7 @@ class RateLimiter:
             known = {key: self._counts.pop(key, Counter()) for key in keys}
             counts = {key: self._within(slots, now) for key, slots in known.items()}
             yield now, counts
-            self._counts |= {key: +slots for key, slots in counts.items() if +slots}
+            self._counts |= {key: kept for key, slots in counts.items() if (kept := +slots)}
             while len(self._counts) > MAX_KEYS:
                 del self._counts[next(iter(self._counts))]
 
