@@ -27,6 +27,7 @@ from detector.decision import decide
 from detector.evaluation.labels import SOUNDS
 from detector.messages import states
 from detector.models import registry
+from detector.models.base import ModelSpec
 from detector.presentation import agreement, lead
 from detector.schema.analysis import Analysis, CustomEnsemble, Settings
 from detector.sentences import _, say
@@ -133,7 +134,8 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
     able = registry.selectable()
     specs = [spec for spec in able if not spec.modality.of_sound]
     names = labels.plain_names(specs)
-    default = [spec.id for spec in specs if spec.default]
+    usual = [spec.id for spec in specs if spec.default]
+    default = [spec.id for spec in specs if spec.default or spec.id == state.BESIDE]
     ids: list[str] = []
     with st.container(border=True, key=f"card-bring-{name}"):
         settings = like
@@ -141,7 +143,7 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
             limit = _("Models, 2 to {most}").format(most=MAX_MODELS)
             ids = controls.choose_any(limit, names, default, f"bring-models-{name}")
             if 2 <= len(ids) <= MAX_MODELS:
-                settings = Settings(models=None if ids == default else ids)
+                settings = Settings(models=None if ids == usual else ids)
             typography.caption(_("All voice models that are ready are compared."))
         file = st.file_uploader(label, key=f"bring-file-{name}")
         before = earlier.choose(f"earlier-{name}", without=url_state.current() or "")
@@ -199,8 +201,7 @@ def _waiting(job: Job) -> None:
 
 
 def _compare(job: Job, analysis: Analysis) -> None:
-    facts = [*page_header.facts(analysis.media), _("nothing is computed again here")]
-    with page_header.row(job.name, facts):
+    with page_header.row(job.name, page_header.facts(analysis.media)):
         _choice("models", job)
         _leave_and_verdict(job)
     origin.draw(job.origin)
@@ -300,6 +301,7 @@ def _models(selection: Selection) -> None:
 
 def _toolbar(selection: Selection) -> None:
     titles = {m.id: labels.plain(m) for m in state.able(selection.analysis, selection.track)}
+    others = labels.plain_names(_unasked(selection))
     current, job = [m.id for m in selection.models], selection.job.key
     with controls.apart("compare-toolbar"):
         key = f"compare-models-{job}"
@@ -307,6 +309,16 @@ def _toolbar(selection: Selection) -> None:
         if ids and ids != current:
             put_into_address("m", ",".join(ids))
             st.rerun()
+        if others and (
+            added := st.selectbox(_("Add a model"), others, index=None, format_func=others.__getitem__,
+                                  placeholder=_("Add a model"), key=f"compare-add-{job}",
+                                  label_visibility="collapsed")
+        ):  # fmt: skip
+            with alerted():
+                if _score(selection, added):
+                    put_into_address("m", ",".join([*current, added]))
+                    st.rerun()
+                typography.notice(_("The file itself is no longer stored here."))
         people = {t.id: lead.name(t) for t in selection.analysis.judged if t.models}
         if len(people) > 1 and selection.track:
             shown = selection.track.id
@@ -315,6 +327,31 @@ def _toolbar(selection: Selection) -> None:
                 put_into_address("p", person)
                 st.query_params.pop("t", None)
                 st.rerun()
+
+
+def _unasked(selection: Selection) -> list[ModelSpec]:
+    """Return the models that could still look at this file: of its person's kind, ready, and not
+    among those of its analysis."""
+    job, analysis, track = selection.job, selection.analysis, selection.track
+    if track is None or job.read_only or not job.has_media:
+        return []
+    asked = {model.id for model in analysis.models}
+    return [
+        spec
+        for spec in registry.selectable()
+        if spec.id not in asked
+        and spec.modality is track.modality
+        and not (spec.kind == "video" and analysis.media.kind == "image")
+    ]
+
+
+def _score(selection: Selection, added: str) -> Job | None:
+    """Analyze the file once more, under the same address, with one model more; None where its media
+    is gone."""
+    analysis, job = selection.analysis, selection.job
+    models = [*(model.id for model in analysis.models), added]
+    settings = analysis.settings.model_copy(update={"models": models})
+    return session.application().rerun(session.request_context(), job.key, settings)
 
 
 def _unscored(selection: Selection) -> None:

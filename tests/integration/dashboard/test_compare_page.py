@@ -119,6 +119,22 @@ def test_a_model_is_read_in_the_words_of_its_question(job):
     assert "Not decided" in said[0] and "Likely manipulated" in said[1]
 
 
+def test_a_model_that_was_left_out_is_scored_when_it_is_added(job, monkeypatch):
+    at, asked = page(job), []
+    add = at.selectbox(key=f"compare-add-{job.key}")
+    assert "VideoMAE" in add.options and "SBI" not in add.options
+    monkeypatch.setattr(
+        session.application().jobs,
+        "rerun",
+        lambda *call, **more: asked.append(call[:2]),  # as where the file is gone
+    )
+    add.select("videomae").run()
+    ((key, settings),) = asked
+    assert key == job.key
+    assert settings.models == [*(model.id for model in job.analysis.models), "videomae"]
+    assert "no longer stored" in html(at)
+
+
 def page(job, **more):
     return pages.page("compare", **({"a": job.key} if job else {}), **more)
 

@@ -161,13 +161,17 @@ def test_a_picture_needs_no_motion(analyzer, tmp_path):
     assert "videomae" not in [model.id for model in usual.models]
 
 
-def test_videomae_runs_by_default_and_has_a_score_in_each_window(analyzer, clip):
-    usual = json.loads(analyzer.analyze(clip, FEW).model_dump_json())
+def test_videomae_on_request_scores_each_window_and_changes_no_verdict(analyzer, clip):
+    plain = analyzer.analyze(clip, FEW)
+    ids = [model.id for model in plain.models]
+    assert {"clip", "texture"} <= set(ids) and "videomae" not in ids
+    asked = analyzer.analyze(clip, FEW.model_copy(update={"models": [*ids, "videomae"]}))
+    assert asked.verdict.probability == pytest.approx(plain.verdict.probability)
+    assert asked.verdict.label is plain.verdict.label
+    usual = json.loads(asked.model_dump_json())
     models = {model["id"]: model for model in usual["models"]}
-    assert {"clip", "texture", "videomae"} <= set(models)
-    votes = registry.get_spec("videomae").weight > 0
-    assert all(model["counted"] is (votes or id != "videomae") for id, model in models.items())
-    assert votes or "adds nothing" in models["videomae"]["not_counted_because"]
+    assert not models["videomae"]["counted"]
+    assert "adds nothing" in models["videomae"]["not_counted_because"]
     (person, *_) = usual["subjects"]
     windows = [span["scores"]["videomae"] for span in person["spans"]]
     assert len(windows) == models["videomae"]["scored"] > 1
