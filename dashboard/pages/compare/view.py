@@ -309,11 +309,14 @@ def _toolbar(selection: Selection) -> None:
         if ids and ids != current:
             put_into_address("m", ",".join(ids))
             st.rerun()
-        if others and (
-            added := st.selectbox(_("Add a model"), others, index=None, format_func=others.__getitem__,
-                                  placeholder=_("Add a model"), key=f"compare-add-{job}",
-                                  label_visibility="collapsed")
-        ):  # fmt: skip
+        added = None
+        if others:
+            added = st.selectbox(
+                _("Add a model"), others, index=None, format_func=others.__getitem__,
+                placeholder=_("Add a model"), key=f"compare-add-{job}",
+                label_visibility="collapsed",
+            )  # fmt: skip
+        if added is not None:
             with alerted():
                 if _score(selection, added):
                     put_into_address("m", ",".join([*current, added]))
