@@ -1,9 +1,9 @@
 """Make `import torchvision` work where its compiled operators don't load.
 
 PyPI's torchvision is built against CUDA: beside a CPU-only torch it raises "operator
-torchvision::nms does not exist", and timm, grad-cam and facenet-pytorch fail with it. `install()`
-puts a finder on `sys.meta_path` that steps in on that very error and gives non-maximum suppression
-in NumPy; working operators stay as they are.
+torchvision::nms does not exist", and timm, grad-cam and facenet-pytorch fail with it, which use no
+such operator. `install()` puts a finder on `sys.meta_path` that steps in on that very error and
+declares the operators; working ones stay as they are.
 
 It also defers PyTorch's compiler, which nothing here uses: it takes two seconds to import and makes
 a folder among everybody's temporary files."""
@@ -17,11 +17,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import numpy as np
-    import torch
+from typing import Any
 
 # What torchvision's Python code registers shapes for while it is imported.
 _SCHEMAS = (
@@ -42,7 +38,7 @@ _COMPILER_LINES = {
 }
 """By module: the line that imports the compiler, and what stands there instead."""
 # Operator registrations live as long as this object does.
-_libraries: list[torch.library.Library] = []
+_libraries: list[Any] = []
 
 
 def install() -> None:
@@ -54,42 +50,6 @@ def install() -> None:
 def active() -> bool:
     """Return whether the fallback had to step in in this process."""
     return bool(_libraries)
-
-
-def nms(boxes: np.ndarray, scores: np.ndarray, iou_threshold: float) -> np.ndarray:
-    """Greedy non-maximum suppression, equal to torchvision's on a CPU.
-
-    Parameters
-    ----------
-    boxes : float array [N, 4]
-        x0, y0, x1, y1.
-    scores : float array [N]
-    iou_threshold : float
-        A box is dropped when its overlap with a kept, better one is strictly above this.
-
-    Returns
-    -------
-    int64 array [K]
-        Indices of the kept boxes, best first."""
-    # A stable sort and the boxes' own precision, as in torchvision, so that ties fall the same way.
-    import numpy as np  # here, so that `import detector` costs nothing
-
-    order = np.argsort(-scores, kind="stable")
-    x0, y0, x1, y1 = boxes[order].T
-    areas = (x1 - x0) * (y1 - y0)
-    alive = np.arange(len(order))
-    kept = []
-    while alive.size:
-        best, rest = alive[0], alive[1:]
-        kept.append(best)
-        width = np.minimum(x1[best], x1[rest]) - np.maximum(x0[best], x0[rest])
-        height = np.minimum(y1[best], y1[rest]) - np.maximum(y0[best], y0[rest])
-        overlap = width.clip(0) * height.clip(0)
-        # NaN, from two empty boxes, compares false: kept, as torchvision does.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            drop = overlap / (areas[best] + areas[rest] - overlap) > iou_threshold
-        alive = rest[~drop]
-    return order[np.array(kept, dtype=np.int64)].astype(np.int64)
 
 
 class _Finder(importlib.abc.MetaPathFinder):
@@ -125,8 +85,6 @@ def _guard(loader: Any) -> None:
             _declare()
             with _compiler_elsewhere():
                 execute(module)
-            # The Python wrapper of nms refuses to run without the compiled library.
-            sys.modules["torchvision.ops.boxes"]._assert_has_ops = lambda: None  # type: ignore[attr-defined]
 
     loader.exec_module = exec_module
 
@@ -159,13 +117,7 @@ def _compiler_elsewhere() -> Iterator[None]:
 def _declare() -> None:
     import torch
 
-    def nms_tensor(dets: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torch.Tensor:
-        kept = nms(dets.detach().cpu().numpy(), scores.detach().cpu().numpy(), iou_threshold)
-        return torch.from_numpy(kept).to(dets.device)
-
     library = torch.library.Library("torchvision", "FRAGMENT")
     for schema in _SCHEMAS:
         library.define(schema)
-    for device in ("CPU", "CUDA"):
-        library.impl("nms", nms_tensor, device)
     _libraries.append(library)

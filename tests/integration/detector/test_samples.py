@@ -12,6 +12,7 @@ from PIL import Image
 from detector import samples
 from detector.media import decode, frame_at, probe
 from detector.samples import MANIPULATED_FROM, make_samples
+from detector.vision import load_detector
 from tests.support.waiting import PATIENT
 
 
@@ -68,15 +69,12 @@ SEEN = (
 
 
 def test_faces_are_where_they_should_be(gallery):
-    from facenet_pytorch import MTCNN
-
-    finder = MTCNN(keep_all=True, min_face_size=60, device="cpu")
+    finder = load_detector()
     for name, expected in SEEN:
         sample = gallery[name]
-        boxes, confidence = finder.detect(frame_at(sample.path, probe(sample.path), 3.0).rgb)
-        sure = [] if boxes is None else boxes[confidence > 0.9]
-        assert len(sure) == expected, name
-        assert all(box[2] - box[0] >= 110 for box in sure)
+        faces = finder.detect(frame_at(sample.path, probe(sample.path), 3.0).rgb, 60)
+        assert len(faces) == expected, name
+        assert all(face.box[2] - face.box[0] >= 110 for face in faces)
 
 
 def test_made_once_and_repeatable(gallery, tmp_path):
