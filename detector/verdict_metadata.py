@@ -17,9 +17,9 @@ from pathlib import Path
 
 from detector import __version__, paths
 from detector.errors import UsageError
+from detector.media.boxes import XMP_BOX, boxes, xmp_box
 from detector.media.files import open_file, sha256
 from detector.messages.format import whole_percent
-from detector.provenance.boxes import XMP_BOX, boxes, xmp_box
 from detector.provenance.earlier import SIDECAR
 from detector.schema.analysis import Analysis
 from detector.sentences import _

@@ -6,7 +6,7 @@ import heapq
 import io
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any, BinaryIO
@@ -23,7 +23,8 @@ from av.video.stream import VideoStream
 
 from detector.errors import MediaError
 from detector.large_frames import LARGE_FRAME
-from detector.media.files import ISO_BOXES, is_encrypted, is_jpeg, open_file, sniff, top_boxes
+from detector.media.boxes import boxes
+from detector.media.files import ISO_BOXES, is_encrypted, is_jpeg, open_file, sniff
 from detector.media.kinds import ACCEPTED, behind_bytes
 from detector.media.limits import MAX_SIDE, MAX_VIDEO_PIXELS, SNIFF_BYTES
 from detector.media.sei import Orientation, display_orientation
@@ -104,7 +105,7 @@ def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
 
 
 def _opened(file: BinaryIO) -> InputContainer:
-    boxes = top_boxes(file)
+    kinds = {box.kind for box in boxes(file, cut=True)}
     file.seek(0)
     head = file.read(SNIFF_BYTES)
     ways = [_OPTIONS] if head[4:8] in ISO_BOXES else [_OPTIONS, _BARE]
@@ -126,7 +127,7 @@ def _opened(file: BinaryIO) -> InputContainer:
             )
         except (av.error.FFmpegError, ValueError, OSError) as error:
             problem = error
-    raise behind_bytes(head) or _unreadable(boxes) from problem
+    raise behind_bytes(head) or _unreadable(kinds) from problem
 
 
 def _doubtful(container: InputContainer) -> set[int]:
@@ -509,8 +510,8 @@ def undecodable() -> MediaError:
     return MediaError(text, hint=_("Download or copy it again, or convert it to MP4."))
 
 
-def _unreadable(boxes: dict[bytes, tuple[int, int]]) -> MediaError:
-    if b"mdat" in boxes and b"moov" not in boxes:
+def _unreadable(kinds: Container[bytes]) -> MediaError:
+    if b"mdat" in kinds and b"moov" not in kinds:
         text = _(
             "We can't read this video: its index is missing, as when a recording or a download "
             "is cut off."

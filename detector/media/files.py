@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, NoReturn
 
 from detector.errors import MediaError
+from detector.media.boxes import boxes
 from detector.media.kinds import ACCEPTED, is_text, refusal
 from detector.media.limits import MAX_BYTES, MAX_INDEX_BYTES, MAX_NAME, SNIFF_BYTES
 from detector.schema.analysis import Media
@@ -228,32 +229,14 @@ def _jpeg(data: bytes, at: int) -> tuple[bytes, int] | None:
     return None
 
 
-def top_boxes(file: BinaryIO) -> dict[bytes, tuple[int, int]]:
-    """Top-level boxes of an ISO base media file: kind -> (offset, size) of the first of each."""
-    end = os.fstat(file.fileno()).st_size
-    boxes: dict[bytes, tuple[int, int]] = {}
-    offset = 0
-    while offset + 8 <= end and len(boxes) < 64:
-        file.seek(offset)
-        header = file.read(16)
-        size, kind = int.from_bytes(header[:4], "big"), header[4:8]
-        if size == 1:
-            size = int.from_bytes(header[8:16], "big")
-        elif size == 0:
-            size = end - offset
-        if size < 8:
-            break
-        boxes.setdefault(kind, (offset, size))
-        offset += size
-    return boxes
-
-
 def top_box(file: BinaryIO, kind: bytes) -> bytes:
     """Return the first top-level box of a kind with its header, `MAX_INDEX_BYTES` at most; empty
     where there is none."""
-    offset, size = top_boxes(file).get(kind, (0, 0))
-    file.seek(offset)
-    return file.read(min(size, MAX_INDEX_BYTES))
+    for box in boxes(file, cut=True):
+        if box.kind == kind:
+            file.seek(box.start)
+            return file.read(min(box.end - box.start, MAX_INDEX_BYTES))
+    return b""
 
 
 def _refers_elsewhere(file: BinaryIO) -> bool:

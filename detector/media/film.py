@@ -8,13 +8,13 @@ from typing import BinaryIO
 
 from detector.errors import MediaError
 from detector.isolation import run_isolated
+from detector.media.boxes import boxes
 from detector.media.files import open_file
 from detector.sentences import _
 
 _BRAND = b"ftyp"
 _CHUNK = 1 << 20
 _MAX_FOUND = 64  # places where an MP4 could begin that are looked at
-_MAX_BOXES = 10_000
 _LONGEST = 1e6  # s
 _MAX_HEADER = 4096  # bytes of a movie's index in which its length is stated
 
@@ -29,7 +29,7 @@ def locate_film(file: BinaryIO) -> Film | None:
         for _number in range(_MAX_FOUND):
             if at < 0:
                 return None
-            if (found := _film_at(data, at - 4)) is not None:
+            if (found := _film_at(file, at - 4)) is not None:
                 return found
             at = data.find(_BRAND, at + 4)
     return None
@@ -63,24 +63,19 @@ def _located(path: str | os.PathLike[str]) -> Film | None:
         return locate_film(file)
 
 
-def _film_at(data: mmap.mmap, begin: int) -> Film | None:
+def _film_at(file: BinaryIO, begin: int) -> Film | None:
     """Return the film that begins there, by its boxes; None where these are no film with a
     picture."""
-    at, index = begin, b""
-    for _number in range(_MAX_BOXES):
-        size, kind = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
-        if size == 1:
-            size = int.from_bytes(data[at + 8 : at + 16], "big")
-        elif size == 0:
-            size = len(data) - at
-        known = len(kind) == 4 and all(32 <= byte < 127 for byte in kind)
-        if not known or size < 8 or at + size > len(data):
+    end, index = begin, b""
+    for box in boxes(file, begin):
+        if not box.kind.isascii() or not box.kind.decode("ascii").isprintable():
             break
-        if kind == b"moov":
-            index = data[at : at + size]
-        at += size
+        if box.kind == b"moov":
+            file.seek(box.start)
+            index = file.read(box.end - box.start)
+        end = box.end
     seconds = _length(index)
-    return None if b"vide" not in index or seconds is None else (begin, at - begin, seconds)
+    return None if b"vide" not in index or seconds is None else (begin, end - begin, seconds)
 
 
 def _length(index: bytes) -> float | None:

@@ -11,10 +11,10 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 from PIL import ExifTags, Image
 
+from detector.media.boxes import edit_lists, xmp_box
 from detector.media.container import chosen_picture, demuxer, moving_pictures, open_media, packets
 from detector.media.files import open_file
 from detector.media.stills import open_still
-from detector.provenance.boxes import edit_lists, xmp_box
 from detector.provenance.text import MAX_XMP_BYTES, clean, xmp_fields
 from detector.schema.origin import Fact, GeoLocation
 from detector.sentences import _

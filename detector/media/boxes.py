@@ -22,8 +22,11 @@ class Box:
     open: bool = False  # It has no length of its own and reaches to the end of the file
 
 
-def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[Box]:
-    """Yield the boxes between two offsets, one level deep, up to the first malformed one."""
+def boxes(
+    file: BinaryIO, start: int = 0, end: int | None = None, *, cut: bool = False
+) -> Iterator[Box]:
+    """Yield the boxes between two offsets, one level deep, up to the first malformed one; with
+    `cut` also a last one that is cut off."""
     if end is None:
         end = os.fstat(file.fileno()).st_size
     for _ in range(MAX_BOXES):
@@ -38,7 +41,7 @@ def boxes(file: BinaryIO, start: int = 0, end: int | None = None) -> Iterator[Bo
             size, body = int.from_bytes(header[8:16], "big"), start + 16
         last = size == 0
         stop = end if last else start + size
-        if stop < body or stop > end:
+        if stop < body or (stop > end and not cut):
             return
         yield Box(kind, start, body, stop, last)
         start = stop
