@@ -22,8 +22,7 @@ from detector.media.limits import MAX_BYTES, MAX_INDEX_BYTES, MAX_NAME, SNIFF_BY
 from detector.schema.analysis import Media
 from detector.sentences import _
 
-_CHUNK = 1024 * 1024
-_MAX_JPEGS = 64 * _CHUNK  # bytes in which the first two pictures of a raw MJPEG stream have to be
+_MAX_JPEGS = 64 * 1024**2  # bytes in which the first two pictures of a raw MJPEG stream have to be
 _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 """of a JPEG, neither within what is coded nor a restart in it"""
 
@@ -160,10 +159,7 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
 def sha256(file: BinaryIO) -> str:
     """Hash a whole open file in pieces, from its beginning."""
     file.seek(0)
-    digest = hashlib.sha256()
-    while chunk := file.read(_CHUNK):
-        digest.update(chunk)
-    return digest.hexdigest()
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def sniff(file: BinaryIO) -> Literal["stream", "picture"]:

@@ -9,11 +9,10 @@ import logging
 import os
 import shutil
 import socket
-import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -314,10 +313,6 @@ def _unreachable(address: str, why: str) -> WeightsError:
     )
 
 
-_hashes: dict[tuple[Path, int, int], str] = {}
-_hash_lock = threading.Lock()
-
-
 def verify(path: Path, file: WeightFile, *, remedy: str = "") -> None:
     """Raise WeightsError unless `path` holds exactly the bytes that the model's entry states."""
     actual = digest(path)
@@ -348,17 +343,15 @@ def digest(path: Path) -> str:
     """sha256 of a file in hex, read in pieces; remembered until its size or time changes."""
     try:
         stat = path.stat()
-        key = (path.resolve(), stat.st_size, stat.st_mtime_ns)
-        with _hash_lock:
-            if key in _hashes:
-                return _hashes[key]
-        value = paths.sha256(path)
+        return _digest(path.resolve(), stat.st_size, stat.st_mtime_ns)
     except OSError as error:
         text = _("The weight file {path} can't be read: {strerror}.")
         raise WeightsError(text.format(path=path, strerror=error.strerror)) from error
-    with _hash_lock:
-        _hashes[key] = value
-    return value
+
+
+@cache
+def _digest(path: Path, _size: int, _changed: int) -> str:
+    return paths.sha256(path)
 
 
 def first_line(error: Exception) -> str:
