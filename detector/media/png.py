@@ -5,24 +5,19 @@ where the gamma stands alone, and ignore chromaticities alone. An ICC profile, `
 overrides them (PNG 3rd edition, 4.3).
 """
 
-import struct
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import BinaryIO
 
 import numpy as np
+from PIL import Image
 
 from detector.sentences import _
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_OVERRIDING = (b"iCCP", b"sRGB", b"cICP")
 _DISPLAY = 2.2  # the exponent of a display, as browsers assume it
 _SAME = 0.05  # by which an exponent may differ from 1 and not be applied, as in libpng
 _USUAL = (0.3, 0.75)  # gammas of pictures that are seen nearly alike with and without it
-_MAX_CHUNKS = 256
 _ROWS = 256  # converted at once
 _MAX_GAMMA = 21474.83
-_MAX_FIELD = 64  # bytes of a chunk that are read
 
 # To XYZ of D50 white from linear sRGB, and Bradford's cone responses (ICC.1:2022, annex E).
 _FROM_SRGB = np.array(
@@ -72,38 +67,19 @@ class Gamma:
         return out
 
 
-def read_gamma(file: BinaryIO) -> Gamma | None:
+def read_gamma(image: Image.Image) -> Gamma | None:
     """Return what an open PNG states before its pixels; None where that is nothing or void."""
-    chunks = _chunks(file)
-    if any(name in chunks for name in _OVERRIDING) or len(chunks.get(b"gAMA", b"")) != 4:
+    value, points = image.info.get("gamma", 0.0), image.info.get("chromaticity", ())
+    overridden = not {"icc_profile", "srgb"}.isdisjoint(image.info)
+    if image.format != "PNG" or overridden or not 0 < value <= _MAX_GAMMA:
         return None
-    value = int.from_bytes(chunks[b"gAMA"], "big") / 100_000
-    if not 0 < value <= _MAX_GAMMA:
-        return None
-    points = chunks.get(b"cHRM", b"")
-    return Gamma(value, _matrix(points) if len(points) == 32 else None)
+    return Gamma(value, _matrix(points) if len(points) == 8 else None)
 
 
-def _chunks(file: BinaryIO) -> Mapping[bytes, bytes]:
-    """Return the chunks before the pixels by name, the first bytes of each."""
-    chunks: dict[bytes, bytes] = {}
-    file.seek(0)
-    if file.read(8) != _SIGNATURE:
-        return chunks
-    for _number in range(_MAX_CHUNKS):
-        head = file.read(8)
-        if len(head) < 8 or head[4:] in (b"IDAT", b"IEND"):
-            break
-        size = int.from_bytes(head[:4], "big")
-        chunks.setdefault(head[4:], file.read(min(size, _MAX_FIELD)))
-        file.seek(max(0, size - _MAX_FIELD) + 4, 1)
-    return chunks
-
-
-def _matrix(points: bytes) -> tuple[tuple[float, ...], ...] | None:
+def _matrix(points: Sequence[float]) -> tuple[tuple[float, ...], ...] | None:
     """Return what takes linear light of these chromaticities to that of sRGB; None of impossible
     ones."""
-    white, *primaries = np.array(struct.unpack(">8I", points)).reshape(4, 2) / 100_000
+    white, *primaries = np.array(points).reshape(4, 2)
     if white[1] <= 0 or any(y <= 0 for _x, y in primaries):
         return None
     columns = np.array([[x / y, 1.0, (1 - x - y) / y] for x, y in primaries]).T

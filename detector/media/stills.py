@@ -212,7 +212,7 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
     """Open a picture by content; what is too large is refused before a pixel is decoded."""
     with open_file(path) as file:
         sniff(file)
-        coded, gamma = _coded_colors(file), read_gamma(file)
+        coded = _coded_colors(file)
         file.seek(0)
         with _parsing():
             try:
@@ -238,7 +238,7 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
                 image = _decoded_webp(file, image)
             with _parsing():
                 image.getexif()[ExifTags.Base.Orientation] = stated
-            if gamma is not None:
+            if coded is None and (gamma := read_gamma(image)) is not None:
                 image.info[_GAMMA] = gamma
             if coded is not None and "icc_profile" not in image.info:
                 image.info["nclx"] = coded
