@@ -14,6 +14,8 @@ A message is one clear sentence for a person; `hint` says what to do next. `code
 meant for programs.
 """
 
+import threading
+
 
 class UnmaskError(Exception):
     """Base of all errors raised on purpose.
@@ -91,3 +93,14 @@ class Canceled(UnmaskError):
 
     def __init__(self, message: str = "The analysis was canceled.") -> None:
         super().__init__(message)
+
+
+class CancellationToken(threading.Event):
+    """Set when a part of the work ends early, or when the caller's own event is."""
+
+    def __init__(self, cancel: threading.Event) -> None:
+        super().__init__()
+        self._cancel = cancel
+
+    def is_set(self) -> bool:
+        return super().is_set() or self._cancel.is_set()

@@ -15,8 +15,7 @@ from functools import partial
 from pathlib import PurePath
 
 from detector.batch.engine import run_side_by_side
-from detector.errors import UnmaskError
-from detector.pipeline.bounded_queue import CancellationToken
+from detector.errors import CancellationToken, UnmaskError
 from detector.schema.analysis import Label, Proof, Settings, Verdict, headline_label
 from detector.sentences import _
 from service import limits, links

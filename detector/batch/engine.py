@@ -31,10 +31,16 @@ from detector.batch.source import of_files
 from detector.batch.watch import FolderWatch
 from detector.comparison import compare
 from detector.decision import decide
-from detector.errors import Canceled, ClusterError, InputError, UnmaskError, UsageError
+from detector.errors import (
+    Canceled,
+    CancellationToken,
+    ClusterError,
+    InputError,
+    UnmaskError,
+    UsageError,
+)
 from detector.media.files import open_file, sha256
 from detector.pipeline import Analyzer, RemoteAnalyzer
-from detector.pipeline.bounded_queue import CancellationToken
 from detector.schema.analysis import Analysis, ErrorDetail, Media, Settings, Thresholds
 from detector.schema.base import StrictModel
 from detector.sentences import _

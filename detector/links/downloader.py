@@ -8,15 +8,14 @@ public hosts are asked, nor encrypted content; without such process limits (macO
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
 from detector.config import get_config
-from detector.errors import Canceled, MediaError, UsageError
+from detector.errors import Canceled, CancellationToken, MediaError, UsageError
 from detector.isolation import Limits, Sandbox
 from detector.links import ytdlp
 from detector.links.addresses import LinkRefused, LinkRules, Resolve
@@ -46,11 +45,10 @@ def download(
 ) -> tuple[str, int, dict[str, str]]:
     """Write the video of a page; return its name, its bytes and who posted it. Parameters and
     errors as of `detector.links.fetch`."""
-    end = threading.Event()
+    end = CancellationToken(cancel or threading.Event())
     all_of_it = replace(rules, max_bytes=int(rules.max_bytes * OVERHEAD))
     with (
         tempfile.TemporaryDirectory(prefix="unmask-") as folder,
-        _set_once(cancel, end),
         LinkProxy(all_of_it, end, on_bytes=on_bytes, resolve=resolve) as proxy,
         Sandbox(_LIMITS) as box,
     ):
@@ -69,7 +67,7 @@ def download(
                 timeout=rules.seconds,
                 cancel=end,
             )
-            if end.is_set() or (cancel is not None and cancel.is_set()):
+            if end.is_set():
                 raise Canceled  # what was cut off may pass for a short video
         except Canceled:
             if proxy.full:
@@ -92,25 +90,6 @@ def download(
         with file.open("rb") as source:
             shutil.copyfileobj(source, target)
         return file.name, size, found
-
-
-@contextmanager
-def _set_once(cancel: threading.Event | None, end: threading.Event) -> Iterator[None]:
-    """Set `end` once `cancel` is set, for as long as this lasts."""
-    over = threading.Event()
-
-    def watch(cancel: threading.Event) -> None:
-        while not over.wait(0.1):
-            if cancel.is_set():
-                end.set()
-                return
-
-    if cancel is not None:
-        threading.Thread(target=watch, args=(cancel,), daemon=True).start()
-    try:
-        yield
-    finally:
-        over.set()
 
 
 def _explained(error: MediaError, proxy: LinkProxy, rules: LinkRules) -> LinkRefused:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Generic, TypeVar
 
+from detector.errors import CancellationToken
 from detector.media import Frame
 
 T = TypeVar("T")
@@ -15,17 +16,6 @@ POLL_SECONDS = 0.1  # s between two looks at whether the run still goes on
 
 class StageCancelled(Exception):
     """Another stage ended early, or the caller canceled."""
-
-
-class CancellationToken(threading.Event):
-    """Set when any stage ends early, or when the caller's own event is."""
-
-    def __init__(self, cancel: threading.Event) -> None:
-        super().__init__()
-        self._cancel = cancel
-
-    def is_set(self) -> bool:
-        return super().is_set() or self._cancel.is_set()
 
 
 class BoundedQueue(Generic[T]):

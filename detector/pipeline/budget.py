@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from detector.errors import Canceled, MediaError
+from detector.errors import Canceled, CancellationToken, MediaError
 from detector.models import registry
-from detector.pipeline.bounded_queue import CancellationToken, StageCancelled
+from detector.pipeline.bounded_queue import StageCancelled
 from detector.sentences import _
 
 MEMORY = 4 * 1024**3  # bytes that a run may take above what the models do, as a reader may

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from detector import media, provenance, runtime, vision
 from detector.decision import conformal, decide
-from detector.errors import Canceled, ModelError
+from detector.errors import Canceled, CancellationToken, ModelError
 from detector.installation import install
 from detector.large_frames import LARGE_FRAME
 from detector.media import Frame, Shot
@@ -25,7 +25,6 @@ from detector.models.base import ModelSpec
 from detector.pipeline import initial_results, planning, skill
 from detector.pipeline.bounded_queue import (
     BoundedQueue,
-    CancellationToken,
     StageCancelled,
     Worker,
     timed,

@@ -20,11 +20,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from detector import runtime, signals, vision
-from detector.errors import ModelError
+from detector.errors import CancellationToken, ModelError
 from detector.media import Frame
 from detector.models import registry
 from detector.models.base import CropRecipe, Model, ModelSpec
-from detector.pipeline.bounded_queue import BoundedQueue, CancellationToken, timed
+from detector.pipeline.bounded_queue import BoundedQueue, timed
 from detector.pipeline.subjects import SubjectBuilder
 from detector.schema.analysis import Analysis, FrameSegment, Modality, ModelResult, Segment, Signal
 from detector.schema.subject import letter

@@ -15,11 +15,10 @@ from PIL import Image
 from skimage import data
 
 from detector import media, messages
-from detector.errors import Canceled, ModelError
+from detector.errors import Canceled, CancellationToken, ModelError
 from detector.models import registry
 from detector.models.base import CropRecipe, Model
 from detector.pipeline import Progress, initial_results
-from detector.pipeline.bounded_queue import CancellationToken
 from detector.pipeline.modalities import EXTRACTORS, Extractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.planning import plan

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from detector import runtime
+from detector.errors import CancellationToken
 from detector.models import registry
 from detector.models.network import TokenModel, TorchFrameModel
 from detector.pipeline import scoring
-from detector.pipeline.bounded_queue import CancellationToken
 from detector.pipeline.scoring import BATCH, ScoreItem, ScoreStage
 from detector.schema.analysis import Modality
 from detector.schema.subject import Segment
