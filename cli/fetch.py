@@ -12,7 +12,6 @@ from detector.errors import UsageError
 from detector.models import inventory, registry
 from detector.models.base import ModelSpec
 from detector.sentences import _
-from detector.vision.detection import DOWNLOADED
 
 
 def fetch(
@@ -37,7 +36,7 @@ def fetch(
     """Download published models, verified, resumed where a download stopped."""
     if (fake or id) and not (len(names) == 1 and names[0].startswith("hf:")):
         raise UsageError(_("--fake and --id go with one model of the hub, hf:owner/name."))
-    auxiliary = {**DOWNLOADED, **(lab.installed("fetch") or {})}
+    auxiliary = weights.auxiliary() | (lab.installed("fetch") or {})
     if brought:
         if len(names) != 1:
             raise UsageError(_("--from goes with one id."))

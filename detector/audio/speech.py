@@ -9,23 +9,6 @@ import numpy as np
 from detector import runtime, weights
 from detector.audio.sound import SAMPLE_RATE, SoundBlock, Span
 from detector.runtime import Runner
-from detector.weights.entry import AuxiliaryModel, WeightFile
-
-WEIGHTS = AuxiliaryModel(
-    id="silero-vad",
-    title="Silero VAD",
-    files=[
-        WeightFile(
-            path="silero_vad.onnx",
-            sha256="9ccdacc4719d8aa7e45a77536bfabec45a03ba1f2fad5e241ab4060b24238a85",
-            size=1246165,
-        )
-    ],
-    bundled=True,
-    license_weights="MIT",
-    source="Silero Team, github.com/snakers4/silero-vad, version 6",
-)
-"""The network for many chunks in one call (silero_vad_16k_sequence.onnx of the package)."""
 
 CHUNK = 512  # Samples that the network answers for at a time, 32 ms
 CONTEXT = 64  # samples before a chunk that it is shown too
@@ -39,7 +22,7 @@ _START = (np.zeros((1, 1, 128), np.float32),) * 2
 @lru_cache(maxsize=1)
 def _network() -> Runner:
     """Chunks [T, 64 + 512] and a state -> probabilities of speech [T] and the next state."""
-    (path,) = weights.resolve(WEIGHTS)
+    (path,) = weights.resolve(weights.auxiliary()["silero-vad"])
     return runtime.read(path)
 
 

@@ -14,23 +14,6 @@ from torch.nn import functional as F
 from detector import weights
 from detector.audio.recording import Recording
 from detector.schema.origin import GeneratorMark
-from detector.weights.entry import AuxiliaryModel, WeightFile
-
-WEIGHTS = AuxiliaryModel(
-    id="perth",
-    title="Perth",
-    files=[
-        WeightFile(
-            path="perth.safetensors",
-            sha256="633cd9a38af9ea5b345b26963fc9f6b70d49380cd4163a62174a5d8a10a7ae22",
-            size=7311912,
-        )
-    ],
-    bundled=True,
-    license_weights="MIT",
-    source="Resemble AI, github.com/resemble-ai/Perth, version 1.0.1",
-)
-"""The decoder of the package's network, its convolutions as bytes (`weights.whole_numbers`)."""
 
 FRAME, HOP = 1024, 160
 """Samples of a frame of the spectrum, 64 ms, and from one to the next, at 16 kHz."""
@@ -91,8 +74,8 @@ def levels(samples: Tensor) -> Tensor:
 @lru_cache(maxsize=1)
 def _network() -> PerthDecoder:
     network = PerthDecoder()
-    state = weights.whole_numbers(weights.load_state(weights.resolve(WEIGHTS)[0]))
-    weights.load_strict(network, state, WEIGHTS.id)
+    (path,) = weights.resolve(weights.auxiliary()["perth"])
+    weights.load_strict(network, weights.whole_numbers(weights.load_state(path)), path.name)
     network.eval().requires_grad_(False)
     return network
 

@@ -7,22 +7,6 @@ import cv2
 import numpy as np
 
 from detector import runtime, weights
-from detector.weights.entry import AuxiliaryModel, WeightFile
-
-WEIGHTS = AuxiliaryModel(
-    id="face-landmarks",
-    title="Face landmarks",
-    files=[
-        WeightFile(
-            path="face_landmarks.tflite",
-            sha256="c7d54204ce0448474c7f3fa9af494787c0965cbdd6f20fc72867e43046bd43d5",
-            size=2553590,
-        )
-    ],
-    bundled=True,
-    license_weights="Apache-2.0",
-    source="Google MediaPipe, face_landmarker_v2_with_blendshapes.task",
-)
 
 SIDE = 256  # px of what the network sees; a face with eyes level, and half as much again around it
 SURE = 0.0  # Log odds that a face is there, above which its points are taken
@@ -33,7 +17,7 @@ class Mesh:
     """The landmarker. Thread-safe. Raise WeightsError for a damaged file."""
 
     def __init__(self) -> None:
-        (path,) = weights.resolve(WEIGHTS)
+        (path,) = weights.resolve(weights.auxiliary()["face-landmarks"])
         self._run = runtime.read(path, (1, SIDE, SIDE, 3))
 
     def find(

@@ -48,6 +48,7 @@ def reusable(analysis: Analysis) -> bool:
 def _code() -> str:
     """Return a hash of the program: versions are raised by hand, seldom while it is worked on."""
     digest = hashlib.sha256(__version__.encode())
+    digest.update((paths.bundled() / "auxiliary.toml").read_bytes())
     root = Path(__file__).parents[1]
     for path in sorted(root.rglob("*.py")):
         digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())

@@ -6,7 +6,6 @@ gives boxes, quality, people and crops.
 
 from detector.vision.crops import box_for as box_for
 from detector.vision.crops import cut as cut
-from detector.vision.detection import DOWNLOADED as DOWNLOADED
 from detector.vision.detection import FACES as FACES
 from detector.vision.detection import MEASURED as MEASURED
 from detector.vision.detection import Detection as Detection

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detector.vision.detection import BLAZEFACE, Detection, from_left_to_right, iou
-from detector.weights import load_state, load_strict, resolve
+from detector.vision.detection import Detection, from_left_to_right, iou
+from detector.weights import auxiliary, load_state, load_strict, resolve
 
 SIDE = 128  # px. What the network takes.
 LARGEST_TILE = 720  # px
@@ -81,7 +81,8 @@ class BlazeFace:
 
     def __init__(self, device: str = "cpu", weights: Path | None = None) -> None:
         network = Network()
-        load_strict(network, load_state(weights or resolve(BLAZEFACE)[0]), BLAZEFACE.title)
+        model = auxiliary()[self.name]
+        load_strict(network, load_state(weights or resolve(model)[0]), model.title)
         self._network = network.eval().requires_grad_(False).to(device)
         self._device = device
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from detector.errors import WeightsError
 from detector.sentences import _
-from detector.vision.detection import YUNET, Detection, from_left_to_right
-from detector.weights import resolve
+from detector.vision.detection import Detection, from_left_to_right
+from detector.weights import auxiliary, resolve
 
 CONFIDENCE, OVERLAP = 0.7, 0.3  # IoU above which detections are of one face
 LONGEST = 640
@@ -27,14 +27,15 @@ class YuNet:
     name = "yunet"
 
     def __init__(self, device: str = "cpu", weights: Path | None = None) -> None:
-        path = weights or resolve(YUNET)[0]
+        model = auxiliary()[self.name]
+        path = weights or resolve(model)[0]
         try:
             self._network = cv2.FaceDetectorYN.create(
                 str(path), "", (LONGEST, LONGEST), CONFIDENCE, OVERLAP
             )
         except cv2.error as error:
             raise WeightsError(
-                _("{name} can't be read as {title}.").format(name=path.name, title=YUNET.title)
+                _("{name} can't be read as {title}.").format(name=path.name, title=model.title)
             ) from error
         self._lock = threading.Lock()  # the size of its input is part of its state
 

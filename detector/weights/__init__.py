@@ -20,6 +20,7 @@ from detector.weights.files import require_fractions as require_fractions
 from detector.weights.files import whole_numbers as whole_numbers
 from detector.weights.store import accept_license as accept_license
 from detector.weights.store import accepted_license as accepted_license
+from detector.weights.store import auxiliary as auxiliary
 from detector.weights.store import available as available
 from detector.weights.store import bring as bring
 from detector.weights.store import can_pin as can_pin

@@ -54,8 +54,8 @@ class StoredEntry(StrictModel):
 
 
 class AuxiliaryModel(StoredEntry):
-    """A network that measures or finds and doesn't judge. It is in no manifest; its files are used
-    only when their sha256 is the one stated, and its license is shown before a download."""
+    """An entry of weights/auxiliary.toml: a network that measures or finds and doesn't judge. Its
+    license is shown before a download."""
 
 
 def some_of(names: Sequence[str], say: Callable[[str], str] = str) -> str:

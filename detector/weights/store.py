@@ -4,8 +4,10 @@ accepted."""
 import re
 import shutil
 import threading
+import tomllib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,8 +16,16 @@ from detector.errors import ModelError, WeightsError
 from detector.installation import install_weights
 from detector.sentences import _, join
 from detector.weights.download import HUB, Progress, digest, download, verify
-from detector.weights.entry import StoredEntry, WeightFile
+from detector.weights.entry import AuxiliaryModel, StoredEntry, WeightFile
 from detector.weights.files import as_safetensors
+
+
+@cache
+def auxiliary() -> dict[str, AuxiliaryModel]:
+    """Return the networks that measure or find and don't judge, by id."""
+    text = (paths.bundled() / "auxiliary.toml").read_text(encoding="utf-8")
+    models = map(AuxiliaryModel.model_validate, tomllib.loads(text)["networks"])
+    return {model.id: model for model in models}
 
 
 def locate(spec: StoredEntry, file: WeightFile) -> Path:

@@ -322,7 +322,7 @@ def _face_detector(usual: str) -> str:
     )
     if vision.ready(name):
         return name
-    model = vision.DOWNLOADED[name]
+    model = weights.auxiliary()[name]
     size = labels.size(model.files[0].size or 0)
     label = _("Download {model}, {size}").format(model=model.title, size=size)
     terms = _("License: {license}.").format(license=model.license_weights)

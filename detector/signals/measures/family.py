@@ -19,22 +19,7 @@ from detector.signals.measure import Observer, SignalMeasure, SubjectContext
 from detector.signals.patch import ROOM, FacePatch
 from detector.signals.reference import FAMILY, SignalSpec
 from detector.signals.trunk import HEAD, tokens
-from detector.weights.entry import AuxiliaryModel, WeightFile
 
-LAYER = AuxiliaryModel(
-    id="method-family",
-    title="Family of method",
-    files=[
-        WeightFile(
-            path="method-family.safetensors",
-            sha256="8347ca5a3a1f2b765d7de10967f5fe6ab29c83cd2bd8a6c80d92aeae5130cf60",
-            size=30876,
-        )
-    ],
-    bundled=True,
-    license_weights="Apache-2.0; fitted to research data sets",
-    source="ours; over the trunk of CLIP, generated head",
-)
 FAMILIES = ("face edit", "face swap", "lip-sync", "talking head", "text to video")
 """Outputs of the layer; a talking head may be driven by a voice or by another video."""
 NAMED = FAMILIES.index("lip-sync")
@@ -85,7 +70,8 @@ def shares(heads: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _layer() -> dict[str, np.ndarray]:
-    return load_file(weights.resolve(LAYER)[0])
+    (path,) = weights.resolve(weights.auxiliary()["method-family"])
+    return load_file(path)
 
 
 SPEC = SignalSpec(

@@ -22,14 +22,12 @@ from torch import nn
 from cli import main
 from detector import paths as folders
 from detector import weights
-from detector.audio import speech, watermark
 from detector.errors import ModelError, UsageError, WeightsError
 from detector.models import inventory, memory, registry
 from detector.models.base import CropRecipe, Model
 from detector.models.memory import ModelCache
 from detector.pipeline import initial_results
 from detector.schema.analysis import QUESTION_OF, Ensemble, Question
-from detector.signals.measures import family
 from tests.support import specs
 from tests.support.waiting import at_once
 
@@ -128,12 +126,12 @@ def test_every_known_label_order_has_a_point_with_its_source():
 
 def test_bundled_weights_are_the_ones_stated_and_nothing_else_is_bundled():
     stated = set()
-    for spec in (*registry.list_models(), speech.WEIGHTS, watermark.WEIGHTS, family.LAYER):
+    for spec in (*registry.list_models(), *weights.auxiliary().values()):
         if spec.bundled:
             for file, path in zip(spec.files, weights.resolve(spec), strict=True):
                 assert path.stat().st_size == file.size
                 stated.add(path)
-    kinds = {".safetensors", ".pth", ".pt", ".h5", ".onnx", ".bin", ".xml"}
+    kinds = {".safetensors", ".pth", ".pt", ".h5", ".onnx", ".bin", ".xml", ".tflite"}
     assert {p for p in folders.bundled().rglob("*") if p.suffix in kinds} == stated
 
 
