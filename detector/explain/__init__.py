@@ -267,7 +267,7 @@ def heatmap(
     cuts = []
     for position in range(spec.clip_frames):
         frame = max((f for f in frames if f.index <= position), key=lambda f: f.index)
-        cuts.append(_cut(frame.rgb, *_interpolate(track.frames, frame.time), spec))
+        cuts.append(_cut(frame.rgb, *vision.between(track.frames, frame.time), spec))
     batch = np.stack([crop for crop, _ in cuts])
     if (drawn := draw(batch[None])) is None:
         return None
@@ -307,17 +307,6 @@ def _cut(
     if spec.crop.around:
         return crop, lambda: None
     return crop, lambda: place_of(rgb.shape, box, spec.crop, landmarks)
-
-
-def _interpolate(faces: Sequence[FrameSegment], time: float) -> tuple[Box, list[Point]]:
-    """Interpolate a person's box and landmarks between two analyzed frames."""
-    times = [face.time for face in faces]
-    numbers = [np.vstack([np.reshape(face.box, (2, 2)), *face.landmarks]) for face in faces]
-    columns = np.stack(numbers).reshape(len(faces), -1).T
-    (x0, y0), (x1, y1), *points = np.reshape(
-        [np.interp(time, times, column) for column in columns], (-1, 2)
-    ).tolist()
-    return (x0, y0, x1, y1), [(x, y) for x, y in points]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from detector.models.mesh import LEFT_EYE, RIGHT_EYE, load_mesh
 from detector.schema.analysis import Analysis, FrameSegment, Media, Signal, Subject
 from detector.signals import blinks, identity, lips
 from detector.signals.measure import merged
+from detector.vision import between
 
 RATE = 25.0
 """frames a second: a blink lasts 0.1 to 0.4 s (Schiffman 2001), a phone of speech about 0.08 s"""
@@ -104,16 +105,10 @@ def _near(square: Square, expected: Square) -> bool:
 
 def _square(faces: Sequence[FrameSegment], time: float) -> Square:
     """Interpolate where the face is."""
-    times = [face.time for face in faces]
-
-    def at(values: Sequence[Sequence[float]]) -> list[float]:
-        return [float(np.interp(time, times, column)) for column in zip(*values, strict=True)]
-
-    x0, y0, x1, y1 = at([face.box for face in faces])
-    eyes = [face.landmarks[:2] for face in faces]
+    (x0, y0, x1, y1), points = between(faces, time)
     tilt = 0.0
-    if all(len(pair) == 2 for pair in eyes):
-        (lx, ly), (rx, ry) = at([pair[0] for pair in eyes]), at([pair[1] for pair in eyes])
+    if len(points) >= 2:
+        (lx, ly), (rx, ry) = points[:2]
         tilt = float(np.arctan2(ry - ly, rx - lx))
     middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2])
     return middle, ROOM * max(x1 - x0, y1 - y0), tilt

@@ -16,5 +16,6 @@ from detector.vision.detection import widest as widest
 from detector.vision.quality import assess as assess
 from detector.vision.tracking import FaceSearch as FaceSearch
 from detector.vision.tracking import Tracker as Tracker
+from detector.vision.tracking import between as between
 from detector.vision.tracking import interpolate as interpolate
 from detector.vision.tracking import is_face_track as is_face_track

@@ -13,6 +13,7 @@ import numpy as np
 
 from detector import colors
 from detector.models.base import CropRecipe
+from detector.schema.analysis import Box, FrameSegment, Point
 from detector.vision.crops import cut
 from detector.vision.detection import Detection, FaceDetector, iou
 
@@ -243,6 +244,18 @@ def interpolate(track: Sequence[tuple[float, Detection]], time: float) -> Detect
         for a, b in ((here.box, there.box), (here.landmarks, there.landmarks))
     )
     return Detection.of(box, points, min(here.confidence, there.confidence))
+
+
+def between(faces: Sequence[FrameSegment], time: float) -> tuple[Box, list[Point]]:
+    """Return a person's box and landmarks at a time, s, between analyzed frames, ascending; outside
+    of them those of the nearest. Without landmarks in any of them there are none."""
+    times = [face.time for face in faces]
+    count = min(len(face.landmarks) for face in faces)
+    numbers = [np.concatenate([face.box, *face.landmarks[:count]]) for face in faces]
+    x0, y0, x1, y1, *points = (
+        float(np.interp(time, times, column)) for column in np.transpose(numbers)
+    )
+    return (x0, y0, x1, y1), [*zip(points[::2], points[1::2], strict=True)]
 
 
 def _assigned(costs: np.ndarray) -> Iterator[tuple[int, int]]:
