@@ -401,7 +401,7 @@ def decode_spaced(
         skip: Literal["BIDIR", "NONKEY"] = "BIDIR" if dense else "NONKEY"
         gap = spacing.gap if dense else spacing.key_gap
         yield from _some(path, size, skip, gap, spacing.most, length or math.inf, cancel)
-    elif media.kind == "image":
+    elif media.kind != "audio":
         count = min(spacing.most, max(1, int(length / spacing.gap)))
         times = [(i + 0.5) * length / count for i in range(count)]
         yield from decode_scaled(path, media, times, size, notes=notes, cancel=cancel)

@@ -10,6 +10,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from cli import main
 from cli.library import NOTHING
@@ -69,6 +70,14 @@ def test_flat_pictures_have_no_fingerprint(tmp_path):
         tmp_path / "flat.mp4", [np.full((120, 160, 3), 90, np.uint8)] * 10, 25, CopyOptions()
     )
     assert len(fingerprint(flat).times) == 0
+
+
+def test_an_animation_is_known_by_its_pictures(library, clips, tmp_path):
+    add_file(library, ALICE, clips[0])
+    first, *others = map(Image.fromarray, scene(0))
+    first.save(tmp_path / "copy.gif", save_all=True, append_images=others, duration=40)
+    [match] = library.search(ALICE, fingerprint(tmp_path / "copy.gif"))
+    assert match.footage.name == "0.mp4"
 
 
 @pytest.mark.parametrize(
