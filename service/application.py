@@ -353,7 +353,7 @@ class Application:
                     self.tasks.sweep(kept)
                     for records in (self.batches, self.originals, self.jobs.store.cases):
                         records.sweep(datetime.now(UTC) - records_kept)
-                    limits.sweep()
+                    limits.files.sweep()
             except (OSError, InputError):
                 log.exception("old files could not be deleted")
             if self._stopped.wait(SWEEP_SECONDS):

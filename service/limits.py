@@ -5,15 +5,9 @@ servers share one (`share`). The owner of this computer is not limited. Guests o
 together too, since a guest without their cookie is a new one.
 """
 
-import hashlib
 import math
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-
-from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
 
 from detector import sentences
 from detector.errors import InputError
@@ -22,8 +16,7 @@ from service import auth
 from service.config import get_config
 from service.context import Principal, PrincipalKind, RequestContext
 from service.rate_limit import RateLimiter, Refusal
-from service.records.database import Database, upsert
-from service.records.tables import RateCount
+from service.records.database import Database
 from service.tasks.task import QueueFull
 
 MINUTE, HOUR = 60, 3600
@@ -51,79 +44,20 @@ class TooLarge(InputError):
     default_code = "too_large"
 
 
-class SharedRateLimiter(RateLimiter):
-    """A named rate limiter of all servers of a database, by the database's clock; raises
-    RecordsError, never uncounted. Keys are stored as hashes, so that no address of a person is in
-    the database."""
-
-    def __init__(self, database: Database, name: str, span: int) -> None:
-        super().__init__(span)
-        self._database, self._name = database, name
-
-    def clear(self) -> None:
-        """Forget everything, of all limiters."""
-        self._database.run(delete(RateCount))
-
-    def sweep(self) -> None:
-        """Delete what no window holds any more, of all limiters."""
-        self._database.run(delete(RateCount).where(RateCount.expires < self._database.now))
-
-    @contextmanager
-    def _opened(self, keys: Collection[str]) -> Iterator[tuple[float, Mapping[str, Counter[int]]]]:
-        hashes = {self._hash(key): key for key in keys}
-        with self._database.writing() as session:
-            self._lock_keys(session, hashes)
-            now = session.execute(select(self._database.now)).scalar_one().timestamp()
-            found: dict[str, dict[int, int]] = {key: {} for key in keys}
-            lasting = RateCount.key.in_(hashes), RateCount.expires > self._database.now
-            for row in session.scalars(select(RateCount).where(*lasting)):
-                found[hashes[row.key]][row.slot] = row.count
-            counts = {key: self._within(slots, now) for key, slots in found.items()}
-            yield now, counts
-            for hash, key in hashes.items():
-                for slot, count in counts[key].items():
-                    if found[key].get(slot) != count:
-                        end = datetime.fromtimestamp(self._end(slot), UTC)
-                        row = RateCount(key=hash, slot=slot, count=count, expires=end)
-                        upsert(session, row)
-
-    def _lock_keys(self, session: Session, hashes: Iterable[str]) -> None:
-        """Lock the keys in sorted order to avoid deadlocks; SQLite serializes writes anyway."""
-        if self._database.dialect == "sqlite":
-            return
-        # A crash of the database may lose counts: nobody need wait for the disk.
-        session.execute(select(func.set_config("synchronous_commit", "off", True)))
-        for hash in sorted(hashes):
-            session.execute(select(func.pg_advisory_xact_lock(int(hash[:15], 16))))
-
-    def _hash(self, key: str) -> str:
-        return hashlib.sha256(f"{self._name}:{key}".encode()).hexdigest()[:32]
-
-
 _ADDRESS = "address:"
 _LINK = "link:"
 
-files = RateLimiter(HOUR)  # The files of this server
-daily_files = RateLimiter(24 * HOUR)  # Of keys with a quota a day
-requests = RateLimiter(MINUTE)  # Requests of programs
-rejected = RateLimiter(MINUTE)  # Wrong keys and links, by address
+files = RateLimiter(HOUR, "files")  # The files of this server
+daily_files = RateLimiter(24 * HOUR, "daily_files")  # Of keys with a quota a day
+requests = RateLimiter(MINUTE, "requests")  # Requests of programs
+rejected = RateLimiter(MINUTE, "rejected")  # Wrong keys and links, by address
 
 
 def share(database: Database) -> None:
     """Count in a database from now on, with all servers that do, where that is a server's: a file
     of SQLite's is one machine's, for which memory does, and faster."""
-    for name in ("files", "daily_files", "requests", "rejected"):
-        limiter: RateLimiter = globals()[name]
-        if database.dialect != "sqlite":
-            globals()[name] = SharedRateLimiter(database, name, limiter.span)
-        elif isinstance(limiter, SharedRateLimiter):  # of an earlier application of this process
-            globals()[name] = RateLimiter(limiter.span)
-
-
-def sweep() -> None:
-    """Forget what no window holds any more; what is in memory goes by itself."""
-    if isinstance(files, SharedRateLimiter):
-        files.sweep()
+    for limiter in (files, daily_files, requests, rejected):
+        limiter.share(database if database.dialect != "sqlite" else None)
 
 
 @contextmanager

@@ -4,16 +4,26 @@ A window is cut into slots, each with a count for a key. A count expires with th
 slot, up to a minute early: no wait is longer than the window.
 """
 
+import hashlib
 import math
 import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from service.records.database import Database, upsert
+from service.records.tables import RateCount
 
 SLOTS, MAX_SLOT = 60, 60.0  # of a window at least, and the longest, s
-MAX_KEYS = 20_000  # keys remembered; beyond it, those that came first are forgotten
+MAX_KEYS = 20_000  # keys in memory; beyond it, those that came first are forgotten
+
+_Opened = AbstractContextManager[tuple[float, Mapping[str, Counter[int]]]]
 
 
 @dataclass(frozen=True)
@@ -26,14 +36,25 @@ class Refusal:
 
 
 class RateLimiter:
-    """Counts what happened in the last `span` seconds, by key, in memory. Safe to use from several
-    threads."""
+    """Counts what happened in the last `span` seconds, by key: in memory, or, from `share` on, in a
+    database with all servers that count under the same `name`. Safe to use from several threads."""
 
-    def __init__(self, span: int) -> None:
-        self.span = span
+    def __init__(self, span: int, name: str = "") -> None:
+        self.span, self._name = span, name
         self._width = min(MAX_SLOT, span / SLOTS)
         self._lock = threading.Lock()
         self._counts: dict[str, Counter[int]] = {}
+        self._database: Database | None = None
+
+    def share(self, database: Database | None) -> None:
+        """Count in a database from now on, by its clock; None: in memory. What can't be counted
+        there is refused with RecordsError."""
+        self._database = database
+
+    def sweep(self) -> None:
+        """Delete what no window holds any more from a database, of all limiters in it."""
+        if (database := self._database) is not None:
+            database.run(delete(RateCount).where(RateCount.expires < database.now))
 
     def take(self, allowed: Mapping[str, int], count: int = 1) -> Refusal | None:
         """Count so many for each key if all of them have that many left, and return None; else
@@ -65,9 +86,15 @@ class RateLimiter:
         with self._lock:
             self._counts.clear()
 
-    @contextmanager
-    def _opened(self, keys: Collection[str]) -> Iterator[tuple[float, Mapping[str, Counter[int]]]]:
+    def _opened(self, keys: Collection[str]) -> _Opened:
         """Lock the counts of keys; yield the time, s, and the counts by slot, to be changed."""
+        database = self._database
+        return self._in_memory(keys) if database is None else self._in_database(database, keys)
+
+    @contextmanager
+    def _in_memory(
+        self, keys: Collection[str]
+    ) -> Iterator[tuple[float, Mapping[str, Counter[int]]]]:
         with self._lock:
             now = time.monotonic()
             known = {key: self._counts.pop(key, Counter()) for key in keys}
@@ -76,6 +103,31 @@ class RateLimiter:
             self._counts |= {key: kept for key, slots in counts.items() if (kept := +slots)}
             while len(self._counts) > MAX_KEYS:
                 del self._counts[next(iter(self._counts))]
+
+    @contextmanager
+    def _in_database(
+        self, database: Database, keys: Collection[str]
+    ) -> Iterator[tuple[float, Mapping[str, Counter[int]]]]:
+        hashes = {self._hash(key): key for key in keys}
+        with database.writing() as session:
+            _lock_rows(session, hashes)
+            now = session.execute(select(database.now)).scalar_one().timestamp()
+            found: dict[str, dict[int, int]] = {key: {} for key in keys}
+            lasting = RateCount.key.in_(hashes), RateCount.expires > database.now
+            for row in session.scalars(select(RateCount).where(*lasting)):
+                found[hashes[row.key]][row.slot] = row.count
+            counts = {key: self._within(slots, now) for key, slots in found.items()}
+            yield now, counts
+            for hash, key in hashes.items():
+                for slot, count in counts[key].items():
+                    if found[key].get(slot) != count:
+                        end = datetime.fromtimestamp(self._end(slot), UTC)
+                        row = RateCount(key=hash, slot=slot, count=count, expires=end)
+                        upsert(session, row)
+
+    def _hash(self, key: str) -> str:
+        """Return what stands for a key in a database: no address of a person is in there."""
+        return hashlib.sha256(f"{self._name}:{key}".encode()).hexdigest()[:32]
 
     def _within(self, slots: Mapping[int, int], now: float) -> Counter[int]:
         """Return what of the counts is in the window."""
@@ -97,3 +149,13 @@ class RateLimiter:
             over -= slots[slot]
             wait = self._end(slot) - now
         return wait
+
+
+def _lock_rows(session: Session, hashes: Iterable[str]) -> None:
+    """Lock keys in sorted order to avoid deadlocks; SQLite serializes writes anyway."""
+    if session.get_bind().dialect.name == "sqlite":
+        return
+    # A crash of the database may lose counts: nobody need wait for the disk.
+    session.execute(select(func.set_config("synchronous_commit", "off", True)))
+    for hash in sorted(hashes):
+        session.execute(select(func.pg_advisory_xact_lock(int(hash[:15], 16))))

@@ -7,8 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from service.limits import SharedRateLimiter
-from service.rate_limit import SLOTS
+from service.rate_limit import SLOTS, RateLimiter
 from service.records.database import Database
 from service.records.tables import RateCount
 from tests.support.waiting import at_once
@@ -76,7 +75,9 @@ class SharedRatesContract(RatesContract):
 
         def make(name="files", span=SPAN):
             opened.append(Database(where))
-            return SharedRateLimiter(opened[-1], name, span)
+            limiter = RateLimiter(span, name)
+            limiter.share(opened[-1])
+            return limiter
 
         yield make
         for database in opened:

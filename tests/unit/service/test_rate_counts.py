@@ -3,9 +3,11 @@
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import select
 
 from service import limits, rate_limit
 from service.rate_limit import RateLimiter
+from service.records.tables import RateCount
 from tests.support.rates_contract import SPAN, RatesContract, SharedRatesContract
 from tests.support.waiting import Clock
 
@@ -31,8 +33,10 @@ class TestMemory(RatesContract):
 
 
 def test_one_machine_counts_in_memory_and_keeps_what_it_counted(database):
-    before = limits.files
-    assert type(before) is RateLimiter
+    limits.files.clear()
+    assert limits.files.take({"a": 1}) is None
     limits.share(database)
-    limits.sweep()
-    assert limits.files is before
+    limits.files.sweep()
+    assert limits.files.take({"a": 1}), "counted before"
+    assert database.all(select(RateCount)) == []
+    limits.files.clear()
