@@ -305,7 +305,7 @@ class Application:
         get_config()
         if not self._started.acquire(blocking=False):
             return
-        self.originals.watch_folders()
+        self.originals.known.watch_folders()
         ahead = partial(self._prepare, then, at_rest)
         for work in (ahead, startup.fetch_models, self._sweep, self.tasks.watch):
             threading.Thread(target=work, daemon=True).start()
@@ -316,7 +316,7 @@ class Application:
         if "viewers" in self.__dict__:
             self.viewers.close()
         self._stopped.set()
-        self.originals.close()
+        self.originals.known.close()
         self.tasks.close()
         self.remote.close()
 

@@ -6,6 +6,7 @@ deleted once they are read. A folder that was interrupted can be resumed: known 
 
 import math
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -18,17 +19,20 @@ from service import limits
 from service.batch_files import IncomingFile
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.library.catalog import UPLOADED, Library, full_of_frames, media_in, source_of
+from service.library.watch import FolderWatcher, WatchState
 from service.records.footage import MAX_FOOTAGE, FootageStore
 from service.records.model import State
 from service.records.tables import Footage
-from service.storage.uploads import Uploads, copied, delete_copies, full_disk_refused, no_room
-from service.tasks.queue import SubjectTasks, TaskQueue, Work
+from service.storage.uploads import copied, delete_copies, full_disk_refused, no_room
+from service.tasks.jobs import Jobs
+from service.tasks.queue import SubjectTasks, TaskQueue, Work, start_thread
 from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
 
 MAX_FILES = 100  # brought at a time
 MAX_SHARED_FRAMES = 1_000_000  # fingerprints of a library, 36 bytes each: some 140 hours
 MAX_LEFT_OUT = 200  # files that are named; more are counted
 MAX_WAITING = 20
+MAX_WATCHED = 50  # folders that are watched
 _PREFIX = ".library-"  # Of the folder of copies, beside the uploads, which are swept
 
 
@@ -71,13 +75,12 @@ class KnownFootage(SubjectTasks[LibraryTask]):
     """What is added to people's libraries; `library` is a callable, as its import takes time."""
 
     def __init__(
-        self,
-        tasks: TaskQueue,
-        store: FootageStore,
-        library: Callable[[], Library],
-        uploads: Uploads,
+        self, tasks: TaskQueue, store: FootageStore, library: Callable[[], Library], jobs: Jobs
     ) -> None:
-        self.store, self._library, self._uploads = store, library, uploads
+        self.store, self._library = store, library
+        self._uploads, self._records = jobs.uploads, jobs.store
+        self._watcher: FolderWatcher | None = None
+        self._starting = threading.Lock()
         kind = TaskKind(
             "library",
             Priority.BATCH,
@@ -121,6 +124,47 @@ class KnownFootage(SubjectTasks[LibraryTask]):
     def export(self, owner: str) -> bytes:
         """Return all of a person's known footage as a file for others."""
         return b"".join(self._library().export(owner))
+
+    # --- folders that are watched -----------------------------------------------------------------
+
+    def watched(self) -> tuple[str, ...]:
+        """Return the folders of this computer that are watched for who sits at it."""
+        return self._records.preferences(LOCAL.id).watched
+
+    def watch_state(self, folder: str) -> WatchState | None:
+        """Return what came of the looks at a folder; None where it is not watched."""
+        watcher = self._watcher
+        return watcher.state(folder) if watcher and folder in self.watched() else None
+
+    def watch(self, context: RequestContext, folder: str, *, on: bool) -> None:
+        """Add what comes into a folder of this computer from now on, or no longer. Raise as
+        `folder_of` does, or InputError if too many folders are watched."""
+        path = folder_of(context, folder) if on else folder
+        store = self._records
+        with self._starting:
+            chosen = store.preferences(LOCAL.id)
+            folders = [one for one in chosen.watched if one != path] + [path] * on
+            if len(folders) > MAX_WATCHED:
+                most = _("At most {number} folders are watched.").format(number=MAX_WATCHED)
+                raise InputError(most, hint=_("Stop watching another one."))
+            save = chosen.model_copy(update={"watched": tuple(folders)})
+            store.save_preferences(LOCAL.id, save)
+        self.watch_folders()
+
+    def watch_folders(self) -> None:
+        """Look at the watched folders, if there are any, until this is closed."""
+        if self._watcher is None and not self.watched():
+            return
+        with self._starting:
+            if self._watcher is None:
+                self._watcher = FolderWatcher(self._library, LOCAL.id, self.watched)
+                start_thread("watch", self._watcher.run)
+        self._watcher.wake()
+
+    def close(self) -> None:
+        """Watch no folder any more."""
+        if self._watcher is not None:
+            self._watcher.close()
 
     # --- the work ---------------------------------------------------------------------------------
 

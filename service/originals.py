@@ -1,52 +1,75 @@
 """Near-proof for an analysis: its file compared with another, which may be its original.
 
+Two kinds of tasks. A comparison is asked for; one whose server was killed is resumed once, then
+offered again by the page that shows it. A lookup runs after each analysis with the lowest priority:
+it keeps fingerprints of the file and looks for it among its owner's known footage. Neither changes
+a verdict.
+
 Each function works for the named person: what one person compared, or holds, no other learns.
 """
 
+import hashlib
 import logging
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property, partial
 from pathlib import Path
 
+from detector import media
+from detector.comparison import compare
 from detector.comparison.fingerprint import SPACING, Fingerprints, fingerprint, of_frames
 from detector.errors import InputError, UnmaskError
-from detector.schema.analysis import Settings
+from detector.schema.analysis import Media, Settings
 from detector.schema.comparison import Comparison, RoleSource
 from detector.sentences import _
 from service import limits
 from service.context import Principal, RequestContext
-from service.known_footage import KnownFootage, folder_of
+from service.known_footage import KnownFootage
 from service.library.catalog import Library, best_match, most_alike, original_in
 from service.library.index import SURE, LibraryMatch
-from service.library.watch import FolderWatcher, WatchState
 from service.live.viewers import Viewer
 from service.records.comparisons import ComparisonStore
 from service.records.database import Database
 from service.records.footage import ANALYSES, FootageStore, LookupStore
-from service.records.model import LOCAL, MAX_PAGE_SIZE, FoundFootage, MissedLookup, Query
+from service.records.model import LOCAL, MAX_PAGE_SIZE, FoundFootage, MissedLookup, Query, State
 from service.records.store import RecordScope
 from service.records.tables import KeptComparison
-from service.tasks.comparisons import (
-    STEPS,
-    ComparedFile,
-    ComparedPair,
-    Comparisons,
-    Lookups,
-    compared,
-    pair_subject,
-)
 from service.tasks.jobs import Job, Jobs
-from service.tasks.queue import TaskQueue, start_thread
-from service.tasks.task import Task
+from service.tasks.queue import TaskQueue
+from service.tasks.task import Priority, Task, TaskKind, bounded_line
 
 log = logging.getLogger(__name__)
 
-MAX_WATCHED = 50  # folders that are watched
+MAX_WAITING = 20  # Pairs that may wait
+STEPS = 100  # percents, in which progress is told
 LOOK_SECONDS = 10.0  # Between two looks, which take a fifth of a second each
 MIN_SECONDS = 4.0  # of picture, for a look: at less a single moment would decide
+_SENTENCES = {
+    State.CANCELED: _("You stopped it."),
+    State.INTERRUPTED: _("The server stopped before this was done."),
+}
+COMPARISON = TaskKind(
+    "comparison",
+    Priority.INTERACTIVE,
+    1.0,
+    Task,
+    max_running=2,
+    refuse=bounded_line(MAX_WAITING),
+    sentences={**_SENTENCES, State.FAILED: _("It stopped. Your files are not at fault.")},
+)
+LOOKUP = TaskKind(
+    "lookup",
+    Priority.BATCH,
+    1.0,
+    Task,
+    max_running=1,
+    sentences={**_SENTENCES, State.FAILED: _("It stopped. Your file is not at fault.")},
+    log_level=logging.WARNING,
+)
+_File = tuple[Path, Media]
 
 
 class Originals:
@@ -55,60 +78,16 @@ class Originals:
     def __init__(self, tasks: TaskQueue, jobs: Jobs, database: Database) -> None:
         self._tasks, self._jobs = tasks, jobs
         self._footage = FootageStore(database)
-        self.known = KnownFootage(tasks, self._footage, lambda: self.library, jobs.uploads)
-        self.comparisons = Comparisons(tasks, ComparisonStore(database), self._lost_pair)
-        self.lookups = Lookups(tasks, LookupStore(database), self._look_up)
+        self.known = KnownFootage(tasks, self._footage, lambda: self.library, jobs)
+        self.comparisons, self.lookups = ComparisonStore(database), LookupStore(database)
+        self.kind = tasks.register(replace(COMPARISON, on_interrupted=self._resume))
+        tasks.register(LOOKUP)
         jobs.on_done = self.enqueue_lookup
-        self._watcher: FolderWatcher | None = None
-        self._starting = threading.Lock()
 
     @cached_property
     def library(self) -> Library:
         """Return the known footage of this server's people."""
         return Library(self._footage)
-
-    # --- folders that are watched -----------------------------------------------------------------
-
-    def watched(self) -> tuple[str, ...]:
-        """Return the folders of this computer that are watched for who sits at it."""
-        return self._jobs.store.preferences(LOCAL).watched
-
-    def watch_state(self, folder: str) -> WatchState | None:
-        """Return what came of the looks at a folder; None where it is not watched."""
-        watcher = self._watcher
-        return watcher.state(folder) if watcher and folder in self.watched() else None
-
-    def watch(self, context: RequestContext, folder: str, *, on: bool) -> None:
-        """Add what comes into a folder of this computer from now on, or no longer. Raise as
-        `folder_of` does, or InputError if too many folders are watched."""
-        path = folder_of(context, folder) if on else folder
-        store = self._jobs.store
-        with self._starting:
-            chosen = store.preferences(LOCAL)
-            folders = [one for one in chosen.watched if one != path] + [path] * on
-            if len(folders) > MAX_WATCHED:
-                most = _("At most {number} folders are watched.").format(number=MAX_WATCHED)
-                raise InputError(most, hint=_("Stop watching another one."))
-            save = chosen.model_copy(update={"watched": tuple(folders)})
-            store.save_preferences(LOCAL, save)
-        self.watch_folders()
-
-    def watch_folders(self) -> None:
-        """Look at the watched folders, if there are any, until this is closed."""
-        if self._watcher is None and not self.watched():
-            return
-        with self._starting:
-            if self._watcher is None:
-                self._watcher = FolderWatcher(lambda: self.library, LOCAL, self.watched)
-                start_thread("watch", self._watcher.run)
-        self._watcher.wake()
-
-    def close(self) -> None:
-        """Watch no folder any more."""
-        if self._watcher is not None:
-            self._watcher.close()
-
-    # --- lookups and comparisons ------------------------------------------------------------------
 
     def enqueue_lookup(self, job: Job) -> None:
         """Look quietly whether what was just analyzed is known footage of its owner's; it has the
@@ -118,13 +97,14 @@ class Originals:
             return
         scope = RecordScope(record.owner, job.store)
         try:
-            for kept in self.comparisons.store.of_file(scope.owner, record.sha256):
+            for kept in self.comparisons.of_file(scope.owner, record.sha256):
                 self._rejudge(scope, kept, job)  # it was compared while this was analyzed
-            latest = self.comparisons.store.latest(scope.owner, record.sha256)
+            latest = self.comparisons.latest(scope.owner, record.sha256)
             if latest is not None:
                 self._attach(job, latest.comparison)
             if scope.store.preferences(scope.owner).find_originals:
-                self.lookups.start(job)
+                task = Task(LOOKUP, record.owner, subject=job.key)
+                self._tasks.submit(task, partial(self._look_up, job))
         except UnmaskError as error:
             log.warning("an original was not looked for: %s", error.code)
 
@@ -144,7 +124,7 @@ class Originals:
         else, who must not learn what that person holds."""
         if not context.owns(job.record.owner):
             return None
-        return self.lookups.store.find(job.record.owner, job.record.sha256)
+        return self.lookups.find(job.record.owner, job.record.sha256)
 
     def missed(self, context: RequestContext, job: Job) -> MissedLookup:
         """Return how an analyzed file was looked for among its owner's files and not found. All 0
@@ -153,7 +133,7 @@ class Originals:
         owner, sha256 = job.record.owner, job.record.sha256
         if not self.others(context, job) or not job.store.preferences(owner).find_originals:
             return MissedLookup()
-        return self.lookups.store.missed(owner, sha256)
+        return self.lookups.missed(owner, sha256)
 
     def others(self, context: RequestContext, job: Job) -> int:
         """Return how many files are in the library of an analyzed file's owner beside that file; 0
@@ -163,7 +143,7 @@ class Originals:
 
     def lookup(self, person: Principal, job: Job) -> Task | None:
         """Return the lookup of a file that is under way, or that ended lately."""
-        return self.lookups.find(job.key, person)
+        return self._tasks.latest(LOOKUP, job.key, person)
 
     def disable_lookups(self, scope: RecordScope) -> None:
         """Forget the fingerprints of what a person analyzed: they want no originals looked for."""
@@ -184,34 +164,35 @@ class Originals:
         """In a worker: keep the fingerprints of what was analyzed, and the known footage that it
         shows best, compared with it where its owner's analysis or folder still has that."""
         task.on_progress(0, STEPS)
-        scope, file, library = RecordScope(task.owner, job.store), _file(job), self.library
-        about = file.probed()
-        prints = fingerprint(file.path, about, cancel=task.cancel)
+        scope, library, sha256 = RecordScope(task.owner, job.store), self.library, job.record.sha256
+        path, about = _file(job)
+        prints = fingerprint(path, about, cancel=task.cancel)
         if not len(prints.times):
             return
         task.on_progress(10, STEPS)
-        refused = self.lookups.store.refused(task.owner, file.sha256)
-        searched = self._footage.count(task.owner, without={file.sha256, *refused})
-        matches = library.search(task.owner, prints, without=file.sha256)
+        refused = self.lookups.refused(task.owner, sha256)
+        searched = self._footage.count(task.owner, without={sha256, *refused})
+        matches = library.search(task.owner, prints, without=sha256)
         library.add_prints(task.owner, prints, about, ANALYSES)
         matches = [match for match in matches if match.footage.sha256 not in refused]
         found = best_match(matches)
         missed = MissedLookup(searched, *most_alike(matches))
-        self.lookups.store.save(task.owner, file.sha256, found or missed)
+        self.lookups.save(task.owner, sha256, found or missed)
         if found is None:
             return
-        path = self.media_of(scope, found.match_sha256) or _in_folder(scope, found)
-        if path is not None:
-            other = ComparedFile(path, found.name, found.match_sha256)
-            registered = self._footage.registered(task.owner, file.sha256)
+        other = self.media_of(scope, found.match_sha256) or _in_folder(scope, found)
+        if other is not None:
+            of = media.probe(other, name=found.name)
+            original = other, of.model_copy(update={"sha256": found.match_sha256})
+            registered = self._footage.registered(task.owner, sha256)
             added = found.source != ANALYSES and not registered
             roles: RoleSource = "registered" if added else "unknown"
-            self._matched(scope, job, compared(file, other, task, roles, begun=20))
+            self._matched(scope, job, _compared((path, about), original, task, roles, begun=20))
 
     def _matched(self, scope: RecordScope, job: Job, found: Comparison) -> None:
         """Keep what came of a lookup's comparison; what a person compared themselves stands."""
         pair = found.copy_media.sha256, found.original_media.sha256
-        store = self.comparisons.store
+        store = self.comparisons
         if found.role_source == "unknown" and self._stated(scope.owner, *reversed(pair)):
             return  # it is known which of the two is the original: the other one
         id = self.analysis_of(scope, found.original_media.sha256)
@@ -237,10 +218,12 @@ class Originals:
                 hint = _("Name the original when that is done.")
                 raise InputError(_("The two are being compared."), code="comparing", hint=hint)
             return running
+        subject = _subject(person, one, other)
+        task = Task(self.kind, person.id, subject=subject, params=params)
         ours = context.owns(copy.record.owner)
-        pair = self._pair(person.id, copy, source, ours=ours, roles=roles)
         with limits.taking(context):
-            return self.comparisons.start(pair, person, params)
+            work = partial(self._compare, copy, source, ours)
+            return self._tasks.submit(task, work, once_for=person)
 
     def _in_roles(
         self, person: Principal, one: Job, other: Job, original: Job | None
@@ -251,7 +234,7 @@ class Originals:
             return (one, other, "stated") if stands else (other, one, "stated")
         for copy, source in ((one, other), (other, one)):
             sha256s = copy.record.sha256, source.record.sha256
-            if (said := self.comparisons.store.stated(person.id, *sha256s)) != "unknown":
+            if (said := self.comparisons.stated(person.id, *sha256s)) != "unknown":
                 return copy, source, said
         added = [self._footage.registered(person.id, job.record.sha256) for job in (one, other)]
         if added == [False, True]:
@@ -260,25 +243,37 @@ class Originals:
             return other, one, "registered"
         return one, other, "unknown"
 
-    def _pair(
-        self, owner: str, copy: Job, original: Job, *, ours: bool, roles: RoleSource
-    ) -> ComparedPair:
-        def keep(kept: KeptComparison) -> None:
-            kept = self._judged(owner, kept, copy, original)
+    def _compare(self, copy: Job, original: Job, ours: bool, task: Task) -> str:
+        """In a worker: compare two files and keep the finding under the task's id, unless an older
+        one stands."""
+        roles: RoleSource = task.params.get("roles", "unknown")
+        found = _compared(_file(copy), _file(original), task, roles)
+        kept = self.comparisons.save(task.owner, found, task.id)
+        if kept.id == task.id:
+            found = self._judged(task.owner, kept, copy, original).comparison
             if ours:  # who only sees it learns the answer, no more
-                found = kept.comparison
                 swapped = found.copy_media.sha256 != copy.record.sha256
                 self._attach(original if swapped else copy, found)
                 self._hold_roles(RecordScope(copy.record.owner, copy.store), found)
+        return task.id
 
-        return ComparedPair(_file(copy), _file(original), keep, roles)
+    def _resume(self, task: Task) -> None:
+        """Compare the files of a lost task again, unless one is gone or needs a token."""
+        scope = RecordScope(task.owner, self._jobs.store)
+        copy, original = (
+            self._jobs.find(task.params.get(name, ""), scope) for name in ("copy", "original")
+        )
+        if copy is None or original is None or not (copy.has_media and original.has_media):
+            return
+        ours = copy.record.owner == task.owner
+        self._tasks.resume(task, partial(self._compare, copy, original, ours))
 
     def _judged(self, owner: str, kept: KeptComparison, *jobs: Job) -> KeptComparison:
         """Add what the detectors say of these files alone to a stored comparison."""
         found = _with_scores(kept.comparison, *jobs)
         if found == kept.comparison:
             return kept
-        return self.comparisons.store.update(owner, kept, found)
+        return self.comparisons.update(owner, kept, found)
 
     def _rejudge(self, scope: RecordScope, kept: KeptComparison, job: Job) -> None:
         """Add what the detectors say of a file to its comparison, also where that is shown."""
@@ -287,18 +282,6 @@ class Originals:
             sides = found.copy_media.sha256, found.original_media.sha256
             for shown in self._showing(scope, *sides):
                 self._attach(shown, found)
-
-    def _lost_pair(self, task: Task) -> ComparedPair | None:
-        """Return both files of a lost comparison; None if one is gone or needs a token."""
-        scope = RecordScope(task.owner, self._jobs.store)
-        copy, original = (
-            self._jobs.find(task.params.get(name, ""), scope) for name in ("copy", "original")
-        )
-        if copy is None or original is None or not (copy.has_media and original.has_media):
-            return None
-        ours = copy.record.owner == task.owner
-        roles = task.params.get("roles", "unknown")
-        return self._pair(task.owner, copy, original, ours=ours, roles=roles)
 
     def answer(
         self, context: RequestContext, one: Job, other: Job, original: Job | None = None
@@ -321,7 +304,7 @@ class Originals:
         if known != kept.comparison.states_roles:
             roles = "stated" if known else "unknown"
             said = kept.comparison.model_copy(update={"role_source": roles})
-            kept = self.comparisons.store.update(context.principal.id, kept, said)
+            kept = self.comparisons.update(context.principal.id, kept, said)
             if context.owns(owner):
                 scope, source = RecordScope(owner, copy.store), said.original_media.sha256
                 for job in (copy, *self._showing(scope, copy.record.sha256, source)):
@@ -341,7 +324,7 @@ class Originals:
 
     def _stated(self, owner: str, copy: str, original: str) -> KeptComparison | None:
         """Return the comparison of two files, by their sha256, whose roles are no assumption."""
-        kept = self.comparisons.store.find(owner, copy, original)
+        kept = self.comparisons.find(owner, copy, original)
         return kept if kept is not None and kept.comparison.states_roles else None
 
     def _hold_roles(self, scope: RecordScope, stated: Comparison) -> None:
@@ -370,13 +353,13 @@ class Originals:
         person's."""
         context.must_own(copy.record.owner)
         owner, sha256 = copy.record.owner, copy.record.sha256
-        found, analysis = self.lookups.store.find(owner, sha256), copy.analysis
+        found, analysis = self.lookups.find(owner, sha256), copy.analysis
         refused = {found.match_sha256} if found is not None else set()
         if analysis is not None and analysis.comparison is not None:
             refused.add(analysis.comparison.original_media.sha256)
         for original in refused:
-            self.lookups.store.refuse(owner, sha256, original)
-            self.comparisons.store.remove(owner, sha256, original)
+            self.lookups.refuse(owner, sha256, original)
+            self.comparisons.remove(owner, sha256, original)
         self._jobs.update(copy, lambda a: a.model_copy(update={"comparison": None}))
 
     def _attach(self, copy: Job, found: Comparison) -> None:
@@ -386,17 +369,17 @@ class Originals:
 
     def of_pair(self, person: Principal, one: Job, other: Job) -> KeptComparison | None:
         """Return what came of comparing two files, in whichever order that was done."""
-        return self.comparisons.store.of_pair(person.id, one.record.sha256, other.record.sha256)
+        return self.comparisons.of_pair(person.id, one.record.sha256, other.record.sha256)
 
     def task(self, person: Principal, copy: Job, original: Job) -> Task | None:
         """Return the comparison that runs or ended lately."""
-        pair = pair_subject(person, copy.record.sha256, original.record.sha256)
-        return self.comparisons.find(pair, person)
+        return self._tasks.latest(self.kind, _subject(person, copy, original), person)
 
     def again(self, person: Principal, copy: Job, original: Job) -> None:
         """Forget how one ended, so that it may begin anew."""
-        pair = pair_subject(person, copy.record.sha256, original.record.sha256)
-        self.comparisons.dismiss(pair, person)
+        task = self.task(person, copy, original)
+        if task is not None and not task.active:
+            self._tasks.dismiss(task)
 
     def analysis_of(self, scope: RecordScope, sha256: str) -> str | None:
         """Return the id of a person's own analysis of a file, one with its media where there is
@@ -416,18 +399,18 @@ class Originals:
         records = [scope.store.get(scope.owner, key) for key in keys]
         for record in records:
             if record is not None:
-                self._tasks.dismiss_subject(self.lookups.kind, record.id)
+                self._tasks.dismiss_subject(LOOKUP, record.id)
         contents = {record.sha256 for record in records if record is not None and record.sha256}
         yield
         gone = [sha256 for sha256 in contents if not self._held(scope, sha256)]
-        for store in (self.comparisons.store, self.lookups.store):
+        for store in (self.comparisons, self.lookups):
             store.forget(scope.owner, gone)
         if gone:
             self._footage.forget(scope.owner, gone)
 
     def sweep(self, before: datetime) -> None:
         """Forget what was found before a moment."""
-        for store in (self.comparisons.store, self.lookups.store, self._footage):
+        for store in (self.comparisons, self.lookups, self._footage):
             store.sweep(before)
 
     def _held(self, scope: RecordScope, sha256: str) -> list[str]:
@@ -448,9 +431,38 @@ def _with_scores(found: Comparison, *jobs: Job | None) -> Comparison:
     return found.model_copy(update=known)
 
 
-def _file(job: Job) -> ComparedFile:
-    about = job.analysis.media if job.analysis is not None else None
-    return ComparedFile(job.path, job.name, job.record.sha256, about)
+def _file(job: Job) -> _File:
+    """Return a file and what it is, under its owner's name for it."""
+    about = job.analysis.media if job.analysis is not None else media.probe(job.path)
+    return job.path, about.model_copy(update={"name": job.name, "sha256": job.record.sha256})
+
+
+def _compared(
+    copy: _File, original: _File, task: Task, roles: RoleSource, begun: int = 0
+) -> Comparison:
+    """Return a comparison, which is what a task does after its first `begun` steps; raise
+    MediaError, UsageError or Canceled."""
+
+    def on_progress(share: float) -> None:
+        task.on_progress(begun + round((STEPS - begun) * share), STEPS)
+
+    on_progress(0.0)
+    return compare(
+        copy[0],
+        original[0],
+        roles=roles,
+        copy_media=copy[1],
+        original_media=original[1],
+        on_progress=on_progress,
+        cancel=task.cancel,
+    )
+
+
+def _subject(person: Principal, one: Job, other: Job) -> str:
+    """Return an order-independent name of two files and of whose comparison it is: an administrator
+    sees all tasks."""
+    names = (person.id, *sorted((one.record.sha256, other.record.sha256)))
+    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:32]
 
 
 def _in_folder(scope: RecordScope, found: FoundFootage) -> Path | None:

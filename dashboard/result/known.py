@@ -96,7 +96,7 @@ def look_up(record: ResultRecord) -> KnownMatch:
         elif found is not None:
             # Other footage is added to no analysis; that it is other footage is known all the same.
             pair = record.record.sha256, found.match_sha256
-            kept = originals.comparisons.store.find(context.principal.id, *pair)
+            kept = originals.comparisons.find(context.principal.id, *pair)
             comparison = kept.comparison if kept is not None else None
         copy = None
         if comparison is None and found is not None:

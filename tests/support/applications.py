@@ -7,8 +7,8 @@ import pytest
 
 from detector.schema.analysis import Settings
 from detector.schema.comparison import Comparison, TimeAlignment
+from service import originals
 from service.application import Application
-from service.tasks import comparisons
 from service.tasks.jobs import State
 from tests.support.waiting import until
 
@@ -53,7 +53,7 @@ def finds(monkeypatch):
 
     def find(finding, **more):
         monkeypatch.setattr(
-            comparisons, "compare", lambda *files, **given: compared(given, finding, **more)
+            originals, "compare", lambda *files, **given: compared(given, finding, **more)
         )
 
     return find

@@ -206,10 +206,10 @@ def _name(source: str) -> str:
 
 def _forget_source(source: FootageSource) -> None:
     def remove() -> int:
-        originals = session.application().originals
+        known = _known()
         if _may_name_folders():
-            originals.watch(session.request_context(), source.source, on=False)
-        return originals.known.store.remove_source(session.record_scope().owner, source.source)
+            known.watch(session.request_context(), source.source, on=False)
+        return known.store.remove_source(session.record_scope().owner, source.source)
 
     _ask(labels.count(source.files, "file", "files"), [_name(source.source)], remove)
 
@@ -334,12 +334,12 @@ def _look_through(folder: str) -> None:
 
 def _watch(folder: str, key: str) -> None:
     """Draw the switch by which what comes into a folder is added by itself."""
-    originals = session.application().originals
-    watched = folder in originals.watched()
+    known = _known()
+    watched = folder in known.watched()
 
     def change() -> None:
         with refused_in(state.REFUSED):
-            originals.watch(session.request_context(), folder, on=not watched)
+            known.watch(session.request_context(), folder, on=not watched)
 
     st.toggle(
         _("Watch"), watched, key=f"library-watch-{key}-{watched}", on_change=change,
@@ -349,7 +349,7 @@ def _watch(folder: str, key: str) -> None:
 
 def _watched_facts(folder: str) -> list[str]:
     """Return what came of watching a folder, in a few words; nothing where it is not watched."""
-    seen = session.application().originals.watch_state(folder)
+    seen = _known().watch_state(folder)
     if seen is None:
         return []
     if seen.error:

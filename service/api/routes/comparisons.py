@@ -100,9 +100,9 @@ def _known(
     """Return the caller's finding or running task; raise NotFound if there is neither."""
     person = context.principal
     task = application.tasks.find(id, person)  # first: it may end meanwhile
-    comparisons = application.originals.comparisons
-    kept = comparisons.store.get(person.id, id)
-    if task is not None and (task.kind is not comparisons.kind or task.owner != person.id):
+    originals = application.originals
+    kept = originals.comparisons.get(person.id, id)
+    if task is not None and (task.kind is not originals.kind or task.owner != person.id):
         task = None
     if kept is None and task is None:
         raise NotFound(_("There is no such comparison."))

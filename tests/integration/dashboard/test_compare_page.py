@@ -287,7 +287,7 @@ def compared(job, other, *, face=True, roles="stated", scores=(0.9, 0.2)):
             for t in (2.0, 4.0, 6.0)
         ],
     )  # fmt: skip
-    app.originals.comparisons.store.save(OWNER.principal.id, comparison)
+    app.originals.comparisons.save(OWNER.principal.id, comparison)
 
 
 def other_clip(job, folder):
@@ -367,7 +367,7 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job, tmp_path):
     second = other_clip(job, tmp_path)
     compared(job, second)
     app = session.application()
-    kept = app.originals.comparisons.store.find(
+    kept = app.originals.comparisons.find(
         OWNER.principal.id, job.record.sha256, app.find(OWNER, second).record.sha256
     )
     same = {"correlation": 0.9, "of_copy": [0.0, 1.0, -1.0], "of_original": [0.1, 1, -1]}
@@ -382,7 +382,7 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job, tmp_path):
             ),
         }
     )  # fmt: skip
-    app.originals.comparisons.store.save(OWNER.principal.id, found)
+    app.originals.comparisons.save(OWNER.principal.id, found)
     at = page(job, b=second)
     text = html(at)
     assert "Another picture, but its face moves as the original’s" in text
@@ -393,7 +393,7 @@ def test_a_face_that_moves_alike_is_told_and_drawn(job, tmp_path):
     shapes = {"finding": found.finding, "reason": "other_shapes", "movement": found.movement}
     anew = kept.comparison.model_copy(update=shapes)
     assert anew.moments
-    app.originals.comparisons.store.save(OWNER.principal.id, anew)
+    app.originals.comparisons.save(OWNER.principal.id, anew)
     at = page(job, b=second)
     text = html(at)
     assert "The same scene and movement, but in other shapes" in text

@@ -131,43 +131,40 @@ def switch(at):
 
 
 def looked_again(folder):
-    originals = session.application().originals
-    before = (originals.watch_state(folder) or WatchState()).looked
-    originals.watch_folders()
-    return lambda: (originals.watch_state(folder) or WatchState()).looked != before
+    before = (known().watch_state(folder) or WatchState()).looked
+    known().watch_folders()
+    return lambda: (known().watch_state(folder) or WatchState()).looked != before
 
 
 def test_a_folder_is_watched_until_it_is_removed(jobs, clip, folder):
-    originals = session.application().originals
     ended(known().add_folder(OWNER, str(folder)))
     known().dismiss(LOCAL.id, LOCAL)
     try:
         at = switch(page())
-        assert originals.watched() == (str(folder),)
-        until(lambda: (originals.watch_state(str(folder)) or WatchState()).looked)
+        assert known().watched() == (str(folder),)
+        until(lambda: (known().watch_state(str(folder)) or WatchState()).looked)
         assert "last looked at" in texts(run(at))
         write_clip(folder / "second.mp4", seconds=0.6, size=(240, 240))
         until(looked_again(str(folder)))
         until(looked_again(str(folder)))  # it has to be the same twice
         assert set(listed(run(at))) == {"rally.mp4", "second.mp4"}
         assert switch(at).toggle[0].value is False
-        assert originals.watched() == () and "last looked at" not in texts(at)
+        assert known().watched() == () and "last looked at" not in texts(at)
         switch(at)
         press(at, "Remove")
         click(at, "library-removed")
-        assert originals.watched() == () and not listed(at), "else it would come again"
+        assert known().watched() == () and not listed(at), "else it would come again"
     finally:
-        originals.close()
+        known().close()
 
 
 def test_watching_is_of_who_sits_at_the_computer(jobs, clip, monkeypatch):
-    originals = session.application().originals
     keep(GUEST.id, 1, source=str(clip.parent))
     come_as(monkeypatch, GUEST)
     assert not page().toggle
     with pytest.raises(NotAllowed):
-        originals.watch(session.request_context(), str(clip.parent), on=True)
-    assert originals.watched() == ()
+        known().watch(session.request_context(), str(clip.parent), on=True)
+    assert known().watched() == ()
 
 
 def test_a_missing_folder_is_said_at_once(jobs, tmp_path):

@@ -17,11 +17,11 @@ from detector import media, paths
 from detector.comparison.fingerprint import fingerprint
 from detector.schema.analysis import Label
 from detector.schema.comparison import ComparisonFinding, Generation, SpaceAlignment, TimeAlignment
+from service import originals as engine
 from service.context import Principal, PrincipalKind
 from service.originals import Originals
 from service.records.footage import ANALYSES
 from service.records.model import LOCAL, MissedLookup, Preferences, State
-from service.tasks import comparisons as engine
 from service.tasks.jobs import Jobs
 from tests.conftest import write_clip
 from tests.support.applications import compared
@@ -430,7 +430,7 @@ def test_files_that_match_too_little_or_were_refused_are_not_denied(
     known().add_folder(LOCAL, clips["other"].parent)
     shared = analyzed(jobs, clips["shared"])
     at = page(a=shared.key)
-    store = session.application().originals.lookups.store
+    store = session.application().originals.lookups
     if refused:
         store.refuse(LOCAL, shared.record.sha256, "ab" * 32)
     store.save(LOCAL, shared.record.sha256, MissedLookup(1, matched, 32))

@@ -81,7 +81,7 @@ def library(tmp_path):
 
 @pytest.fixture
 def known(tasks, library, data):
-    return KnownFootage(tasks, library.store, lambda: library, Uploads(data))
+    return KnownFootage(tasks, library.store, lambda: library, Mock(uploads=Uploads(data)))
 
 
 @pytest.fixture
@@ -263,7 +263,7 @@ def test_after_a_restart_it_is_offered_again(known, library, tasks, press, data)
     assert left(data) == [brought.params["uploads"]]
 
     later = make_tasks(data)
-    service = KnownFootage(later, library.store, lambda: library, Uploads(data))
+    service = KnownFootage(later, library.store, lambda: library, Mock(uploads=Uploads(data)))
     later.recover()
     folder, files = service.find(LOCAL.id, LOCAL), service.find(ANN.id, ANN)
     assert folder.state is files.state is State.INTERRUPTED and folder.folder == str(press)

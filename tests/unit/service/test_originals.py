@@ -3,7 +3,6 @@
 import shutil
 import threading
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -24,15 +23,11 @@ from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.library.catalog import best_match
 from service.live import viewers
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
-from service.records.comparisons import ComparisonStore
 from service.records.footage import ANALYSES, FootageStore
 from service.records.model import Preferences, State
 from service.records.tables import TaskRow
-from service.tasks import comparisons as engine
-from service.tasks.comparisons import ComparedFile, ComparedPair, Comparisons, pair_subject
 from tests.support.applications import analyze, application, close, compared
-from tests.support.comparisons_contract import A, B, ComparisonsContract, made
-from tests.support.comparisons_contract import media as about
+from tests.support.comparisons_contract import ComparisonsContract
 from tests.support.copies import CopyOptions, write_copy
 from tests.support.footage import add_file
 from tests.support.footage_contract import ALICE, BOB
@@ -87,7 +82,7 @@ def test_a_comparison_whose_server_was_killed_is_resumed_once(app, tmp_path, mon
         go.wait(PATIENT)
         return compared(more, ComparisonFinding.FACE_DIFFERS)
 
-    monkeypatch.setattr(engine, "compare", compare)
+    monkeypatch.setattr(originals, "compare", compare)
     copy, original = pair(app)
     task = app.originals.compare(OWNER, copy, original, original=original)
     servers = [app]
@@ -274,15 +269,15 @@ def known(tmp_path, clips):
 
 
 def stored_comparison(app, person, copy, original):
-    store = app.originals.comparisons.store
+    store = app.originals.comparisons
     return store.find(person.id, copy.record.sha256, original.record.sha256)
 
 
 def look(app, context, path, frames=32):
     """Analyze a file and wait until its original was looked for."""
     job = analyze(app, context, path.read_bytes(), path.name, frames)
-    until(lambda: app.originals.lookups.find(job.key, context.principal) is not None)
-    task = app.originals.lookups.find(job.key, context.principal)
+    until(lambda: app.originals.lookup(context.principal, job) is not None)
+    task = app.originals.lookup(context.principal, job)
     assert task is not None and ended(task).state is State.DONE, task.error
     return job
 
@@ -373,7 +368,7 @@ def test_what_is_not_the_original_is_not_told_again(real, clips, finds):
     ended(real.originals.compare(GUEST, again, press, original=press))
     assert stored(real, GUEST, again) is not None
     # What was said goes with the files that it was said of.
-    store, owner = real.originals.lookups.store, GUEST.principal.id
+    store, owner = real.originals.lookups, GUEST.principal.id
     assert store.refused(owner, shared.record.sha256) == {press.record.sha256}
     real.delete(GUEST, press.key)
     assert store.refused(owner, shared.record.sha256) == set()
@@ -414,7 +409,7 @@ def test_who_wants_no_originals_leaves_no_fingerprints(real, clips):
     scope.store.save_preferences(scope.owner, Preferences(find_originals=False))
     real.originals.disable_lookups(scope)
     job = analyze(real, OWNER, clips["other"].read_bytes(), "other.mp4")
-    assert real.originals.lookups.find(job.key, OWNER.principal) is None
+    assert real.originals.lookup(OWNER.principal, job) is None
     assert real.originals.library.store.list(LOCAL.id) == []
 
 
@@ -486,44 +481,28 @@ def test_a_camera_goes_on_where_its_library_fails(app, followed, monkeypatch):
     assert followed == []
 
 
-@pytest.fixture
-def store(database):
-    return ComparisonStore(database)
-
-
 class TestSQLite(ComparisonsContract): ...
 
 
-@pytest.fixture
-def comparisons(tasks, store):
-    return Comparisons(tasks, store)
-
-
-def file(name, sha256):
-    return ComparedFile(Path(name), name, sha256, about("on-disk", sha256))
-
-
-def test_each_person_s_comparison_is_a_task_of_their_own(comparisons, store, monkeypatch):
+def test_each_person_s_comparison_is_a_task_of_their_own(app, monkeypatch):
     def compare(copy, original, **more):
-        assert more["copy_media"].name == "x.mp4", "as its owner named it"
+        assert more["copy_media"].name == "shared.mp4", "as its owner named it"
         more["on_progress"](0.5)
-        return made(more["copy_media"].sha256, more["original_media"].sha256)
+        return compared(more, ComparisonFinding.NOTHING_DIFFERS)
 
-    monkeypatch.setattr(engine, "compare", compare)
-    one = comparisons.start(ComparedPair(file("x.mp4", A), file("y.mp4", B)), ANN)
-    two = comparisons.start(ComparedPair(file("x.mp4", A), file("y.mp4", B)), BEN)
+    monkeypatch.setattr(originals, "compare", compare)
+    copy, original = pair(app)
+    service = app.originals
+    one, two = (service.compare(RequestContext(who), copy, original) for who in (ANN, BEN))
     assert ended(one).state is State.DONE and ended(two).state is State.DONE
     assert one is not two and (one.done, one.total) == (50, 100)
-    assert store.find(ANN.id, A, B) is not None and store.find(BEN.id, A, B) is not None
-    assert store.get(BEN.id, one.result) is None
-    assert comparisons.find(pair_subject(ADMIN, A, B), ADMIN) is None, (
-        "an administrator is not given another's"
-    )
+    for who in (ANN, BEN):
+        assert service.of_pair(who, copy, original) is not None
+    assert service.comparisons.get(BEN.id, one.result) is None
+    assert service.task(ADMIN, copy, original) is None, "an administrator is not given another's"
 
 
-def test_one_that_was_canceled_leaves_nothing_and_can_be_begun_anew(
-    comparisons, store, tasks, monkeypatch
-):
+def test_one_that_was_canceled_leaves_nothing_and_can_be_begun_anew(app, monkeypatch):
     begun = threading.Event()
 
     def compare(copy, original, **more):
@@ -531,21 +510,23 @@ def test_one_that_was_canceled_leaves_nothing_and_can_be_begun_anew(
         more["cancel"].wait(PATIENT)
         raise Canceled
 
-    monkeypatch.setattr(engine, "compare", compare)
-    one = comparisons.start(ComparedPair(file("x.mp4", A), file("y.mp4", B)), ANN)
+    monkeypatch.setattr(originals, "compare", compare)
+    copy, original = pair(app)
+    service, context = app.originals, RequestContext(ANN)
+    one = service.compare(context, copy, original)
     assert begun.wait(PATIENT)
-    assert comparisons.start(ComparedPair(file("x.mp4", A), file("y.mp4", B)), ANN) is one
-    tasks.cancel(one)
+    assert service.compare(context, copy, original) is one
+    app.tasks.cancel(one)
     assert ended(one).state is State.CANCELED and "You stopped it." in one.error
-    assert store.find(ANN.id, A, B) is None
-    comparisons.dismiss(pair_subject(ANN, A, B), ANN)
-    assert comparisons.find(pair_subject(ANN, A, B), ANN) is None
+    assert service.of_pair(ANN, copy, original) is None
+    service.again(ANN, copy, original)
+    assert service.task(ANN, copy, original) is None
 
 
-def test_a_file_that_cannot_be_read_says_so(comparisons, monkeypatch):
+def test_a_file_that_cannot_be_read_says_so(app, monkeypatch):
     error = MediaError("This is no video.", hint="Bring another one.")
-    monkeypatch.setattr(engine, "compare", Mock(side_effect=error))
-    task = ended(comparisons.start(ComparedPair(file("x.mp4", A), file("y.mp4", B)), ANN))
+    monkeypatch.setattr(originals, "compare", Mock(side_effect=error))
+    task = ended(app.originals.compare(OWNER, *pair(app)))
     assert (task.state, task.error, task.hint) == (
         State.FAILED, "This is no video.", "Bring another one.",
     )  # fmt: skip

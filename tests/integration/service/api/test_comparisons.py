@@ -9,7 +9,7 @@ from detector import client as client_module
 from detector.client import ApiError, UnmaskClient
 from detector.errors import Canceled
 from detector.schema.comparison import ComparisonFinding
-from service.tasks import comparisons as engine
+from service import originals as engine
 from tests.support.applications import compared
 from tests.support.pdf import text_of
 from tests.support.waiting import PATIENT, until
