@@ -172,7 +172,7 @@ class BatchService:
         for id in filter(None, (item.analysis for item in batch.items)):
             job = self._jobs.find(id, scope)
             if job is not None and job.active:
-                self._jobs.cancel(id)
+                self._tasks.cancel(job)
             elif job is not None and job.state is State.INTERRUPTED:
                 self._jobs.end_waiting(job)
 

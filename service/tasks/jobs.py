@@ -11,8 +11,6 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -50,7 +48,7 @@ class Job(Task):
 
     def __init__(self, kind: TaskKind[Any], record: Record, store: Store, uploads: Uploads) -> None:
         super().__init__(kind, record.owner, subject=record.id, id=record.run.rpartition(":")[2])
-        self.record = record
+        self.record, self.created = record, record.touched
         self.store = store
         self.settings = record.settings
         self.analysis: Analysis | None = None
@@ -147,7 +145,7 @@ def analysis_kind(limits: QueueLimits, cores: float) -> TaskKind[Task]:
         Task,
         max_running=workers,
         refuse=refuse,
-        max_in_memory=0,  # they are remembered with their records (`jobs`)
+        max_in_memory=limits.in_memory,
     )
 
 
@@ -194,11 +192,8 @@ class Jobs:
         self._analyzer = analyzer
         self.on_done: Callable[[Job], None] = lambda job: None
         """Called with each that has a result, when that is written."""
-        self._max_in_memory = limits.in_memory
         self._check = check
         self._arrivals = ThreadPoolExecutor(1, thread_name_prefix="arrival")
-        self._lock = threading.Lock()
-        self._jobs: OrderedDict[str, Job] = OrderedDict()  # oldest first
 
     def submit(
         self,
@@ -256,7 +251,7 @@ class Jobs:
             return None
         if start:
             self._tasks.refuse_when_full(self.kind)
-        self.cancel(key)
+        self._tasks.cancel(job)
         record = job.store.restart(
             job.record.owner, key, run=self._new_run(), settings=settings,
             cache_key=result_cache.key(job.record.sha256, settings), now=datetime.now(UTC),
@@ -270,10 +265,9 @@ class Jobs:
     def find(self, key: str, scope: RecordScope) -> Job | None:
         """Return the job behind an address by its record (`Store.open`), for any caller, or
         None."""
-        with self._lock:
-            job = self._jobs.get(key)
+        job = self._newest(key)
         ours = job is not None and job.record.owner == scope.owner
-        if job is not None and ours and job.active and not self._elsewhere(job.record):
+        if job is not None and ours and job.active:
             return job
         try:
             record = scope.store.open(scope.owner, key)
@@ -283,22 +277,14 @@ class Jobs:
             raise
         if record is None:
             return None
-        other = job is None or job.record.run != record.run or job.state is State.INTERRUPTED
-        if job is None or other or self._elsewhere(record):
-            return self._restore(record, scope.store, job)
-        job.record = record
-        return job
+        if job is not None and (job.record == record or self._ended_here(job, record)):
+            job.record = record
+            return job
+        return self._restore(record, scope.store, job)
 
     def ahead(self, job: Job) -> int:
         """Return how many waiting files come before this one."""
         return self._tasks.ahead(job)
-
-    def cancel(self, key: str) -> None:
-        """Ask a job to stop. A waiting one stops at once, a running one within about a second."""
-        with self._lock:
-            job = self._jobs.get(key)
-        if job is not None and job.active:
-            self._tasks.cancel(job)
 
     def end_waiting(
         self, job: Job, state: State = State.CANCELED, fault: ErrorReport | None = None
@@ -306,13 +292,11 @@ class Jobs:
         """End one that was set aside, or interrupted, without a run."""
         if job.store.stop(job.record.owner, job.key, job.record.run, state, fault):
             metrics.count_end(state, fault, None)
-            with self._lock:
-                self._jobs.pop(job.key, None)
+            job.fault, job.state = fault, state
 
     def update(self, job: Job, change: Callable[[Analysis], Analysis]) -> None:
         """Put a result that says more in the place of a finished one."""
-        with self._lock:
-            job = self._jobs.get(job.key, job)  # what pages look at now
+        job = self._newest(job.key) or job  # what pages look at now
         if job.analysis is not None:
             analysis = job.store.seals.seal_again(job.record, job.analysis, change(job.analysis))
             job.analysis = analysis
@@ -354,8 +338,7 @@ class Jobs:
             if target.store.get(target.owner, id) is None:
                 pictures = source.store.thumbnails(source.owner, [id])
                 target.store.add(record, analysis, pictures.get(id))
-            with self._lock:
-                self._jobs.pop(id, None)
+            self._tasks.dismiss_subject(self.kind, id)
             source.store.delete(source.owner, [id])
             self._copies.keep(target.store, record, self.uploads.path(id))
             moved += 1
@@ -399,16 +382,10 @@ class Jobs:
         return self.find(record.id, scope)
 
     def _enqueue(self, job: Job) -> Job:
-        with self._lock:
-            self._jobs.pop(job.key, None)
-            self._jobs[job.key] = job
-            self._trim()
         try:
             self._tasks.submit(job, self._run)
         except UnmaskError as error:
-            job.fault = fault_of(error)
-            self._end(job, State.FAILED, job.fault)
-            job.state = State.FAILED
+            self._end(job, State.FAILED, fault_of(error))
             raise
         self._arrivals.submit(self._check_arrival, job)
         return job
@@ -472,14 +449,21 @@ class Jobs:
             job.params = {RESUMED: True}
             self._enqueue(job)
 
-    def _elsewhere(self, record: Record) -> bool:
-        """Return whether another process runs it, or ran it."""
-        return not record.run.startswith(f"{self._tasks.server.id}:")
+    def _ran_here(self, record: Record) -> bool:
+        return record.run.startswith(f"{self._tasks.server.id}:")
+
+    def _ended_here(self, job: Job, record: Record) -> bool:
+        """Return whether the latest run of a record is this ended one, changed here alone."""
+        same = job.record.run == record.run and job.state is not State.INTERRUPTED
+        return same and self._ran_here(record)
+
+    def _newest(self, key: str) -> Job | None:
+        """Return the newest run of a record that this process knows of."""
+        task = self._tasks.newest(self.kind, key)
+        return task if isinstance(task, Job) else None
 
     def _restore(self, record: Record, store: Store, known: Job | None) -> Job:
         """Return a job from its record, as another process or an earlier one left it."""
-        if known is not None and known.record == record and not known.active:
-            return known
         job = Job(self.kind, record, store, self.uploads)
         self._copies.bring(store, record, self.uploads)
         if record.state is State.DONE:
@@ -491,44 +475,19 @@ class Jobs:
                 job.state = State.FAILED
         elif record.state is State.QUEUED:
             job.state = State.INTERRUPTED
-            if self._elsewhere(record):
-                if known is not None and known.record.run == record.run and self._follow(known):
-                    return known
-                self._follow(job)
-        with self._lock:
-            begun = self._jobs.get(job.key)
-            ours = begun is not None and not self._elsewhere(begun.record)
-            if begun is not None and ours and (
-                begun.active or (begun is not known and begun.record.run == record.run)
-            ):  # fmt: skip
-                return begun  # since the record was read; it may be over already
-            self._jobs[job.key] = job
-            self._trim()
-        return job
-
-    def _follow(self, job: Job) -> bool:
-        """Update a job that another process has, once its task is stored and not yet lost."""
-        task = self._tasks.find(job.id, SYSTEM)
-        if task is None or not task.active:
-            return False
-        if task.progress is not None:
-            job.progress = Progress(cast(Any, task.stage), task.fraction, {})
-        job.state = task.state
-        return True
-
-    def _trim(self) -> None:
-        """Forget the oldest finished jobs beyond the bound. The lock is held."""
-        over = len(self._jobs) - self._max_in_memory
-        idle = [k for k, j in self._jobs.items() if not j.active or self._elsewhere(j.record)]
-        for key in idle[: max(0, over)]:
-            del self._jobs[key]
+            if not self._ran_here(record):
+                task = self._tasks.find(job.id, SYSTEM)
+                if task is not None and task.active:
+                    job.state = task.state
+                    if task.progress is not None:
+                        job.progress = Progress(cast(Any, task.stage), task.fraction, {})
+                return job  # as its server last said: not remembered
+        return self._tasks.remember(job, known)
 
     def _drop(self, keys: Collection[str]) -> None:
         """Stop, forget and delete the files of these."""
         for key in keys:
             self._tasks.dismiss_subject(self.kind, key)
-            with self._lock:
-                self._jobs.pop(key, None)
             self.uploads.delete(key)
 
     def _check_arrival(self, job: Job) -> None:

@@ -199,6 +199,24 @@ class TaskQueue:
         task = known or self._restore(id)
         return task if task is not None and task.visible_to(principal) else None
 
+    def newest(self, kind: TaskKind[AnyTask], subject: str) -> AnyTask | None:
+        """Return the newest task about something that this process has in memory."""
+        with self._changed:
+            known = reversed(self._tasks.get(kind.name, OrderedDict()).values())
+            return next((cast(AnyTask, task) for task in known if task.subject == subject), None)
+
+    def remember(self, task: AnyTask, known: Task | None) -> AnyTask:
+        """Keep a task that was read from elsewhere in memory, in place of an older one that was
+        `known` then; return what began or ended here since, where something did."""
+        with self._changed:
+            newest = self.newest(task.kind, task.subject)
+            # Not one that is a row and no more: it was lost with its server.
+            since = isinstance(newest, type(task)) and newest is not known
+            if newest is not None and since and (newest.active or newest.id == task.id):
+                return newest
+            self._remember(task)
+            return task
+
     def latest(self, kind: TaskKind[AnyTask], subject: str, principal: Principal) -> AnyTask | None:
         """Return the newest task about something that the caller may see, as `visible`."""
         own = [task for task in self.visible(kind, principal) if task.subject == subject]

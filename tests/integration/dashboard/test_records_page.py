@@ -137,7 +137,7 @@ def test_what_this_server_did_not_make_is_said_on_every_page(tmp_path, jobs, key
     said = "Not made by this server"
     assert said not in html(page(a=key)) and said not in html(page(s=share.token))
     forge(tmp_path, key)
-    jobs._jobs.clear()  # as after a new start
+    jobs._tasks._tasks.clear()  # as after a new start
     assert said in html(page(a=key)) and said in html(page(s=share.token))
     at = page("history")
     assert said in html(at)
@@ -155,6 +155,6 @@ def test_compare_says_what_this_server_did_not_make(tmp_path, jobs, key):
     for address in addresses:
         assert said not in html(page("compare", **address)), address
     forge(tmp_path, key)
-    jobs._jobs.clear()  # as after a new start
+    jobs._tasks._tasks.clear()  # as after a new start
     for address in addresses:
         assert html(page("compare", **address)).count(said) == 1, address

@@ -70,7 +70,7 @@ def test_a_file_is_analyzed_on_the_cluster(app, clips, alone):
 def test_progress_is_seen_and_a_cancel_is_heard(app, clips):
     job = submit(app, clips[1], frames=200)
     until(lambda: job.progress is not None and 0 < job.progress.fraction < 1)
-    app.jobs.cancel(job.key)
+    app.tasks.cancel(job)
     assert ended(app, job).state is State.CANCELED
     until(lambda: sum(m.free for m in app.remote._pool._members) == 4)
 

@@ -157,7 +157,7 @@ def test_the_line_is_fair_bounded_and_tells_the_place(make, analyzer, tmp_path):
     with pytest.raises(QueueFull, match="3 files are waiting"):
         submit(jobs, "too much")
     assert len(list((tmp_path / "uploads").iterdir())) == 4  # nothing of the fifth was kept
-    jobs.cancel(line[0].key)
+    jobs._tasks.cancel(line[0])
     assert [jobs.ahead(job) for job in line[1:]] == [0, 1]
     analyzer.go.set()
     for job in (first, *line[1:]):
