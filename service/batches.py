@@ -23,7 +23,7 @@ from service.batch_files import IncomingFile, RefusedFile, opened
 from service.context import Principal, RequestContext
 from service.limits import MEGABYTE
 from service.records.batches import Batches
-from service.records.model import BatchItem, Record, State
+from service.records.model import BatchItem, ErrorReport, Record, State
 from service.records.rules import has_account
 from service.records.store import RecordScope
 from service.records.tables import Batch
@@ -65,6 +65,7 @@ class BatchRow:
     record: Record | None = None  # None: refused, or deleted since
     state: State | None = None  # INTERRUPTED: waits for its turn. None: refused, or deleted since.
     error: str = ""
+    fault: ErrorReport | None = None  # Why its analysis failed
     verdict: Verdict | None = None
     seconds: float | None = None  # that its analysis took
     stage: str = ""
@@ -83,6 +84,7 @@ class BatchRow:
             job.record,
             job.state,
             error=job.error,
+            fault=job.fault,
             verdict=job.analysis.verdict if job.analysis is not None else None,
             seconds=job.analysis.timings.get("total") if job.analysis is not None else None,
             stage=job.stage,

@@ -1,5 +1,8 @@
 """Batches: several analyses that are followed as one."""
 
+from __future__ import annotations
+
+from collections import Counter
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -16,8 +19,9 @@ from service.api.routes.analyses import FIELDS, REFUSALS
 from service.api.schemas import V1, example, form_body
 from service.api.uploads import Form, IdempotencyKey, once
 from service.application import Application
+from service.batches import BatchRow
 from service.context import RequestContext
-from service.records.model import BatchItem, State
+from service.records.model import State
 from service.records.tables import Batch
 
 router = APIRouter(prefix=f"{V1}/batches", tags=["batches"])
@@ -42,6 +46,20 @@ class BatchItemView(BaseModel):
     verdict: Label | None
     error: RefusalDetail | None = Field(description="why it was not taken, or has no result")
     href: str | None
+
+    @classmethod
+    def of(cls, row: BatchRow, *, runs: bool) -> BatchItemView:
+        """Return a file of a batch, to which its turn comes where the batch runs."""
+        item, record = row.item, row.record
+        error = RefusalDetail.model_validate(item.refused) if item.refused else None
+        return cls(
+            name=item.name,
+            analysis=item.analysis,
+            state=State.QUEUED if runs and row.waits else row.state,
+            verdict=row.verdict.label if row.verdict else None,
+            error=detail_of(row.fault) if row.fault else error,
+            href=f"{V1}/analyses/{record.id}" if record else None,
+        )
 
 
 class BatchView(BaseModel):
@@ -126,37 +144,17 @@ def _view_of(application: Application, context: RequestContext, id: str) -> Batc
 
 
 def _view(application: Application, context: RequestContext, batch: Batch) -> BatchView:
-    task = application.batch_runs.task(context.principal, batch)
+    service = application.batch_runs
+    task = service.task(context.principal, batch)
     runs = task is not None and task.active
-    items = [_item(application, context, item, runs=runs) for item in batch.items]
-    counts: dict[str, int] = {}
-    for item in items:
-        name = item.state.value if item.state else "refused" if item.analysis is None else "deleted"
-        counts[name] = counts.get(name, 0) + 1
+    rows = service.rows(application.scope(context), batch)
+    items = [BatchItemView.of(row, runs=runs) for row in rows]
+    states = (item.state or ("deleted" if item.analysis else "refused") for item in items)
+    counts = Counter(map(str, states))
     return BatchView(
         id=batch.id,
         done=not counts.keys() & {State.QUEUED.value, State.RUNNING.value},
         counts=counts,
         items=items,
         href=f"{V1}/batches/{batch.id}",
-    )
-
-
-def _item(
-    application: Application, context: RequestContext, item: BatchItem, *, runs: bool
-) -> BatchItemView:
-    job = application.find(context, item.analysis) if item.analysis else None
-    error = RefusalDetail.model_validate(item.refused) if item.refused else None
-    if job is not None and job.fault:
-        error = detail_of(job.fault)
-    state = job.state if job else None
-    if job is not None and runs and state is State.INTERRUPTED and job.has_media:
-        state = State.QUEUED  # its turn comes
-    return BatchItemView(
-        name=item.name,
-        analysis=item.analysis,
-        state=state,
-        verdict=job.analysis.verdict.label if job and job.analysis else None,
-        error=error,
-        href=f"{V1}/analyses/{job.key}" if job else None,
     )
