@@ -2,8 +2,10 @@
 
     python -m lab.bench.first_frame clip.mp4
 
-Counted are the modules of the product of which a function is called in the thread that takes the
-file or in its analysis, in the order of their first calls; not the page before, nor what decodes.
+The file enters a module where one of its functions is given the file's stream or path. More are
+asked something meanwhile: those of which any function is called in the thread that takes the file
+or in its analysis. Both are counted from the call that takes the file in to the first that decodes
+its frames; not the page before, nor the processes that confine parsers on a server.
 """
 
 import argparse
@@ -26,23 +28,35 @@ ANALYSIS = "analysis"  # The name of a task's thread is that of its kind
 
 
 class ModuleTrace:
-    """Notes the modules that are called, until frames are decoded."""
+    """Notes the modules that are given a stream, or a file below a folder, and those that are
+    called, until frames are decoded."""
 
-    def __init__(self) -> None:
-        self.modules: dict[str, None] = {}
+    def __init__(self, stream: object, folder: Path) -> None:
+        self.entered: dict[str, None] = {}
+        self.called: dict[str, None] = {}
         self.over = threading.Event()
+        self._stream, self._folder = stream, str(folder)
         self._threads = (threading.current_thread().name, ANALYSIS)
 
     def __call__(self, frame: FrameType, event: str, arg: object) -> None:
         """Note one call; for `sys.setprofile`."""
         if event != "call" or self.over.is_set():
             return
+        here = frame.f_code.co_filename
+        if not here.startswith(PACKAGES):
+            return
+        name = Path(here).relative_to(ROOT).as_posix()
+        if threading.current_thread().name in self._threads:
+            self.called.setdefault(name)
+        if any(map(self._is_the_file, frame.f_locals.values())):
+            self.entered.setdefault(name)
         if frame.f_code is video.decode_video.__code__:
             self.over.set()
-            return
-        here = threading.current_thread().name in self._threads
-        if here and frame.f_code.co_filename.startswith(PACKAGES):
-            self.modules.setdefault(frame.f_code.co_filename)
+
+    def _is_the_file(self, value: object) -> bool:
+        if isinstance(value, str | Path):
+            return str(value).startswith(self._folder)
+        return value is self._stream
 
 
 def main() -> None:
@@ -52,9 +66,10 @@ def main() -> None:
     clip = parser.parse_args().clip
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"UNMASK_DATA": folder, "UNMASK_WARM_UP": "off"}
-        application, trace = Application(Path(folder)), ModuleTrace()
+        application = Application(Path(folder))
         application.remote.warm_up()
         with clip.open("rb") as file:
+            trace = ModuleTrace(file, application.jobs.uploads.root)
             threading.setprofile(trace)
             sys.setprofile(trace)
             context = RequestContext(LOCAL, loopback=True)
@@ -63,8 +78,9 @@ def main() -> None:
         while job.active:
             time.sleep(0.1)
         application.stop()
-    names = [Path(name).relative_to(ROOT).as_posix() for name in trace.modules]
-    print(f"{len(names)} modules", *names, sep="\n")
+    asked = [name for name in trace.called if name not in trace.entered]
+    print(f"{len(trace.entered)} modules are entered", *trace.entered, sep="\n")
+    print(f"{len(asked)} more are asked", *asked, sep="\n")
 
 
 if __name__ == "__main__":
