@@ -5,6 +5,7 @@ three seconds, most of what a first verdict waits for. Whatever else such a mode
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,10 +27,30 @@ _HERE = Path(__file__).parent
 _SOURCES = (_HERE, _HERE.parent / "weights", _HERE.parent / "runtime.py")
 """What builds networks, beside the families of other packages."""
 
+IDLE = 60.0  # s that a whole model stays loaded after it was asked for
+
 _latest: list[Model] = []
-"""The one model that stays loaded as a whole: heatmaps of CLIP's three models held 1 GB of float32
-weights in a server that was idle."""
+"""The one model that stays loaded as a whole, while it is asked for: heatmaps of CLIP's three
+models held 1 GB of float32 weights in a server that was idle, one of them 0.5 GB."""
+_timer: list[threading.Timer] = []  # what lets go of it
 _loading = threading.RLock()  # what is loaded may be ready as well
+
+
+def _keep(model: Model) -> None:
+    """Keep a whole model, and no other, until nobody has asked for it for `IDLE` seconds."""
+    _latest[:] = [model]
+    for timer in _timer:
+        timer.cancel()
+    _timer[:] = [threading.Timer(IDLE, _let_go)]
+    _timer[0].daemon = True
+    _timer[0].start()
+
+
+def _let_go() -> None:
+    with _loading:
+        _latest.clear()
+    gc.collect()  # networks may hold themselves in circles
+    return_freed()
 
 
 class ReadyModel(Model):
@@ -43,7 +64,8 @@ class ReadyModel(Model):
         self._whole: ref[Model] | None = None
 
     def whole(self) -> Model:
-        """See `Model.whole`: in memory while it is in use, and until another's is loaded."""
+        """See `Model.whole`: in memory while it is in use, for `IDLE` seconds more, and until
+        another's is loaded."""
         with _loading:
             whole = self._whole() if self._whole else None
             if whole is None:
@@ -51,7 +73,7 @@ class ReadyModel(Model):
                 whole = self._load().whole()
                 self._whole = ref(whole)
                 return_freed()  # the one before, and what loading took
-            _latest[:] = [whole]
+            _keep(whole)
             return whole
 
     def __getattr__(self, name: str) -> Any:

@@ -312,6 +312,14 @@ def test_one_model_alone_stays_loaded_as_a_whole(kept):
     assert idle() is None
 
 
+def test_a_whole_model_goes_when_nobody_asks_for_it(kept, monkeypatch):
+    monkeypatch.setattr(ready, "IDLE", 0.2)
+    model = load(registry.get_spec("texture"))
+    loaded = weakref.ref(model.whole())
+    until(lambda: loaded() is None)
+    assert model.whole() is model.whole(), "asked for again, it is loaded again"
+
+
 def test_a_ready_model_of_clips_scores_as_the_model_itself(kept, astronaut):
     spec = registry.get_spec("videomae")
     model = load(spec)
