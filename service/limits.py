@@ -57,7 +57,7 @@ def share(database: Database) -> None:
     """Count in a database from now on, with all servers that do, where that is a server's: a file
     of SQLite's is one machine's, for which memory does, and faster."""
     for limiter in (files, daily_files, requests, rejected):
-        limiter.share(database if database.dialect != "sqlite" else None)
+        limiter.share(database if database.shared else None)
 
 
 @contextmanager

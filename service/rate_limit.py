@@ -14,16 +14,15 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, select
 
-from service.records.database import Database, upsert
+from service.records.database import Database, lock, upsert
 from service.records.tables import RateCount
 
 SLOTS, MAX_SLOT = 60, 60.0  # of a window at least, and the longest, s
 MAX_KEYS = 20_000  # keys in memory; beyond it, those that came first are forgotten
 
-_Opened = AbstractContextManager[tuple[float, Mapping[str, Counter[int]]]]
+_Opened = tuple[float, Mapping[str, Counter[int]]]
 
 
 @dataclass(frozen=True)
@@ -86,15 +85,13 @@ class RateLimiter:
         with self._lock:
             self._counts.clear()
 
-    def _opened(self, keys: Collection[str]) -> _Opened:
+    def _opened(self, keys: Collection[str]) -> AbstractContextManager[_Opened]:
         """Lock the counts of keys; yield the time, s, and the counts by slot, to be changed."""
         database = self._database
         return self._in_memory(keys) if database is None else self._in_database(database, keys)
 
     @contextmanager
-    def _in_memory(
-        self, keys: Collection[str]
-    ) -> Iterator[tuple[float, Mapping[str, Counter[int]]]]:
+    def _in_memory(self, keys: Collection[str]) -> Iterator[_Opened]:
         with self._lock:
             now = time.monotonic()
             known = {key: self._counts.pop(key, Counter()) for key in keys}
@@ -105,12 +102,10 @@ class RateLimiter:
                 del self._counts[next(iter(self._counts))]
 
     @contextmanager
-    def _in_database(
-        self, database: Database, keys: Collection[str]
-    ) -> Iterator[tuple[float, Mapping[str, Counter[int]]]]:
+    def _in_database(self, database: Database, keys: Collection[str]) -> Iterator[_Opened]:
         hashes = {self._hash(key): key for key in keys}
-        with database.writing() as session:
-            _lock_rows(session, hashes)
+        with database.writing(durable=False) as session:
+            lock(session, hashes)
             now = session.execute(select(database.now)).scalar_one().timestamp()
             found: dict[str, dict[int, int]] = {key: {} for key in keys}
             lasting = RateCount.key.in_(hashes), RateCount.expires > database.now
@@ -149,13 +144,3 @@ class RateLimiter:
             over -= slots[slot]
             wait = self._end(slot) - now
         return wait
-
-
-def _lock_rows(session: Session, hashes: Iterable[str]) -> None:
-    """Lock keys in sorted order to avoid deadlocks; SQLite serializes writes anyway."""
-    if session.get_bind().dialect.name == "sqlite":
-        return
-    # A crash of the database may lose counts: nobody need wait for the disk.
-    session.execute(select(func.set_config("synchronous_commit", "off", True)))
-    for hash in sorted(hashes):
-        session.execute(select(func.pg_advisory_xact_lock(int(hash[:15], 16))))

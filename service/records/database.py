@@ -10,7 +10,7 @@ PostgreSQL is named by an address (`postgresql+psycopg://user:password@host/name
 
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from datetime import datetime
@@ -99,6 +99,11 @@ class Database:
         return self._write
 
     @property
+    def shared(self) -> bool:
+        """Return whether several machines may share it; else it is a file of this one."""
+        return self.dialect != "sqlite"
+
+    @property
     def now(self) -> ColumnElement[datetime]:
         """Return the time by the database's clock, which all its servers share, as a part of a
         statement."""
@@ -118,9 +123,12 @@ class Database:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
-        """Begin a transaction: all of it or nothing, whatever stops it."""
+    def writing(self, *, durable: bool = True) -> Iterator[Session]:
+        """Begin a transaction: all of it or nothing, whatever stops it. Without `durable`, a server
+        that shares it need not wait for the disk: a crash of the database may lose it."""
         with self._turn, self._refusing(), _session(self._write) as session, session.begin():
+            if not durable and self.dialect == "postgresql":
+                session.execute(select(func.set_config("synchronous_commit", "off", True)))
             yield session
 
     def rows(self, query: Executable) -> Sequence[Row[Any]]:
@@ -355,6 +363,14 @@ def _in_use() -> RecordsError:
 
 
 # --- statements -----------------------------------------------------------------------------------
+
+
+def lock(session: Session, names: Iterable[str]) -> None:
+    """Have other transactions that lock one of these names wait for this one. Locked in sorted
+    order to avoid deadlocks; SQLite lets one write anyway."""
+    if session.get_bind().dialect.name == "postgresql":
+        for name in sorted(names):
+            session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 def affected(session: Session, statement: Executable) -> int:

@@ -34,7 +34,7 @@ from detector.seals import record_hash
 from detector.sentences import _
 from service.records import rules
 from service.records.cases import Cases
-from service.records.database import FILE, Database
+from service.records.database import FILE, Database, lock
 from service.records.model import (
     GUEST,
     Confirmed,
@@ -134,9 +134,7 @@ class SQLRows:
 
 def _refuse_beyond(session: Session, table: type[Base], limit: Limit) -> None:
     """Raise where there are as many rows as there may be; a concurrent insert waits."""
-    if session.get_bind().dialect.name == "postgresql":
-        of = f"{table.__tablename__}:{sorted(limit.where.items())}"
-        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(of, 0))))
+    lock(session, [f"{table.__tablename__}:{sorted(limit.where.items())}"])
     number = select(func.count()).select_from(table).where(*_conditions(table, limit.where))
     if session.execute(number).scalar_one() >= limit.most:
         raise limit.refusal

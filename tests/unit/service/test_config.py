@@ -98,10 +98,6 @@ def test_a_secret_is_never_told(monkeypatch):
         get_config()
     assert "hunter2" not in str(refused.value)
     monkeypatch.delenv("UNMASK_SECRET_KEY")
-    monkeypatch.setenv("UNMASK_DATABASE", "mysql://me:hunter2@host/name")
-    with pytest.raises(SystemExit, match="UNMASK_DATABASE has to look like postgresql:") as refused:
-        get_config()
-    assert "hunter2" not in str(refused.value)
     monkeypatch.setenv("UNMASK_DATABASE", "postgresql://me:hunter2@host/name")
     monkeypatch.setenv("UNMASK_SECRET_KEY", "hunter2" * 9)
     monkeypatch.setenv("UNMASK_TURN_CREDENTIAL", "hunter2")
