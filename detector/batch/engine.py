@@ -174,7 +174,7 @@ class BatchRun:
         beside = self.analyzer.slots or min(MAX_PARALLEL, max(2, cores or 2))
         self._parallel = self.options.parallel or beside
         self._counting = threading.Lock()
-        self._claims: dict[str, threading.Event] = {}
+        self._claims: dict[str, threading.Lock] = {}
         self.analyzer.id_of("", self.options.settings)  # an unknown model is one error, not many
         with _disk(out):
             try:
@@ -326,20 +326,15 @@ class BatchRun:
     @contextmanager
     def _claimed(self, id: str, call: _Call) -> Iterator[None]:
         """Wait until no other thread analyzes a file with this content, and keep others waiting."""
-        while True:
-            with self._counting:
-                busy = self._claims.get(id)
-                if busy is None:
-                    self._claims[id] = threading.Event()
-                    break
-            while not busy.wait(0.1):
-                if call.stop.is_set():
-                    raise Canceled()
+        with self._counting:
+            claim = self._claims.setdefault(id, threading.Lock())
+        while not claim.acquire(timeout=0.1):
+            if call.stop.is_set():
+                raise Canceled()
         try:
             yield
         finally:
-            with self._counting:
-                self._claims.pop(id).set()
+            claim.release()
 
     def _failed(
         self, call: _Call, entry: Entry, line: Line, error: ErrorDetail, *, known: bool = False
