@@ -23,11 +23,11 @@ from detector.cluster import open_remote
 from detector.conversion import converter
 from detector.errors import InputError, UnmaskError
 from detector.links import FetchedLink
-from detector.models import registry
+from detector.models import inventory, registry
 from detector.pipeline import Analyzer, RemoteAnalyzer
 from detector.schema.analysis import Analysis, Settings, Signal
 from detector.sentences import _
-from service import auth, limits, links, startup
+from service import auth, limits, links
 from service.batches import BatchService
 from service.cases import CaseService
 from service.config import get_config
@@ -307,7 +307,7 @@ class Application:
             return
         self.originals.known.watch_folders()
         ahead = partial(self._prepare, then, at_rest)
-        for work in (ahead, startup.fetch_models, self._sweep, self.tasks.watch):
+        for work in (ahead, inventory.fetch_at_start, self._sweep, self.tasks.watch):
             threading.Thread(target=work, daemon=True).start()
 
     def stop(self) -> None:

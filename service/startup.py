@@ -19,7 +19,6 @@ from detector.cluster import connection
 from detector.config import move_data
 from detector.errors import UnmaskError
 from detector.memory import give_back_freed
-from detector.models import inventory
 from service.config import get_config
 
 log = logging.getLogger(__name__)
@@ -63,11 +62,6 @@ def _check_data_folder() -> None:
         log.warning("the storage can't be written to (%s): nothing is kept", error.strerror)
         move_data(own)
         _check_data_folder()
-
-
-def fetch_models() -> None:
-    """Bring the models that the host names in UNMASK_MODELS."""
-    inventory.fetch_at_start()
 
 
 HIDDEN = "…"

@@ -41,6 +41,7 @@ from detector.errors import (
 )
 from detector.media.files import open_file, sha256
 from detector.pipeline import Analyzer, RemoteAnalyzer
+from detector.pipeline.initial_results import id_of
 from detector.schema.analysis import Analysis, ErrorDetail, Media, Settings, Thresholds
 from detector.schema.base import StrictModel
 from detector.sentences import _
@@ -175,7 +176,7 @@ class BatchRun:
         self._parallel = self.options.parallel or beside
         self._counting = threading.Lock()
         self._claims: dict[str, threading.Lock] = {}
-        self.analyzer.id_of("", self.options.settings)  # an unknown model is one error, not many
+        id_of("", self.options.settings)  # an unknown model is one error, not many
         with _disk(out):
             try:
                 out.mkdir(parents=True, exist_ok=True)
@@ -262,7 +263,7 @@ class BatchRun:
             try:
                 path = entry.open(Path(scratch))
                 with open_file(path) as file:
-                    line["id"] = self.analyzer.id_of(sha256(file), self.options.settings)
+                    line["id"] = id_of(sha256(file), self.options.settings)
                 with self._claimed(line["id"], call):
                     self._analyze(call, entry, path, line)
             except InputError as error:

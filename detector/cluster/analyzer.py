@@ -17,7 +17,8 @@ from detector.cluster.connection import ClusterOptions
 from detector.cluster.worker import CONTROL, Call, ClusterWorker, put_pieces, side_by_side, unlike
 from detector.errors import Canceled, ClusterError, UnmaskError
 from detector.media.files import open_file, sha256
-from detector.pipeline import Observer, initial_results
+from detector.pipeline import Observer
+from detector.pipeline.initial_results import id_of
 from detector.schema.analysis import Analysis, Settings
 from detector.sentences import _
 
@@ -188,7 +189,7 @@ class ClusterAnalyzer:
             gpus = options.gpus or 0.0
             arguments = (device, options.cpus, gpus, options.isolate)
             self._pool = WorkerPool(
-                options.workers, arguments, options.cpus, gpus, lambda: self.id_of("", Settings())
+                options.workers, arguments, options.cpus, gpus, lambda: id_of("", Settings())
             )
         except BaseException:
             self._leave()
@@ -212,10 +213,6 @@ class ClusterAnalyzer:
         member, life = self._pool.take(threading.Event())
         self._pool.give_back(member, life, lost=False)
 
-    def id_of(self, sha256: str, settings: Settings) -> str:
-        """Return the `id` of this content's analysis; raise UsageError for an unknown model."""
-        return initial_results.id_of(sha256, settings)
-
     def analyze(
         self,
         path: str | Path,
@@ -231,7 +228,7 @@ class ClusterAnalyzer:
         path, settings = Path(path).absolute(), settings or Settings()
         with open_file(path) as file:
             digest = sha256(file)
-        id = self.id_of(digest, settings)
+        id = id_of(digest, settings)
         call = Call(uuid.uuid4().hex, path, name or path.name, digest, id, settings)
         watch = _Watch(observe, cancel or threading.Event())
         pieces: list[Any] | None = None

@@ -21,6 +21,7 @@ from detector.errors import ClusterError, MediaError
 from detector.media.files import open_file, sha256
 from detector.memory import give_back_freed
 from detector.pipeline import Analyzer, Progress
+from detector.pipeline.initial_results import id_of
 from detector.schema.analysis import Analysis, Settings
 from detector.sentences import _
 
@@ -120,7 +121,7 @@ class ClusterWorker:
     def warm_up(self) -> str:
         """Load the default models; return the id that says which program and weights these are."""
         self._analyzer.warm_up()
-        return self._analyzer.id_of("", Settings())
+        return id_of("", Settings())
 
     def analyze(self, call: Call, pieces: list[Any] | None) -> Analysis | None:
         """Analyze a file; None if it can't be seen from here and has to be sent. Raise as
@@ -128,7 +129,7 @@ class ClusterWorker:
         than the caller."""
         import ray
 
-        if self._analyzer.id_of(call.sha256, call.settings) != call.id:
+        if id_of(call.sha256, call.settings) != call.id:
             raise unlike()
         context, cancel = ray.get_runtime_context(), threading.Event()
 

@@ -19,7 +19,7 @@ from detector.errors import ModelError, UsageError
 from detector.memory import return_freed
 from detector.models import registry
 from detector.models.base import ModelSpec
-from detector.pipeline import initial_results, result_cache
+from detector.pipeline import result_cache
 from detector.pipeline.options import Observer, ProgressReporter, RunOptions
 from detector.pipeline.planning import CLOSEST
 from detector.pipeline.result_cache import ResultCache
@@ -168,10 +168,6 @@ class Analyzer:
                 with runtime.beside_others():
                     self._detectors[name] = vision.load_detector(name, self.device)
             return self._detectors[name]
-
-    def id_of(self, sha256: str, settings: Settings) -> str:
-        """Return the `id` of this content's analysis; raise UsageError for an unknown model."""
-        return initial_results.id_of(sha256, settings)
 
     def close(self) -> None:
         """Do nothing: models stay cached in the process."""

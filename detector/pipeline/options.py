@@ -67,9 +67,6 @@ class RemoteAnalyzer(Protocol):
     slots: int
     """Analyses that it takes at a time; 0: as many as the cores of this computer allow."""
 
-    def id_of(self, sha256: str, settings: Settings) -> str:
-        """Return the id of the analysis of a file with this content."""
-
     def analyze(
         self,
         path: Path,

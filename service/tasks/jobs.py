@@ -282,10 +282,6 @@ class Jobs:
             return job
         return self._restore(record, scope.store, job)
 
-    def ahead(self, job: Job) -> int:
-        """Return how many waiting files come before this one."""
-        return self._tasks.ahead(job)
-
     def end_waiting(
         self, job: Job, state: State = State.CANCELED, fault: ErrorReport | None = None
     ) -> None:

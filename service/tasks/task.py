@@ -35,7 +35,6 @@ SYSTEM = Principal("system", PrincipalKind.LOCAL, Role.ADMIN)  # Sees all tasks
 class Priority(IntEnum):
     """Who is served first; a lower number comes before a higher one."""
 
-    LIVE = 0  # Somebody watches a camera: late is useless
     INTERACTIVE = 1  # Somebody waits in front of a page
     BATCH = 2  # Hours of background work; pauses while others need the cores
 

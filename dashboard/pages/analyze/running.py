@@ -94,7 +94,7 @@ class TimeLeft:
 
 def draw(job: Job) -> None:
     """Draw the page of a job that waits or runs."""
-    if not session.application().jobs.ahead(job):
+    if not session.application().tasks.ahead(job):
         _wait(job, FIRST_LOOK, lambda: _known(job) == ANALYZED)
     progress, known = job.progress, _known(job)
     info = progress.media if progress and progress.media else job.looked_at
@@ -165,7 +165,7 @@ def _wait(job: Job, most: float, ready: Callable[[], bool] = lambda: False) -> N
 
 def _waiting(job: Job) -> tuple[str, Markup]:
     """In line, or just taken by a worker: in a word, and drawn."""
-    ahead = session.application().jobs.ahead(job)
+    ahead = session.application().tasks.ahead(job)
     models = [spec.id for spec in choose(job.settings.models)]
     if job.state is not State.QUEUED:
         line = _("The models are being loaded; only the first file waits for this.")

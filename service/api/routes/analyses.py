@@ -310,7 +310,7 @@ def answer_failed(request: Request, error: RefusalDetail, href: str, job: Job) -
 
 
 def _view(job: Job, application: Application, *, whole: bool = True) -> AnalysisView:
-    return AnalysisView.of(job, application.jobs.ahead(job) if job.active else 0, whole=whole)
+    return AnalysisView.of(job, application.tasks.ahead(job) if job.active else 0, whole=whole)
 
 
 def _media(job: Job) -> Any:

@@ -18,6 +18,7 @@ from detector.cluster import ClusterAnalyzer, ClusterOptions, connection, worker
 from detector.cluster import analyzer as cluster_analyzer
 from detector.errors import Canceled, ClusterError, MediaError, UnmaskError, UsageError
 from detector.pipeline import Progress
+from detector.pipeline.initial_results import id_of
 from detector.schema.analysis import Settings
 from tests.support.footage import many
 from tests.support.samples import samples
@@ -98,7 +99,7 @@ def test_the_result_is_the_one_of_one_process(cluster, alone):
     assert len(alone) == 2
     for one, expected in zip(got, alone.values(), strict=True):
         assert comparable(one) == comparable(expected)
-        assert one.id == cluster.id_of(one.media.sha256, Settings(frames=8))
+        assert one.id == id_of(one.media.sha256, Settings(frames=8))
 
 
 def test_a_file_that_a_worker_cannot_see_is_sent(cluster, clip, monkeypatch):

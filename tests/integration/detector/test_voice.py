@@ -16,6 +16,7 @@ from detector.decision.voice import MIN_SPEECH, PHONE_BAND
 from detector.messages.reasons import REASONS
 from detector.models import registry
 from detector.models.base import ModelSpec
+from detector.pipeline.initial_results import id_of
 from detector.presentation import actions, lead
 from detector.presentation.verdict import headline as headline_of
 from detector.schema.analysis import (
@@ -275,7 +276,7 @@ def test_a_voice_that_a_formula_made_is_called_cloned_by_the_default_set(analyze
     path = made.write(tmp_path / "a.wav", made.speech(6))
     out = analyzer.analyze(path)
     assert [model.id for model in out.models] == ["timbre"]
-    assert out.id == analyzer.id_of(out.media.sha256, Settings())
+    assert out.id == id_of(out.media.sha256, Settings())
     answer = out.verdict.answers[Question.VOICE]
     assert answer.evaluated and answer.probability is not None and answer.odds is not None
     assert out.verdict.label is Label.FAKE and answer.probability > answer.thresholds.high

@@ -108,9 +108,6 @@ class Elsewhere:
         self.seen: set[str] = set()
         self._pool = ThreadPoolExecutor(self.slots, "elsewhere")
 
-    def id_of(self, sha256, settings):
-        return f"elsewhere-{sha256}"
-
     def analyze(self, path, settings=None, *, name=None, observe=None, cancel=None):
         return self._pool.submit(self._analyze, path).result()
 

@@ -117,7 +117,7 @@ def test_what_else_is_brought_ahead_comes_after_the_models(app, monkeypatch):
     monkeypatch.setattr("service.tasks.queue.IDLE_POLL_SECONDS", 0.01)
     for name in ("analyzer", "remote"):
         monkeypatch.setattr(app, name, models)
-    monkeypatch.setattr("service.startup.fetch_models", lambda: None)
+    monkeypatch.setattr("detector.models.inventory.fetch_at_start", lambda: None)
     order: list[bool] = []
     done = threading.Event()
     last = lambda: (order.append(heard.is_set()), done.set())  # noqa: E731
@@ -133,7 +133,7 @@ def test_a_host_may_want_nothing_loaded_ahead(app, monkeypatch):
     for name in ("analyzer", "remote"):
         warm_up = lambda *, voices: loaded.set()  # noqa: E731
         monkeypatch.setattr(app, name, SimpleNamespace(warm_up=warm_up))
-    monkeypatch.setattr("service.startup.fetch_models", lambda: None)
+    monkeypatch.setattr("detector.models.inventory.fetch_at_start", lambda: None)
     app.start()
     until(app.prepared.is_set)
     assert not loaded.is_set()

@@ -153,12 +153,12 @@ def test_the_line_is_fair_bounded_and_tells_the_place(make, analyzer, tmp_path):
     jobs = make(waiting=3)
     first = wait(submit(jobs, "first"), State.RUNNING)
     line = [submit(jobs, name) for name in ("a", "b", "c")]
-    assert [jobs.ahead(job) for job in line] == [0, 1, 2]
+    assert [jobs._tasks.ahead(job) for job in line] == [0, 1, 2]
     with pytest.raises(QueueFull, match="3 files are waiting"):
         submit(jobs, "too much")
     assert len(list((tmp_path / "uploads").iterdir())) == 4  # nothing of the fifth was kept
     jobs._tasks.cancel(line[0])
-    assert [jobs.ahead(job) for job in line[1:]] == [0, 1]
+    assert [jobs._tasks.ahead(job) for job in line[1:]] == [0, 1]
     analyzer.go.set()
     for job in (first, *line[1:]):
         wait(job)
