@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -124,29 +125,15 @@ class QueueLimits:
         return cls(workers=analyzer.slots, cores=0.0) if analyzer.slots else cls()
 
 
-def analysis_kind(limits: QueueLimits, cores: float) -> TaskKind[Task]:
-    """Return the kind of work that analyses are on a server with a budget of `cores`."""
-    workers = limits.workers or default_workers()
-
-    def refuse(waiting: int, running: int) -> UnmaskError | None:
-        if waiting < limits.waiting:
-            return None
-        text = ngettext(
-            "{number} file is waiting already.", "{number} files are waiting already.", waiting
-        )
-        return QueueFull(
-            text.format(number=waiting), hint=_("Try again in a few minutes; nothing was kept.")
-        )
-
-    return TaskKind(
-        "analysis",
-        Priority.INTERACTIVE,
-        min(limits.cores, cores / workers),
-        Task,
-        max_running=workers,
-        refuse=refuse,
-        max_in_memory=limits.in_memory,
+def refuse(most: int, waiting: int, running: int) -> UnmaskError | None:
+    """Refuse a file where so many wait; as `TaskKind.refuse`."""
+    if waiting < most:
+        return None
+    text = ngettext(
+        "{number} file is waiting already.", "{number} files are waiting already.", waiting
     )
+    hint = _("Try again in a few minutes; nothing was kept.")
+    return QueueFull(text.format(number=waiting), hint=hint)
 
 
 def _save_safely(write: Callable[[], object]) -> None:
@@ -183,10 +170,19 @@ class Jobs:
         self.uploads = uploads
         self.store = store
         self.speed = speed
-        kind = analysis_kind(limits, tasks.cores)
-        kind = replace(kind, on_end=self._end, on_interrupted=self._resume)
+        self.workers = limits.workers or default_workers()
+        kind = TaskKind(
+            "analysis",
+            Priority.INTERACTIVE,
+            min(limits.cores, tasks.cores / self.workers),
+            Task,
+            max_running=self.workers,
+            refuse=partial(refuse, limits.waiting),
+            on_end=self._end,
+            on_interrupted=self._resume,
+            max_in_memory=limits.in_memory,
+        )
         self.kind = tasks.register(kind)
-        self.workers = kind.max_running or 1
         self._tasks = tasks
         self._copies = MediaReplicator()
         self._analyzer = analyzer

@@ -1,6 +1,8 @@
 """The Analyze page in each of its states, drawn by Streamlit without a browser."""
 
 import re
+from dataclasses import replace
+from functools import partial
 from threading import Event
 from types import SimpleNamespace
 from unittest.mock import Mock
@@ -37,7 +39,7 @@ from service.application import Application
 from service.context import Principal, PrincipalKind
 from service.originals import Originals
 from service.records.model import RecordsError
-from service.tasks.jobs import QueueLimits, State, analysis_kind
+from service.tasks.jobs import State, refuse
 from tests.support.pages import ANALYZER, button, buttons, come_as, html, page, quiet, texts
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.samples import samples
@@ -244,7 +246,7 @@ def test_several_files_are_a_batch_with_the_chosen_settings(jobs, analyzer, monk
 
 
 def test_a_full_line_and_a_full_disk_refuse_in_words(jobs, analyzer, monkeypatch):
-    monkeypatch.setattr(jobs, "kind", analysis_kind(QueueLimits(jobs.workers, 0), 2.0))
+    monkeypatch.setattr(jobs, "kind", replace(jobs.kind, refuse=partial(refuse, 0)))
     at = page()
     at.file_uploader[0].upload("a.mp4", b"x", "video/mp4").run()
     assert "Enough for now" in html(at)
