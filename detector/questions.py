@@ -110,7 +110,6 @@ class QuestionSpec:
     methods: tuple[str, ...] = ()  # families of fakes (`detector.evaluation.labels`) it asks for
     covers: tuple[Question, ...] = ()  # questions whose fakes count as fakes of this one too
     stretches: bool = False  # a short stretch over the threshold keeps "no sign" from being said
-    whole: bool = False  # it is about the whole picture, with everybody in it
 
     text: str  # as it is put
     short: str  # its name where room is small
@@ -184,7 +183,6 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         modalities=(Modality.FACE,),
         task="whole-image synthesis",
         methods=("talking head", "avatar", "text to video", "gan", "text to image"),
-        whole=True,
         text=_("AI-generated head?"),
         short=_("Head"),
         group=_("Generated heads"),
@@ -206,7 +204,6 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         modalities=(Modality.PICTURE,),
         task="picture synthesis",
         methods=("text to video", "gan", "text to image"),
-        whole=True,
         text=_("AI-generated picture?"),
         short=_("Picture"),
         group=_("Generated pictures"),
@@ -285,7 +282,7 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         unmeasured_above=_("{title}, which was not measured here, calls it cloned"),
         stays_open=_("Whether a voice was cloned: that question stays open."),
         keeps_open=_("No sign in the picture, but the voice is likelier cloned than not"),
-        not_asked=_("Whether a voice was cloned: no model that was asked here may decide that."),
+        not_asked=_("Whether a voice was cloned: that was not judged."),
         never_decides=_(
             "Whether the voice was cloned: on speech of sources the model had not heard no "
             "threshold made {right} of its answers right, so it gives a likelihood and no verdict."

@@ -2,7 +2,7 @@
 
 from detector.messages.format import percent
 from detector.presentation.signals import READINGS
-from detector.schema.analysis import Analysis, JointCode, Modality
+from detector.schema.analysis import Analysis, JointCode, Question
 from detector.sentences import _, say
 
 _SAYS: dict[JointCode, str] = {
@@ -42,14 +42,17 @@ def sentence(analysis: Analysis) -> str:
     if joint is None:
         return ""
     names = {
-        Modality.FACE: _("face {likelihood}"),
-        Modality.PICTURE: _("picture {likelihood}"),
-        Modality.VOICE: _("voice {likelihood}"),
+        Question.MANIPULATION: _("face {likelihood}"),
+        Question.SYNTHESIS: _("head {likelihood}"),
+        Question.PICTURE: _("picture {likelihood}"),
+        Question.VOICE: _("voice {likelihood}"),
     }
+    answers = analysis.verdict.answers
     parts = [
         name.format(likelihood=percent(answer.probability or 0.0, answer.thresholds.edges))
-        for subject, name in names.items()
-        if (answer := analysis.verdict.most_suspicious(subject)) is not None
+        for question, name in names.items()
+        if (answer := answers.get(question)) is not None
+        and answer is analysis.verdict.most_suspicious(question.subject)
     ]
     if joint.lips is not None:  # the reading is no likelihood, and counts nothing
         reading = say(READINGS[joint.lips][1]).lower()

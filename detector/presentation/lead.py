@@ -5,7 +5,7 @@ from itertools import groupby
 
 from detector.messages import text
 from detector.messages.format import capital, clock, listed, lower_first, percent, stretch
-from detector.messages.states import contribution, subject_name
+from detector.messages.states import contribution, state, subject_name
 from detector.presentation import joint
 from detector.schema.analysis import Analysis, Modality, Question, Reason, Subject
 from detector.sentences import _, ngettext, say
@@ -112,9 +112,10 @@ def _face_and_picture(analysis: Analysis) -> str:
 
 def _people(analysis: Analysis) -> str:
     verdict = analysis.verdict
+    too = _("{answer} too: {people}.")
     texts = {
-        "FAKE": _("Likely manipulated too: {people}."),
-        "PROBABLY_FAKE": _("Probably manipulated too: {people}."),
+        "FAKE": too,
+        "PROBABLY_FAKE": too,
         "INCONCLUSIVE": _("Can’t tell for {people}."),
         "PROBABLY_REAL": _("Probably untouched: {people}."),
         "REAL": _("No sign of manipulation found for {people}."),
@@ -124,7 +125,7 @@ def _people(analysis: Analysis) -> str:
         return ""
     if verdict.label.side == "real":  # "For 2 people, in 32 of 150 frames" has said it of those
         del texts["REAL"], texts["PROBABLY_REAL"]
-    if verdict.question and verdict.question.spec.whole:  # everybody is in it
+    if verdict.question is Question.PICTURE:  # everybody is in it
         texts = {"NOT_APPLICABLE": texts["NOT_APPLICABLE"]}
     rest = [s for s in analysis.people if s.id != verdict.subject]
     out = left_out(analysis)
@@ -137,7 +138,8 @@ def _people(analysis: Analysis) -> str:
             many = ngettext("{number} more person", "{number} more people", len(alike))
             people = many.format(number=len(alike))
         if alike:
-            sentences.append(said.format(people=people))
+            answer = state(label, verdict.question)
+            sentences.append(said.format(people=people, answer=answer))
     if out:
         shown = [_scored(s) for s in out[:MANY_PEOPLE]]
         if (more := len(out) - MANY_PEOPLE) > 0:
@@ -203,15 +205,17 @@ def strongest(analysis: Analysis, subject: Subject) -> str:
     around = next(run for run in near if peak in run)
     # One moment alone under the threshold ends nothing, and one alone over it is none.
     shown = [run for run in _joined(near) if len(run) > 1 or peak in run]
-    stretches = [
-        stretch(looks[run[0]][0], looks[run[-1]][1])
-        for run in (shown if level == high else [around])
-    ]
-    if len(stretches) > MANY_STRETCHES:
-        between = stretch(looks[shown[0][0]][0], looks[shown[-1][-1]][1])
+    spans: list[tuple[float, float]] = []
+    for run in shown if level == high else [around]:
+        start, end = looks[run[0]][0], looks[run[-1]][1]
+        if spans and clock(spans[-1][1]) == clock(start):  # "00:00 to 00:01 and 00:01"
+            start = spans.pop()[0]
+        spans.append((start, end))
+    if len(spans) > MANY_STRETCHES:
+        between = stretch(spans[0][0], spans[-1][1])
         text = _("{number} stretches within {between}")
-        return text.format(number=len(stretches), between=between)
-    return listed(stretches)
+        return text.format(number=len(spans), between=between)
+    return listed([stretch(*span) for span in spans])
 
 
 def _joined(runs: Sequence[list[int]]) -> list[list[int]]:
@@ -319,11 +323,11 @@ def _whom(analysis: Analysis, subject: Subject) -> str:
     question = analysis.verdict.question
     if about := subject.modality.spec.about:
         return say(about)
-    if question is not None and question.spec.whole:
-        return say(question.spec.about)
     several = len(analysis.people) > 1
     who = placed(subject) if several else person(subject)
-    return _("the face of {person}").format(person=who)
+    if question is not Question.SYNTHESIS:
+        return _("the face of {person}").format(person=who)
+    return _("the head of {person}").format(person=who) if several else say(question.spec.about)
 
 
 def _without_sign(analysis: Analysis, top: Subject) -> str:

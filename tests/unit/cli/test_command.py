@@ -40,10 +40,11 @@ def test_without_a_sign_all_people_are_counted():
     assert summary(make_analysis(fake=False)).splitlines()[1] == "  For 2 people, in 32 frames."
 
 
-def test_one_person_has_no_side_and_nobody_leads_in_a_made_picture():
+def test_one_person_has_no_side_and_of_several_generated_heads_each_is_named():
     assert summary(make_analysis(people="B")).splitlines()[1].startswith("  The face of Person B, ")
     generated = summary(make_analysis(whole=3.0)).splitlines()
-    assert generated[1].startswith("  The head, ")
+    assert generated[1].startswith("  The head of Person A (left), ")
+    assert "Likely AI-generated too: Person B (right)." in "\n".join(generated)
 
 
 LINK = "https://www.example.com/watch?v=abc"

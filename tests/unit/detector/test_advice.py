@@ -44,6 +44,14 @@ def test_every_stretch_over_the_threshold_is_named(scores, said):
     assert lead.strongest(made, made.judged[0]) == said
 
 
+def test_stretches_that_read_as_one_time_are_one():
+    """Of a clip of two seconds, "00:00 to 00:01 and 00:01 to 00:02" was said."""
+    made = scored(*[0.9] * 5, *[0.1] * 2, *[0.9] * 2)
+    for frame in made.judged[0].frames:
+        frame.time /= 4
+    assert lead.strongest(made, made.judged[0]) == "00:00 to 00:02"
+
+
 def cut_short(analysis, id, frames_left):
     """Decide anew with a person who is seen in the first frames alone that have a score."""
 
@@ -85,8 +93,20 @@ def test_a_picture_made_by_a_machine_accuses_nobody_in_it():
     other = next(s for s in made.seen if s.id != made.verdict.subject)
     other.label = Label.FAKE  # by the picture's question, as everybody in it
     assert lead.others(made) == "No sign of manipulation found for Person\u00a0A (left)."
-    made.verdict.question = Question.SYNTHESIS
+    made.verdict.question = Question.PICTURE
     assert lead.others(made) == ""
+
+
+def test_of_several_people_a_generated_head_is_named():
+    """Of two, "The head" did not say whose."""
+    made = make_analysis(whole=3.0)
+    assert made.verdict.question is Question.SYNTHESIS
+    first = made.verdict.subject
+    (other,) = {s.id for s in made.seen} - {first}
+    assert lead.sentence(made).startswith(f"The head of Person\u00a0{first} (")
+    assert f"Person\u00a0{other} (" in lead.others(made)
+    alone = make_analysis(whole=3.0, people="B")
+    assert lead.sentence(alone).startswith("The head, ")
 
 
 FAKE, PROBABLY, OPEN, CLEAR = (
@@ -119,6 +139,9 @@ def test_a_video_with_a_voice_has_one_joint_answer(picture, sound, lips, code, s
         made.signals = [Signal(id="lips", title="", value="", reading=lips, how_to_read="")]
     text = joint.sentence(made).replace("\u00a0", " ")
     parts = "face 91 %, voice 84 %" + (f", lips {lips}" if lips else "")
+    head = made.model_copy(deep=True)
+    head.verdict.answers[Question.SYNTHESIS] = _answered(one, FAKE, 0.95)
+    assert "Together: head 95 %, voice" in joint.sentence(head).replace("\u00a0", " ")
     assert text.startswith(f"Together: {parts}. ") and said in text
     # The page draws the paragraphs, the PDF and Markdown the opening, a terminal the summary.
     carried = [*verdict.paragraphs(made), summary(made)]
