@@ -111,11 +111,11 @@ def label_of(probability: float, thresholds: Thresholds) -> Label:
     return Label.INCONCLUSIVE
 
 
-def odds_at(table: Sequence[OddsPoint], logit: float) -> EmpiricalOdds | None:
+def odds_at(table: Sequence[OddsPoint], logit: float, *, holds: float) -> EmpiricalOdds | None:
     """Return the odds of a score, between the points of the table; None where it says too little.
 
     Beyond its ends the table is level: further out there are no measurements. The interval holds
-    the score's own probability, whose interval it is.
+    the probability of the logit `holds`, the file's, whose interval it is.
     """
     if not table:
         return None
@@ -126,6 +126,6 @@ def odds_at(table: Sequence[OddsPoint], logit: float) -> EmpiricalOdds | None:
     }
     if odds["clips"] < FEWEST:
         return None
-    own = sigmoid(logit)
+    own = sigmoid(holds)
     odds |= {"low": min(odds["low"], own), "high": max(odds["high"], own)}
     return EmpiricalOdds.model_validate(odds | {"clips": int(odds["clips"])})

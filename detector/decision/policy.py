@@ -173,7 +173,7 @@ def _odds(analysis: Analysis, context: Context, total: float, people: int) -> Em
     if not measured or analysis.media.still:
         return None
     shift = context.ensemble.people_correction * math.log(people)
-    return odds_at(context.ensemble.odds, total - shift)
+    return odds_at(context.ensemble.odds, total - shift, holds=total)
 
 
 def _glimpsed(analysis: Analysis, subject: Subject, question: Question) -> bool:

@@ -43,8 +43,8 @@ def interval(ends: tuple[float, float] | None) -> str:
     """Return the interval of a likelihood: "62 to 91 %"; empty for None."""
     if ends is None:
         return ""
-    text = _("{low} to {high}")
-    return text.format(low=whole_percent(ends[0]), high=percent(ends[1]))
+    text, (low, high) = _("{low} to {high}"), ends
+    return text.format(low=likelihood(low, [high]), high=percent(high, [low]))
 
 
 def confidence(ends: tuple[float, float]) -> str:

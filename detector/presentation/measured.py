@@ -20,26 +20,31 @@ def of_these(limits: Thresholds) -> str:
     untouched, manipulated = limits.false_positives, limits.false_negatives
     if untouched is None or manipulated is None:
         return ""
-    files = untouched.files + manipulated.files
-    if not part_of(files, limits.data):
+    clips = untouched.files + manipulated.files
+    if not part_of(clips, limits.data):
         return ""
     return _(
         "Of these, {clips} {unit} ask this question and could be judged: {untouched} untouched, "
         "{manipulated} manipulated."
     ).format(
-        clips=files, unit=unit(limits), untouched=untouched.files, manipulated=manipulated.files
+        clips=clips, unit=unit(limits), untouched=untouched.files, manipulated=manipulated.files
     )
 
 
 def part_of(clips: int, data: str) -> bool:
     """Return whether so many clips are only some of those that `data` is of."""
-    return 0 < clips < _files(data)
+    return 0 < clips < files(data)
+
+
+def in_copies(calibration: Calibration) -> bool:
+    """Return whether a map and its figures count each clip in more forms than one."""
+    return 0 < files(calibration.data) < calibration.clips
 
 
 def fitted_on(calibration: Calibration) -> str:
     """Return on how many clips a map was fitted; where it counts each in more forms than one, what
     they were: "on 705 clips, as recorded and as MP3"."""
-    if 0 < _files(calibration.data) < calibration.clips:
+    if in_copies(calibration):
         data = say(calibration.data)
         return _("on {data}").format(data=data)
     text = ngettext("on {number} clip", "on {number} clips", calibration.clips)
@@ -51,7 +56,7 @@ def _params(data: str) -> Mapping[str, Any]:
     return spec.params if spec is not None else {}
 
 
-def _files(data: str) -> int:
+def files(data: str) -> int:
     """Return how many files figures were measured on; 0 where only words say it."""
     return int(_params(data).get("clips", 0))
 

@@ -2,7 +2,7 @@
 gets, and the verbal scale of forensic institutes."""
 
 from detector import questions
-from detector.messages.format import whole_percent
+from detector.messages.format import likelihood
 from detector.schema.verdict import Answer, EmpiricalOdds
 from detector.sentences import _, say
 
@@ -11,8 +11,9 @@ def of_tests(odds: EmpiricalOdds, question: str | None = None) -> str:
     """Return in a sentence what a score meant in our tests: the share of clips with such a score
     that were manipulated, with its 95 % interval."""
     text = say(questions.of(question).odds)
-    shares = {name: whole_percent(getattr(odds, name)) for name in ("share", "low", "high")}
-    return text.format(**shares)
+    return text.format(
+        low=likelihood(odds.low, [odds.high]), high=likelihood(odds.high, [odds.low])
+    )
 
 
 def in_ten(answer: Answer, question: str | None, base_rate: float) -> str:

@@ -16,6 +16,7 @@ from detector.presentation import (
     actions,
     comparison,
     lead,
+    measured,
     models,
     odds,
     pulls,
@@ -113,9 +114,10 @@ def paragraphs(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
 
 def in_ten(analysis: Analysis, base_rate: float = odds.EVEN) -> str:
     """Return the odds of the verdict in words; empty where another answer leads, or they were not
-    measured."""
+    measured, as on material unlike that of our tests."""
     answer = answer_of(analysis)
-    if answer is None or analysis.verdict.label is not answer.label:
+    unlike = any(c.code is CaveatCode.UNMEASURED_MATERIAL for c in analysis.verdict.caveats)
+    if answer is None or unlike or analysis.verdict.label is not answer.label:
         return ""
     said = odds.in_ten(answer, analysis.verdict.question, base_rate)
     return f"{capital(said)}." if said else ""
@@ -216,6 +218,8 @@ def judged_by(analysis: Analysis) -> str:
             parts.append(_("uncalibrated"))
         elif len(counted) == 1 and answer.auc is not None:
             auc = _("AUC {value} on sources left out")
+            if (fit := counted[0].calibration) is not None and measured.in_copies(fit):
+                auc = _("AUC {value} on sources left out, copies included")
             parts.append(auc.format(value=f"{answer.auc.value:.2f}"))
     return " · ".join(filter(None, parts))
 

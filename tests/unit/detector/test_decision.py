@@ -500,6 +500,15 @@ def test_odds_say_what_such_scores_meant(score, share):
     assert answer.support == "none"
 
 
+def test_the_interval_of_a_likelihood_holds_it_also_among_several_people():
+    """Whose score means as much as a lower one: of 26 % "7 to 22 %" was said."""
+    made = analysis([track(who, with_scores(*[0.75] * 5)) for who in "AB"])
+    made.ensembles[FACE].odds, made.ensembles[FACE].people_correction = TABLE, 1.5
+    answer = decide(made).verdict.answers[FACE]
+    low, high = answer.interval
+    assert answer.odds.share < 0.6 and low < answer.probability <= high
+
+
 def test_odds_are_level_beyond_what_was_measured_and_missing_where_few_clips_are():
     made = analysis([track("A", with_scores(*[sigmoid(6.0)] * 5))])
     made.ensembles[FACE].odds = TABLE

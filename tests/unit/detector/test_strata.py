@@ -5,13 +5,16 @@ import pytest
 
 from detector import messages, vision
 from detector.decision import decide
+from detector.presentation import verdict as presented
 from detector.schema.analysis import (
+    BandRate,
     CaveatCode,
     Label,
     OddsPoint,
     Question,
     ReasonCode,
     Side,
+    Tally,
     Thresholds,
 )
 from detector.vision.detection import Detection
@@ -85,7 +88,14 @@ def test_a_grainy_picture_is_usual_and_a_smooth_one_is_not(kind, label):
 
 @pytest.mark.parametrize("kind", LOSES)
 def test_what_hides_traces_takes_no_fake_back(kind):
-    assert decide(made(kind, 0.95)).verdict.label is Label.FAKE
+    out = decide(made(kind, 0.95))
+    assert out.verdict.label is Label.FAKE
+    wrong = Tally(count=1, files=100)
+    rate = BandRate(label=Label.FAKE, right=0.96, low=0.9, share=0.3, wrong=wrong)
+    out.verdict.answers[Question.MANIPULATION].thresholds.bands = [rate]
+    assert presented.in_ten(out) == "", "that is of files like those of our tests"
+    out.verdict.caveats = []
+    assert presented.in_ten(out).startswith("96 of 100 test files")
 
 
 def test_a_person_s_own_threshold_holds_on_their_own_material():
