@@ -68,17 +68,19 @@ def section(analysis: Analysis) -> Section:
         for row in asked
     ]
     blocks: list[Block] = [Grid(heads, table)]
-    put, rates = [row for row in asked if row.evaluated], list[tuple[str, str, str, str]]()
+    put, rates = [row for row in asked if row.evaluated], list[tuple[str, ...]]()
     if put:
         blocks.append(Text(_("How we know"), "subhead"))
     for row in put:
         assert row.asked is not None
         answer = analysis.verdict.answers[row.asked]
+        named = [row.question] * (len(put) > 1)
         said = [f"{capital(row.bands)}.", *statistics(row.asked, answer)]
         if row.leads:  # odds as they stand under the number
             said += interval_explained(row.asked, answer)
-        blocks.append(Text(" ".join([*[row.question] * (len(put) > 1), *said])))
-        rates += error_rates(row.asked, answer)
+        blocks.append(Text(" ".join([*named, *said])))
+        for error, *figures in error_rates(row.asked, answer):
+            rates.append((" ".join([*named, error]), *figures))
     if rates:
         columns = _("Error"), _("In our tests"), _("Rate"), _("95 % interval")
         blocks.append(Grid(columns, rates))

@@ -23,7 +23,7 @@ def section(analysis: Analysis) -> Section:
 def table(analysis: Analysis) -> Grid:
     """Return what each model says and how much it counts."""
     heads = (
-        _("Model"), _("Made for"), _("Score"), _("Says"), _("Scored"), _("Time"), _("Weight"),
+        _("Model"), _("Looks for"), _("Score"), _("Says"), _("Scored"), _("Time"), _("Weight"),
         _("Calibrated"),
     )  # fmt: skip
     return Grid(heads, [cells(analysis, model) for model in analysis.models])
@@ -42,7 +42,7 @@ def cells(analysis: Analysis, model: ModelResult) -> tuple[str | Cell, ...]:
     of_them = _("that ask its question") if _partly(model.calibration) else ""
     return (
         Cell(name, "" if name == model.title else model.title),
-        say(model.task),
+        say(model.question.spec.looks_for) if model.question else say(model.task),
         "–" if model.probability is None else score(model.probability),
         says,
         looks(model.scored, kind) if model.scored else "–",

@@ -24,12 +24,12 @@ def section(analysis: Analysis) -> Section:
             name = states.subject_name(subject.modality.value, subject.id)
             blocks.append(replace(over_time(analysis, subject), title=f"{name}{asked}"))
     text = _(
-        "Bold: all counted models together. Thin: each model of the question. The band is "
-        "inconclusive; a gap in a line is a gap in the clip."
+        "Bold: all counted models together. Thin: each model of the question. The band: "
+        "can’t tell; a gap in a line is a gap in the clip."
     )
     if of_sound:
         text = _(
-            "A line is one window: all counted models together. The band is inconclusive; where "
+            "A line is one window: all counted models together. The band: can’t tell; where "
             "there is no line, nothing was scored."
         )
     return Section("people", title, (*blocks, Text(text, "note")))

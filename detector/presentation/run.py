@@ -54,7 +54,8 @@ def looked(analysis: Analysis) -> tuple[Row, ...]:
             Row(_("Smallest face"), _("{width}\u00a0px wide").format(width=settings.min_face)),
             Row(_("Face detector"), MEASURED[settings.faces].title),
         ]
-    count_of = sum(len(subject.spans) for subject in analysis.subjects)
+    voices = [subject for subject in analysis.subjects if subject.modality.of_sound]
+    count_of = sum(len(voice.spans) for voice in voices)
     windows = ngettext("{number} window of speech", "{number} windows of speech", count_of)
     windows = windows.format(number=count_of)
     if heard := analysis.media.audio and analysis.media.audio.speech:

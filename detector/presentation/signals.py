@@ -12,7 +12,7 @@ READINGS = {
     "unusual": (Label.FAKE, _("Unusual")),
     "unclear": (Label.INCONCLUSIVE, _("Unclear")),
     "usual": (Label.REAL, _("Usual")),
-    "absent": (Label.NOT_APPLICABLE, _("Absent")),
+    "absent": (Label.NOT_APPLICABLE, _("Not measured")),
 }
 """What a measurement is beside those of untouched files: whose color it has, and its word."""
 
@@ -23,7 +23,7 @@ def section(analysis: Analysis) -> Section:
     if measured := [signal for signal in shown(analysis) if signal.reading != "absent"]:
         blocks.append(table(measured))
     if missing := absent(analysis):
-        blocks += [Text(_("Absent or not measured:"), "note"), *items(missing)]
+        blocks += [Text(_("Not measured:"), "note"), *items(missing)]
     return Section("signals", _("Signals"), tuple(blocks))
 
 

@@ -146,7 +146,7 @@ def test_a_choice_is_answered_at_once(clip, drawn):
 def test_the_signals_are_a_table_with_icon_and_word(clip):
     at = show(clip)
     assert re.search("Identity over time, B</th>.*?um-ink fake.*?Unusual<", html(at))
-    assert re.search("Blinking, B</th>.*?um-ink na.*?Absent", html(at))
+    assert re.search("Blinking, B</th>.*?um-ink na.*?Not measured", html(at))
     assert "Signals inform and never vote." in texts(at)
 
 
