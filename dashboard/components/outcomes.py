@@ -32,6 +32,6 @@ def draw(records: Sequence[Record]) -> None:
     typography.caption(
         _(
             "Confirmed files are those that somebody looked into, not a sample of all. Left open: "
-            "inconclusive, or not judged."
+            "can’t tell, or not judged."
         )
     )

@@ -163,7 +163,7 @@ def differences(compared: Iterable[ModelLine]) -> list[Difference]:
     neither is and their scores lie far apart."""
     texts = {
         Label.REAL: _("{other} finds no sign where {model} says {reading}"),
-        Label.INCONCLUSIVE: _("{other} stays inconclusive where {model} says {reading}"),
+        Label.INCONCLUSIVE: _("{other} can’t tell where {model} says {reading}"),
     }
     found: list[tuple[int, int, Difference]] = []
 
@@ -174,10 +174,11 @@ def differences(compared: Iterable[ModelLine]) -> list[Difference]:
         if a.question is not b.question:
             continue
         times, names = a.lane.times, {"model": a.name, "other": b.name}
-        reading = states.zone(Label.FAKE, a.question)
         for rank, (other, text) in enumerate(texts.items()):
             read = zip(a.readings, b.readings, strict=True)
             for run in _runs(i for i, pair in enumerate(read) if pair == (Label.FAKE, other)):
+                highest = max(a.lane.score[i] or 0.0 for i in run)
+                reading = states.zone(series.label_at(highest, a.limits), a.question)
                 add(rank, times, run, text.format(reading=reading, **names))
         for run in _runs(_far(a, b)):
             scores = (np.mean([line.lane.score[i] for i in run]) for line in (a, b))

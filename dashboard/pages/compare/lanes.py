@@ -25,7 +25,7 @@ from dashboard.theme import Palette
 from detector import explain, media, vision
 from detector.errors import UnmaskError
 from detector.models import registry
-from detector.presentation import agreement, series
+from detector.presentation import agreement, measured, series
 from detector.presentation import models as presented
 from detector.presentation.agreement import ModelLine
 from detector.presentation.series import Lane
@@ -42,7 +42,7 @@ def draw(selection: Selection, lines: Sequence[ModelLine], palette: Palette) -> 
     """Draw what each model says of the clip, and their curves on one axis."""
     first = lines[0]
     with st.container(border=True, key="card-lanes"):
-        how = _("one time axis · shaded: inconclusive · thin: not counted")
+        how = _("one time axis · shaded: can’t tell · thin: not counted")
         cards.head(_("Scores side by side"), typography.small(how))
         grid = st.grid(len(lines), min_column_width=COLUMN, gap="small")
         for line, (_symbol, mark) in zip(lines, models.MARKS, strict=False):
@@ -83,14 +83,15 @@ def _follow(event: object) -> None:
 def _name(model: ModelResult, mark: str) -> Markup:
     spec = next((s for s in registry.list_models() if s.id == model.id), None)
     crop = f" · {spec.crop.size} px" if spec and model.kind != "audio" else ""
-    clips = model.calibration.clips if model.calibration else 0
-    if not clips:
-        point = model.operating_point is not None
-        calibrated = _("operating point, not calibrated here") if point else _("uncalibrated")
-    else:
+    if model.calibration is not None:
+        clips = model.calibration.clips
+        clips = min(clips, measured.files(model.calibration.data) or clips)
         calibrated = ngettext(
             "calibrated on {number} clip", "calibrated on {number} clips", clips
         ).format(number=f"{clips:,}")
+    else:
+        point = model.operating_point is not None
+        calibrated = _("operating point, not calibrated here") if point else _("uncalibrated")
     lines = [f"{say(labels.MODEL_KINDS[model.kind])}{crop}", calibrated]
     if not model.counted:
         lines.append(_("not counted"))

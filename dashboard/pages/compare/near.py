@@ -167,7 +167,7 @@ def _found(kept: KeptComparison, first: Job, second: Job) -> None:
         data = None
         with left, st.container(border=True, key="card-near-viewer"):
             person = _person(comparison)
-            with st.spinner(_("Laying the moments on each other")):
+            with st.spinner(_("Matching the moments of both files")):
                 pictures = _readable(kept, copy.path, original.path)
             if pictures is None:
                 draw_clips(first, second, titles)

@@ -359,7 +359,7 @@ def _score(selection: Selection, added: str) -> Job | None:
 
 def _unscored(selection: Selection) -> None:
     """Name the models that were chosen and gave no score."""
-    scored = {m.id for m in state.able(selection.analysis, selection.track)}
+    scored = {m.id for m in state.able(selection.analysis)}
     missing = [id for id in state.asked() if id not in scored]
     specs = [spec for spec in registry.list_models() if spec.id in missing]
     if specs:
@@ -439,7 +439,7 @@ def _sliders(selection: Selection) -> CustomEnsemble | None:
             max(1, len(titles)),
             min(start.min_models, len(titles)) if start else 1,
             key=f"builder-least-{preset}",
-            help=_("With fewer models that gave a score, the answer is inconclusive."),
+            help=_("With fewer models that gave a score, there is no answer."),
         )
     if not weights:
         return None

@@ -1,5 +1,7 @@
 """How far models agree: pairs of them, where they part, and one model on two files."""
 
+from dataclasses import replace
+
 import pytest
 
 from detector.presentation import agreement, series
@@ -50,7 +52,11 @@ def test_differences_name_stretches_longest_first():
     found = agreement.differences(lines)
     assert [(d.start, d.end) for d in found] == [(0.0, 1.0), (4.0, 5.0)]
     assert found[0].text == "B finds no sign where A says likely manipulated"
-    assert "inconclusive" in found[1].text
+    assert found[1].text == "B can’t tell where A says likely manipulated"
+    limits = Thresholds(low=0.1, probably_low=0.3, probably_high=0.7, high=0.9)
+    weak = line("A", [0.75] * 2), line("B", [0.5] * 2)
+    (found,) = agreement.differences([replace(one, limits=limits) for one in weak])
+    assert found.text.endswith("says probably manipulated"), "as the model’s chip beside it"
 
 
 def test_models_of_different_questions_neither_agree_nor_differ():
