@@ -284,8 +284,9 @@ def heatmap(
 
 
 def _located(what: str, values: np.ndarray, place: np.ndarray | None, box: Box) -> str:
-    """Return a caption that says where most of the heat lies outside the face."""
-    share = share_in(values, place, box)
+    """Return a caption that says where most of the heat that is seen as such, of half the highest
+    and more, lies outside the face."""
+    share = share_in(np.where(2 * values >= values.max(), values, 0.0), place, box)
     if share is None or share >= 0.5:
         return what
     return _("{what}; mostly outside the face").format(what=what)

@@ -602,3 +602,6 @@ def test_a_caption_says_that_most_of_the_heat_lies_outside_the_face():
     assert explain._located(what, left, place, face) == what
     said = explain._located(what, right, place, face)
     assert said == "what raised the score of M; mostly outside the face"
+    spot = 0.4 * right  # the glow around a spot on the face is not what one sees
+    spot[3, 3] = 1
+    assert explain._located(what, spot, place, face) == what
