@@ -50,10 +50,10 @@ class StateWords:
 
 _LOOKS: dict[Label, tuple[str, BadgeColor, Slug]] = {
     Label.FAKE: ("warning", "red", "fake"),
-    Label.PROBABLY_FAKE: ("error", "orange", "pfake"),
+    Label.PROBABLY_FAKE: ("error", "red", "pfake"),
     Label.PROBABLY_REAL: ("check", "green", "preal"),
     Label.REAL: ("check_circle", "green", "real"),
-    Label.INCONCLUSIVE: ("help", "gray", "inc"),
+    Label.INCONCLUSIVE: ("help", "orange", "inc"),
     Label.NOT_APPLICABLE: ("do_not_disturb_on", "gray", "na"),
 }
 """Icon, color and slug. Words and glyphs are those of `detector.messages`, for all places."""

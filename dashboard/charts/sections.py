@@ -12,6 +12,8 @@ HEIGHT, ROW, TOP = 180, 30, 26
 """px of a chart over time, of a row of dots, and above the rows."""
 PX_PER_MM = 3.6
 """of the width of a line"""
+TEXT = 14
+"""px: height of a text at an axis"""
 
 
 def figure(chart: BarChart | CurveChart, palette: Palette) -> go.Figure:
@@ -25,7 +27,7 @@ def _curves(chart: CurveChart, palette: Palette) -> go.Figure:
         x, y = zip(*outline, strict=True)
         traces.insert(0, area(x, y, palette.band))
     times, texts = time_ticks(chart.end)
-    values = dict(reversed(chart.ticks))
+    values = dict(sorted(series.ticks(chart, TEXT / (HEIGHT - 36))))
     return go.Figure(
         traces,
         layout(

@@ -267,6 +267,17 @@ def chart(
     return CurveChart(tuple(lines), end, 0.0, 1.0, ticks, band, thresholds.unsuspicious, said=said)
 
 
+def ticks(chart: CurveChart, room: float) -> list[tuple[float, str]]:
+    """Return the ticks of a chart whose texts, each `room` of the axis high, do not touch: of two
+    the first."""
+    clear: list[tuple[float, str]] = []
+    for value, text in chart.ticks:
+        apart = room * (chart.high - chart.low)
+        if all(abs(value - other) >= apart for other, _text in clear):
+            clear.append((value, text))
+    return clear
+
+
 def peaks(lane: Lane) -> list[float]:
     """Return the moments whose score is higher than at the two scored moments on either side, s."""
     values = [value for _time, value in lane.scored]

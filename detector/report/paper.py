@@ -423,15 +423,12 @@ class Paper(FPDF):
         self.set_fill_color(*BAND)
         for outline in series.shaded(chart):
             self.polygon(list(map(at, outline)), style="F")
-        taken: list[float] = []
         self.ink(SMALL, MUTED)
-        for value, text in chart.ticks:
-            up = at((0.0, value))[1]
+        for value, _text in chart.ticks:
             self.stroke(LINE, 0.2)
-            self.line(x, up, x + width, up)
-            if all(abs(up - other) >= LABEL for other in taken):
-                self.label(MARGIN, up, AXIS - 1.5, text, "R")
-                taken.append(up)
+            self.line(x, at((0.0, value))[1], x + width, at((0.0, value))[1])
+        for value, text in series.ticks(chart, LABEL / LANE):
+            self.label(MARGIN, at((0.0, value))[1], AXIS - 1.5, text, "R")
         for line in chart.lines:
             self._curve(line, at)
         self.ink(SMALL, MUTED)

@@ -163,7 +163,7 @@ def _plot(
 ) -> dict[str, Any]:
     """Return the chart of differences."""
     chart = pair.over_time(comparison, moments, person)
-    lane = layers.lane(layers.curves(chart, HEIGHT), layers.ticks(chart))
+    lane = layers.lane(layers.curves(chart, HEIGHT), layers.ticks(chart, HEIGHT))
     html = layers.plot(_("Moment"), length, [lane], moments=len(moments), cls="ticked")
     return {"html": str(html), "says": list(map(pair.moment_said, moments))}
 

@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from dashboard import labels
-from dashboard.charts.sections import PX_PER_MM
+from dashboard.charts.sections import PX_PER_MM, TEXT
 from dashboard.components.markup import Text, join, tag
 from detector.messages.format import time_ticks
 from detector.presentation import CurveChart, series
@@ -102,13 +102,12 @@ def curves(
     return marks(drawn, height, chart.end, chart.said)
 
 
-def ticks(chart: CurveChart) -> Markup:
-    """Return the values at a chart's ticks, before the lane."""
-    up = ((value - chart.low) / (chart.high - chart.low) for value, _text in chart.ticks)
-    texts = (text for _value, text in chart.ticks)
+def ticks(chart: CurveChart, height: int) -> Markup:
+    """Return the values at a chart's ticks, before a lane so many px high."""
+    span = chart.high - chart.low
     return join(
-        tag("span", text, cls="tick", style=f"top: {100 * (1 - share):.1f}%")
-        for share, text in zip(up, texts, strict=True)
+        tag("span", text, cls="tick", style=f"top: {100 * (chart.high - value) / span:.1f}%")
+        for value, text in series.ticks(chart, TEXT / height)
     )
 
 

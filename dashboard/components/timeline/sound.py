@@ -59,9 +59,7 @@ def view_data(
             note=_("speech marked"),
         ),
         _frequencies(end, picture, None if mfcc else rests, mfcc=mfcc),
-        layers.lane(
-            _scores(analysis, voice, end), name=_("Score"), note=_("voice models, by window")
-        ),
+        layers.lane(*_scores(analysis, voice, end), name=_("Score"), note=_("by window")),
     )
     body = {
         "id": f"sound-{analysis.id}",
@@ -103,17 +101,19 @@ def _wave(peaks: np.ndarray, end: float) -> list[list[Point]]:
     ]
 
 
-def _scores(analysis: Analysis, voice: Subject | None, end: float) -> Markup:
-    """Return the score by windows; where there is none all of it is shaded."""
+def _scores(analysis: Analysis, voice: Subject | None, end: float) -> list[Markup]:
+    """Return the score by windows and its limits; where there is none all of it is shaded."""
     likelihood = _("none")
     if voice and voice.probability is not None:
         likelihood = labels.percent(voice.probability)
     said = _("Score over time. Combined likelihood: {likelihood}.").format(likelihood=likelihood)
     if voice is None or not any(span.score is not None for span in voice.spans):
-        return layers.curves(CurveChart((), end, 0.0, 1.0, (), said=said), SCORE, [(0.0, end)])
+        chart = CurveChart((), end, 0.0, 1.0, (), said=said)
+        return [layers.curves(chart, SCORE, [(0.0, end)])]
     chart = replace(people.over_time(analysis, voice), end=end, said=said)
     gaps = series.lane(analysis, voice).gaps
-    return layers.curves(chart, SCORE, [(gap.start, gap.end) for gap in gaps])
+    shaded = [(gap.start, gap.end) for gap in gaps]
+    return [layers.curves(chart, SCORE, shaded), layers.ticks(chart, SCORE)]
 
 
 def rests_on(shares: np.ndarray, start: float, end: float, alt: str) -> dict[str, Any]:

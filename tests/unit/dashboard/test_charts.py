@@ -259,3 +259,11 @@ def test_whole_modules_are_seen():
     assert basevalidators.get_module("numpy", should_load=False) is np
     assert basevalidators.get_module("json").dumps([1]) == "[1]"
     assert basevalidators.get_module("no_such_module", should_load=False) is None
+
+
+def test_texts_at_an_axis_do_not_touch():
+    limits = Thresholds(low=0.02, probably_low=0.19, probably_high=0.76, high=0.94)
+    chart = series.chart([], 4.0, limits)
+    assert [text for _value, text in series.ticks(chart, 0.15)] == ["2", "19", "76", "94"]
+    assert [text for _value, text in series.ticks(chart, 0.2)] == ["2", "76", "100"]
+    assert len(series.ticks(chart, 0.01)) == len(chart.ticks) == 6

@@ -9,7 +9,7 @@ from typing import get_args
 
 import pytest
 
-from dashboard import theme
+from dashboard import labels, theme
 from dashboard.components import style
 from dashboard.theme import DARK, LIGHT, StateColor
 from tests.support.style_sheet import Where, rules
@@ -48,6 +48,12 @@ def test_configuration_and_tokens_agree(name):
         assert config[f"{word}Color"] == state.fill
         assert config[f"{word}TextColor"] == state.ink
         assert config[f"{word}BackgroundColor"] == state.tint
+
+
+def test_a_chip_in_a_table_has_the_color_of_its_state():
+    """Gray was said of "can’t tell", and its amber of "probably"."""
+    colors = [labels.state(label).color for label in labels.ORDER]
+    assert colors == ["red", "red", "orange", "green", "green", "gray"]
 
 
 @pytest.mark.parametrize("palette", THEMES.values(), ids=THEMES)
