@@ -62,7 +62,7 @@ class SecureHeaders:
             ),
             "Permissions-Policy": (
                 "camera=(self), microphone=(self), fullscreen=(self), geolocation=(), payment=(), "
-                "usb=(), serial=(), bluetooth=(), hid=(), midi=(), display-capture=(self)"
+                "usb=(), serial=(), hid=(), midi=(), display-capture=(self)"
             ),
         }
         if not frames():

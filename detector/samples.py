@@ -134,14 +134,14 @@ def gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
         return sample, *drawn
 
     return [
-        made("portrait.mp4", "Untouched clip", f"{camera} The face is as it was photographed.",
-             _NAVY, (scene.portrait, 3.0)),
         made("manipulated.mp4", "Manipulated clip", f"{camera} {since}, {altered}", _NASA,
              (scene.manipulated, 3.6), altered=True),
         made("two-people.mp4", "Two people, one manipulated",
              "Made here from two public-domain portraits: left untouched, right mirrored. "
              f"{since}, the right face is blended with an altered copy of itself.",
              f"{_NAVY}; {_NASA}", (scene.call, 3.0), altered=True),
+        made("portrait.mp4", "Untouched clip", f"{camera} The face is as it was photographed.",
+             _NAVY, (scene.portrait, 3.0)),
         made("picture.jpg", "Manipulated picture",
              f"Made here from a public-domain portrait: {altered}", _NASA, (scene.picture, 3.6),
              altered=True),

@@ -103,7 +103,7 @@ def _stronger() -> None:
     model = upsell_banner.standing()
     if model is None:
         return
-    text = _("The bundled models are small. {model} is stronger, as published.")
+    text = _("For better results add {model}, the strongest published open model.")
     if (ended := upsell_banner.latest(model)) and ended.error:
         text += " " + _("Its last download ended: {why}").format(why=say(ended.error))
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="stronger"):

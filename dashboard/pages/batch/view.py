@@ -80,7 +80,7 @@ def _state(batch: Batch, rows: Sequence[BatchRow]) -> BatchState:
 
 
 def _title(batch: Batch | None, now: BatchState | None) -> None:
-    facts = [_("many files at once; leave the page whenever you like")]
+    facts = [_("Many files at once; leave the page whenever you like")]
     if batch is not None:
         facts = [f"“{batch.name}”"] if batch.name else []
         facts.append(labels.count(len(batch.items), "file", "files"))

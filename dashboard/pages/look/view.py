@@ -18,7 +18,7 @@ import streamlit as st
 from dashboard import labels, session, url_state
 from dashboard.components import controls, page_header, typography
 from dashboard.components.chips import chip
-from dashboard.components.markup import Text, show
+from dashboard.components.markup import Text, join, show
 from dashboard.components.tables import TableColumn, table
 from detector.errors import InputError
 from detector.messages import states
@@ -98,9 +98,9 @@ def draw() -> None:
 def _offer(samples: list[Sample]) -> None:
     typography.paragraph(
         _(
-            "Samples, one after the other: is the face or voice as it was recorded, or was it "
-            "altered or generated? After each guess you see how it was made and what the models "
-            "say."
+            "Samples, one after the other: is the picture, clip or voice as it was recorded, or "
+            "was it altered or generated? After each guess you see how it was made and what the "
+            "models say."
         )
     )
 
@@ -184,7 +184,8 @@ def _said(job: Job) -> Text:
         return typography.small_print(_("The models gave no answer."))
     verdict = job.analysis.verdict
     state = labels.state(verdict.label, verdict.question)
-    return chip(states.headline(verdict.label, verdict.question), state.slug, state.icon)
+    said = chip(states.headline(verdict.label, verdict.question), state.slug, state.icon)
+    return join([typography.small_print(_("The models say:")), said])
 
 
 def _names() -> dict[Side, str]:

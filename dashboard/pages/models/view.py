@@ -143,8 +143,8 @@ def _offer() -> None:
     with st.container(border=True, key="card-offer"):
         text = rich(
             _(
-                "<b>The bundled models are small.</b> {model} is the strongest open one as "
-                "published: {why} License: {license}."
+                "<b>The bundled models are small.</b> {model} is the strongest published open "
+                "model. {why} License: {license}."
             ),
             model=upsell_banner.named(wanted),
             why=wanted.recommended,

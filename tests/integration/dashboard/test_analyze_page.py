@@ -143,7 +143,7 @@ def test_the_first_screen_has_one_place_for_files_and_eight_samples(jobs, analyz
     for title in ("Generated picture", "Genuine photo", "Cloned voice", "Genuine voice"):
         assert title in text
     assert text.count("Too little to judge, or too poor.") == 1
-    assert text.count("stronger, as published") == 1, "the better model is offered once"
+    assert text.count("strongest published open model") == 1, "the better model is offered once"
     monkeypatch.setenv("UNMASK_LINKS", "1")
     (field,) = page().text_input
     assert field.label == "Or the address of a video or picture"

@@ -80,7 +80,7 @@ def test_a_failed_download_leaves_the_offer_with_the_reason(monkeypatch):
         assert offered.recommended in card and "The server answered 404." in card
         assert at.button(key="offer").label == "Try again"
         first = texts(page())
-        assert f"{offered.spec.title}" in first and "is stronger, as published." in first
+        assert f"{offered.spec.title}" in first and "the strongest published open model." in first
         assert "Its last download ended: The server answered 404." in first
     finally:
         downloads.dismiss(offered.spec.id, LOCAL)
