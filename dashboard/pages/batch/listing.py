@@ -30,7 +30,6 @@ NAME_LENGTH = 48
 _RUNS = record_cells.RUNS | {
     State.QUEUED: ("schedule", _("Next")),
     State.INTERRUPTED: ("schedule", _("Waiting")),
-    State.FAILED: ("error", _("Not read")),
 }
 """Icon and word of a row without a verdict."""
 ORDERS = {"likelihood": _("Most suspicious first"), "came": _("As they came"), "name": _("By name")}

@@ -255,7 +255,7 @@ def test_what_has_no_result_says_where_it_stands(jobs):
     fault = ErrorReport(problem=problem, ours=False, reference="AAAA-BBBB", when=NOW, details="")
     keep(jobs, "broken.mp4", None, 2, state=State.FAILED, fault=fault)
     at = page()
-    assert [v[0] for v in at.dataframe[0].value["verdict"]] == ["– Interrupted", "– Failed"]
+    assert [v[0] for v in at.dataframe[0].value["verdict"]] == ["– Interrupted", "– Not read"]
     at = mark(at, [], [(1, "file")])
     assert "The video stops after 3 s." in html(at)
     assert not [b for b in at.button if b.label == "Share"]
