@@ -37,7 +37,7 @@ _loading = threading.RLock()  # what is loaded may be ready as well
 
 
 def _keep(model: Model) -> None:
-    """Keep a whole model, and no other, until nobody has asked for it for `IDLE` seconds."""
+    """Keep a whole model, and no other, until no caller has asked for it for `IDLE` seconds."""
     _latest[:] = [model]
     for timer in _timer:
         timer.cancel()
