@@ -1,7 +1,7 @@
 """Decide from measurements: is it the same recording, what differs, and where.
 
 Two logistic regressions decide: whether both are the same recording, and whether a face differs at
-a moment. `lab.bench.comparison --fit` fits them with whole footage left out, into `decision.json`.
+a moment. `lab.bench.comparison fit` fits them with whole footage left out, into `decision.json`.
 """
 
 import json

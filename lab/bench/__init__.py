@@ -1,7 +1,51 @@
 """Measurements of speed and of what is reached, run by hand in a checkout."""
 
+import json
 import os
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from detector.errors import UnmaskError
 
 # Servers and commands that are started may keep what Python compiles, as those of `make` do: where
 # a machine is set to keep nothing, each start would compile all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+Row = dict[str, Any]
+
+
+def command(*actions: Callable[..., object]) -> None:
+    """Run the module that Python was started with: an action's parameters are its options, the
+    module's docstring is the help."""
+    # Each paragraph as it is written: the examples are lines of their own.
+    text = (sys.modules["__main__"].__doc__ or "").strip().replace("\n\n", "\n\n\b\n")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, help=f"\b\n{text}")
+    for action in actions:
+        app.command(help=f"\b\n{text}" if len(actions) == 1 else None)(action)
+    app()
+
+
+def read_rows(*files: Path) -> dict[str, Row]:
+    """Return the measurements of JSON lines by name, the first field of each."""
+    lines = [line for file in files if file.exists() for line in file.read_text().splitlines()]
+    return {next(iter(row.values())): row for row in map(json.loads, lines)}
+
+
+def resume(file: Path, field: str, work: Iterable[tuple[str, Callable[[], Row]]]) -> dict[str, Row]:
+    """Measure what a file of JSON lines lacks and append it; return all rows by name. `work` are
+    names and what measures each; where that raises an `UnmaskError`, the row is its `error`."""
+    rows = read_rows(file)
+    with file.open("a") as out:
+        for name, measure in work:
+            if name not in rows:
+                try:
+                    row = measure()
+                except UnmaskError as error:
+                    row = {"error": error.message}
+                rows[name] = {field: name, **row}
+                print(json.dumps(rows[name]), file=out, flush=True)
+    return rows

@@ -5,7 +5,6 @@
 Loop and batch take turns on different files of one clip. On a busy machine compare processor times.
 """
 
-import argparse
 import os
 import shutil
 import tempfile
@@ -18,11 +17,12 @@ from detector.batch import BatchOptions, BatchRun, read_source
 from detector.models import registry
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Settings
+from lab.bench import command
 from tests.support.clips import face_clip
 
 
 def different(source: Path, folder: Path, begin: int, count: int) -> list[Path]:
-    """Copies of a clip that differ by a number in a box that no reader minds."""
+    """Write copies of a clip that differ by a number in a box that no reader minds."""
     folder.mkdir(parents=True)
     whole, paths = source.read_bytes(), []
     for n in range(begin, begin + count):
@@ -39,29 +39,24 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--clips", type=int, default=60)
-    parser.add_argument("--seconds", type=float, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--frames", type=int, default=32)
-    parser.add_argument("--parallel", type=int, default=0)
-    args = parser.parse_args()
+def main(
+    clips: int = 60, seconds: float = 2.0, rounds: int = 3, frames: int = 32, parallel: int = 0
+) -> None:
     cores = len(os.sched_getaffinity(0))
-    settings = Settings(frames=args.frames)
-    clip = face_clip(args.seconds, 640, 360, 25)
+    settings = Settings(frames=frames)
+    clip = face_clip(seconds, 640, 360, 25)
     loop = Analyzer(device="cpu")
     loop.warm_up()
     loop.analyze(clip, settings)
-    each = max(1, args.clips // args.rounds // 2)
+    each = max(1, clips // rounds // 2)
     loops, batches = [], []
     folder = Path(tempfile.mkdtemp(prefix="unmask-batch-"))
     try:
-        options = BatchOptions(settings=settings, parallel=args.parallel, device="cpu")
+        options = BatchOptions(settings=settings, parallel=parallel, device="cpu")
         with BatchRun(folder / "out", options) as batch:
             assert isinstance(batch.analyzer, Analyzer)
             batch.analyzer.warm_up()
-            for n in range(args.rounds):
+            for n in range(rounds):
                 first = different(clip, folder / f"loop{n}", 2 * n * each, each)
                 different(clip, folder / f"batch{n}", (2 * n + 1) * each, each)
                 entries = read_source(folder / f"batch{n}").entries
@@ -70,7 +65,7 @@ def main() -> None:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     print(
-        f"{2 * each * args.rounds} clips of {args.seconds:g} s, 640x360, {args.frames} frames, "
+        f"{2 * each * rounds} clips of {seconds:g} s, 640x360, {frames} frames, "
         f"{len(registry.choose(None))} models, {cores} cores, load {os.getloadavg()[0]:.1f}"
     )
     for name, runs in (("loop", loops), ("batch", batches)):
@@ -84,4 +79,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

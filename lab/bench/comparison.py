@@ -1,14 +1,14 @@
 """How often a comparison is right, on copies of real clips whose truth is known.
 
-    python -m lab.bench.comparison DATA --out results.jsonl [--most N] [--draw N]
-    python -m lab.bench.comparison --table results.jsonl
-    python -m lab.bench.comparison --fit results.jsonl
+    python -m lab.bench.comparison run DATA --out results.jsonl [--most N] [--draw N]
+    python -m lab.bench.comparison report results.jsonl
+    python -m lab.bench.comparison fit results.jsonl
 
 `DATA` holds `train.csv` (file, label, group, method, note) with originals and fakes of the same
 footage. Each comparison is one line of the results, with the inputs of the regressions; a run that
 was interrupted goes on where it was. Another draw takes other clips and other copies.
 
-`--fit` writes the regressions of `decision.json`, with scores of trials whose footage was left out
+`fit` writes the regressions of `decision.json`, with scores of trials whose footage was left out
 (`GroupKFold` by the original's group): a threshold lies above every left-out trial in which it
 would accuse wrongly.
 
@@ -16,7 +16,6 @@ A head that was generated as a whole is right as anything that says it was chang
 as the original does; "not the same footage" is no answer then, and "not comparable" is none of any.
 """
 
-import argparse
 import hashlib
 import json
 import tempfile
@@ -24,7 +23,8 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
+from functools import partial
+from itertools import islice, zip_longest
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -40,8 +40,9 @@ from detector.comparison.decide import PERSISTS, face_features
 from detector.comparison.engine import compare_footage
 from detector.comparison.movement import with_movement
 from detector.decision.numbers import wilson
-from detector.errors import UnmaskError
-from tests.support.copies import CopyOptions, Row, clips_of, fakes_of, write_copy
+from lab.bench import Row, command, read_rows, resume
+from lab.evaluation.tables import markdown
+from tests.support.copies import CopyOptions, clips_of, fakes_of, write_copy
 
 FRAMES, TAKE = 90, 20
 """frames of a clip that are copied, and of a stretch of one take"""
@@ -86,8 +87,8 @@ class Trial:
     what: str
     way: str
     truth: str
-    row: Row
-    second: Row | None = None
+    row: dict[str, str]
+    second: dict[str, str] | None = None
 
     @property
     def group(self) -> str:
@@ -125,16 +126,18 @@ class Runner:
         self._data, self._folder = data, folder
         self._detector = vision.load_detector()
 
-    def run(self, trial: Trial) -> dict[str, Any] | None:
-        """Return what a trial gave; None where it can't be made of this clip."""
+    def measure(self, trial: Trial) -> Row:
+        """Return what a trial gave; `skipped` where it can't be made of this clip."""
+        fields = ("kind", "what", "way", "truth", "group")
+        about = {name: getattr(trial, name) for name in fields}
         pair = self._pair(trial)
         if pair is None:
-            return None
+            return {**about, "skipped": True}
         clock = time.perf_counter()
         copy, original = (FootageReader(path, media.probe(path), [], Event()) for path in pair)
         result, evidence = compare_footage(copy, original, self._detector, lambda share: None)
         result = with_movement(result, copy, original)
-        found: dict[str, Any] = {
+        found: Row = about | {
             "finding": str(result.finding), "reason": result.reason,
             "seconds": round(time.perf_counter() - clock, 2),
         }  # fmt: skip
@@ -271,18 +274,15 @@ def caption(rgb: np.ndarray) -> np.ndarray:
     return copy
 
 
-def table(lines: list[dict[str, Any]]) -> str:
+def table(lines: list[Row]) -> str:
     """Return the share of right findings by kind and manipulation, as Markdown."""
-    counted: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    counted: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for line in lines:
         if "finding" in line:
             what = line["truth"] if line["kind"] == "matched" else line["what"]
             for key in ((line["kind"], what), (line["kind"], "all")):
                 counted[key].append(line)
-    out = [
-        "| kind | what | right | of answers | tries | 95 % | else |",
-        "|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for (kind, what), members in sorted(counted.items()):
         wrong = Counter(m["finding"] for m in members if m["finding"] not in RIGHT[m["truth"]])
         right = len(members) - wrong.total()
@@ -291,14 +291,12 @@ def table(lines: list[dict[str, Any]]) -> str:
             none += wrong["not_same_footage"]
         low, high = wilson(right, len(members) - none) if len(members) > none else (0.0, 1.0)
         rest = ", ".join(f"{n} {name}" for name, n in wrong.items())
-        out.append(
-            f"| {kind} | {what} | {right} | {len(members) - none} | {len(members)} "
-            f"| {low:.0%}–{high:.0%} | {rest} |"
-        )
-    return "\n".join(out)
+        counts = right, len(members) - none, len(members)
+        rows.append((kind, what, *counts, f"{low:.0%}–{high:.0%}", rest))
+    return markdown(("kind", "what", "right", "of answers", "tries", "95 %", "else"), rows)
 
 
-def differs(trial: dict[str, Any]) -> bool | None:
+def differs(trial: Row) -> bool | None:
     """Return whether a trial's face was changed; None where that is not known."""
     if trial["truth"] in ("none", "caption"):
         return False
@@ -306,7 +304,7 @@ def differs(trial: dict[str, Any]) -> bool | None:
     return True if trial["truth"] in ("face", "mouth", "region") and one else None
 
 
-def fit_same(trials: list[dict[str, Any]]) -> dict[str, Any]:
+def fit_same(trials: list[Row]) -> Row:
     """Fit whether both files are the same recording; generated heads are neither."""
     used = [t for t in trials if t["truth"] != "whole"]
     names = list(used[0]["same"])
@@ -323,7 +321,7 @@ def fit_same(trials: list[dict[str, Any]]) -> dict[str, Any]:
     return _weights(names, model) | {"likely": round(min(0.0, certain), 3), "certain": certain}
 
 
-def fit_face(trials: list[dict[str, Any]]) -> dict[str, Any]:
+def fit_face(trials: list[Row]) -> Row:
     """Fit what differs of a face at one moment, and how often it has to."""
     used = [(t, label) for t in trials if t["faces"] and (label := differs(t)) is not None]
     rows = [(t, face, label) for t, label in used for face in t["faces"]]
@@ -332,9 +330,10 @@ def fit_face(trials: list[dict[str, Any]]) -> dict[str, Any]:
     y = np.array([label for _, _, label in rows])
     weights = np.array([1 / len(t["faces"]) for t, _, _ in rows])
     groups = [t["group"] for t, _, _ in rows]
-    odds = np.zeros(len(y))
-    for train, test in GroupKFold(FOLDS).split(x, y, groups):
-        odds[test] = FACE.fit(x[train], y[train], weights[train]).decision_function(x[test])
+    odds = cross_val_predict(
+        FACE, x, y, groups=groups, cv=GroupKFold(FOLDS), method="decision_function",
+        params={"sample_weight": weights},
+    )  # fmt: skip
     people: dict[tuple[str, int], list[int]] = defaultdict(list)
     for index, (t, face, _) in enumerate(rows):
         people[t["key"], face["person"]].append(index)
@@ -353,7 +352,7 @@ def fit_face(trials: list[dict[str, Any]]) -> dict[str, Any]:
     return _weights(names, FACE.fit(x, y, weights)) | {"moment": round(threshold, 3)}
 
 
-def _weights(names: list[str], model: LogisticRegression) -> dict[str, Any]:
+def _weights(names: list[str], model: LogisticRegression) -> Row:
     return {
         "weights": {
             name: round(float(w), 3) for name, w in zip(names, model.coef_[0], strict=True)
@@ -362,50 +361,27 @@ def _weights(names: list[str], model: LogisticRegression) -> dict[str, Any]:
     }
 
 
-def fit(trials: list[dict[str, Any]]) -> None:
-    """Fit both regressions, and write them."""
+def run(
+    data: Path, out: Path = Path("comparison.jsonl"), most: int = 10_000, draw: int = 0
+) -> None:
+    cv2.setNumThreads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        runner = Runner(data, Path(folder))
+        some = islice(trials(data, draw), most)
+        resume(out, "key", ((trial.key, partial(runner.measure, trial)) for trial in some))
+
+
+def report(files: list[Path]) -> None:
+    """Print the table of results."""
+    print(table(list(read_rows(*files).values())))
+
+
+def fit(files: list[Path]) -> None:
+    """Fit both regressions to results, and write them."""
+    trials = [row for row in read_rows(*files).values() if row.get("same")]
     models = {"same": fit_same(trials), "face": fit_face(trials)}
     DECISION.write_text(json.dumps(models, indent=1) + "\n", encoding="utf-8")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", nargs="?", type=Path, metavar="DATA")
-    parser.add_argument("--out", type=Path, default=Path("comparison.jsonl"))
-    parser.add_argument("--most", type=int, default=10_000)
-    parser.add_argument("--draw", type=int, default=0)
-    parser.add_argument("--table", type=Path, nargs="+", help="results of several runs")
-    parser.add_argument("--fit", type=Path, nargs="+", help="results of several runs")
-    args = parser.parse_args()
-    if args.fit or args.table or args.data is None:
-        files = args.fit or args.table or [args.out]
-        lines = [json.loads(line) for file in files for line in file.open(encoding="utf-8")]
-        if args.fit:
-            fit([line for line in lines if line.get("same")])
-        else:
-            print(table(lines))
-        return
-    cv2.setNumThreads(1)
-    done = set()
-    if args.out.exists():
-        done = {json.loads(line)["key"] for line in args.out.open(encoding="utf-8")}
-    with tempfile.TemporaryDirectory() as folder, args.out.open("a", encoding="utf-8") as out:
-        runner = Runner(args.data, Path(folder))
-        for number, trial in enumerate(trials(args.data, args.draw)):
-            if number >= args.most:
-                break
-            if trial.key in done:
-                continue
-            about = {
-                name: getattr(trial, name)
-                for name in ("key", "kind", "what", "way", "truth", "group")
-            }
-            try:
-                found = runner.run(trial)
-            except UnmaskError as error:
-                found = {"error": error.message}
-            print(json.dumps(about | (found or {"skipped": True})), file=out, flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    command(run, report, fit)

@@ -8,7 +8,6 @@ or in its analysis. Both are counted from the call that takes the file in to the
 its frames; not the page before, nor the processes that confine parsers on a server.
 """
 
-import argparse
 import os
 import sys
 import tempfile
@@ -19,6 +18,7 @@ from types import FrameType
 
 from detector.media import video
 from detector.schema.analysis import Settings
+from lab.bench import command
 from service.application import Application
 from service.context import LOCAL, RequestContext
 
@@ -59,11 +59,8 @@ class ModuleTrace:
         return value is self._stream
 
 
-def main() -> None:
+def main(clip: Path) -> None:
     """Submit a file as a page does, and print what it went through."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("clip", type=Path)
-    clip = parser.parse_args().clip
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"UNMASK_DATA": folder, "UNMASK_WARM_UP": "off"}
         application = Application(Path(folder))
@@ -84,4 +81,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -1,6 +1,6 @@
 """How much of a heatmap lies in the face: of fakes, beside maps of random numbers.
 
-    python -m lab.bench.heatmaps labels.csv [--clips 50] [--models clip texture]
+    python -m lab.bench.heatmaps labels.csv [--clips 50] [--models clip,texture]
 
 Of each fake video of the list the largest face in its middle frame; at most two clips a method of
 forgery. A figure is the mean share of the heat inside the face's box, over clips, with that of
@@ -8,7 +8,6 @@ random maps of the same crop, how many clips have more than these, and the mean 
 95 % interval over clips.
 """
 
-import argparse
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,8 +20,8 @@ from detector.evaluation.labels import read_labels
 from detector.evaluation.metrics import mean_interval
 from detector.explain import ways
 from detector.models import registry
+from lab.bench import command
 
-MODELS = ("clip", "clip-generated", "texture")
 RANDOM = 20
 """maps of random numbers that a heatmap is compared with"""
 EACH = 2
@@ -71,17 +70,12 @@ def shares(path: Path, models: Sequence[str]) -> Iterator[tuple[str, str, float,
                 yield id, method, share, float(np.mean([one for one in random if one is not None]))
 
 
-def main() -> None:
+def main(labels: list[Path], clips: int = 50, models: str = "clip,clip-generated,texture") -> None:
     """Print a row a model and method."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("labels", nargs="+", type=Path)
-    parser.add_argument("--clips", type=int, default=50)
-    parser.add_argument("--models", nargs="+", default=MODELS)
-    args = parser.parse_args()
     figures: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
-    for path in fakes(args.labels, args.clips):
+    for path in fakes(labels, clips):
         try:
-            for id, method, share, random in shares(path, args.models):
+            for id, method, share, random in shares(path, models.split(",")):
                 figures[id, method].append((share, random))
                 print(path.name, id, method, f"{share:.3f} {random:.3f}", flush=True)
         except UnmaskError as error:
@@ -96,4 +90,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -1,13 +1,12 @@
 """How well left-out scores rank clips, by set, kind of fake, length and pair.
 
-    python -m lab.bench.left_out [datasets/left_out.csv datasets/faces.csv]
+    python -m lab.bench.left_out [--scores datasets/left_out.csv --sheet datasets/faces.csv]
 
 The first table of docs/accuracy.md: AUC with an interval from drawing sources, of each question
 about faces and of the higher of both. Maps and weights are fitted without a clip's fold.
 """
 
 import csv
-import sys
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,9 +16,11 @@ import numpy as np
 from detector.evaluation import metrics
 from detector.models import registry
 from detector.schema.analysis import QUESTION_OF, Question
+from lab.bench import command
 from lab.evaluation import left_out_scores
 from lab.evaluation.calibration import held_out_logits
 from lab.evaluation.left_out_scores import LeftOutFile
+from lab.evaluation.tables import markdown
 
 MODELS = ("clip", "texture", "clip-generated")
 SHORT = 1.1  # s
@@ -89,8 +90,8 @@ def pairs(logits: Array, files: Sequence[LeftOutFile], rows: Mapping[str, Row]) 
     return f"{found} ({len(both)} of {len({source for source, _group in both})} sources)"
 
 
-def table(scores: Path, sheet: Path) -> list[str]:
-    """Return the table as lines of Markdown."""
+def table(scores: Path, sheet: Path) -> str:
+    """Return the table as Markdown."""
     rows = facts(sheet)
     every = [
         one
@@ -109,21 +110,22 @@ def table(scores: Path, sheet: Path) -> list[str]:
     for question in KINDS:
         chosen[KINDS[question]] = whole & ((kinds == "") | (kinds == question.value))
     chosen[f"under {SHORT} s"] = whole & (seconds < SHORT)
-    lines = [f"| fakes / genuine | {' | '.join(logits)} |", "|---" * (len(logits) + 1) + "|"]
-    for name, some in chosen.items():
-        if any(cells := [auc(x, every, some) for x in logits.values()]):
-            lines.append(f"| {name} | {' | '.join(cells)} |")
+    cells = {name: [auc(x, every, some) for x in logits.values()] for name, some in chosen.items()}
+    lines = [[name, *row] for name, row in cells.items() if any(row)]
     plain = [one for one, is_whole in zip(every, whole, strict=True) if is_whole]
     labels = np.array([one.clip.label for one in plain])
     own = [x[whole] for x in logits.values()]
-    lines.append(
-        f"| found at 1, 5 % false alarms | {' | '.join(found_at(x, labels) for x in own)} |"
-    )
+    lines.append(["found at 1, 5 % false alarms", *(found_at(x, labels) for x in own)])
     ordered = (pairs(x, plain, rows) for x in own)
-    lines.append(f"| fake above a genuine clip of its footage | {' | '.join(ordered)} |")
-    return lines
+    lines.append(["fake above a genuine clip of its footage", *ordered])
+    return markdown(("fakes / genuine", *logits), lines)
+
+
+def main(
+    scores: Path = Path("datasets/left_out.csv"), sheet: Path = Path("datasets/faces.csv")
+) -> None:
+    print(table(scores, sheet))
 
 
 if __name__ == "__main__":
-    scores, sheet = map(Path, sys.argv[1:] or ("datasets/left_out.csv", "datasets/faces.csv"))
-    print("\n".join(table(scores, sheet)))
+    command(main)

@@ -3,8 +3,8 @@ it is not.
 
     python -m lab.bench.library speed [--hours 10000]
     python -m lab.bench.library folder ../shared/data/clips/real
-    python -m lab.bench.library recall --data ../shared/data [--clips 40]
-    python -m lab.bench.library fakes --data ../shared/data
+    python -m lab.bench.library recall ../shared/data [--clips 40]
+    python -m lab.bench.library fakes ../shared/data
 
 `speed` fills an index with made hashes, of a frame and a face in two seconds, and looks for a clip
 of 10 s in it.
@@ -13,7 +13,6 @@ of 10 s in it.
 `fakes` adds the originals of found fakes, and looks for these.
 """
 
-import argparse
 import resource
 import tempfile
 import time
@@ -27,6 +26,7 @@ import numpy as np
 
 from detector import media
 from detector.comparison.fingerprint import Fingerprints, Hashes, fingerprint
+from lab.bench import command
 from service.context import LOCAL
 from service.library.catalog import AT_ONCE, Library
 from service.library.index import PrintIndex
@@ -62,7 +62,7 @@ def _footage(name: str) -> Footage:
     )  # fmt: skip
 
 
-def speed(hours: float) -> None:
+def speed(hours: float = 10_000) -> None:
     faiss.omp_set_num_threads(2)
     rng = np.random.default_rng(0)
     count = int(hours * 1800)
@@ -106,18 +106,12 @@ def added(path: Path, at_once: int) -> float:
     return length / taken
 
 
-def warm_up() -> None:
-    """Load all that is needed; files are read in processes of their own, as by the commands."""
-    media.isolate()
-    fingerprint(face_clip(1.0, 320, 180), to_keep=True)
-
-
-def recall(data: Path, most: int) -> None:
+def recall(data: Path, clips: int = 40) -> None:
     first: dict[str, Path] = {}
     for row in clips_of(data):
         if row["label"] == "real":
             first.setdefault(row["group"] or row["source"], data / row["file"])
-    names = sorted(first)[:: max(1, len(first) // most)][:most]
+    names = sorted(first)[:: max(1, len(first) // clips)][:clips]
     paths = {name: first[name] for name in names}
     asked = {name: fingerprint(path) for name, path in paths.items()}
     index = PrintIndex((_footage(name), _kept(path)) for name, path in paths.items())
@@ -131,16 +125,12 @@ def recall(data: Path, most: int) -> None:
     print(f"{len(names)} clips of as many groups; untouched: {alarms} of {pairs} pairs alarm")
     with tempfile.TemporaryDirectory() as folder:
         for title, way in WAYS.items():
-            hits = by_faces = false = 0
-            for name, path in paths.items():
-                copy = _copy(path, Path(folder), way)
-                matches = index.search(fingerprint(copy))
-                found = {m.footage.name for m in matches}
-                hits += name in found
-                by_faces += any(m.by_faces for m in matches if m.footage.name == name)
-                false += len(found - {name})
-            by = f"{by_faces} by faces alone"
-            print(f"{title:20} found {hits}/{len(names)}, {by}, others {false}", flush=True)
+            found = np.sum([
+                _found(index, _copy(path, Path(folder), way), name) for name, path in paths.items()
+            ], 0)  # fmt: skip
+            hits, by_faces, others = found.tolist()
+            print(f"{title:20} found {hits}/{len(names)}, {by_faces} by faces alone, others "
+                  f"{others}", flush=True)  # fmt: skip
 
 
 def fakes(data: Path) -> None:
@@ -152,16 +142,21 @@ def fakes(data: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         for title, way in {"as found": None, "10 % off each side": CROPPED}.items():
             for whole in (False, True):
-                some = [(fake, original) for fake, original, of in trials if of == whole]
-                hits = by_faces = 0
-                for fake, original in some:
-                    path = _copy(data / fake, Path(folder), way) if way else data / fake
-                    found = index.search(fingerprint(path))
-                    mine = [m for m in found if m.footage.name == original]
-                    hits += bool(mine)
-                    by_faces += any(m.by_faces for m in mine)
+                some = [(data / fake, original) for fake, original, of in trials if of == whole]
+                hits, by_faces, _ = np.sum([
+                    _found(index, _copy(fake, Path(folder), way) if way else fake, original)
+                    for fake, original in some
+                ], 0)  # fmt: skip
                 kind = "made whole" if whole else "pasted"
                 print(f"{kind}, {title}: {hits} of {len(some)} found, {by_faces} by faces alone")
+
+
+def _found(index: PrintIndex, path: Path, name: str) -> tuple[bool, bool, int]:
+    """Return whether footage is found for a file, whether by faces alone, and how many others."""
+    matches = index.search(fingerprint(path))
+    mine = [match for match in matches if match.footage.name == name]
+    others = {match.footage.name for match in matches} - {name}
+    return bool(mine), any(match.by_faces for match in mine), len(others)
 
 
 def _kept(path: Path) -> Prints:
@@ -177,28 +172,15 @@ def _copy(path: Path, folder: Path, way: CopyOptions) -> Path:
     return write_copy(folder / "copy.mp4", frames, rate, way)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    actions = parser.add_subparsers(required=True, dest="what")
-    actions.add_parser("speed").add_argument("--hours", type=float, default=10_000)
-    actions.add_parser("folder").add_argument("folder", type=Path)
-    again = actions.add_parser("recall")
-    again.add_argument("--data", type=Path, required=True)
-    again.add_argument("--clips", type=int, default=40)
-    found = actions.add_parser("fakes")
-    found.add_argument("--data", type=Path, required=True)
-    args = parser.parse_args()
-    if args.what == "fakes":
-        fakes(args.data)
-    elif args.what == "folder":
-        warm_up()
-        for at_once in (1, AT_ONCE):
-            print(f"{at_once} at a time: {added(args.folder, at_once):.0f} x", flush=True)
-    elif args.what == "speed":
-        speed(args.hours)
-    else:
-        recall(args.data, args.clips)
+def folder(path: Path) -> None:
+    """Print how many times real time new libraries take a folder, one file at a time and several.
+
+    Files are read in processes of their own, as by the commands."""
+    media.isolate()
+    fingerprint(face_clip(1.0, 320, 180), to_keep=True)
+    for at_once in (1, AT_ONCE):
+        print(f"{at_once} at a time: {added(path, at_once):.0f} x", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    command(speed, folder, recall, fakes)

@@ -2,20 +2,17 @@
 
     python -m lab.bench.live                          # 30 s, one viewer, the bundled sample
     python -m lab.bench.live CLIP --viewers 2
-    python -m lab.bench.live --minutes 10             # memory over time
-    python -m lab.bench.live --alarms LABELS.csv ...  # alarms of clips through a video link
+    python -m lab.bench.live --seconds 600            # memory over time
+    python -m lab.bench.live LABELS.csv ... --alarms  # alarms of clips through a video link
                                                   # (no clock: every frame in its turn)
 
 Frames are 640 x 480 and pushed at 25 a second, each then drawn upon as the page does. Reported:
 frames displayed a second; frames scored a second; from push to the state with that frame's box
 ("delay") and with its score; how old the box on a displayed frame is ("glass to overlay": from the
 push of the frame that the box was measured in to the end of drawing the frame it is shown on);
-share of the CPU that the process took, of one core; resident memory. The load of the machine stands
-beside them.
+share of the CPU that the process took, of one core; resident memory; the load of the machine.
 """
 
-import argparse
-import csv
 import io
 import os
 import resource
@@ -27,13 +24,17 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Annotated
 
 import av
 import cv2
 import numpy as np
+from typer import Argument, Option
 
 from detector import live, media, samples
+from detector.evaluation.labels import read_labels
 from detector.schema.analysis import Label
+from lab.bench import command
 
 SIZE = (640, 480)
 FPS = 25.0
@@ -65,7 +66,7 @@ def _middle(rgb: np.ndarray) -> np.ndarray:
 
 
 def resident() -> float:
-    """MiB that this process holds now."""
+    """Return the MiB that this process holds now."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
 
@@ -108,7 +109,7 @@ class LoadViewer(threading.Thread):
 
 
 def figures(values: list[float]) -> str:
-    """Median and 95th percentile."""
+    """Return the median and the 95th percentile."""
     if not values:
         return "none"
     return f"p50 {np.percentile(values, 50):.0f}, p95 {np.percentile(values, 95):.0f} ms"
@@ -163,18 +164,8 @@ def real_time(path: Path | None, viewers: int, seconds: float, models: list[str]
     engine.close()
 
 
-def labelled(labels: Path) -> list[tuple[Path, str]]:
-    """Videos of a list with columns file, label and kind."""
-    with labels.open(encoding="utf-8") as file:
-        return [
-            (labels.parent / row["file"], row["label"])
-            for row in csv.DictReader(file)
-            if row.get("kind", "video") == "video"
-        ]
-
-
 def linked(frames: Sequence[np.ndarray], bit_rate: int) -> Iterator[tuple[float, np.ndarray]]:
-    """Frames as a browser's video link delivers them: VP8, encoded in real time."""
+    """Yield frames as a browser's video link delivers them: VP8, encoded in real time."""
     file = io.BytesIO()
     options = {"deadline": "realtime", "cpu-used": "6", "lag-in-frames": "0"}
     with av.open(file, "w", format="webm") as out:
@@ -191,11 +182,14 @@ def linked(frames: Sequence[np.ndarray], bit_rate: int) -> Iterator[tuple[float,
             yield frame.time, frame.to_ndarray(format="rgb24")
 
 
-def alarms(lists: Sequence[Path], kinds: Sequence[str], seconds: float, limit: int | None) -> None:
-    """Alarms of labelled clips, each watched for so long, there and back again."""
+def count_alarms(
+    lists: Sequence[Path], kinds: Sequence[str], seconds: float, limit: int | None
+) -> None:
+    """Count alarms of labelled clips, each watched for so long, there and back again."""
     engine = live.LiveEngine(threaded=False)
     for label in kinds:
-        clips = [path for rows in lists for path, known in labelled(rows) if known == label]
+        items = [item for file in lists for item in read_labels(file) if item.kind == "video"]
+        clips = [item.file for item in items if item.label == (label == "fake")]
         clips = clips[:: max(1, len(clips) // limit)][:limit] if limit else clips
         alarmed = named = raised = crowds = 0
         for number, path in enumerate(clips):
@@ -225,26 +219,21 @@ def alarms(lists: Sequence[Path], kinds: Sequence[str], seconds: float, limit: i
     engine.close()
 
 
-def main() -> None:
-    """See the module."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("clip", nargs="?", type=Path)
-    parser.add_argument("--viewers", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--minutes", type=float)
-    parser.add_argument("--models", help="ids, separated by commas")
-    parser.add_argument("--alarms", type=Path, nargs="+", metavar="LABELS.csv")
-    parser.add_argument("--reals", action="store_true", help="untouched clips only")
-    parser.add_argument("--limit", type=int, help="clips of each label, spread over the list")
-    args = parser.parse_args()
-    if args.alarms:
-        kinds = ("real",) if args.reals else ("real", "fake")
-        alarms(args.alarms, kinds, args.seconds, args.limit)
+def main(
+    files: Annotated[list[Path] | None, Argument(help="a clip, or with --alarms labels")] = None,
+    viewers: int = 1,
+    seconds: float = 30.0,
+    models: Annotated[str | None, Option(help="ids, separated by commas")] = None,
+    alarms: bool = False,
+    reals: Annotated[bool, Option(help="untouched clips only")] = False,
+    limit: Annotated[int | None, Option(help="clips of each label, spread over the list")] = None,
+) -> None:
+    if alarms:
+        count_alarms(files or [], ("real",) if reals else ("real", "fake"), seconds, limit)
     else:
-        seconds = args.minutes * 60 if args.minutes else args.seconds
-        models = args.models.split(",") if args.models else None
-        real_time(args.clip, args.viewers, seconds, models)
+        clip = files[0] if files else None
+        real_time(clip, viewers, seconds, models.split(",") if models else None)
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -9,7 +9,6 @@ of a picture with a face, and of a photo without one, as it is and of 12 megapix
 the seconds of a core. `UNMASK_PRECISION=f32` shows what processors without bf16 take.
 """
 
-import argparse
 import os
 import shutil
 import statistics
@@ -30,6 +29,7 @@ from detector.models.base import Model
 from detector.pipeline import Analyzer, Progress
 from detector.samples import make_samples
 from detector.schema.analysis import Settings
+from lab.bench import command
 from tests.support.clips import face_clip, face_picture
 
 
@@ -106,10 +106,7 @@ def photos(folder: Path) -> dict[str, Path]:
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=5)
-    args = parser.parse_args()
+def main(runs: int = 5) -> None:
     folder = Path(tempfile.mkdtemp())
     path = str(face_clip(20, 1280, 720))
     analyzer = Analyzer(device="cpu")
@@ -122,7 +119,7 @@ def main() -> None:
         analyzer.analyze(str(picture))
     cores: dict[str, list[float]] = defaultdict(list)
     rows: dict[str, list[float]] = defaultdict(list)
-    for _ in range(args.runs):
+    for _ in range(runs):
         rows["decode alone"].append(seconds(lambda: decode_alone(path)))
         detect, model = networks.run()
         rows["faces alone"].append(detect)
@@ -140,7 +137,7 @@ def main() -> None:
         f"{info.duration:.0f} s of {info.width}x{info.height} {info.codec} at {info.fps:g} fps, "
         f"{len(networks.searches)} frames searched for faces, {networks.followed} of them "
         "only where faces were, "
-        f"{sum(len(b) for _, b in networks.batches)} crops or windows scored, median of {args.runs}"
+        f"{sum(len(b) for _, b in networks.batches)} crops or windows scored, median of {runs}"
     )
     for name, values in rows.items():
         core = f"; a core {statistics.median(cores[name]):.2f}" if name in cores else ""
@@ -155,4 +152,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

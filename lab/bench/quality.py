@@ -11,11 +11,13 @@ figures between the markers of the models' cards, and into weights/manifest.toml
 With --scores: how often each answer is right, from a table of left-out scores, each source judged
 by bands fitted without it; with --hold, the answers on one set by a calibration without it."""
 
-import argparse
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated, Literal
+
+from typer import Option
 
 from cli.common import ProgressBar
 from detector.evaluation import tables
@@ -27,6 +29,7 @@ from detector.evaluation.tables import text_of
 from detector.models import registry
 from detector.perturbation import conditions
 from detector.presentation import Grid, markdown
+from lab.bench import command
 from lab.evaluation import bands, left_out_scores
 from lab.evaluation.calibration import to_markdown
 
@@ -37,54 +40,46 @@ FAMILY = "AUC, "
 """How the AUC on one family of fakes, or of one model under a condition, begins."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("labels", type=Path, nargs="?")
-    parser.add_argument("--out", type=Path)
-    parser.add_argument("--scores", type=Path, help="a table of left-out scores")
-    parser.add_argument("--hold", help="a set of it that is judged by the others")
-    parser.add_argument("--data", default="development", help="what to call these files")
-    parser.add_argument("--kind", choices=["all", "video", "image", "audio"], default="all")
-    parser.add_argument("--conditions", default="few")
-    parser.add_argument("--limit", type=int)
-    parser.add_argument("--write", action="store_true")
-    parser.add_argument("--into", type=Path, default=ROOT, help="checkout to write to")
-    args = parser.parse_args()
-    if args.scores is not None:
-        if args.hold:
-            print("\n".join(bands.table(left_out_scores.held_out(args.scores, args.hold))))
-        else:
-            print(to_markdown(left_out_scores.calibrate(args.scores)))
+def main(
+    labels: Path | None = None,
+    out: Path | None = None,
+    scores: Annotated[Path | None, Option(help="a table of left-out scores")] = None,
+    hold: Annotated[str | None, Option(help="a set of it that is judged by the others")] = None,
+    data: Annotated[str, Option(help="what to call these files")] = "development",
+    kind: Literal["all", "video", "image", "audio"] = "all",
+    worse: Annotated[str, Option("--conditions")] = "few",
+    limit: int | None = None,
+    write: bool = False,
+    into: Annotated[Path, Option(help="checkout to write to")] = ROOT,
+) -> None:
+    if scores is not None:
+        found = hold and left_out_scores.held_out(scores, hold)
+        print(bands.table(found) if found else to_markdown(left_out_scores.calibrate(scores)))
         return
-    if args.labels is None or args.out is None:
-        parser.error("name a LABELS.csv and --out, or --scores")
-    args.out.mkdir(parents=True, exist_ok=True)
+    if labels is None or out is None:
+        sys.exit("Name a LABELS.csv and --out, or --scores.")
+    out.mkdir(parents=True, exist_ok=True)
     report = evaluate(
-        args.labels,
+        labels,
         models=[spec.id for spec in registry.list_models() if spec.bundled and spec.default],
-        conditions=conditions.parse(args.conditions),
+        conditions=conditions.parse(worse),
         against="all",
-        selection=FileSelection(kind=args.kind, limit=args.limit),
-        scoring=Scoring(store=args.out / "scores.jsonl", on_progress=ProgressBar("scored")),
+        selection=FileSelection(kind=kind, limit=limit),
+        scoring=Scoring(store=out / "scores.jsonl", on_progress=ProgressBar("scored")),
     )
-    tables.write(report, args.out)
-    if not args.write:
+    tables.write(report, out)
+    if not write:
         print(tables.to_markdown(report))
         return
-    clips = next((kind for kind in report.kinds if kind.kind == "video"), None)
+    clips = next((some for some in report.kinds if some.kind == "video"), None)
     if clips is None:
         sys.exit("Cards and manifest hold figures of clips, and there were none.")
-    manifest = args.into / "weights" / "manifest.toml"
+    manifest = into / "weights" / "manifest.toml"
     for model in clips.alone:
-        card = registry.get_spec(model.name).card
-        if card:
-            fill(args.into / "weights" / card, "measured", measured(model, clips, args.data))
-        manifest.write_text(
-            with_measured(manifest.read_text(encoding="utf-8"), model, clips, args.data),
-            encoding="utf-8",
-        )
+        if card := registry.get_spec(model.name).card:
+            fill(into / "weights" / card, "measured", measured(model, clips, data))
+        text = with_measured(manifest.read_text(encoding="utf-8"), model, clips, data)
+        manifest.write_text(text, encoding="utf-8")
 
 
 def fill(path: Path, name: str, text: str) -> None:
@@ -156,4 +151,4 @@ def _entries(model: FigureRow, kind: KindReport, data: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

@@ -1,7 +1,7 @@
 """What each signal measures of genuine clips, and how well it tells fakes from them.
 
-    python -m lab.bench.signals LABELS.csv --store FILE.jsonl [--lips] [--seconds N]
-    python -m lab.bench.signals LABELS.csv --store FILE.jsonl --report [--write]
+    python -m lab.bench.signals run LABELS.csv FILE.jsonl [--lips] [--seconds N]
+    python -m lab.bench.signals show LABELS.csv FILE.jsonl [--scores TABLE.csv] [--write]
 
 The first measures the files that FILE does not hold yet, for at most N seconds, with the signals on
 request (with --lips blinks and lips alone, in a fifth of the time); the second prints a table: AUC
@@ -12,32 +12,33 @@ it adds to the models. With --write, ranges, AUC and the score go into
 `detector/signals/reference.json`.
 """
 
-import argparse
-import csv
 import json
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import takewhile
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
+from typer import Option
 
 from detector import media, vision
-from detector.errors import UnmaskError
 from detector.evaluation import metrics
 from detector.evaluation.labels import Item, hash_of, read_labels
+from detector.evaluation.metrics import Interval
 from detector.models import registry
 from detector.pipeline import Analyzer
 from detector.schema.analysis import FrameSegment, Media, Quality, Settings, Signal, Subject
 from detector.signals import blinks, lips, reference, watching
 from detector.signals.measure import material
+from lab.bench import Row, command, read_rows, resume
+from lab.evaluation.tables import markdown
 from lab.training.layer import source_weights
-
-Row = dict[str, Any]
-"""A measured clip: its numbers by signal, its material, its features of lips."""
 
 FOLDS = 6
 LEVELS = 1, 5, 50, 95, 99  # Percentiles of genuine clips
@@ -48,8 +49,8 @@ MATERIALS = [f"{size}, {bits}" for size in ("small", "large") for bits in ("heav
 
 
 def measure(path: Path, analyzer: Analyzer | None) -> Row:
-    """Return what the signals say of the first person of a clip; without an `Analyzer`, of blinks
-    and lips alone."""
+    """Return numbers by signal, material and features of lips of the first person of a clip;
+    without an `Analyzer`, blinks and lips alone."""
     if analyzer is None:
         about, signals = media.probe(path), list[Signal]()
         person = _person(path, about)
@@ -78,7 +79,7 @@ def measure(path: Path, analyzer: Analyzer | None) -> Row:
 
 
 def _person(path: Path, about: Media) -> Subject | None:
-    """Return the widest face of a clip as it stands in a few frames; None without one."""
+    """Return the widest face of a clip in a few frames; None without one."""
     end = about.duration or 0.0
     detector, frames = vision.load_detector(), list[FrameSegment]()
     for frame in media.decode(path, about, np.linspace(0, end, FEW).tolist(), notes=[]):
@@ -98,37 +99,10 @@ def _person(path: Path, about: Media) -> Subject | None:
     )
 
 
-def run(items: Sequence[Item], store: Path, analyzer: Analyzer | None, limit: float) -> None:
-    """Measure what the store lacks."""
-    known, begun = set(read(store)), time.monotonic()
-    with store.open("a", encoding="utf-8") as out:
-        for item in items:
-            if item.name in known:
-                continue
-            if time.monotonic() - begun > limit:
-                print(f"{len(read(store))} of {len(items)}")
-                return
-            try:
-                row = measure(item.file, analyzer)
-            except UnmaskError as error:
-                row = {"error": error.message}
-            out.write(json.dumps({"file": item.name, **row}) + "\n")
-            out.flush()
-    print(f"ALL {len(items)}")
-
-
-def read(store: Path) -> dict[str, Row]:
-    """Return what was measured, by file."""
-    if not store.exists():
-        return {}
-    rows = map(json.loads, store.read_text(encoding="utf-8").splitlines())
-    return {row["file"]: row for row in rows}
-
-
-def interval(scores: np.ndarray, items: Sequence[Item]) -> metrics.Interval:
-    """Return the AUC, with an interval from drawing sources."""
+def interval(scores: np.ndarray, items: Sequence[Item], less: np.ndarray | None = None) -> Interval:
+    """Return the AUC (less that of other scores), with an interval from drawing sources."""
     labels = np.array([item.label for item in items])
-    return metrics.auc_interval(scores, labels, [item.source for item in items])
+    return metrics.auc_interval(scores, labels, [item.source for item in items], less=less)
 
 
 def spread(values: Sequence[float], items: Sequence[Item]) -> dict[str, float]:
@@ -171,29 +145,25 @@ def left_out(
     return out
 
 
-def beside_models(
-    scores: Path, items: Sequence[Item], features: np.ndarray
-) -> Iterable[tuple[str, int, metrics.Interval]]:
-    """Yield the AUC of the models alone, with lips, and the paired difference."""
+def beside_models(scores: Path, items: Sequence[Item], features: np.ndarray) -> dict[str, Interval]:
+    """Return the AUC of the models alone, with lips, and the paired difference."""
+    table = pd.read_csv(scores).query("version == 'as it is' and model in @MODELS")
     maps = {id: registry.get_spec(id).calibration for id in MODELS}
-    found: dict[str, dict[str, float]] = defaultdict(dict)
-    with scores.open(encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            if row["version"] == "as it is" and (known := maps.get(row["model"])) is not None:
-                name = row["file"].removeprefix("data/").partition("/")[2]
-                found[str(Path(name).with_suffix(""))][row["model"]] = (
-                    known.scale * float(row["logit"]) + known.offset
-                )
-    names = [str(Path(item.name).with_suffix("")) for item in items]
-    rows = [i for i, name in enumerate(names) if name in found]
-    some = [items[i] for i in rows]
-    base = np.array([max(found[names[i]].values()) for i in rows])
+    table["logit"] = [
+        np.nan if (map := maps[id]) is None else map.scale * logit + map.offset
+        for id, logit in zip(table["model"], table["logit"], strict=True)
+    ]
+    table["name"] = table["file"].str.replace(r"^(data/)?[^/]*/|\.\w+$", "", regex=True)
+    highest = table.groupby("name")["logit"].max()
+    base = highest.reindex([str(Path(item.name).with_suffix("")) for item in items]).to_numpy()
+    rows = np.flatnonzero(np.isfinite(base)).tolist()
+    some, base = [items[i] for i in rows], base[rows]
     both = left_out(np.column_stack([base, features[rows]]), some)
-    labels, sources = np.array([i.label for i in some]), [i.source for i in some]
-    yield "models alone", len(some), interval(base, some)
-    yield "models and lips", len(some), interval(both, some)
-    gain = metrics.auc_interval(both, labels, sources, less=base)
-    yield "gain", len(some), gain
+    return {
+        f"models alone, {len(some)} clips": interval(base, some),
+        "models and lips": interval(both, some),
+        "gain": interval(both, some, less=base),
+    }
 
 
 # --- the report -----------------------------------------------------------------------------------
@@ -204,15 +174,14 @@ def report(items: Sequence[Item], rows: Mapping[str, Row], scores: Path | None) 
     ranges: dict[str, Any] = {}
     materials: dict[str, dict[str, Any]] = defaultdict(dict)
     aucs: dict[str, Any] = {}
-    print("| signal | fakes | genuine | sources | AUC | median of fakes, of genuine clips |")
-    print("|---|---|---|---|---|---|")
+    lines = []
     ids = sorted({id for row in rows.values() for id in row.get("signals", {})})
     for id in ids:
         some = [item for item in items if id in rows.get(item.name, {}).get("signals", {})]
         values = np.array([rows[item.name]["signals"][id] for item in some])
         if len({item.label for item in some}) < 2:
             continue
-        _line(id, some, values, aucs)
+        lines.append(_line(id, some, values, aucs))
         genuine = [item for item in some if not item.label]
         ranges[id] = spread(_of(rows, id, genuine), genuine)
         for kind in MATERIALS:
@@ -222,19 +191,17 @@ def report(items: Sequence[Item], rows: Mapping[str, Row], scores: Path | None) 
     talking = [item for item in items if rows.get(item.name, {}).get("lips")]
     features = np.array([rows[item.name]["lips"] for item in talking])
     for number, name in enumerate(("near", "peak", "distance of the lag from 0", "spread")):
-        _line(f"lips: {name}", talking, features[:, number])
-    said = left_out(features, talking)
-    _line("lips: two-sided score", talking, said)
-    labels = np.array([item.label for item in talking])
-    shares = expit(said)
-    error, chance = (
-        metrics.calibration_error(shares, labels),
-        metrics.calibration_error_by_chance(shares),
-    )
-    print(f"\ncalibration error of the score {error:.3f}; by chance {_written(chance)}")
-    if scores is not None:
-        for name, count, value in beside_models(scores, talking, features):
-            print(f"{name}, {count} clips: {_written(value)}")
+        lines.append(_line(f"lips: {name}", talking, features[:, number]))
+    odds = left_out(features, talking)
+    lines.append(_line("lips: two-sided score", talking, odds))
+    heads = "signal", "fakes", "genuine", "sources", "AUC", "median of fakes, of genuine clips"
+    print(markdown(heads, lines))
+    shares = expit(odds)
+    error = metrics.calibration_error(shares, np.array([item.label for item in talking]))
+    chance = metrics.calibration_error_by_chance(shares)
+    print(f"\ncalibration error of the score {error:.3f}; by chance {chance}")
+    for name, value in beside_models(scores, talking, features).items() if scores else ():
+        print(f"{name}: {value}")
     seen = [item for item in items if not item.label and rows.get(item.name, {}).get("eyes")]
     eyes = np.array([rows[item.name]["eyes"] for item in seen])
     return {
@@ -267,41 +234,34 @@ def _rates(eyes: np.ndarray, items: Sequence[Item]) -> dict[str, float]:
 
 def _line(
     name: str, items: Sequence[Item], values: np.ndarray, aucs: dict[str, Any] | None = None
-) -> None:
+) -> tuple[object, ...]:
     found, labels = interval(values, items), np.array([item.label for item in items])
     fakes, sources = int(labels.sum()), len({item.source for item in items})
     middles = [f"{np.median(values[labels == label]):.3g}" for label in (1, 0)]
-    print(f"| {name} | {fakes} | {len(items) - fakes} | {sources} | {_written(found)} | "
-          f"{', '.join(middles)} |")  # fmt: skip
     if aucs is not None:
         ends = {key: round(float(getattr(found, key)), 3) for key in ("value", "low", "high")}
         aucs[name] = {**ends, "fakes": fakes, "genuine": len(items) - fakes}
+    return name, fakes, len(items) - fakes, sources, found, ", ".join(middles)
 
 
-def _written(found: metrics.Interval) -> str:
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+def run(
+    labels: Path,
+    store: Path,
+    seconds: float = float("inf"),
+    lips: Annotated[bool, Option(help="measure blinks and lips alone")] = False,
+) -> None:
+    """Measure what the store lacks, for some time."""
+    items, end = read_labels(labels), time.monotonic() + seconds
+    analyzer = None if lips else Analyzer(device="cpu")
+    work = ((item.name, partial(measure, item.file, analyzer)) for item in items)
+    resume(store, "file", takewhile(lambda _: time.monotonic() < end, work))
+    print(f"{len(read_rows(store))} of {len(items)}")
 
 
-def main() -> None:
-    """Measure, or report."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("labels", type=Path)
-    parser.add_argument("--store", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=float("inf"))
-    parser.add_argument("--lips", action="store_true", help="measure blinks and lips alone")
-    parser.add_argument("--report", action="store_true")
-    parser.add_argument("--scores", type=Path)
-    parser.add_argument("--write", action="store_true")
-    options = parser.parse_args()
-    items = read_labels(options.labels)
-    if not options.report:
-        analyzer = None if options.lips else Analyzer(device="cpu")
-        run(items, options.store, analyzer, options.seconds)
-        return
-    made = report(items, read(options.store), options.scores)
-    if options.write:
+def show(labels: Path, store: Path, scores: Path | None = None, write: bool = False) -> None:
+    """Print the table; with `write`, keep what it says."""
+    made = report(read_labels(labels), read_rows(store), scores)
+    if write:
         table = json.loads(reference.FILE.read_text(encoding="utf-8"))
         for key in ("ranges", "auc"):
             table[key] |= made[key]
@@ -312,4 +272,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(run, show)

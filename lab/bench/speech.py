@@ -8,7 +8,6 @@ that holds tones, "notes" the share of voiced speech that stays on notes
 (`detector.decision.voice.MUSIC`, `SINGING`).
 """
 
-import argparse
 import random
 from collections import Counter
 from pathlib import Path
@@ -16,10 +15,11 @@ from pathlib import Path
 from detector.audio.recording import Recording
 from detector.decision import voice
 from detector.errors import UnmaskError
+from detector.evaluation.labels import SOUNDS
 from detector.pipeline.modalities.voice import measured
 from detector.schema.analysis import SpeechMeasurement
-
-SOUNDS = {".wav", ".ogg", ".opus", ".mp3", ".m4a", ".flac", ".au"}
+from lab.bench import command
+from lab.evaluation.tables import markdown
 
 
 def outcome(heard: SpeechMeasurement) -> str:
@@ -28,23 +28,17 @@ def outcome(heard: SpeechMeasurement) -> str:
     return "judged" if code is None else code.value
 
 
-def main() -> None:
+def main(folders: list[Path], most: int = 1000, seconds: float = 60.0) -> None:
     """Measure each folder, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folders", type=Path, nargs="+")
-    parser.add_argument("--most", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=60.0)
-    options = parser.parse_args()
-    print("| folder | files | no speech found | highest tones | highest notes | outcomes |")
-    print("|---|---|---|---|---|---|")
-    for folder in options.folders:
-        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SOUNDS)
+    rows = []
+    for folder in folders:
+        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in {*SOUNDS, ".au"})
         random.Random(0).shuffle(files)
         found: list[SpeechMeasurement] = []
         outcomes: Counter[str] = Counter()
-        for path in files[: options.most]:
+        for path in files[:most]:
             try:
-                heard = measured(Recording.of(path, [(0.0, options.seconds)], notes=[]))
+                heard = measured(Recording.of(path, [(0.0, seconds)], notes=[]))
             except UnmaskError:
                 outcomes["unread"] += 1
                 continue
@@ -54,10 +48,10 @@ def main() -> None:
         tones = max((heard.music_ratio for heard in silent), default=0.0)
         notes = max((heard.sustained_ratio or 0.0 for heard in found), default=0.0)
         each = ", ".join(f"{count} {what}" for what, count in outcomes.most_common())
-        print(
-            f"| {folder.name} | {len(found)} | {len(silent)} | {tones:.2f} | {notes:.2f} | {each} |"
-        )
+        rows.append((folder.name, len(found), len(silent), f"{tones:.2f}", f"{notes:.2f}", each))
+    heads = "folder", "files", "no speech found", "highest tones", "highest notes", "outcomes"
+    print(markdown(heads, rows))
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

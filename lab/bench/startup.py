@@ -12,7 +12,6 @@ With --analyses: what a process with the library alone holds after the first ana
 after so many, and after four at a time.
 """
 
-import argparse
 import os
 import shutil
 import socket
@@ -27,6 +26,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from detector import Analyzer, samples
+from lab.bench import command
 from service.records.database import FILE, Database
 from tools import programs
 
@@ -112,22 +112,18 @@ def once(settings: dict[str, str]) -> dict[str, float]:
     return steps
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--analyses", type=int, help="of the library alone, in place of starts")
-    args = parser.parse_args()
-    if args.analyses:
-        return library(args.analyses)
+def main(runs: int = 3, analyses: int = 0) -> None:
+    if analyses:
+        return library(analyses)
     with tempfile.TemporaryDirectory() as folder:
         made, converted = Path(folder, "made"), f"{folder}/converted"
         samples.make_samples(made)
         Database(made / FILE).close()
-        runs = []
-        for n in range(args.runs + 1):
+        each = []
+        for n in range(runs + 1):
             data = str(shutil.copytree(made, f"{folder}/{n}"))
-            runs.append(once({"UNMASK_DATA": data, "UNMASK_CONVERTED": converted}))
-    first, *others = runs
+            each.append(once({"UNMASK_DATA": data, "UNMASK_CONVERTED": converted}))
+    first, *others = each
     print("first start:    ", ", ".join(f"{step} {value:.1f}" for step, value in first.items()))
     for step in first:
         values = [run[step] for run in others]
@@ -135,4 +131,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command(main)

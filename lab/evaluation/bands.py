@@ -22,6 +22,7 @@ from scipy.special import expit
 from detector.evaluation.labels import hash_of
 from detector.schema.analysis import Label, Modality, Question
 from detector.schema.verdict import BandRate, Tally, Thresholds
+from lab.evaluation.tables import markdown
 
 Array = np.ndarray
 
@@ -319,18 +320,15 @@ def rates(given: Array, labels: Array, sources: Array) -> list[BandRate]:
     return out
 
 
-def table(given: Sequence[BandRate]) -> list[str]:
-    """Return answers as lines of a Markdown table."""
-    lines = [
-        "| answer | right (lower 90 % bound) | of those it is right about | of the others |",
-        "|---|---|---|---|",
-    ]
-    for band in given:
-        lines.append(
-            f"| {band.label} | {band.right:.0%} ({band.low:.0%}) | {band.share:.0%} | "
-            f"{band.wrong.count} of {band.wrong.files} |"
-        )
-    return lines
+def table(given: Sequence[BandRate]) -> str:
+    """Return answers as a Markdown table."""
+    heads = "answer", "right (lower 90 % bound)", "of those it is right about", "of the others"
+    rows = [
+        (b.label, f"{b.right:.0%} ({b.low:.0%})", f"{b.share:.0%}",
+         f"{b.wrong.count} of {b.wrong.files}")
+        for b in given
+    ]  # fmt: skip
+    return markdown(heads, rows)
 
 
 def source_weights(labels: Array, sources: Array) -> Array:

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit
 
 from detector.decision.numbers import CAUSES
 from detector.errors import InputError
 from detector.evaluation import metrics, scores
-from detector.evaluation.labels import Item, filled, read_labels
+from detector.evaluation.labels import Item, read_labels
 from detector.evaluation.scores import Scored, Scoring
 from detector.models import registry
 from detector.perturbation.conditions import NONE, Condition
@@ -38,6 +39,7 @@ from detector.sentences import _
 from lab.evaluation import bands, fitting, groups
 from lab.evaluation.ensemble_fit import Clip, EnsembleFit, clip_of
 from lab.evaluation.groups import HoldOut, held_out_people
+from lab.evaluation.tables import markdown
 
 LEAST_GAIN = 0.001  # nats a clip that uncertainty must save on sources held out, or it is left out
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -109,35 +111,33 @@ def risk(together: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 def to_markdown(result: Calibrated) -> str:
     """Return the result as Markdown; every figure but the models' AUC is held out by source."""
-    lines = [
-        "| question | originals | fakes | AUC of each model | together | ECE (by chance) | Brier | "
-        "uncertainty saves |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for r in result.reports:
-        each = ", ".join(f"{id} {auc:.2f}" for id, auc in r.models.items())
-        saves = f"{r.doubt_gains:.3f} nats" if r.doubt_gains >= LEAST_GAIN else "nothing, left out"
-        lines.append(
-            f"| {r.question.value} | {r.originals} | {r.fakes} | {each} | {r.auc:.3f} | "
-            f"{r.calibration_error:.3f} ({r.by_chance:.3f}) | {r.brier:.3f} | {saves} |"
+    heads = (
+        "question", "originals", "fakes", "AUC of each model", "together", "ECE (by chance)",
+        "Brier", "uncertainty saves",
+    )  # fmt: skip
+    rows = [
+        (
+            r.question.value, r.originals, r.fakes,
+            ", ".join(f"{id} {auc:.2f}" for id, auc in r.models.items()), f"{r.auc:.3f}",
+            f"{r.calibration_error:.3f} ({r.by_chance:.3f})", f"{r.brier:.3f}",
+            f"{r.doubt_gains:.3f} nats" if r.doubt_gains >= LEAST_GAIN else "nothing, left out",
         )
+        for r in result.reports
+    ]  # fmt: skip
     s = result.summary
-    lines += [
-        "",
+    wrong = {"wrong": s.risk, "without uncertainty": s.risk_without_uncertainty}
+    lines = [
+        markdown(heads, rows),
         f"All questions together, {s.clips} clips of {s.sources} sources: AUC {s.auc:.3f}, ECE "
         f"{s.calibration_error:.3f} (by chance {s.by_chance:.3f}), Brier {s.brier:.3f}.",
-        "",
         "The file's answers, each source judged by limits that were fitted without it:",
-        "",
-        *(line for medium in s.bands for line in (*bands.table(medium), "")),
-        "| answered | " + " | ".join(s.risk) + " |",
-        "|---|" + "---|" * len(s.risk),
-        "| wrong | " + " | ".join(f"{v:.1%}" for v in s.risk.values()) + " |",
-        "| without uncertainty | "
-        + " | ".join(f"{v:.1%}" for v in s.risk_without_uncertainty.values())
-        + " |",
+        *map(bands.table, s.bands),
+        markdown(
+            ("answered", *s.risk),
+            [(name, *(f"{v:.1%}" for v in risk.values())) for name, risk in wrong.items()],
+        ),
     ]
-    return "\n".join(lines) + "\n"
+    return "\n\n".join(lines) + "\n"
 
 
 Folds = dict[str, EnsembleFit | None]
@@ -222,7 +222,7 @@ def _fit_question(clips: Sequence[Clip], question: Question, ids: Sequence[str])
 
 
 def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> list[int]:
-    """Clips that a question is fitted on: originals and its own fakes, scored by every model."""
+    """Return which clips a question is fitted on: originals and its fakes, scored by all models."""
     known = [
         i
         for i, clip in enumerate(clips)
@@ -253,7 +253,7 @@ def _folds(clips: Sequence[Clip], known: Sequence[int], models: Sequence[str]) -
 
 
 def _held_out(clips: Sequence[Clip], folds: Folds) -> np.ndarray:
-    """Logit of each clip by what the other sources fit; NaN where that can't be."""
+    """Return each clip's logit by what the other sources fit; NaN where that can't be."""
     fits = [(folds[clip.source], clip) for clip in clips]
     return np.array([fit.clip_logit(clip) if fit else np.nan for fit, clip in fits])
 
@@ -265,7 +265,7 @@ def held_out_logits(clips: Sequence[Clip], question: Question, ids: Sequence[str
 
 
 def _surprise(clips: Sequence[Clip], known: Sequence[int], folds: Folds) -> float:
-    """Cross-entropy of clips and their worse versions by what the other sources fit."""
+    """Return the cross-entropy of clips and their worse versions by the fit of other sources."""
     columns = []
     for name, fit in folds.items():
         own = [clips[i] for i in known if clips[i].source == name]
@@ -277,7 +277,7 @@ def _surprise(clips: Sequence[Clip], known: Sequence[int], folds: Folds) -> floa
 
 
 def _quality(held: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return the figures of logits that stand in every report."""
+    """Return the figures of logits that every report has."""
     seen = np.isfinite(held)
     p, y = expit(held[seen]), labels[seen]
     return {
@@ -291,7 +291,7 @@ def _quality(held: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 def _assemble(
     clips: Sequence[Clip], fits: Mapping[Question, _QuestionFit], data: str
 ) -> Calibrated:
-    """Bands of all questions, the combined answer, and what to expect."""
+    """Return the bands of all questions, the combined answer, and what to expect."""
     labels = np.array([clip.label for clip in clips])
     origins = np.array([clip.origin or clip.source for clip in clips])
     alone = np.array([len(clip.people) == 1 for clip in clips])
@@ -380,6 +380,15 @@ def calibrate(
     )
     data = _in_words(items, conditions)
     return fit_scores(scored, models, data, worse=worse)
+
+
+def filled(path: Path, column: str) -> set[str]:
+    """Return the files with a value in a column of a CSV; raise InputError without the column."""
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if column not in table:
+        text = _("The labels {path} have no column {column}.")
+        raise InputError(text.format(path=path, column=repr(column)))
+    return set(table["file"][table[column].str.strip() != ""])
 
 
 def _in_words(items: Sequence[Item], conditions: Sequence[Condition]) -> str:

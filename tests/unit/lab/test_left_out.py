@@ -32,7 +32,7 @@ def write(folder):
 
 
 def test_the_table_says_how_clips_are_ranked(tmp_path):
-    lines = left_out.table(*write(tmp_path))
+    lines = left_out.table(*write(tmp_path)).splitlines()
     table = {line.split(" | ")[0].strip("| "): line for line in lines}
     assert set(table) >= {"all fakes", "`faces8`", "generated heads alone", "under 1.1 s"}
     assert table["all fakes"].count("(40 / 40)") == 3
