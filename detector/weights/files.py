@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,41 +21,6 @@ _probe: ContextVar[dict[Path, dict[str, Any]] | None] = ContextVar("probe", defa
 
 class ProbeMatched(Exception):
     """Raised by `load_strict` while `probing`: the weights fit, and were not loaded."""
-
-
-@dataclass(frozen=True)
-class Origin:
-    """Where a tensor stood: which of a model's files (counted from 0), and under which name."""
-
-    file: int
-    name: str
-
-
-class Trace:
-    """What was read while `tracing`, and where in the networks it went."""
-
-    def __init__(self) -> None:
-        self.read: dict[int, tuple[Path, str, torch.Tensor]] = {}
-        self.placed: dict[int, tuple[Path, str]] = {}
-
-    def origin(self, tensor: torch.Tensor, paths: Sequence[Path]) -> Origin | None:
-        """Of a parameter or buffer of a network; None where it is no tensor of a file."""
-        path, name = self.placed.get(id(tensor), (None, ""))
-        return Origin(paths.index(path), name) if path in paths else None
-
-
-_tracing: ContextVar[Trace | None] = ContextVar("tracing", default=None)
-
-
-@contextmanager
-def tracing() -> Iterator[Trace]:
-    """Inside, it is noted which tensor of which file `load_strict` puts where in a network."""
-    token = _tracing.set(trace := Trace())
-    try:
-        yield trace
-    finally:
-        _tracing.reset(token)
-        trace.read.clear()  # kept until now, so that no two tensors have one identity
 
 
 @contextmanager
@@ -80,10 +44,7 @@ def load_state(path: Path, spec: StoredEntry | None = None) -> dict[str, torch.T
 
     wrappers, chosen = (spec.wrappers, spec.state) if spec else (WRAPPERS, "")
     state = unwrapped(path, wrappers, chosen, cache=_probe.get())
-    tensors = bare(state, spec.prefixes if spec else PREFIXES, path.name)
-    if trace := _tracing.get():
-        trace.read |= {id(tensor): (path, name, tensor) for name, tensor in tensors.items()}
-    return tensors
+    return bare(state, spec.prefixes if spec else PREFIXES, path.name)
 
 
 def bare(
@@ -153,10 +114,6 @@ def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name
     if _probe.get() is not None:
         raise ProbeMatched
     module.load_state_dict(dict(state), strict=True)
-    if trace := _tracing.get():
-        for key, tensor in module.state_dict(keep_vars=True).items():
-            if read := trace.read.get(id(state[key])):
-                trace.placed[id(tensor)] = read[:2]
 
 
 def require_fractions(state: Mapping[str, torch.Tensor], name: str) -> None:

@@ -12,7 +12,7 @@ from detector.perturbation import conditions
 from detector.sentences import _
 from lab.evaluation import calibration, left_out_scores, manifest
 from lab.evaluation.calibration import Calibrated, to_markdown
-from lab.training.recipe import read_recipe
+from lab.training.recipe import hold_out
 
 
 def calibrate(
@@ -35,7 +35,7 @@ def calibrate(
         fitted = calibration.calibrate(
             labels,
             models=models,
-            recipe=read_recipe(options.recipe) if options.recipe else None,
+            recipe=hold_out(options.recipe) if options.recipe else None,
             where=options.where,
             conditions=conditions.parse(options.conditions) if options.conditions else (),
             scoring=Scoring(device=device, store=options.store, on_progress=scored),

@@ -4,23 +4,25 @@ import csv
 import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
+
+import pandas as pd
 
 from cli.common import ProgressBar, group, tell, user_files
 from cli.options import arg, opt
 from detector.evaluation.labels import Item, read_labels
 from detector.evaluation.scores import stored_scores
 from detector.sentences import _
-from lab.evaluation import groups, left_out_scores, selection, sheets
+from lab.evaluation import groups, identity, left_out_scores, sheets
 from lab.evaluation.ensemble_fit import clip_of
 from lab.training.clip.feed import ALTERED, class_of
-from lab.training.recipe import read_recipe
+from lab.training.recipe import hold_out
 
 actions = group("Build clips of data sheets, labelled sets and tables of left-out scores.")
 
-Score = tuple[str, str, str, float]  # file, version, model, logit
+KEYS = ("file", "version", "model")
+"""What names a score in a table of them."""
 Labels = Annotated[Path, arg("", "LABELS.csv")]
 Out = Annotated[Path, arg("", "OUT.csv")]
 
@@ -35,11 +37,11 @@ def unseen(
     recipe: Annotated[str | None, opt("what it kept out of training is unseen")] = None,
 ) -> int:
     """Write the labelled files whose people a training did not see, for `unmask evaluate`."""
-    items, note = selection.unseen(
+    items, note = identity.unseen(
         labels,
         trained=trained,
-        recipe=read_recipe(recipe) if recipe else None,
-        cache=out.with_suffix(".faces.npz"),
+        recipe=hold_out(recipe) if recipe else None,
+        cache=out.with_suffix(".faces"),
         on_compared=ProgressBar(_("faces compared")),
     )
     with user_files(), out.open("w", newline="", encoding="utf-8") as stream:
@@ -62,7 +64,7 @@ def build(
     ] = None,
 ) -> int:
     """Cut the clips of a data sheet, as datasets/faces.csv, from the repositories that it names;
-    what can't be cut stands in missing.csv."""
+    what can't be cut is listed in missing.csv."""
     with user_files():
         missing = sheets.build(
             sheets.read(sheet), out, mirror=mirror, on_progress=ProgressBar(_("rows"))
@@ -88,46 +90,41 @@ def table(
     """Put left-out scores of several runs into one table, as datasets/left_out.csv. LABELS.csv has
     the columns file, label, source, kind, method, note and set."""
     items = {item.name: item for item in read_labels(labels)}
-    with user_files(), labels.open(newline="", encoding="utf-8") as stream:
-        sets = {row["file"]: row["set"] for row in csv.DictReader(stream)}
-    rows: dict[tuple[str, str, str], float] = {}
-    for source in sources:
-        # A network that had not seen these files in place of the shipped one, which had.
-        match = re.fullmatch(r"([\w-]+)=([\w-]+):([^:]+):([^:]+):(.+)", source)
-        path = Path(match[5] if match else source)
-        for file, version, model, logit in (
-            _stored(path, items) if path.suffix == ".jsonl" else _tabled(path)
-        ):
-            if match and model == match[1]:
-                model, logit = match[2], float(match[3]) * logit + float(match[4])
-            elif match:
-                continue
-            if file in items:
-                rows[file, version, model] = logit
-    with user_files(), out.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(left_out_scores.COLUMNS)
-        for (file, version, model), logit in sorted(rows.items()):
-            item = items[file]
-            made = "" if not item.label else "region" if class_of(item) == ALTERED else "whole"
-            made = "cloned" if item.kind == "audio" and item.label else made
-            fold = groups.fold_of(item, groups.SOURCES)
-            writer.writerow(
-                [file, "fake" if item.label else "real", item.source, item.kind, made,
-                 sets[file], fold, version, model, f"{logit:.3f}"]
-            )  # fmt: skip
+    with user_files():
+        listed = pd.read_csv(labels, dtype=str, keep_default_na=False).set_index("file")
+        every = pd.concat([_scores(source, items) for source in sources])
+    found = every[every["file"].isin(list(items))].drop_duplicates(list(KEYS), keep="last")
+    found = found.sort_values(list(KEYS))
+    own = [items[name] for name in found["file"]]
+    found["label"] = ["fake" if item.label else "real" for item in own]
+    found["source"], found["kind"] = [i.source for i in own], [i.kind for i in own]
+    found["type"] = ["" if not i.label else "cloned" if i.kind == "audio" else
+                     "region" if class_of(i) == ALTERED else "whole" for i in own]  # fmt: skip
+    found["set"] = listed["set"][found["file"]].to_list()
+    found["fold"] = [groups.fold_of(item, groups.SOURCES) for item in own]
+    with user_files():
+        columns = list(left_out_scores.COLUMNS)
+        found.to_csv(out, columns=columns, index=False, float_format="%.3f", lineterminator="\n")
     return 0
 
 
-def _stored(path: Path, items: dict[str, Item]) -> Iterator[Score]:
-    """Yield the raw logits of each file's main person."""
-    for scored in stored_scores(path, items):
-        for person in clip_of(scored).people[:1]:
-            for model, logit in person.logits.items():
-                yield scored.name, "as it is", model, logit
-
-
-def _tabled(path: Path) -> Iterator[Score]:
-    with user_files(), path.open(newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            yield row["file"], row["version"], row["model"], float(row["logit"])
+def _scores(source: str, items: dict[str, Item]) -> pd.DataFrame:
+    """Return the scores of a store (raw logits of each file's main person) or a table; those of a
+    network that had not seen these files in place of the shipped one's, which had."""
+    match = re.fullmatch(r"([\w-]+)=([\w-]+):([^:]+):([^:]+):(.+)", source)
+    path = Path(match[5] if match else source)
+    if path.suffix == ".jsonl":
+        rows = [
+            (scored.name, "as it is", model, logit)
+            for scored in stored_scores(path, items)
+            for person in clip_of(scored).people[:1]
+            for model, logit in person.logits.items()
+        ]
+        scores = pd.DataFrame(rows, columns=[*KEYS, "logit"])
+    else:
+        scores = pd.read_csv(path, keep_default_na=False, float_precision="round_trip")
+        scores = scores[[*KEYS, "logit"]]
+    if match:
+        scores = scores[scores["model"] == match[1]].assign(model=match[2])
+        scores["logit"] = float(match[3]) * scores["logit"] + float(match[4])
+    return scores

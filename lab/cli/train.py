@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -18,11 +18,14 @@ from detector.pipeline.analyzer import pick_device
 from detector.schema.base import StrictModel
 from detector.sentences import _
 from lab.evaluation import groups
-from lab.training.recipe import ClipRecipe, read_recipe
-
-if TYPE_CHECKING:
-    from detector.evaluation.runs import Steps
-    from lab.training.fit import TrainingOptions
+from lab.training.recipe import (
+    TAKES,
+    ClipRecipe,
+    FinetuneRecipe,
+    TextureRecipe,
+    planned,
+    read_recipe,
+)
 
 
 def train(
@@ -90,124 +93,64 @@ def train(
     device: Device = "auto",
 ) -> int:
     """Train a model by a recipe."""
+    name, changes = read_recipe(recipe)
+    given = _given(context, name)
     # These import torch.
-    from lab.training import fit, picture, voice
+    from lab.training import fit, fuse, layer, own, picture, published, voice
     from lab.training.clip import families, generated
-    from lab.training.clip.run import train as train_clip
-    from lab.training.run import train as train_recipe
+    from lab.training.clip import run as clip
     from lab.training.sequences import recipe as sequences
     from lab.training.sequences import videomae, vit_lstm
 
-    in_code: dict[str, tuple[Callable[..., Path | None], type[StrictModel]]] = {
-        "clip": (train_clip, ClipRecipe),
+    in_code: dict[str, tuple[Callable[..., Any], type[StrictModel]]] = {
+        "clip": (clip.train, ClipRecipe),
         "families": (families.train, families.FamilyRecipe),
+        "finetune": (published.train, FinetuneRecipe),
+        "fuse": (fuse.train, fuse.FuseRecipe),
         "generated": (generated.train, generated.GeneratedRecipe),
+        "own": (own.train, own.OwnRecipe),
         "picture": (picture.train, picture.PictureRecipe),
         "sequences": (sequences.train, sequences.SequenceRecipe),
+        "texture": (layer.train, TextureRecipe),
         "videomae": (videomae.train, videomae.VideoMaeRecipe),
-        vit_lstm.ID: (vit_lstm.train, vit_lstm.VitLstmRecipe),
+        "vit-lstm": (vit_lstm.train, vit_lstm.VitLstmRecipe),
         "voice": (voice.train, voice.VoiceRecipe),
     }
+    train_in_code, kind = in_code[name]
+    if folds == "kinds" and name != "clip":
+        raise UsageError(_("--folds kinds is for the recipe clip."))
+    if folds:
+        tables = {"sources": groups.VOICES if name == "voice" else groups.SOURCES}
+        given["folds"] = groups.names((tables | {"kinds": groups.KINDS})[folds])
+    plan = planned(kind, recipe, changes | {n: given[n] for n in given if n in kind.model_fields})
+    others = {n: given[n] for n in given if n not in {*kind.model_fields, "resume"}}
     began, progress = datetime.now(UTC), TrainingProgressBar()
     run = fit.TrainingOptions(out, resume=resume, device=pick_device(device), on_progress=progress)
-    if recipe == "fuse" or parents or at is not None:
-        told = _fuse(context, parents or [], 0.5 if at is None else at, data, run)
-        mlflow_runs.record(context, out.name, began, told, mlflow_runs.hashes(out), {})
-        return 0
-    given = _given(context, _TAKES.get(recipe, _PUBLISHED))
-    if folds == "kinds" and recipe != "clip":
-        raise UsageError(_("--folds kinds is for the recipe clip."))
-    changes: dict[str, Any] = {n: given[n] for n in ("images", "rate", "leave_out") if n in given}
-    if recipe == "own":
-        figures = _own({name: given[name] for name in set(given) - {"cache"}}, data, run, cache)
-        metrics = progress.figures | {name: [(0, value)] for name, value in figures.items()}
-        mlflow_runs.record(context, out.name, began, metrics, mlflow_runs.hashes(out), {})
-        return 0
-    if recipe in in_code:
-        train_in_code, plan = in_code[recipe]
-        tables = {"sources": groups.VOICES if recipe == "voice" else groups.SOURCES}
-        held_out = groups.names((tables | {"kinds": groups.KINDS})[folds]) if folds else ()
-        own = {name: given[name] for name in ("begin", "cache") if name in given}
-        saved = train_in_code(plan(**changes), data, run, folds=held_out, **own)
-    else:
-        settings = read_recipe(recipe).model_copy(update=changes)
-        saved = train_recipe(
-            settings, data, run, cache=cache, begin=begin, weights=weights or [], tune=tune
-        )
-    mlflow_runs.record(context, out.name, began, progress.figures, mlflow_runs.hashes(out), {})
-    print(saved)
+    made, metrics = train_in_code(plan, data, run, **others), dict(progress.figures)
+    if isinstance(made, fit.AddedModel):
+        metrics |= {metric: [(0, value)] for metric, value in made.figures.items()}
+        for line in made.lines:
+            tell(line, error=True)
+        made = made.id
+    print(made)
+    mlflow_runs.record(context, out.name, began, metrics, mlflow_runs.hashes(out), {})
     return 0
 
 
 _ALWAYS = {"recipe", "data", "out", "runs", "device"}
-_TAKES = {
-    "clip": {"begin", "cache", "folds", "images", "rate", "resume"},
-    "families": {"folds", "resume"},
-    "generated": {"folds", "resume"},
-    "picture": {"folds", "resume"},
-    "own": {"loss", "patience", "sbi", "rate", "cache"},
-    "sequences": {"cache", "folds", "images", "rate"},
-    "videomae": {"cache", "folds"},
-    "vit-lstm": {"folds", "images", "rate"},
-    "voice": {"begin", "folds", "resume"},
-}  # Options of each recipe
-_PUBLISHED = {"begin", "weights", "tune", "cache", "images", "rate", "leave_out", "resume"}
 
 
-def _given(context: typer.Context, takes: set[str]) -> dict[str, Any]:
+def _given(context: typer.Context, recipe: str) -> dict[str, Any]:
     """Return the options that a person gave. UsageError where the recipe does not take one."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
     named = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
-    if named - takes - _ALWAYS:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(takes))
+    if named - TAKES[recipe] - _ALWAYS:
+        takes = sorted(TAKES[recipe] - {"parents"})
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in takes)
         raise UsageError(
-            _("The recipe {recipe} takes {options} alone.").format(
-                recipe=context.params["recipe"], options=options
-            )
+            _("The recipe {recipe} takes {options} alone.").format(recipe=recipe, options=options)
         )
     return {name: context.params[name] for name in named - _ALWAYS}
-
-
-def _own(
-    settings: dict[str, Any], data: Path, run: TrainingOptions, cache: Path | None
-) -> dict[str, float]:
-    """Train a model of one's own, which is added at once; return its figures."""
-    from lab.training import own
-
-    spec, figures = own.train(own.OwnRecipe(**settings), data, run, cache=cache)
-    told = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
-    tell(
-        _("{title}: {told}, of files whose people training left out").format(
-            title=spec.title, told=told
-        ),
-        error=True,
-    )
-    tell(
-        _("Added: `unmask analyze FILE --models {id}`, or Options on the page.").format(id=spec.id),
-        error=True,
-    )
-    print(spec.id)
-    return figures
-
-
-_FUSE = {"recipe", "data", "out", "parents", "at", "device", "runs"}  # Options of the recipe fuse
-
-
-def _fuse(
-    context: typer.Context, parents: list[str], at: float, data: Path, run: TrainingOptions
-) -> dict[str, Steps]:
-    """Interpolate two models and add the result; return the AUC of each ratio."""
-    from lab.training import fuse
-
-    others = {name for name, value in context.params.items() if value} - _FUSE
-    if context.params["recipe"] != "fuse" or len(parents) != 2 or others:
-        raise UsageError(_("Fusing is `unmask train fuse A B --at 0.3 --data FOLDER --out DIR`."))
-    spec, figures = fuse.fuse((parents[0], parents[1]), at, data, run)
-    for ratio, f in figures.items():
-        print(f"{ratio:4g}  AUC {f.value:.3f} [{f.low:.3f}, {f.high:.3f}]", file=sys.stderr)
-    tell(_("Added {id}, at {at}.").format(id=spec.id, at=f"{at:g}"), error=True)
-    print(spec.id)
-    return {f"auc.at_{ratio:g}": [(0, figure.value)] for ratio, figure in figures.items()}
 
 
 COUNTED = {"faces": "files searched for faces", "training": "steps"}

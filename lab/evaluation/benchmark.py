@@ -3,8 +3,8 @@
 Each model scores the files of its kind in a process of its own, so that seconds and peak memory are
 its alone. A submission holds every score by the sha256 of its file; all figures follow from these.
 
-A baseline that reads no pixel, a logistic regression on container, codec, size and rates, stands
-beside them: where it ranks well, the set shows how its files were stored.
+One baseline reads no pixel, a logistic regression on container, codec, size and rates: where it
+ranks well, the set shows how its files were stored.
 """
 
 import json
@@ -426,7 +426,7 @@ PENALTY = 1.0  # of each squared weight, on standardized facts
 
 
 def pixel_free_facts(media: Media) -> dict[str, float]:
-    """Return what the container states about a file; bits per pixel stand for its quality."""
+    """Return what the container states about a file; bits per pixel approximate its quality."""
     pixels = media.width * media.height * (media.frame_count or 1)
     amounts = {
         "size": media.size, "width": media.width, "height": media.height,

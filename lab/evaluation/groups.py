@@ -33,7 +33,7 @@ S = TypeVar("S", bound=Labelled)
 
 @functools.cache
 def _table(file: Path = KINDS) -> dict[str, str]:
-    """Source -> fold."""
+    """Return the fold of each source."""
     folds: dict[str, list[str]] = tomllib.loads(file.read_text(encoding="utf-8"))
     return {source: fold for fold, sources in folds.items() for source in sources}
 

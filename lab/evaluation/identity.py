@@ -1,10 +1,11 @@
-"""Who is in labelled files, as far as a face recognition network tells.
+"""Which labelled files a training did not see, as far as labels and a network for faces tell.
 
 DFDC and its like show a few hundred actors in thousands of clips: a split by clip has the same
 people on both sides, and a figure on it flatters. Each file's face is embedded
 (`lab.evaluation.mobilefacenet`); the cosine of two embeddings says how alike they are.
 """
 
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,12 +13,14 @@ import numpy as np
 
 from detector import media, weights
 from detector.errors import MediaError, UsageError
-from detector.evaluation.labels import Item
+from detector.evaluation.labels import Item, read_labels
 from detector.sentences import _
 from detector.signals.identity import align
 from detector.signals.patch import cut_patch
 from detector.vision import FaceDetector, load_detector, widest
 from lab.evaluation import mobilefacenet
+from lab.evaluation.features import Arrays, OnProgress, cached
+from lab.evaluation.groups import HoldOut, held_out_people
 
 SAME = 0.6
 """Cosine from which two faces are held to be one person when people are kept apart. Of 2.4 million
@@ -30,11 +33,11 @@ def embed(
     items: Sequence[Item],
     *,
     cache: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: OnProgress = lambda done, total: None,
 ) -> dict[str, np.ndarray]:
     """Return the embedding of the largest face of each readable file, float32 [128] of length 1, by
-    path. `cache` (.npz) stores them between runs and identifies people: delete it when done. Raise
-    UsageError where the network is not on this computer."""
+    path. `cache`, a folder, stores them between runs and identifies people: delete it when done.
+    Raise UsageError where the network is not on this computer."""
     if not weights.available(mobilefacenet.WEIGHTS):
         raise UsageError(
             _("{title} is needed to tell people apart, and not on this computer.").format(
@@ -42,31 +45,25 @@ def embed(
             ),
             hint=_("To download it, type: unmask fetch {id}").format(id=mobilefacenet.WEIGHTS.id),
         )
-    network = mobilefacenet.Embedder()
-    known: dict[str, np.ndarray] = {}
-    if cache is not None and cache.is_file():
-        with np.load(cache) as stored:
-            known = dict(zip(stored["names"].tolist(), stored["vectors"], strict=True))
-    detector = load_detector()
-    fresh = 0
-    for done, item in enumerate(items):
-        name = str(item.file.resolve())
-        if name not in known:
+
+    def reader() -> Callable[[Item], Arrays]:
+        network, detector = mobilefacenet.Embedder(), load_detector()
+
+        def read(item: Item) -> Arrays:
             faces = _faces(item, detector)
             mean = network(faces).mean(0) if faces else np.zeros(128, np.float32)
-            known[name] = mean / max(float(np.linalg.norm(mean)), 1e-9)
-            fresh += 1
-        if cache is not None and fresh and (fresh % 500 == 0 or done + 1 == len(items)):
-            with cache.open("wb") as stream:
-                np.savez(stream, names=np.array(list(known)), vectors=np.stack([*known.values()]))
-        if progress:
-            progress(done + 1, len(items))
-    vectors = {str(item.file): known[str(item.file.resolve())] for item in items}
+            return {"mean": mean / max(float(np.linalg.norm(mean)), 1e-9)}
+
+        return read
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = cached(items, cache or Path(folder), "face", reader, progress)
+    vectors = {str(item.file): one["mean"] for item, one in zip(items, found, strict=True)}
     return {name: vector for name, vector in vectors.items() if vector.any()}
 
 
 def _faces(item: Item, detector: FaceDetector) -> list[np.ndarray]:
-    """Aligned faces of a file, the largest of each picture."""
+    """Return aligned faces of a file, the largest of each picture."""
     try:
         info = media.probe(item.file)
         count = 1 if info.kind == "image" else FRAMES
@@ -86,7 +83,7 @@ def apart(
     trained: Sequence[Item],
     *,
     cache: Path | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: OnProgress = lambda done, total: None,
 ) -> tuple[list[Item], str]:
     """Return the files whose people, by their face or their original's, are not in training, and a
     note."""
@@ -103,3 +100,29 @@ def apart(
         "{known} trained on (cosine over {same}), or can't be compared."
     ).format(others=len(items) - len(others), items=len(items), known=len(known), same=f"{SAME:g}")
     return others, note
+
+
+def unseen(
+    labels: Path,
+    *,
+    trained: Path | None = None,
+    recipe: HoldOut | None = None,
+    cache: Path | None = None,
+    on_compared: OnProgress = lambda done, total: None,
+) -> tuple[list[Item], str]:
+    """Return the files of a labelled CSV whose people a training did not see, and a note on what
+    was left out.
+
+    `recipe` tells which people the training held out of `trained` (default: of the same CSV). Files
+    of a CSV that was `trained` on are distinguished by their faces (`apart`); `cache` and
+    `on_compared` are of that. Raise InputError, or UsageError without the network."""
+    items = read_labels(labels)
+    if recipe and (trained is None or trained.samefile(labels)):
+        people = held_out_people(items, recipe)
+        items = [item for item in items if item.person in people]
+    if trained is None:
+        return items, ""
+    seen = read_labels(trained)
+    people = held_out_people(seen, recipe) if recipe else set()
+    seen = [item for item in seen if item.person not in people]
+    return apart(items, seen, cache=cache, progress=on_compared)

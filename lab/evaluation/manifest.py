@@ -21,7 +21,7 @@ _ENSEMBLES = re.compile(r"^\[ensembles\.(?s:.*?)(?=(?:^#.*\n|^\n)*^\[\[models\]\
 """All tables of ensembles, without the comments before the first model."""
 _QUESTION = re.compile(r"^(?=\[ensembles\.\w+\]$)", re.MULTILINE)
 _TABLES = ("calibration", "uncertainty", "thresholds", "pictures")
-"""Of an ensemble; all else stands in one line."""
+"""Of an ensemble; everything else is written in one line."""
 
 
 def write(result: Calibrated, path: Path | None = None) -> Path:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torchvision.models.mobilenetv2 import InvertedResidual
+from torchvision.ops import Conv2dNormActivation
 
 from detector import runtime, weights
 from detector.weights.entry import AuxiliaryModel, WeightFile
@@ -39,36 +41,12 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 STAGES = ((2, 64, 5, 2), (4, 128, 1, 2), (2, 128, 6, 1), (4, 128, 1, 2), (2, 128, 2, 1))
 
 
-def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU6(),
-    )
-
-
-class _InvertedResidual(nn.Module):
-    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
-        super().__init__()
-        wide = inputs * expansion
-        self.conv = nn.Sequential(
-            _conv(inputs, wide, 1),
-            _conv(wide, wide, 3, stride, groups=wide),
-            nn.Conv2d(wide, outputs, 1, bias=False),
-            nn.BatchNorm2d(outputs),
-        )
-        self._skips = stride == 1 and inputs == outputs
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.conv(x) if self._skips else self.conv(x)
-
-
 class MobileFaceNet(nn.Module):
     """float [N, 3, 112, 112], ImageNet's mean and deviation -> [N, 128]."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.conv1 = _conv(3, 64, 3, 2)
+        self.conv1 = Conv2dNormActivation(3, 64, 3, 2, activation_layer=nn.ReLU6)
         self.dw_conv = nn.Sequential(
             OrderedDict(
                 depthwise=nn.Conv2d(64, 64, 3, padding=1, groups=64, bias=False),
@@ -83,10 +61,10 @@ class MobileFaceNet(nn.Module):
         for expansion, outputs, repeats, stride in STAGES:
             for place in range(repeats):
                 step = stride if place == 0 else 1
-                blocks.append(_InvertedResidual(channels, outputs, step, expansion))
+                blocks.append(InvertedResidual(channels, outputs, step, expansion))
                 channels = outputs
         self.features = nn.Sequential(*blocks)
-        self.conv2 = _conv(channels, 512, 1)
+        self.conv2 = Conv2dNormActivation(channels, 512, 1, activation_layer=nn.ReLU6)
         # One 7 x 7 filter a channel: a weighted mean over the places of a face.
         whole = nn.Conv2d(512, 512, 7, groups=512, bias=False)
         self.gdconv = nn.Sequential(OrderedDict(depthwise=whole, bn=nn.BatchNorm2d(512)))
@@ -109,7 +87,7 @@ class Embedder:
         self._run = runtime.compile(network, torch.zeros(2, 3, SIDE, SIDE), "cpu")
 
     def __call__(self, faces: Sequence[np.ndarray]) -> np.ndarray:
-        """uint8 [112, 112, 3] RGB each -> float32 [N, 128] of length 1."""
+        """Return embeddings, float32 [N, 128] of length 1, of faces, uint8 [112, 112, 3] RGB."""
         x = (np.stack(faces).astype(np.float32) / 255 - MEAN) / np.array(STD)
         (vectors,) = self._run(x.transpose(0, 3, 1, 2).astype(np.float32))
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)

@@ -3,7 +3,7 @@
 `datasets/README.md` says what the columns of a sheet mean and how clips are cut. A row names a
 commit and a path: Git addresses what they hold by its hash, and a file whose content has another
 hash is refused. Repositories are read one after another, from a mirror or a partial clone; what
-stands in the folder already is not cut again.
+is in the folder already is not cut again.
 """
 
 import csv

@@ -84,7 +84,7 @@ def color(picture: np.ndarray, amount: float, rng: np.random.Generator) -> np.nd
 
 
 def sharpen(picture: np.ndarray, amount: float) -> np.ndarray:
-    """Unsharp masking."""
+    """Sharpen by unsharp masking."""
     soft = cv2.GaussianBlur(picture, (0, 0), 1.0)
     return np.asarray(cv2.addWeighted(picture, 1 + amount, soft, -amount, 0))
 

@@ -9,7 +9,7 @@ keep it outside the repository, and delete it when done.
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,24 +25,13 @@ from lab.training.fit import TrainingOptions
 
 log = logging.getLogger(__name__)
 
-TOLD = ("label", "method", "group", "source", "person", "note")
-"""What labels tell of a file, and may tell otherwise later."""
-
 
 @dataclass(frozen=True)
-class Faces:
-    """Faces of one file, consecutive in `crops.npy`."""
+class Faces(Item):
+    """Faces of one labelled file, consecutive in `crops.npy`."""
 
-    name: str
-    label: int
-    kind: str
-    method: str
-    group: str
-    source: str
-    person: str
-    start: int  # row of `crops.npy`
-    count: int
-    note: str = ""
+    start: int = 0  # row of `crops.npy`
+    count: int = 0
     room: float = 1.0
     """Side of the largest square about the first face in the frame, in sides of the crop."""
     places: list[list[float]] = field(default_factory=list)
@@ -53,26 +42,26 @@ class Faces:
         return np.reshape(self.places[frame][4:], (5, 2))
 
 
+STORED = ("start", "count", "room", "places")
+
+
 class FaceCache:
-    """A cache opened for reading: `crops` is a uint8 memory map [N, side, side, 3].
+    """A cache of some files opened for reading: `crops` is a uint8 memory map [N, side, side, 3].
 
-    `items` are the files whose entries are used (default: all, as they were cut), with their labels
-    of now: a person who was named since must not be on both sides of a split."""
+    Labels are those of now: a person who was named since must not be on both sides of a split."""
 
-    def __init__(self, folder: Path, items: Sequence[Item] | None = None) -> None:
+    def __init__(self, folder: Path, items: Sequence[Item]) -> None:
         self.folder = folder
-        self.entries = [Faces(**entry) for entry in json.loads((folder / "index.json").read_text())]
         self.crops = np.load(folder / "crops.npy", mmap_mode="r")
-        if items is not None:
-            now = {item.name: item for item in items}
-            self.entries = [
-                replace(entry, **{name: getattr(now[entry.name], name) for name in TOLD})
-                for entry in self.entries
-                if entry.name in now
-            ]
+        now = {item.name: vars(item) for item in items}
+        self.entries = [
+            Faces(**now[row["name"]], **{name: row[name] for name in STORED})
+            for row in json.loads((folder / "index.json").read_text())
+            if row["name"] in now
+        ]
 
     def frames(self, entry: Faces) -> np.ndarray:
-        """uint8 [count, side, side, 3], a view of the file."""
+        """Return the crops of a file, uint8 [count, side, side, 3], a view of `crops`."""
         return self.crops[entry.start : entry.start + entry.count]
 
 
@@ -109,7 +98,7 @@ def _build(items: Sequence[Item], folder: Path, spec: CacheSpec, run: TrainingOp
     detector, size = load_detector(), spec.crop.size
     boxes: dict[tuple[str, str], tuple[list[Detection], tuple[int, ...]]] = {}
     order = sorted(items, key=lambda item: item.label)
-    entries: list[Faces] = []
+    rows: list[dict[str, object]] = []
     written = 0
     scratch = folder / "crops.raw"
     with scratch.open("wb") as stream:
@@ -126,15 +115,11 @@ def _build(items: Sequence[Item], folder: Path, spec: CacheSpec, run: TrainingOp
             for frame, face in pairs:
                 stream.write(cut(frame, face.box, spec.crop, face.landmarks).tobytes())
             if pairs:
-                told = {name: getattr(item, name) for name in TOLD}
                 x, y, side = _square(faces[0], spec.crop)
-                entries.append(
-                    Faces(
-                        name=item.name, kind=item.kind, start=written, count=len(pairs),
-                        room=2 * min(x, y, shape[1] - x, shape[0] - y) / side,
-                        places=[_in_crop(face, spec.crop) for _, face in pairs], **told,
-                    )
-                )  # fmt: skip
+                room = 2 * min(x, y, shape[1] - x, shape[0] - y) / side
+                places = [_in_crop(face, spec.crop) for _, face in pairs]
+                values = item.name, written, len(pairs), room, places
+                rows.append(dict(zip(("name", *STORED), values, strict=True)))
                 written += len(pairs)
             run.on_progress("faces", done + 1, len(order), {})
     # The header of a .npy file goes before the raw bytes in pieces, not through memory.
@@ -143,7 +128,7 @@ def _build(items: Sequence[Item], folder: Path, spec: CacheSpec, run: TrainingOp
     np.save(folder / "crops.npy", raw)
     del raw
     scratch.unlink()
-    (folder / "index.json").write_text(json.dumps([asdict(entry) for entry in entries]))
+    (folder / "index.json").write_text(json.dumps(rows))
 
 
 def _frames(item: Item, spec: CacheSpec) -> list[np.ndarray]:

@@ -8,20 +8,19 @@ import copy
 import csv
 import json
 import math
-import platform
-import subprocess
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from detector.pipeline.initial_results import software
 from detector.schema.base import StrictModel
 from lab.training.recipe import TrainingSchedule
 
@@ -35,6 +34,14 @@ OnProgress = Callable[[str, int, int, dict[str, float]], None]
 """Stage ("faces", "training"), done, total, figures (none between checks)."""
 
 SAVE_EVERY = 120  # Seconds between checkpoints
+
+
+class AddedModel(NamedTuple):
+    """A model that a recipe added to the person's own."""
+
+    id: str
+    figures: Mapping[str, float]
+    lines: Sequence[str]  # what to tell of it
 
 
 @dataclass(frozen=True)
@@ -111,7 +118,7 @@ def fit(
         optimizer.load_state_dict(state["optimizer"])
         begin = int(state["step"])
     else:
-        (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
+        begin_run(plan, run)
         (run.out / "curve.csv").unlink(missing_ok=True)
     began = saved = time.monotonic()
     recent: deque[float] = deque(maxlen=100)
@@ -180,30 +187,9 @@ def _log(path: Path, step: int, figures: dict[str, float]) -> None:
         writer.writerow([step, *(f"{value:.5g}" for value in figures.values())])
 
 
-def configuration(plan: StrictModel) -> dict[str, Any]:
-    """Return what `config.json` of a run holds."""
-    return {
-        "recipe": plan.model_dump(),
-        "commit": _commit(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "threads": torch.get_num_threads(),
-    }
-
-
 def begin_run(plan: StrictModel, run: TrainingOptions) -> None:
     """Make the folder of a run and write its `config.json`."""
     run.out.mkdir(parents=True, exist_ok=True)
-    (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
-
-
-def _commit() -> str | None:
-    """Return the commit of the code, with a + if the tree differs from it."""
-    describe = ["git", "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty=+"]
-    try:
-        run = subprocess.run(
-            describe, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=20
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return run.stdout.strip() or None
+    made_with = {"recipe": plan.model_dump(), **software(run.device).model_dump()}
+    text = json.dumps(made_with | {"threads": torch.get_num_threads()}, indent=1)
+    (run.out / "config.json").write_text(text)

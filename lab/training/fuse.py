@@ -8,10 +8,11 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from pydantic import Field
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -25,9 +26,10 @@ from detector.models import registry, user_models
 from detector.models.base import Measured, ModelSpec
 from detector.models.registry import with_files
 from detector.schema.analysis import Calibration
+from detector.schema.base import StrictModel
 from detector.sentences import _
 from lab.evaluation import fitting
-from lab.training.fit import TrainingOptions
+from lab.training.fit import AddedModel, TrainingOptions
 
 RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """shares of the second network that are judged beside the chosen one"""
@@ -87,14 +89,22 @@ def interpolate(
     }
 
 
-def fuse(
-    parents: tuple[str, str], at: float, data: Path, run: TrainingOptions
-) -> tuple[ModelSpec, dict[float, Interval]]:
-    """Add the network at a share `at` of the way from the first parent to the second to the
-    person's own models; return it with the AUC of each ratio that was judged.
+class FuseRecipe(StrictModel):
+    """How two networks are fused."""
+
+    at: float = Field(0.5, ge=0, le=1, description="share of the second network")
+
+
+def train(
+    plan: FuseRecipe, data: Path, run: TrainingOptions, *, parents: Sequence[str] = ()
+) -> AddedModel:
+    """Add the network at a share `plan.at` of the way from the first parent to the second to the
+    person's own models; return it with the AUC of each ratio that was judged on labelled files.
 
     Raise UsageError for different architectures, InputError for too few files."""
-    specs = [registry.get_spec(id) for id in parents]
+    if len(parents) != 2:
+        raise UsageError(_("Fusing is `unmask train fuse A B --at 0.3 --data FOLDER --out DIR`."))
+    at, specs = plan.at, [registry.get_spec(id) for id in parents]
     first, second = specs
     for field, told in _SAME.items():
         if getattr(first, field) != getattr(second, field):
@@ -162,7 +172,11 @@ def fuse(
             "calibration": calibration,
         }
     )
-    return user_models.keep(entry, _write(pairs, at, run.out)), figures
+    spec = user_models.keep(entry, _write(pairs, at, run.out))
+    lines = [f"{ratio:4g}  AUC {figure}" for ratio, figure in figures.items()]
+    lines.append(_("Added {id}, at {at}.").format(id=spec.id, at=f"{at:g}"))
+    values = {f"auc.at_{ratio:g}": figure.value for ratio, figure in figures.items()}
+    return AddedModel(spec.id, values, lines)
 
 
 def _entry(specs: list[ModelSpec], paths: list[list[Path]], at: float, name: str) -> ModelSpec:
@@ -221,7 +235,7 @@ def _write(
 
 
 def _measured(
-    at: float, figure: Interval, clips: int, parents: tuple[str, str], metric: str
+    at: float, figure: Interval, clips: int, parents: Sequence[str], metric: str
 ) -> Measured:
     return Measured(
         data=f"{clips} of your own files that, by your word, neither network was trained on",

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -25,19 +26,20 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from detector.errors import InputError, WeightsError
-from detector.evaluation.labels import Labelled, hash_of, pairs
+from detector.evaluation.labels import Labelled, hash_of, pairs, read_labels
 from detector.models.base import CropRecipe
 from detector.models.families.texture_cnn import Layer, TextureNet
 from detector.models.pictures import fit
 from detector.sentences import _
 from detector.vision import cut
 from detector.weights import load_state
+from lab.evaluation.features import Arrays, stored
+from lab.evaluation.groups import held_out_people
 from lab.training import pasted
 from lab.training.augment import jpeg
-from lab.training.cache import CacheSpec, FaceCache, Faces
-from lab.training.features import Arrays, stored
-from lab.training.fit import TrainingOptions, begin_run, half_precision
-from lab.training.recipe import Recipe
+from lab.training.cache import CacheSpec, FaceCache, Faces, open_cache
+from lab.training.fit import TrainingOptions, begin_run, half_precision, save_halves
+from lab.training.recipe import TextureRecipe
 
 FRAMES = 4  # of a clip, evenly over it; of each worse copy half as many
 COPIES = {"as it is": 0.5, "smaller": 0.25, "compressed": 0.25}  # What each copy of a clip weighs
@@ -67,33 +69,45 @@ class SyntheticFakes:
 
 
 def train(
-    plan: Recipe, clips: Sequence[tuple[FaceCache, Faces]], run: TrainingOptions, trunk: Path | None
-) -> TextureNet:
-    """Fit the layer by a recipe, on cached faces; see `lab.training.run.train`. Raise
+    plan: TextureRecipe,
+    data: Path,
+    run: TrainingOptions,
+    *,
+    cache: Path | None = None,
+    begin: str | Path | None = None,
+) -> Path:
+    """Fit the layer to labelled clips; return `run.out`/model.safetensors. `begin` is the file of a
+    trunk, `cache` a folder of cut faces that runs share (default: `run.out`/faces). Raise
     WeightsError without a trunk or for that of another network, InputError without both labels."""
     network = TextureNet(plan.crop.size)
     network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-    _begin(network, trunk)
-    entries = [entry for _, entry in clips]
+    _begin(network, Path(begin) if begin else None)
+    items = read_labels(data)
+    people, clips = held_out_people(items, plan), [item for item in items if item.kind == "video"]
+    faces = open_cache(cache or run.out / "faces", cached(plan.crop), clips, run)
+    entries = [entry for entry in faces.entries if entry.person not in people]
     if len({entry.label for entry in entries}) < 2:
         raise InputError(
-            _("The recipe {name} needs originals and fakes.").format(name=repr(plan.name))
+            _("The recipe {name} needs originals and fakes.").format(name=repr("texture"))
         )
     described = _described(
-        run, clips, description_folder(network, plan.crop),
-        lambda cache, entry: describe(network, cache, entry, plan.crop),
+        run, faces, entries, description_folder(network, plan.crop),
+        lambda entry: describe(network, faces, entry, plan.crop),
     )  # fmt: skip
     made = None
     if plan.made_weight:
         places = [k for k, entry in enumerate(entries) if entry.label == 0]
         pasted_on = _described(
-            run, [clips[k] for k in places], description_folder(network, plan.crop, "pasted"),
-            lambda cache, entry: describe_made(network, cache, entry, plan.crop),
+            run, faces, [entries[k] for k in places],
+            description_folder(network, plan.crop, "pasted"),
+            lambda entry: describe_made(network, faces, entry, plan.crop),
         )  # fmt: skip
         made = SyntheticFakes(np.array(places), np.stack(pasted_on, 1), plan.made_weight)
     network.settle(fitted(np.stack(described, 1), entries, plan, made))
     begin_run(plan, run)
-    return network
+    target = run.out / "model.safetensors"
+    save_halves(network, target)
+    return target
 
 
 def _begin(network: TextureNet, path: Path | None) -> None:
@@ -133,16 +147,17 @@ def batch(pictures: Sequence[Array]) -> torch.Tensor:
 
 def _described(
     run: TrainingOptions,
-    clips: Sequence[tuple[FaceCache, Faces]],
+    cache: FaceCache,
+    clips: Sequence[Faces],
     name: str,
-    described: Callable[[FaceCache, Faces], Array],
+    described: Callable[[Faces], Array],
 ) -> list[Array]:
     """Return the descriptions of clips, cached beside the faces: another fold of the same clips
     takes seconds."""
-    files = [cache.folder / name / f"{hash_of(entry.name)[:24]}.npz" for cache, entry in clips]
+    files = [cache.folder / name / f"{hash_of(entry.name)[:24]}.npz" for entry in clips]
 
-    def read(clip: tuple[FaceCache, Faces]) -> Arrays:
-        return {"values": described(*clip)}
+    def read(entry: Faces) -> Arrays:
+        return {"values": described(entry)}
 
     found = stored(clips, files, lambda: read, partial(run.report, "training"))
     return [arrays["values"] for arrays in found]
@@ -220,7 +235,10 @@ def source_weights(clips: Sequence[Labelled]) -> Array:
 
 
 def fitted(
-    described: Array, clips: Sequence[Faces], plan: Recipe, made: SyntheticFakes | None = None
+    described: Array,
+    clips: Sequence[Faces],
+    plan: TextureRecipe,
+    made: SyntheticFakes | None = None,
 ) -> Layer:
     """Fit the layer on descriptions of clips, float [copies, clips, features] with copies as in
     `COPIES`, and of fakes that were made of the originals among them.
@@ -261,6 +279,17 @@ def fitted(
     return usual._replace(weights=weights, offset=float(-z.mean() / z.std()))
 
 
+class LinearHead(NamedTuple):
+    """logit = values · weights + bias."""
+
+    weights: Array
+    bias: float
+
+    def __call__(self, values: Array) -> Array:
+        """Return the logit of each row."""
+        return np.asarray(values @ self.weights + self.bias)
+
+
 def fit_rows(
     clips: Sequence[Labelled],
     versions: Sequence[Array],
@@ -268,9 +297,9 @@ def fit_rows(
     couples: Array | None = None,
     ranking: float = 0.0,
     targets: Array | None = None,
-) -> tuple[Array, float]:
-    """Fit a layer to several versions of the same rows, float [rows, features] each, and return its
-    weights and offset. Versions weigh alike; features are standardized over all of them.
+) -> LinearHead:
+    """Fit a layer to several versions of the same rows, float [rows, features] each. Versions weigh
+    alike; features are standardized over all of them.
 
     `couples`, int [n, 2], are rows of an original and a fake of it, and `ranking` is what all of
     them weigh beside cross-entropy. `targets`, float [rows]: P(fake) in place of the label."""
@@ -290,7 +319,7 @@ def fit_rows(
         decay,
     )
     weights = theta[:-1] / spread
-    return weights, float(theta[-1] - weights @ mean)
+    return LinearHead(weights, float(theta[-1] - weights @ mean))
 
 
 def logistic(

@@ -37,7 +37,7 @@ from lab.training.clip import feed
 from lab.training.clip.feed import REAL, SPEC, BatchSample, BlendSource, Views, class_of
 from lab.training.clip.generated import NEVER, compiled_features
 from lab.training.clip.run import MEAN, STD
-from lab.training.fit import TrainingOptions, begin_run
+from lab.training.fit import AddedModel, TrainingOptions, begin_run
 from lab.training.recipe import ClipRecipe
 
 FRAMES = CacheSpec(
@@ -81,7 +81,7 @@ class Rows:
 
 def train(
     plan: OwnRecipe, data: Path, run: TrainingOptions, *, cache: Path | None = None
-) -> tuple[ModelSpec, dict[str, float]]:
+) -> AddedModel:
     """Train a layer on labelled files (`data`: a CSV or a folder) and add it to the person's own
     models, calibrated; return it with figures of files whose people its training left out: `auc`,
     `accuracy`, `f1`, `specificity`.
@@ -119,12 +119,17 @@ def train(
     (run.out / "figures.json").write_text(json.dumps(figures, indent=1))
     everything = rows.of(np.arange(len(entries)))
     last = max(1, round(float(np.median(steps))))
-    weights, bias, _ = fit_layer(plan, everything, prior=prior, steps=last)
+    weights, bias, _best = fit_layer(plan, everything, prior=prior, steps=last)
     target = run.out / "model.safetensors"
     save_file({**shipped, **_head(weights, bias)}, target)
     data_text = f"{len(entries)} of your own files, each judged without its person"
     calibration = Calibration(scale=scale, offset=offset, data=data_text, clips=len(entries))
-    return _added(template, [trunk, target], run.out.name, calibration), figures
+    spec = _added(template, [trunk, target], run.out.name, calibration)
+    numbers = "  ".join(f"{name} {value:.3f}" for name, value in figures.items())
+    text = _("{title}: {told}, of files whose people training left out")
+    use = _("Added: `unmask analyze FILE --models {id}`, or Options on the page.")
+    lines = text.format(title=spec.title, told=numbers), use.format(id=spec.id)
+    return AddedModel(spec.id, figures, lines)
 
 
 def fit_layer(

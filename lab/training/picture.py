@@ -29,12 +29,12 @@ from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from detector.sentences import _
 from lab.evaluation.calibration import Calibrated
+from lab.evaluation.features import Arrays, cached
 from lab.training import left_out
 from lab.training.augment import jpeg
-from lab.training.features import Arrays, cached
 from lab.training.fit import TrainingOptions, begin_run
-from lab.training.layer import fit_rows
-from lab.training.left_out import LeftOutLogit
+from lab.training.layer import LinearHead, fit_rows
+from lab.training.left_out import Head, LeftOutLogit, Split
 
 ID = "picture"
 COPY, AS_IS = "copy", "as it is"
@@ -97,6 +97,10 @@ def train(
     if len({item.label for item in items}) < 2:
         raise UsageError(_("The recipe picture needs genuine and generated files."))
     copies = features(items, (COPY,), plan, run)[COPY]
+
+    def fit(rows: Sequence[int]) -> LinearHead:
+        return fit_rows([items[i] for i in rows], [copies[rows]], plan.decay)
+
     if folds:
         measured = _first(items, plan.measured)
         faceless = [item for item in measured if item.note != FACE]
@@ -104,34 +108,21 @@ def train(
         for some, names in ((measured, (AS_IS,)), (faceless, tuple(CONDITIONS))):
             found = features(some, names, plan, run)
             versions |= {name: (some, values) for name, values in found.items()}
-        labels, alone = np.array([item.label for item in items]), without_pixels(items, plan, run)
-        rows: list[LeftOutLogit] = []
-        trivial: list[LeftOutLogit] = []
-        for fold in range(FOLDS):
-            taught, out = split(items, fold)
-            if not out:
-                continue
-            for name, known in alone.items():
-                trees = GradientBoostingRegressor(random_state=0)
-                scores = trees.fit(known[taught], labels[taught]).predict(known[out])
-                trivial += [
-                    LeftOutLogit(f"pictures-{fold}", name, items[i], float(score))
-                    for i, score in zip(out, scores, strict=True)
-                ]
-            weights, bias = fit_rows([items[i] for i in taught], [copies[taught]], plan.decay)
-            for version, (some, values) in versions.items():
-                rows += [
-                    LeftOutLogit(
-                        f"pictures-{fold}", version, some[i], float(values[i] @ weights + bias)
-                    )
-                    for i in range(len(some))
-                    if _fold(some[i]) == fold
-                ]
+        labels, trivial = np.array([item.label for item in items]), list[LeftOutLogit]()
+        splits = [split(items, fold) for fold in range(FOLDS)]
+        for name, known in without_pixels(items, plan, run).items():
+
+            def trees(rows: Sequence[int], known: np.ndarray = known) -> Head:
+                regressor = GradientBoostingRegressor(random_state=0)
+                return regressor.fit(known[rows], labels[rows]).predict
+
+            trivial += left_out.judge(splits, {name: (items, known)}, trees)
+        rows = left_out.judge(splits, versions, fit)
         limits = [_still(row) for row in rows if row.version not in CONDITIONS]
         calibrated = left_out.write(limits, run.out, ID, Question.PICTURE)
         (run.out / "pictures.md").write_text(report(rows, trivial, calibrated))
     target = run.out / "model.safetensors"
-    save_file(layer(*fit_rows(items, [copies], plan.decay)), target)
+    save_file(layer(*fit(range(len(items)))), target)
     return target
 
 
@@ -146,19 +137,17 @@ def layer(weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
     }
 
 
-def split(items: Sequence[Item], fold: int) -> tuple[list[int], list[int]]:
-    """Return which files are learned from, and which are left out: genuine ones by their source,
-    generated ones by their generator. Nothing is learned from the sources and generators of what is
-    left out."""
-    out = [i for i, item in enumerate(items) if _fold(item) == fold]
-    sources = {items[i].source for i in out}
-    methods = {items[i].method for i in out if items[i].label}
+def split(items: Sequence[Item], fold: int) -> Split:
+    """Leave out genuine files by their source, generated ones by their generator; nothing is
+    learned from the sources and generators of what is left out."""
+    out = [item for item in items if _fold(item) == fold]
+    sources, methods = {i.source for i in out}, {i.method for i in out if i.label}
     taught = [
         i
         for i, item in enumerate(items)
         if item.source not in sources and not (item.label and item.method in methods)
     ]
-    return taught, out
+    return Split(f"pictures-{fold}", taught, lambda item: _fold(item) == fold)
 
 
 def _fold(item: Item) -> int:
@@ -190,9 +179,9 @@ def report(rows: Sequence[LeftOutLogit], trivial: Sequence[LeftOutLogit], found:
         known = row.item.method if row.item.label else row.item.note
         name = _part(row.item) if row.item.note == FACE or not known else known
         named += [(group, row) for group in {name, name if row.item.note == FACE else ALL}]
-    tables = (sorted(parts, key=lambda row: row.version), changed, trivial)
-    lines = [line for some in tables for line in (left_out.ranking(some), "")]
-    return "\n".join([*lines, *left_out.by_group(named, found, ID, ("genuine", "generator"))])
+    ranked = (sorted(parts, key=lambda row: row.version), changed, trivial)
+    by_group = left_out.by_group(named, found, ID, ("genuine", "generator"))
+    return "\n\n".join([*map(left_out.ranking, ranked), by_group])
 
 
 def _still(row: LeftOutLogit) -> LeftOutLogit:

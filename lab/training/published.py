@@ -10,9 +10,12 @@ worse than the data that the weights were trained on.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,22 +29,22 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.module import register_module_forward_hook
 
 from detector import weights as store
-from detector.errors import UnmaskError, UsageError, WeightsError
+from detector.errors import InputError, UnmaskError, UsageError, WeightsError
 from detector.evaluation import metrics
-from detector.evaluation.labels import pairs
+from detector.evaluation.labels import pairs, read_labels
 from detector.models import registry
 from detector.models.base import CropRecipe, Model, ModelSpec
-from detector.models.network import TorchFrameModel
+from detector.models.network import TokenModel, TorchFrameModel
 from detector.models.registry import with_files
 from detector.schema.analysis import Box
 from detector.sentences import _
 from detector.vision import box_for, cut
-from detector.weights.files import Origin, Trace, tracing
+from lab.evaluation.groups import held_out_people
 from lab.training import augment
 from lab.training.augment import h264
-from lab.training.cache import CacheSpec, FaceCache, Faces
+from lab.training.cache import CacheSpec, FaceCache, Faces, open_cache
 from lab.training.fit import TrainingOptions, fit, half_precision
-from lab.training.recipe import Part, Recipe
+from lab.training.recipe import FinetuneRecipe
 
 ROOM = 1.15
 """A cached crop is larger than what a network sees by this factor, so that training can move it."""
@@ -99,31 +102,31 @@ Couple = tuple[Faces, Faces]  # An original and a fake of it
 
 
 class PairSource(NamedTuple):
-    """A part of a recipe with its faces; couples by person, so that people and not takes are drawn
-    equally often."""
+    """Faces of one kind of file; couples by person, so that people and not takes are drawn equally
+    often."""
 
-    part: Part
+    kind: str
     cache: FaceCache
     groups: list[list[Couple]]
 
 
-def gather(part: Part, cache: FaceCache, people: set[str], *, held: bool = False) -> PairSource:
-    """Return the pairs of a part: of persons not held out (`people`), or with `held` of those."""
+def gather(kind: str, cache: FaceCache, people: set[str], *, held: bool = False) -> PairSource:
+    """Return the pairs of a kind: of persons not held out (`people`), or with `held` of those."""
     entries = [entry for entry in cache.entries if (entry.person in people) == held]
     by_person: dict[str, list[Couple]] = {}
     for first, second in pairs(entries):
         by_person.setdefault(entries[first].person, []).append((entries[first], entries[second]))
-    return PairSource(part, cache, list(by_person.values()))
+    return PairSource(kind, cache, list(by_person.values()))
 
 
 def draw_pairs(
-    sources: Sequence[PairSource], recipe: Recipe, step: int, transform: PretrainedInput
+    sources: Sequence[PairSource], recipe: FinetuneRecipe, step: int, transform: PretrainedInput
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw the pictures of one step as the network takes them, float32 [2 P, 3, S, S], and labels,
     float32 [2 P]: originals first, then their fakes in the same order. They depend on the seed and
     the step alone, so that a resumed run sees the same."""
     rng = np.random.default_rng([recipe.seed, step])
-    share = np.array([source.part.share for source in sources])
+    share = np.array([recipe.shares[source.kind] for source in sources])
     chosen = rng.choice(len(sources), recipe.pairs, p=share / share.sum())
     drawn = [draw_pair(sources[choice], recipe, rng, transform) for choice in chosen]
     originals, fakes = zip(*drawn, strict=True)
@@ -132,7 +135,7 @@ def draw_pairs(
 
 
 def draw_pair(
-    source: PairSource, recipe: Recipe, rng: np.random.Generator, transform: PretrainedInput
+    source: PairSource, recipe: FinetuneRecipe, rng: np.random.Generator, transform: PretrainedInput
 ) -> tuple[np.ndarray, np.ndarray]:
     """Draw an original and its fake under the same conditions, uint8 [S, S, 3] each.
 
@@ -167,7 +170,7 @@ NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, _BatchNorm)
 SAME = 1e-4
 """By how much a score of the written file may differ from the trained network's (logits)."""
 HELD_FRAMES = 3  # Pictures of a held-out clip
-HELD_PAIRS = 250  # Held-out pairs of a part at most
+HELD_PAIRS = 250  # Held-out pairs of a kind at most
 
 
 @dataclass(frozen=True)
@@ -198,46 +201,57 @@ def open_start(begin: str, weights: Sequence[Path] = ()) -> PretrainedDetector:
                 title=spec.title
             )
         )
-    with tracing() as trace:
-        model = registry.load_family(spec, paths, "cpu")
+    model = registry.load_family(spec, paths, "cpu")
     if not isinstance(model, TorchFrameModel):
         raise UsageError(
             _("{title} can't be trained: its file is a finished program.").format(title=spec.title)
         )
-    return PretrainedDetector(spec, model, paths, _origins(model.network, spec, paths, trace))
+    return PretrainedDetector(spec, model, paths, _origins(model.network, spec, paths))
 
 
-def _origins(
-    network: nn.Module, spec: ModelSpec, paths: Sequence[Path], trace: Trace
-) -> dict[str, Origin]:
-    """By the network's names: the file of each tensor and its name there, where it is in one."""
-    own = network.state_dict(keep_vars=True)
+class Origin(NamedTuple):
+    """Where a tensor of a network is stored."""
+
+    file: int  # of the model's files, counted from 0
+    name: str
+
+
+def _origins(network: nn.Module, spec: ModelSpec, paths: Sequence[Path]) -> dict[str, Origin]:
+    """Return where each tensor is stored: of those with the same numbers, under the name with the
+    longest common end. What was computed of others is stored nowhere."""
+    own = network.state_dict()
     if paths[0].suffix == ".h5":
         # Keras's layers, under our names from now on.
         return {name: Origin(0, name) for name in own}
-    states = [{} if path.suffix == ".json" else store.load_state(path, spec) for path in paths]
-    origins = {name: trace.origin(t, paths) or _alike(name, t, states) for name, t in own.items()}
-    return {name: origin for name, origin in origins.items() if origin is not None}
+    stored: dict[str, list[Origin]] = defaultdict(list)
+    for number, path in enumerate(paths):
+        state = {} if path.suffix == ".json" else store.load_state(path, spec)
+        for name, tensor in state.items():
+            stored[_content(tensor)].append(Origin(number, name))
+
+    def alike(name: str, origins: Sequence[Origin]) -> Origin:
+        ends = [zip(reversed(name), reversed(one.name), strict=False) for one in origins]
+        common = [sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], end)) for end in ends]
+        return origins[common.index(max(common))]
+
+    same = {name: stored.get(_content(tensor)) for name, tensor in own.items()}
+    return {name: alike(name, origins) for name, origins in same.items() if origins}
 
 
-def _alike(name: str, tensor: Tensor, states: Sequence[dict[str, Tensor]]) -> Origin | None:
-    """Find the same numbers under (nearly) the same name, of networks that a library has filled."""
-    for number, state in enumerate(states):
-        for older in (name, name.partition(".")[2]):
-            theirs = state.get(older)
-            if theirs is not None and torch.equal(theirs.float(), tensor.detach().float()):
-                return Origin(number, older)
-    return None
+def _content(tensor: Tensor) -> str:
+    """Return a hash of the shape and the numbers of a tensor, whatever their type."""
+    numbers = tensor.detach().float().contiguous().numpy()
+    return hashlib.sha256(repr(numbers.shape).encode() + numbers.tobytes()).hexdigest()
 
 
 class HeldOut:
-    """AUC and pairs won on held-out pairs, part by part. Call it with a network."""
+    """AUC and pairs won on held-out pairs, by kind of file. Call it with a network."""
 
     def __init__(self, sources: Sequence[PairSource], transform: PretrainedInput) -> None:
         self.transform = transform
         self.parts: dict[str, tuple[np.ndarray, int]] = {}
         for source in sources:
-            count = 1 if source.part.kind == "image" else HELD_FRAMES
+            count = 1 if source.kind == "image" else HELD_FRAMES
             couples = [couple for group in source.groups for couple in group]
             shown = [
                 transform.cut(source.cache, entry, int(i))
@@ -245,7 +259,7 @@ class HeldOut:
                 for entry in couple
                 for i in np.linspace(0, entry.count - 1, count).round().astype(int)
             ]
-            self.parts[source.part.name] = np.stack(shown), count
+            self.parts[source.kind] = np.stack(shown), count
 
     @torch.inference_mode()
     def __call__(self, network: nn.Module) -> dict[str, float]:
@@ -282,7 +296,7 @@ class LogOddsHead(nn.Module):
         return self._read(self.network(x))
 
     def train(self, mode: bool = True) -> LogOddsHead:
-        """Dropout where the whole is trained; the statistics of batch norms never."""
+        """Train dropout where the whole is trained; the statistics of batch norms never."""
         super().train(mode and self.tune == "whole")
         for module in self.modules():
             if isinstance(module, _BatchNorm):
@@ -291,15 +305,62 @@ class LogOddsHead(nn.Module):
 
 
 def train(
+    plan: FinetuneRecipe,
+    data: Path,
+    run: TrainingOptions,
+    *,
+    cache: Path | None = None,
+    begin: str = "",
+    weights: Sequence[Path] = (),
+    tune: str | None = None,
+) -> Path | None:
+    """Fine-tune a detector on the pairs of labelled files; return `run.out`/model.safetensors (of
+    one that is read from several files, their folder), None if stopped early. Raise UsageError,
+    InputError, WeightsError.
+
+    `cache` is a folder of cut faces that runs share (default: `run.out`/faces). `begin` is the id
+    of a model or architecture, of which `weights` are the person's own files. `tune`, one of
+    `TUNES`, says what may change; by default the normalizations and the last layer of transformers,
+    all of others."""
+    if not begin:
+        raise UsageError(_("Name the detector to fine-tune with --begin."))
+    start = open_start(begin, weights)
+    tune = tune or ("norms" if isinstance(start.model, TokenModel) else "whole")
+    plan = plan.model_copy(update={"begun": start.spec.architecture, "tune": tune})
+    items, spec = read_labels(data), PretrainedInput(start.model).cached
+    people = held_out_people(items, plan)
+    sources: dict[bool, list[PairSource]] = {True: [], False: []}  # held out, trained on
+    for kind in plan.shares:
+        if some := [item for item in items if item.kind == kind]:
+            faces = open_cache(cache or run.out / "faces", spec(kind), some, run)
+            for held, found in sources.items():
+                source = gather(kind, faces, people, held=held)
+                found += [source] if source.groups else []
+    if not sources[False]:
+        raise InputError(
+            _("{data} has no pairs for the recipe {name}.").format(data=data, name="finetune"),
+            hint=_(
+                "Pairs are an original and a fake of it with the same word in the column group."
+            ),
+        )
+    torch.manual_seed(plan.seed)
+    network = tuned(start, plan, sources[False], sources[True], run)
+    if run.stop_after is not None and run.stop_after < plan.steps:
+        return None
+    written = write(start, network.cpu(), run.out)
+    return written[0] if len(written) == 1 else run.out
+
+
+def tuned(
     start: PretrainedDetector,
-    plan: Recipe,
+    plan: FinetuneRecipe,
     sources: Sequence[PairSource],
     held: Sequence[PairSource],
     run: TrainingOptions,
 ) -> nn.Module:
     """Fine-tune a detector on pairs; return its network with averaged weights. Raise UsageError
     where it has no last layer to train alone, or could not be written back."""
-    odds = LogOddsHead(start.model, plan.options["tune"]).to(run.device)
+    odds = LogOddsHead(start.model, plan.tune).to(run.device)
     lost = [
         name
         for name, weight in start.model.network.named_parameters()
@@ -343,7 +404,7 @@ def train(
     return averaged.network
 
 
-def pair_loss(logits: Tensor, labels: Tensor, plan: Recipe) -> Tensor:
+def pair_loss(logits: Tensor, labels: Tensor, plan: FinetuneRecipe) -> Tensor:
     """Return cross-entropy and a ranking term: within a pair the fake is to score higher. Logits
     and labels, float [2 P], are of originals first, then of their fakes in the same order."""
     target = labels * (1 - 2 * plan.smoothing) + plan.smoothing
@@ -396,7 +457,7 @@ def _same(model: Model, network: nn.Module, again: Model) -> None:
 
 
 def _tuned(model: TorchFrameModel, tune: str) -> list[nn.Module]:
-    """Modules whose weights may change."""
+    """Return the modules whose weights may change."""
     if tune not in TUNES:
         raise UsageError(
             _("There is no way {tune} to tune.").format(tune=repr(tune)),

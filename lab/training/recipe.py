@@ -1,8 +1,11 @@
-"""A recipe: everything that decides what a training run gives, as data in a TOML file."""
+"""Recipes: everything that decides what a training run gives, as data.
+
+Recipes that share nothing with others are defined beside their code (`own`, `picture`, …)."""
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 
@@ -12,12 +15,21 @@ from detector.schema.base import StrictModel
 from detector.sentences import _
 from lab.evaluation.groups import HoldOut
 
-FOLDER = Path(__file__).parent / "recipes"
-OF_CODE = (
-    "clip", "families", "fuse", "generated", "own", "picture", "sequences", "videomae", "vit-lstm",
-    "voice",
-)  # fmt: skip
-"""Recipes whose settings stand in code, beside the TOML files of `FOLDER`."""
+TAKES: dict[str, set[str]] = {
+    "clip": {"begin", "cache", "folds", "images", "rate", "resume"},
+    "families": {"folds", "resume"},
+    "finetune": {"begin", "weights", "tune", "cache", "images", "rate", "leave_out", "resume"},
+    "fuse": {"parents", "at"},
+    "generated": {"folds", "resume"},
+    "own": {"loss", "patience", "sbi", "rate", "cache"},
+    "picture": {"folds", "resume"},
+    "sequences": {"cache", "folds", "images", "rate"},
+    "texture": {"begin", "cache", "leave_out"},
+    "videomae": {"cache", "folds"},
+    "vit-lstm": {"folds", "images", "rate"},
+    "voice": {"begin", "folds", "resume"},
+}
+"""All recipes, and the options of `unmask train` that each takes."""
 
 
 class TrainingSchedule(StrictModel):
@@ -34,7 +46,7 @@ class TrainingSchedule(StrictModel):
 
     @property
     def steps(self) -> int:
-        """Steps of the whole run."""
+        """Return how many steps the whole run has."""
         return max(1, self.images // self.batch)
 
 
@@ -67,53 +79,82 @@ class ClipRecipe(TrainingSchedule):
     judged: int = Field(8, description="frames of a clip that left-out logits are the mean of")
 
 
-class Part(StrictModel):
-    """The files of a kind among the labels, where there are any."""
+class FinetuneRecipe(HoldOut, TrainingSchedule):
+    """How a detector is fine-tuned (`published`): few people, small steps."""
 
-    name: str
-    kind: Literal["image", "video"]
-    share: float = Field(gt=0, description="of the pairs that are drawn")
-
-
-class Recipe(HoldOut, TrainingSchedule):
-    """A run that fine-tunes a detector (`published`) or fits Texture's layer (`texture`)."""
-
-    name: str
-    family: Literal["published", "texture"]
-    decay: float = Field(0.02, ge=0, description="AdamW weight decay; ridge of a layer's fit")
+    seed: int = 7
+    images: int = Field(9_600, gt=0)
+    batch: int = Field(24, gt=1)
+    rate: float = Field(1e-4, gt=0)
+    average: float = Field(0.99, ge=0, lt=1)
+    check_every: int = Field(50, gt=0)
+    holdout: float = Field(0.25, ge=0, lt=1)
+    holdout_images: float = Field(0.25, ge=0, lt=1)
+    decay: float = Field(0.02, ge=0, description="AdamW weight decay")
     smoothing: float = Field(0.05, ge=0, lt=0.5, description="of the labels")
     pair_weight: float = Field(0.5, ge=0, description="of the pairwise ranking loss")
-    made_weight: float = Field(
-        0, ge=0, description="of fakes pasted from originals, where the clips weigh 1"
-    )
-    bound: float = Field(
-        2.0, gt=0, description="deviations that a described number counts at most, approximately"
-    )
-    soften: float = Field(0.3, ge=0, le=1, description="share of originals that lose sharpness")
-    h264: float = Field(0, ge=0, le=1, description="share of pairs re-encoded as video is")
-    crop: CropRecipe = CropRecipe()
-    options: dict[str, str] = {}
-    parts: list[Part]
+    soften: float = Field(0.2, ge=0, le=1, description="share of originals that lose sharpness")
+    h264: float = Field(0.3, ge=0, le=1, description="share of pairs re-encoded as video is")
+    shares: dict[str, float] = {"video": 0.8, "image": 0.2}
+    """Of the pairs that are drawn, by kind of file."""
+    begun: str = Field("", description="architecture of the detector; set by a run")
+    tune: str = Field("", description="what may change of it; set by a run")
 
     @property
     def pairs(self) -> int:
-        """Originals in one step, each with a fake."""
+        """Return how many originals one step has, each with a fake."""
         return self.batch // 2
 
 
-def read_recipe(name: str | Path) -> Recipe:
-    """Read a recipe by its name (a shipped one) or its path; raise UsageError."""
-    path, hint = Path(name), ""
-    if path.suffix != ".toml":
-        ours = {file.stem: file for file in FOLDER.glob("*.toml")}
-        path = ours.get(str(name), path)
-        names = ", ".join(sorted([*ours, *OF_CODE]))
-        hint = _("Known: {names}.").format(names=names)
-    if not path.is_file():
-        raise UsageError(_("There is no recipe {name}.").format(name=repr(str(name))), hint=hint)
+class TextureRecipe(HoldOut):
+    """How Texture's layer is fitted (`layer`) to statistics of the first stages of
+    EfficientNet-Lite0 over the face and around it: two minutes on one core."""
+
+    holdout: float = Field(0.0, ge=0, lt=1)
+    pair_weight: float = Field(1.0, ge=0, description="of the pairwise ranking loss")
+    decay: float = Field(0.01, ge=0, description="ridge of the fit")
+    bound: float = Field(2.0, gt=0, description="deviations that a number counts at most")
+    made_weight: float = Field(
+        0.3, ge=0, description="of fakes pasted from originals, where the clips weigh 1"
+    )
+    crop: CropRecipe = CropRecipe(scale=1.5, border="mirror", size=256, resize="area")
+
+
+P = TypeVar("P", bound=StrictModel)
+
+
+def read_recipe(text: str) -> tuple[str, dict[str, Any]]:
+    """Return the name of a recipe and the settings that are not its own, of a name or of a TOML
+    file with the key `recipe` beside settings; raise UsageError."""
+    settings: dict[str, Any] = {"recipe": text}
+    if Path(text).suffix == ".toml" and Path(text).is_file():
+        try:
+            settings |= {"recipe": ""} | tomllib.loads(Path(text).read_text())
+        except tomllib.TOMLDecodeError as error:
+            raise _unusable(text, error) from error
+    if (name := settings.pop("recipe")) not in TAKES:
+        hint = _("Known: {names}.").format(names=", ".join(sorted(TAKES)))
+        raise UsageError(_("There is no recipe {name}.").format(name=repr(name or text)), hint=hint)
+    return name, settings
+
+
+def planned(plan: type[P], name: str, settings: Mapping[str, Any]) -> P:
+    """Return a recipe with such settings; raise UsageError."""
     try:
-        return Recipe.model_validate(tomllib.loads(path.read_text()))
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        raise UsageError(
-            _("The recipe {path} can't be used: {error}").format(path=path, error=error)
-        ) from error
+        return plan.model_validate(settings)
+    except ValidationError as error:
+        raise _unusable(name, error) from error
+
+
+def hold_out(text: str) -> HoldOut:
+    """Return which people a recipe keeps out of training, as `read_recipe`; raise UsageError."""
+    name, settings = read_recipe(text)
+    plans: dict[str, type[HoldOut]] = {"finetune": FinetuneRecipe, "texture": TextureRecipe}
+    if name not in plans:
+        raise UsageError(_("The recipe {name} keeps no people out.").format(name=repr(name)))
+    return planned(plans[name], text, settings)
+
+
+def _unusable(path: str, error: Exception) -> UsageError:
+    text = _("The recipe {path} can't be used: {error}")
+    return UsageError(text.format(path=path, error=error))

@@ -8,11 +8,10 @@ the networks are weighed without the others, and their logits added: fitted toge
 part speaks for all.
 """
 
-import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -34,11 +33,11 @@ from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from lab.evaluation import groups
 from lab.evaluation.calibration import Calibrated
+from lab.evaluation.features import Arrays, cached
 from lab.training import left_out
-from lab.training.features import Arrays, cached
-from lab.training.fit import TrainingOptions, configuration
-from lab.training.layer import fit_rows
-from lab.training.left_out import LeftOutLogit
+from lab.training.fit import TrainingOptions, begin_run
+from lab.training.layer import LinearHead, fit_rows
+from lab.training.left_out import LeftOutLogit, Split
 
 ID = "timbre"
 SAMPLES = 64_000
@@ -78,18 +77,6 @@ class VoiceRecipe(StrictModel):
     ranking: float = 1.0
 
 
-@dataclass(frozen=True)
-class Head:
-    """logit = weights · statistics + bias."""
-
-    weights: np.ndarray
-    bias: float
-
-    def __call__(self, statistics: np.ndarray) -> np.ndarray:
-        logits: np.ndarray = statistics @ self.weights + self.bias
-        return logits
-
-
 def train(
     plan: VoiceRecipe,
     data: Path,
@@ -98,68 +85,51 @@ def train(
     begin: str | Path | None = None,
     folds: Sequence[str] = (),
 ) -> Path:
-    """Train Timbre's layer on labelled speech.
+    """Train Timbre's layer on labelled speech; return `run.out`/model.safetensors, trained on all
+    files. Raise InputError, UsageError, WeightsError.
 
-    Parameters
-    ----------
-    data : Path
-        CSV of labelled files. A source is a repository, with the file in it after a colon.
-    begin : Path, optional
-        A file with the networks. Default: the bundled one.
-    folds : sequence of str
-        Folds of repositories to leave out in turn: the logits of the real clips and the `RECENT`
-        fakes that were left out go to `run.out` (`left_out.write`), with the learning curve and the
-        answers by system and repository in voices.md.
-
-    Returns
-    -------
-    Path
-        `run.out`/model.safetensors, trained on all files.
-
-    Raises
-    ------
-    InputError, UsageError, WeightsError
-        The labels, the folds or the weights can't be used.
-    """
+    `data` is a CSV of labelled files; a source is a repository, with the file in it after a colon.
+    `begin` is a file with the networks (default: the bundled one). `folds` of repositories are left
+    out in turn: the logits of what was left out go to `run.out` (`left_out.write`), with the
+    learning curve and the answers by system and repository in voices.md."""
     begin = Path(begin or paths.bundled() / "timbre.safetensors")
     items, model = read_speech(data), trunk(begin)
-    run.out.mkdir(parents=True, exist_ok=True)
-    (run.out / "config.json").write_text(json.dumps(configuration(plan), indent=1))
+    begin_run(plan, run)
     names = dict.fromkeys((AS_IS, *plan.drawn, *plan.always, *plan.judged))
     versions = {name: statistics(items, name, model, run) for name in names}
     taught = [versions[name] for name in (AS_IS, *plan.always)]
     if plan.drawn:
         learned_under = [drawn_condition(item, plan.drawn) for item in items]
         taught.append(np.stack([versions[name][i] for i, name in enumerate(learned_under)]))
-    counted = [drawn_condition(item, plan.counted) for item in items]
-    rows: list[LeftOutLogit] = []
-    beside: list[LeftOutLogit] = []
-    shares: dict[float, list[LeftOutLogit]] = {share: [] for share in SHARES}
-    for fold in folds:
-        learned, out = split(items, fold)
-        out = [i for i in out if not items[i].label or items[i].year >= RECENT]
+    splits = [split(items, fold) for fold in folds]
 
-        def judged(
-            own: Sequence[int], fold: str = fold, out: Sequence[int] = out
-        ) -> Iterator[tuple[int, LeftOutLogit]]:
-            head = fit([items[i] for i in own], [values[own] for values in taught], plan)
-            for version, values in versions.items():
-                for i, logit in zip(out, head(values[out]), strict=True):
-                    yield i, LeftOutLogit(fold, version, items[i], float(logit))
+    def learn(rows: Sequence[int]) -> LinearHead:
+        return fit([items[i] for i in rows], [values[rows] for values in taught], plan)
 
-        for i, row in judged(learned):
-            (rows if row.version in (AS_IS, counted[i]) else beside).append(row)
-        for share, found in shares.items():
-            some = [i for i in learned if int(hash_of(items[i].source), 16) % 100 < 100 * share]
-            if len({items[i].label for i in some}) == 2:
-                found += [row for _, row in judged(some)]
-        for i in out:
-            each = without_detector(items[i]).items()
-            beside += [LeftOutLogit(fold, name, items[i], value) for name, value in each]
+    def judge(share: float) -> list[LeftOutLogit]:
+        """Judge by layers that learn from such a share of the repositories."""
+        some = []
+        for own in splits:
+            rows = [i for i in own.taught if int(hash_of(items[i].source), 16) % 100 < 100 * share]
+            if len({items[i].label for i in rows}) == 2:
+                some.append(own._replace(taught=rows))
+        shown = [i for i, item in enumerate(items) if not item.label or item.year >= RECENT]
+        judged = [items[i] for i in shown]
+        return left_out.judge(
+            some, {name: (judged, x[shown]) for name, x in versions.items()}, learn
+        )
+
+    every, counted = judge(1), {i.name: drawn_condition(i, plan.counted) for i in items}
+    rows = [row for row in every if row.version in (AS_IS, counted[row.item.name])]
     if rows:
+        beside = [row for row in every if row.version not in (AS_IS, counted[row.item.name])]
+        for row in (row for row in rows if row.version == AS_IS):
+            facts = without_detector(row.item).items()
+            beside += [row._replace(version=name, logit=value) for name, value in facts]
         calibrated = left_out.write(rows, run.out, ID, Question.VOICE, beside)
+        shares = {share: judge(share) for share in SHARES}
         (run.out / "voices.md").write_text(report(rows, shares, calibrated))
-    head = fit(items, taught, plan)
+    head = learn(range(len(items)))
     state = load_file(begin)
     state["head.weight"] = torch.tensor(head.weights, dtype=torch.float32)[None]
     state["head.bias"] = torch.tensor([head.bias], dtype=torch.float32)
@@ -176,22 +146,19 @@ def read_speech(labels: Path) -> list[Item]:
     ]
 
 
-def split(items: Sequence[Item], fold: str) -> tuple[list[int], list[int]]:
-    """Return which clips are learned from, and which are left out.
-
-    Nothing is learned from the repositories, the systems and the persons of what is left out.
-    """
-    out = [i for i, item in enumerate(items) if groups.fold_of(item, groups.VOICES) == fold]
-    methods = {items[i].method for i in out if items[i].label}
-    people = {items[i].person for i in out}
-    learned = [
+def split(items: Sequence[Item], fold: str) -> Split:
+    """Leave out a fold of repositories; nothing is learned from its repositories, systems and
+    persons."""
+    own = [groups.fold_of(item, groups.VOICES) == fold for item in items]
+    out = [item for item, there in zip(items, own, strict=True) if there]
+    methods, people = {item.method for item in out if item.label}, {item.person for item in out}
+    taught = [
         i
         for i, item in enumerate(items)
-        if groups.fold_of(item, groups.VOICES) != fold
-        and not (item.label and item.method in methods)
-        and item.person not in people
+        if not own[i] and not (item.label and item.method in methods) and item.person not in people
     ]
-    return learned, out
+    names = {item.name for item in out}
+    return Split(fold, taught, lambda item: item.name in names)
 
 
 def without_detector(item: Item) -> dict[str, float]:
@@ -217,14 +184,14 @@ def report(
 ) -> str:
     """Return figures in Markdown: by share of the repositories that layers learned from, and how
     often each system is found and the real clips of each repository are accused."""
-    lines = []
+    parts = []
     for share, some in shares.items():
         if some:
-            lines += [f"{share:.0%} of the repositories:", "", left_out.ranking(some), ""]
+            parts += [f"{share:.0%} of the repositories:", left_out.ranking(some)]
     higher, repositories = ordered([row for row in rows if row.version == AS_IS])
-    lines += [f"A fake scores above a real clip of its repository: {higher} ({repositories}).", ""]
+    parts.append(f"A fake scores above a real clip of its repository: {higher} ({repositories}).")
     named = [(row.item.method if row.item.label else row.item.source, row) for row in rows]
-    return "\n".join([*lines, *left_out.by_group(named, found, ID, ("real clips", "system"))])
+    return "\n\n".join([*parts, left_out.by_group(named, found, ID, ("real clips", "system"))])
 
 
 def ordered(rows: Sequence[LeftOutLogit]) -> tuple[Interval, int]:
@@ -290,7 +257,7 @@ def fit(
     versions: Sequence[np.ndarray],
     plan: VoiceRecipe,
     parts: Sequence[slice] = timbre.PARTS,
-) -> Head:
+) -> LinearHead:
     """Learn one layer from versions of the clips, float [clips, statistics] each: the sum of one
     for each part, whose logits have spread 1, and mean 0 over real clips."""
     couples, real = pairs(items), np.tile([not item.label for item in items], len(versions))
@@ -301,4 +268,4 @@ def fit(
         logits = np.concatenate(rows) @ weights
         learned.append(weights / logits.std())
         bias -= float(logits[real].mean() / logits.std())
-    return Head(np.concatenate(learned), bias)
+    return LinearHead(np.concatenate(learned), bias)

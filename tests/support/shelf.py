@@ -1,13 +1,10 @@
 """Faces of made people with their surroundings, cached as training has them."""
 
 import json
-from dataclasses import asdict
 
 import cv2
 import numpy as np
 import pytest
-
-from lab.training.cache import Faces
 
 CACHED = 77
 """px: what is cached for 64 px that show 1.5 of a box."""
@@ -34,18 +31,15 @@ def shelf(tmp_path):
             box = [(CACHED - k) / 2, (CACHED - k) / 2, (CACHED + k) / 2, (CACHED + k) / 2]
             points = [(30.0, 33.0), (47.0, 33.0), (38.0, 41.0), (32.0, 50.0), (45.0, 50.0)]
             entries.append(
-                Faces(
-                    name=name, label=label, kind="video", method=method, group=f"g{person}x",
-                    source=source, person=f"{source}:g{person}x", start=len(crops), count=1,
-                    places=[[*box, *np.ravel(points).tolist()]],
-                )
+                {"name": name, "start": len(crops), "count": 1, "room": 1.0,
+                 "places": [[*box, *np.ravel(points).tolist()]]}
             )  # fmt: skip
             crops.append(picture)
             rows.append(f"{name},{'fake' if label else 'real'},video,g{person}x,{source},{method}")
     folder = tmp_path / "faces" / f"video-1.8-{CACHED}-mirror"
     folder.mkdir(parents=True)
     np.save(folder / "crops.npy", np.stack(crops))
-    (folder / "index.json").write_text(json.dumps([asdict(entry) for entry in entries]))
-    (folder / "tried.json").write_text(json.dumps([entry.name for entry in entries]))
+    (folder / "index.json").write_text(json.dumps(entries))
+    (folder / "tried.json").write_text(json.dumps([entry["name"] for entry in entries]))
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     return tmp_path

@@ -8,12 +8,12 @@ lower end of the interval. To find out what becomes of fakes that belong to none
 family is left out of the fit as well, and genuine clips are judged.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import save_file
 from scipy.special import softmax
@@ -104,30 +104,27 @@ def _write(
     with a 95 % interval from drawing sources: with every family taught, then without each."""
     fold_of = np.array([groups.fold_of(item, groups.SOURCES) for item in items])
     sources = np.array([item.source for item in items])
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        table = csv.writer(stream, lineterminator="\n")
-        head = "without", "version", "named", "clips", "sources", "right", "low", "high"
-        table.writerow([*head, *(f"of {kind}" for kind in (*FAMILIES, NONE, GENUINE))])
-        for without in ("", *FAMILIES):
-            families = [name for name in FAMILIES if name != without]
-            logits = np.zeros((len(versions), len(items), len(families)))
-            for fold in folds:
-                out = fold_of == fold
-                weights, bias = _fit(plan, items, kinds, versions, families, ~out)
-                logits[:, out] = [version[out] @ weights.T + bias for version in versions]
-            for version, of in zip(("as it is", "copy"), softmax(logits, 2), strict=True):
-                for number, name in enumerate(families):
-                    named = of[:, number] >= LIMIT
-                    fakes = named & (kinds != GENUINE)
-                    right = (
-                        metrics.mean_interval(kinds[fakes] == name, sources[fakes])
-                        if fakes.any()
-                        else None
-                    )
-                    shares = (right.value, right.low, right.high) if right else ()
-                    table.writerow([
-                        without, version, name, fakes.sum(), len(set(sources[fakes])),
-                        *([f"{share:.3f}" for share in shares] or [""] * 3),
-                        *(f"{(named & (kinds == kind)).sum()}/{(kinds == kind).sum()}"
-                          for kind in (*FAMILIES, NONE, GENUINE)),
-                    ])  # fmt: skip
+    rows: list[dict[str, object]] = []
+    for without in ("", *FAMILIES):
+        families = [name for name in FAMILIES if name != without]
+        logits = np.zeros((len(versions), len(items), len(families)))
+        for fold in folds:
+            out = fold_of == fold
+            weights, bias = _fit(plan, items, kinds, versions, families, ~out)
+            logits[:, out] = [version[out] @ weights.T + bias for version in versions]
+        for version, of in zip(("as it is", "copy"), softmax(logits, 2), strict=True):
+            for number, name in enumerate(families):
+                named = of[:, number] >= LIMIT
+                fakes = named & (kinds != GENUINE)
+                share = metrics.Interval(float("nan"))
+                if fakes.any():
+                    share = metrics.mean_interval(kinds[fakes] == name, sources[fakes])
+                about = {"without": without, "version": version, "named": name}
+                right = {"right": share.value, "low": share.low, "high": share.high}
+                counts = {"clips": fakes.sum(), "sources": len(set(sources[fakes]))}
+                of_kinds = {
+                    f"of {kind}": f"{(named & (kinds == kind)).sum()}/{(kinds == kind).sum()}"
+                    for kind in (*FAMILIES, NONE, GENUINE)
+                }
+                rows.append(about | counts | right | of_kinds)
+    pd.DataFrame(rows).to_csv(path, index=False, float_format="%.3f", lineterminator="\n")

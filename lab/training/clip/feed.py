@@ -132,7 +132,7 @@ TIGHT = 115.0 / UNITS
 REAL, ALTERED, GENERATED = 0, 1, 2
 
 
-def class_of(item: Item | Faces) -> int:
+def class_of(item: Item) -> int:
     """Return `REAL`, `ALTERED` (a face in real footage) or `GENERATED` (the whole head or picture).
 
     The label's note decides where it begins with "region" or "whole", else the method's family."""

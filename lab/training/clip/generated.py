@@ -27,15 +27,14 @@ from detector.models.pictures import normalized
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from detector.sentences import _
-from lab.evaluation import groups
+from lab.evaluation.features import Arrays, cached
 from lab.training import left_out
 from lab.training.augment import jpeg
 from lab.training.clip.feed import ALTERED, class_of
 from lab.training.clip.run import load_trunk
-from lab.training.features import Arrays, cached
 from lab.training.fit import TrainingOptions, begin_run
-from lab.training.layer import fit_rows
-from lab.training.left_out import LeftOutLogit
+from lab.training.layer import LinearHead, fit_rows
+from lab.training.left_out import Split
 
 ID = "clip-generated"
 NEVER = -30.0  # Logit of "altered", which this layer does not tell
@@ -86,25 +85,22 @@ def train(
     of_rows = [items[i] for i in owner]
     if len({item.label for item in of_rows}) < 2:
         raise UsageError(_("The recipe generated needs real and generated files with a face."))
-    fold_of = np.array([groups.fold_of(item, groups.SOURCES) for item in of_rows])
-    still = np.array([item.kind == "image" for item in of_rows])
-    held = {fold: fold_of == fold for fold in folds}
-    if folds and still.any() and not still.all():
-        held[left_out.PICTURES] = still
-    rows: list[LeftOutLogit] = []
-    for fold, out in held.items():
-        taught = [items[i] for i in owner[~out]]
-        weights, bias = fit_rows(taught, [plain[~out], copies[~out]], plan.decay)
-        for version, values in (("as it is", plain), ("copy", copies)):
-            logits = values[out] @ weights + bias
-            rows += [
-                LeftOutLogit(fold, version, items[i], float(logits[owner[out] == i].mean()))
-                for i in np.unique(owner[out])
-            ]
-    if rows:
-        left_out.write(rows, run.out, ID, Question.SYNTHESIS)
+    splits, moving = (
+        [*left_out.by_source(of_rows, folds)],
+        np.array([i.kind != "image" for i in of_rows]),
+    )
+    if folds and moving.any() and not moving.all():
+        taught = np.flatnonzero(moving).tolist()
+        splits.append(Split(left_out.PICTURES, taught, lambda item: item.kind == "image"))
+
+    def fit(rows: Sequence[int]) -> LinearHead:
+        return fit_rows([of_rows[i] for i in rows], [plain[rows], copies[rows]], plan.decay)
+
+    versions = {"as it is": (of_rows, plain), "copy": (of_rows, copies)}
+    if judged := left_out.averaged(left_out.judge(splits, versions, fit)):
+        left_out.write(judged, run.out, ID, Question.SYNTHESIS)
     target = run.out / "model.safetensors"
-    save_file(layer(*fit_rows(of_rows, [plain, copies], plan.decay)), target)
+    save_file(layer(*fit(range(len(of_rows)))), target)
     return target
 
 

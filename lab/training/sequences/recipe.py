@@ -1,7 +1,7 @@
 """The recipe of the sequence models: heads over cached CLIP features of consecutive frames.
 
 The trunk has seen none of the labelled files, so a source is left out by training the heads without
-it. Beside each head stands the mean over the frames read by one linear layer: what the order of the
+it. Beside each head is the mean over the frames read by one linear layer: what the order of the
 frames has to beat.
 """
 
@@ -27,12 +27,12 @@ from detector.models.families.sequence_heads import (
 )
 from detector.schema.analysis import Question
 from detector.sentences import _
-from lab.evaluation import groups
+from lab.evaluation.tables import markdown
 from lab.training import left_out
 from lab.training.clip.feed import GENERATED, class_of
 from lab.training.fit import TrainingOptions, fit, save_halves
 from lab.training.layer import fit_rows, source_weights
-from lab.training.left_out import LeftOutLogit
+from lab.training.left_out import Head, LeftOutLogit
 from lab.training.recipe import TrainingSchedule
 from lab.training.sequences import windows
 from lab.training.sequences.windows import Window
@@ -77,28 +77,18 @@ def train(
     items, shown = windows.read(windows.read_clips(data), folder, run)
     if len({item.label for item in items}) < 2:
         raise UsageError(_("The recipe sequences needs real and fake clips with a face."))
-    projection = windows.projection(folder)
-    place = {item.name: number for number, item in enumerate(items)}
-    rows: list[LeftOutLogit] = []
-    for fold in folds:
-        taught, out = (
-            [place[item.name] for item in some] for some in groups.leave_out(items, fold)
-        )
-        found = {
-            title: _layer(
-                [items[i] for i in taught], [getattr(w, name) for w in shown], taught, plan
-            )
-            for name, title in BASELINES.items()
-        }
+    basis, rows = windows.projection(folder), list[LeftOutLogit]()
+    for split in left_out.by_fold(items, folds):
+        for name, title in BASELINES.items():
+            mean = np.stack([getattr(w, name).astype(np.float64).mean(0) for w in shown])
+            taught = [items[i] for i in split.taught]
+            layer = fit_rows(taught, [mean[split.taught]], plan.ridge)
+            rows += left_out.judged(split, {title: (items, mean)}, layer)
         for name in plan.heads:
-            where = replace(run, out=run.out / "folds" / fold / name)
-            head = fitted(name, plan, items, shown, taught, where, projection)
-            found[name] = logits(head, shown)
-        rows += [
-            LeftOutLogit(fold, name, items[i], float(values[i]))
-            for name, values in found.items()
-            for i in out
-        ]
+            where = replace(run, out=run.out / "folds" / split.fold / name)
+            head = fitted(name, plan, items, shown, split.taught, where, basis)
+            numbers = {name: (items, np.arange(len(items)))}
+            rows += left_out.judged(split, numbers, of(head, shown))
     if rows:
         text = table(rows) if len(folds) < 2 else f"{table(rows)}\n\n{additions(rows, plan.heads)}"
         (run.out / "left_out.md").write_text(text)
@@ -108,7 +98,7 @@ def train(
         left_out.write(of_head, run.out / name, name, Question.MANIPULATION)
     for name in plan.heads:
         where = replace(run, out=run.out / name)
-        head = fitted(name, plan, items, shown, range(len(items)), where, projection)
+        head = fitted(name, plan, items, shown, range(len(items)), where, basis)
         save_halves(head, run.out / f"{name}.safetensors")
     return run.out
 
@@ -134,12 +124,11 @@ def additions(rows: Sequence[LeftOutLogit], heads: Sequence[str]) -> str:
     sources = [row.item.source for row in alone]
     without = np.array([row.logit for row in alone])
     together = metrics.auc_interval(without, labels, sources)
-    lines = [f"## added to both layers ({together})", "| head | AUC more |", "|---|---|"]
+    lines = []
     for head in heads:
         beside = np.array([row.logit for row in _weighed(rows, [*layers, head])])
-        more = metrics.auc_interval(beside, labels, sources, less=without)
-        lines.append(f"| {head} | {more} |")
-    return "\n".join(lines)
+        lines.append((head, metrics.auc_interval(beside, labels, sources, less=without)))
+    return f"## added to both layers ({together})\n{markdown(('head', 'AUC more'), lines)}"
 
 
 def _weighed(rows: Sequence[LeftOutLogit], versions: Sequence[str]) -> list[LeftOutLogit]:
@@ -150,21 +139,9 @@ def _weighed(rows: Sequence[LeftOutLogit], versions: Sequence[str]) -> list[Left
     found = np.empty(len(clips))
     for fold in set(folds):
         rest = np.flatnonzero(folds != fold)
-        weights, bias = fit_rows([clips[i].item for i in rest], [values[rest]], RIDGE)
-        found[folds == fold] = values[folds == fold] @ weights + bias
+        head = fit_rows([clips[i].item for i in rest], [values[rest]], RIDGE)
+        found[folds == fold] = head(values[folds == fold])
     return [row._replace(logit=float(z)) for row, z in zip(clips, found, strict=True)]
-
-
-def _layer(
-    taught: Sequence[Item],
-    features: Sequence[np.ndarray],
-    rows: Sequence[int],
-    plan: SequenceRecipe,
-) -> np.ndarray:
-    """Return the logits of all windows by a layer on mean features that is fitted to some."""
-    mean = np.stack([f.astype(np.float64).mean(0) for f in features])
-    weights, bias = fit_rows(taught, [mean[list(rows)]], plan.ridge)
-    return mean @ weights + bias
 
 
 def fitted(
@@ -226,9 +203,12 @@ def batch(shown: Sequence[Window], rows: Sequence[int]) -> FrameSequence:
     )
 
 
-@torch.inference_mode()
-def logits(head: SequenceHead, shown: Sequence[Window]) -> np.ndarray:
-    """Return the logits of windows by a head."""
-    parts = np.array_split(np.arange(len(shown)), 1 + len(shown) // 256)
-    found = [head(batch(shown, part.tolist())).numpy() for part in parts if len(part)]
-    return np.concatenate(found)
+def of(head: SequenceHead, shown: Sequence[Window]) -> Head:
+    """Return what gives the logits of windows, by their numbers."""
+
+    @torch.inference_mode()
+    def logits(rows: np.ndarray) -> np.ndarray:
+        parts = np.array_split(rows, 1 + len(rows) // 256)
+        return np.concatenate([head(batch(shown, part.tolist())).numpy() for part in parts])
+
+    return logits

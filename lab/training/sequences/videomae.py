@@ -27,11 +27,10 @@ from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from detector.sentences import _
 from lab.evaluation import groups
+from lab.evaluation.features import Arrays, cached
 from lab.training import left_out
-from lab.training.features import Arrays, cached
 from lab.training.fit import TrainingOptions
-from lab.training.layer import fit_rows
-from lab.training.left_out import LeftOutLogit
+from lab.training.layer import LinearHead, fit_rows
 from lab.training.sequences import windows
 
 ID = "videomae"
@@ -68,26 +67,21 @@ def train(
         raise UsageError(_("The recipe videomae needs real and fake clips with a face."))
     features = np.stack([shown[i].face.astype(np.float64).mean(0) for i in seen])
     read = np.stack([tokens[i] for i in seen]).astype(np.float64)
-    place = {item.name: number for number, item in enumerate(items)}
-    judged: list[LeftOutLogit] = []
-    for fold in folds:
-        known, held = ([place[i.name] for i in some] for some in groups.leave_out(items, fold))
-        weights, bias = fitted(plan, [items[i] for i in known], read[known], features[known])
-        judged += [LeftOutLogit(fold, ID, items[i], float(read[i] @ weights + bias)) for i in held]
-    if judged:
+
+    def fit(rows: Sequence[int]) -> LinearHead:
+        """Fit a layer on class tokens, taught by labels and CLIP."""
+        known = [items[i] for i in rows]
+        targets = answers(plan, known, features[rows])
+        return fit_rows(known, [read[rows]], plan.ridge, targets=targets)
+
+    splits = left_out.by_fold(items, folds)
+    if judged := left_out.judge(splits, {ID: (items, read)}, fit):
         left_out.write(judged, run.out, ID, Question.MANIPULATION)
-    weights, bias = fitted(plan, items, read, features)
-    layer = {"classifier.weight": weights[None], "classifier.bias": np.array([bias])}
+    head = fit(range(len(items)))
+    layer = {"classifier.weight": head.weights[None], "classifier.bias": np.array([head.bias])}
     file = run.out / f"{ID}.safetensors"
     save_file({name: torch.from_numpy(value).float() for name, value in layer.items()}, file)
     return file
-
-
-def fitted(
-    plan: VideoMaeRecipe, known: Sequence[Item], tokens: np.ndarray, features: np.ndarray
-) -> tuple[np.ndarray, float]:
-    """Return weights and offset of a layer on class tokens, taught by labels and CLIP."""
-    return fit_rows(known, [tokens], plan.ridge, targets=answers(plan, known, features))
 
 
 def answers(plan: VideoMaeRecipe, known: Sequence[Item], features: np.ndarray) -> np.ndarray:
@@ -100,8 +94,8 @@ def answers(plan: VideoMaeRecipe, known: Sequence[Item], features: np.ndarray) -
         rest = np.flatnonzero(folds != fold).tolist()
         if len({known[i].label for i in rest}) < 2:
             continue
-        weights, bias = fit_rows([known[i] for i in rest], [features[rest]], plan.clip_ridge)
-        told = expit(features[folds == fold] @ weights + bias)
+        head = fit_rows([known[i] for i in rest], [features[rest]], plan.clip_ridge)
+        told = expit(head(features[folds == fold]))
         targets[folds == fold] += plan.taught * (told - targets[folds == fold])
     return targets
 

@@ -10,11 +10,9 @@ import numpy as np
 from pydantic import Field
 
 from detector.errors import UsageError
-from detector.evaluation.labels import Item
 from detector.models.families.sequence_heads import SequenceHead
 from detector.schema.analysis import Question
 from detector.sentences import _
-from lab.evaluation import groups
 from lab.training import left_out
 from lab.training.clip import generated
 from lab.training.fit import TrainingOptions, save_halves
@@ -46,34 +44,21 @@ def train(
     plain, copies, owner = generated.read_features(clips, of_clips, run)
     rows = [np.flatnonzero(owner == i) for i in range(len(clips))]
     whole = [i for i, own in enumerate(rows) if len(own) == len(of_clips.places)]
-    items = 2 * [clips[i] for i in whole]
+    items, numbers = [clips[i] for i in whole], np.arange(2 * len(whole)).reshape(2, -1)
     if len({item.label for item in items}) < 2:
         raise UsageError(_("The recipe vit-lstm needs real and generated clips with a face."))
     shown = [Window(f[rows[i]], NO_CROP, NO_CROP) for f in (plain, copies) for i in whole]
-    versions = [name for name in ("as it is", "copy") for _ in whole]
+    versions = {"as it is": (items, numbers[0]), "copy": (items, numbers[1])}
+
+    def fitted(rows: Sequence[int], where: TrainingOptions) -> SequenceHead:
+        return recipe.fitted(ID, plan, 2 * items, shown, rows, where, (NO_CROP, NO_CROP))
+
     judged: list[LeftOutLogit] = []
-    for fold in folds:
-        out = np.array([groups.fold_of(item, groups.SOURCES) == fold for item in items])
-        where = replace(run, out=run.out / "folds" / fold)
-        head = _fitted(plan, items, shown, np.flatnonzero(~out), where)
-        held = np.flatnonzero(out)
-        logits = recipe.logits(head, [shown[i] for i in held])
-        judged += [
-            LeftOutLogit(fold, versions[i], items[i], float(z))
-            for i, z in zip(held, logits, strict=True)
-        ]
+    for split in left_out.by_source(2 * items, folds):
+        head = fitted(split.taught, replace(run, out=run.out / "folds" / split.fold))
+        judged += left_out.judged(split, versions, recipe.of(head, shown))
     if judged:
         left_out.write(judged, run.out, ID, Question.SYNTHESIS)
     target = run.out / f"{ID}.safetensors"
-    save_halves(_fitted(plan, items, shown, np.arange(len(items)), run), target)
+    save_halves(fitted(range(2 * len(items)), run), target)
     return target
-
-
-def _fitted(
-    plan: VitLstmRecipe,
-    items: Sequence[Item],
-    shown: Sequence[Window],
-    rows: np.ndarray,
-    run: TrainingOptions,
-) -> SequenceHead:
-    return recipe.fitted(ID, plan, items, shown, rows.tolist(), run, (NO_CROP, NO_CROP))

@@ -17,8 +17,8 @@ from detector.models.families.sequence_heads import FRAMES, PATCH, REDUCED, Fram
 from detector.models.pictures import normalized
 from detector.pipeline.windows import ANCHOR_EVERY
 from detector.vision.detection import Detection
+from lab.evaluation.features import Arrays, cached
 from lab.training.clip.run import load_trunk
-from lab.training.features import Arrays, cached
 from lab.training.fit import TrainingOptions
 
 STEP = 0.08  # Seconds between two frames of a window: a clip of 0.6 s is long enough
@@ -92,6 +92,7 @@ def _project(items: Sequence[Item], features: CropReader, file: Path) -> None:
     mean = every.mean(0)
     _, vectors = np.linalg.eigh(np.cov(every - mean, rowvar=False))
     basis = vectors[:, ::-1][:, :REDUCED]
+    file.parent.mkdir(parents=True, exist_ok=True)
     np.savez(file, mean=mean.astype(np.float32), basis=basis.astype(np.float32))
 
 

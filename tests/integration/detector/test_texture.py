@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from detector.errors import WeightsError
+from detector.evaluation.labels import read_labels
 from detector.explain import cam
 from detector.models import registry
 from detector.models.base import CropRecipe
@@ -21,8 +22,8 @@ from detector.models.network import TorchFrameModel
 from lab.evaluation import groups
 from lab.training import layer as training
 from lab.training.cache import FaceCache
-from lab.training.recipe import read_recipe
-from lab.training.run import train
+from lab.training.fit import TrainingOptions
+from lab.training.recipe import TextureRecipe
 from tests.support.shelf import CACHED, shelf  # noqa: F401
 from tests.support.specs import SIDE, spec
 
@@ -196,13 +197,17 @@ def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(
     monkeypatch,
 ):
     torch.set_num_threads(1)
-    plan = read_recipe("texture")
+    plan = TextureRecipe()
     small = plan.model_copy(
         update={"crop": plan.crop.model_copy(update={"size": SIDE}), "leave_out": "face-edits"}
     )
-    made = train(
-        small, shelf / "labels.csv", shelf / "run", cache=shelf / "faces", begin=trunk
-    )  # fmt: skip
+    made = training.train(
+        small,
+        shelf / "labels.csv",
+        TrainingOptions(shelf / "run"),
+        cache=shelf / "faces",
+        begin=trunk,
+    )
     assert made is not None
     network = texture_cnn.build(load_file(made), side=SIDE)
     config = json.loads((shelf / "run" / "config.json").read_text())
@@ -212,7 +217,8 @@ def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(
     torch.testing.assert_close(
         own["features.conv_stem.weight"], first["features.conv_stem.weight"].half().float()
     )
-    cache = FaceCache(shelf / "faces" / f"video-1.8-{CACHED}-mirror")
+    items = read_labels(shelf / "labels.csv")
+    cache = FaceCache(shelf / "faces" / f"video-1.8-{CACHED}-mirror", items)
     said: dict[str, list[dict[int, float]]] = {"known": [], "left out": []}
     people: dict[str, dict[int, float]] = {}
     for entry in cache.entries:
@@ -234,9 +240,13 @@ def test_the_layer_is_learned_and_tells_a_fold_it_never_saw(
         monkeypatch.setattr(
             training, describes, Mock(side_effect=AssertionError("it was described"))
         )
-    again = train(
-        small, shelf / "labels.csv", shelf / "again", cache=shelf / "faces", begin=trunk
-    )  # fmt: skip
+    again = training.train(
+        small,
+        shelf / "labels.csv",
+        TrainingOptions(shelf / "again"),
+        cache=shelf / "faces",
+        begin=trunk,
+    )
     assert again is not None
     torch.testing.assert_close(load_file(again), load_file(made))
 
@@ -245,11 +255,11 @@ def test_without_a_trunk_or_with_another_it_does_not_begin(
     shelf,  # noqa: F811
     tmp_path,
 ):
-    plan = read_recipe("texture")
+    plan = TextureRecipe()
     small = plan.model_copy(update={"crop": plan.crop.model_copy(update={"size": SIDE})})
-    labels, out, faces = shelf / "labels.csv", shelf / "run", shelf / "faces"
+    labels, faces, out = shelf / "labels.csv", shelf / "faces", TrainingOptions(shelf / "run")
     with pytest.raises(WeightsError, match="needs a trunk"):
-        train(small, labels, out, cache=faces)
+        training.train(small, labels, out, cache=faces)
     save_file({"features.conv_stem.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
     with pytest.raises(WeightsError, match="does not fit"):
-        train(small, labels, out, cache=faces, begin=tmp_path / "other.safetensors")
+        training.train(small, labels, out, cache=faces, begin=tmp_path / "other.safetensors")

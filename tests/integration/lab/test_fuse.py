@@ -90,8 +90,8 @@ def test_two_networks_are_fused_judged_and_offered(parents, labelled, tmp_path, 
     [
         (["fuse", "one", "texture"], "only weights of one architecture"),
         (["fuse", "one"], "unmask train fuse A B"),
-        (["fuse", "one", "two", "--patience", "3"], "unmask train fuse A B"),
-        (["own", "one", "two"], "unmask train fuse A B"),
+        (["fuse", "one", "two", "--patience", "3"], "The recipe fuse takes --at alone"),
+        (["own", "one", "two"], "The recipe own takes"),
         (["fuse", "one", "nobody"], "no model 'nobody'"),
     ],
 )

@@ -9,8 +9,8 @@ import pytest
 from cli import main
 from detector.errors import UsageError
 from detector.evaluation.labels import Item, read_labels
-from lab.evaluation import identity, mobilefacenet, selection
-from lab.training.recipe import read_recipe
+from lab.evaluation import identity, mobilefacenet
+from lab.training.recipe import hold_out
 
 
 def test_people_of_training_are_not_seen(tmp_path, monkeypatch):
@@ -21,10 +21,7 @@ def test_people_of_training_are_not_seen(tmp_path, monkeypatch):
     labels = tmp_path / "labels.csv"
     labels.write_text("\n".join(rows) + "\n")
     recipe = tmp_path / "made.toml"
-    recipe.write_text(
-        'name = "made"\nfamily = "published"\nimages = 10\nrate = 1e-3\nholdout_images = 0.4\n'
-        '[crop]\nsize = 48\n[[parts]]\nname = "made"\nkind = "image"\nshare = 1.0\n'
-    )
+    recipe.write_text('recipe = "finetune"\nimages = 10\nholdout_images = 0.4\n')
     asked: dict[str, list[str]] = {}
 
     def apart(items, trained, **_):
@@ -32,12 +29,12 @@ def test_people_of_training_are_not_seen(tmp_path, monkeypatch):
         return items[2:], "Two left out."
 
     monkeypatch.setattr(identity, "apart", apart)
-    plan = read_recipe(recipe)
-    found, note = selection.unseen(labels, trained=labels, recipe=plan)
+    plan = hold_out(str(recipe))
+    found, note = identity.unseen(labels, trained=labels, recipe=plan)
     assert len(asked["items"]) == 8 and len(asked["trained"]) == 12
     assert not {n[0] for n in asked["items"]} & {n[0] for n in asked["trained"]}
     assert [item.name for item in found] == asked["items"][2:] and note == "Two left out."
-    alone, note = selection.unseen(labels, recipe=plan)
+    alone, note = identity.unseen(labels, recipe=plan)
     assert [item.name for item in alone] == asked["items"] and note == ""
     elsewhere = tmp_path / "other.csv"
     elsewhere.write_text(labels.read_text())
@@ -106,7 +103,7 @@ def test_a_person_is_known_again_and_a_stranger_is_not(shared, astronaut, monkey
     (tmp_path / "text.png").write_text("no face")
     items = [Item(p, p.name, 0, "image", "m", p.name, "s") for p in paths]
     nothing = labelled(str(tmp_path / "text.png"))
-    cache = tmp_path / "faces.npz"
+    cache = tmp_path / "faces"
     found = identity.embed([*items, nothing], cache=cache)
     one, two, other = (found[str(path)] for path in paths)
     assert one @ two > 0.7 > identity.SAME

@@ -398,7 +398,7 @@ def test_a_model_is_trained_offered_and_used(tmp_path, monkeypatch, capsys):
 
 def test_too_few_people_are_refused(tmp_path):
     faces = [
-        own.Faces("a", label, "video", "m", f"g{n % 3}", "s", f"p{label}{n % 3}", 0, 1)
+        own.Faces(Path("a"), "a", label, "video", "m", f"g{n % 3}", "s", f"p{label}{n % 3}")
         for n, label in enumerate([0, 1] * 6)
     ]
     with pytest.raises(InputError, match="Only 3 people"):

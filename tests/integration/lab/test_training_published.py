@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import cv2
@@ -23,8 +22,8 @@ from detector.schema.analysis import Calibration
 from detector.weights.entry import WeightFile
 from lab.training import cache, fit, published
 from lab.training.fit import TrainingOptions
-from lab.training.recipe import Part, Recipe, read_recipe
-from lab.training.run import train
+from lab.training.published import train
+from lab.training.recipe import FinetuneRecipe
 from tests.conftest import camera
 from tests.support.golden import Golden
 from tests.unit.detector.test_hub import HALF, VIT, entry, saved
@@ -77,11 +76,10 @@ def meso(folder):
 
 def plan(**changes):
     given: dict[str, object] = {
-        **read_recipe("finetune").model_dump(),
         "images": 96, "batch": 8, "rate": 5e-3, "check_every": 6, "soften": 0.0, "h264": 0.0,
         "average": 0.8,
     }  # fmt: skip
-    return Recipe.model_validate(given | changes)
+    return FinetuneRecipe.model_validate(given | changes)
 
 
 def losses(out):
@@ -117,7 +115,12 @@ class _Fed:
 def test_a_published_detector_learns_and_loads_as_itself(labels, cut_faces, tmp_path):
     out = tmp_path / "run"
     file = train(
-        plan(images=240), labels, out, cache=cut_faces, begin="dfb_meso4", weights=[meso(tmp_path)]
+        plan(images=240),
+        labels,
+        TrainingOptions(out),
+        cache=cut_faces,
+        begin="dfb_meso4",
+        weights=[meso(tmp_path)],
     )
     assert file == out / "model.safetensors"
     assert losses(out)[-1] < 0.85 * losses(out)[0]
@@ -172,9 +175,14 @@ def test_a_head_alone_changes_nothing_else_and_resumes(labels, cut_faces, tmp_pa
 
 def test_norms_are_changed_with_the_head(labels, cut_faces, tmp_path):
     file = train(
-        plan(images=16), labels, tmp_path / "run", cache=cut_faces, begin="dfb_meso4",
-        weights=[meso(tmp_path)], tune="norms",
-    )  # fmt: skip
+        plan(images=16),
+        labels,
+        TrainingOptions(tmp_path / "run"),
+        cache=cut_faces,
+        begin="dfb_meso4",
+        weights=[meso(tmp_path)],
+        tune="norms",
+    )
     assert file is not None
     bare, now = weights.load_state(meso(tmp_path)), load_file(file)
     changed = {n.rsplit(".", 2)[1] for n in now if not torch.equal(bare[n], now[n])}
@@ -184,9 +192,13 @@ def test_norms_are_changed_with_the_head(labels, cut_faces, tmp_path):
 def test_a_file_of_keras_becomes_one_of_ours(labels, cut_faces, tmp_path):
     write_keras(tmp_path / "Meso4_DF.h5", "meso4")
     file = train(
-        plan(images=16), labels, tmp_path / "run", cache=cut_faces, begin="meso4-df",
+        plan(images=16),
+        labels,
+        TrainingOptions(tmp_path / "run"),
+        cache=cut_faces,
+        begin="meso4-df",
         weights=[tmp_path / "Meso4_DF.h5"],
-    )  # fmt: skip
+    )
     assert file is not None
     spec = user_models.add(file, "meso4-df", id="mine", fake_index=0)
     assert spec.files[0].path.endswith("model.safetensors")
@@ -209,8 +221,9 @@ def test_several_files_come_out_as_several(labels, cut_faces, tmp_path):
     for file, half in zip(files, halves, strict=True):
         torch.save(half, file)
     out = tmp_path / "run"
+    run = TrainingOptions(out)
     folder = train(
-        plan(images=16), labels, out, cache=cut_faces, begin="classnseg:full", weights=files
+        plan(images=16), labels, run, cache=cut_faces, begin="classnseg:full", weights=files
     )
     assert folder == out
     model = registry.load_model("classnseg:full", weights=[out / name for name in names])
@@ -222,7 +235,7 @@ def test_several_files_come_out_as_several(labels, cut_faces, tmp_path):
     assert all(torch.equal(old[n], new[n]) for n in old)
     with pytest.raises(UsageError, match="no last layer", check=lambda e: "--tune whole" in e.hint):
         train(
-            plan(), labels, out, cache=cut_faces, begin="classnseg:full", weights=files, tune="head"
+            plan(), labels, run, cache=cut_faces, begin="classnseg:full", weights=files, tune="head"
         )
 
 
@@ -233,7 +246,8 @@ def test_of_a_transformer_norms_and_head_are_trained(labels, cut_faces, tmp_path
     files = [WeightFile(path=str(p), sha256=weights.digest(p)) for p in paths]
     user_models.keep(spec.model_copy(update={"id": "tiny", "files": files}), paths)
     out = tmp_path / "run"
-    assert train(plan(images=16), labels, out, cache=cut_faces, begin="tiny") == out
+    run = TrainingOptions(out)
+    assert train(plan(images=16), labels, run, cache=cut_faces, begin="tiny") == out
     bare, now = load_file(paths[1]), load_file(out / "model.safetensors")
     changed = {n for n in now if not torch.equal(bare[n], now[n])}
     assert changed == {n for n in now if "layernorm" in n or n.startswith("classifier")}
@@ -241,21 +255,20 @@ def test_of_a_transformer_norms_and_head_are_trained(labels, cut_faces, tmp_path
 
 
 def test_what_cannot_be_begun_with_is_refused(labels, tmp_path):
+    run = TrainingOptions(tmp_path / "run")
     with pytest.raises(UsageError, match="mseo4-df", check=lambda e: "meso4-df" in e.hint):
-        train("finetune", labels, tmp_path / "run", begin="mseo4-df")
+        train(plan(), labels, run, begin="mseo4-df")
     with pytest.raises(ModelError) as license:
-        train("finetune", labels, tmp_path / "run", begin="dfb_xception")
+        train(plan(), labels, run, begin="dfb_xception")
     assert license.value.code == "license"
     with pytest.raises(WeightsError, check=lambda e: e.code == "weights_missing"):
-        train("finetune", labels, tmp_path / "run", begin="mesoinception4-df")
+        train(plan(), labels, run, begin="mesoinception4-df")
     with pytest.raises(UsageError, match="does not judge single faces"):
         (tmp_path / "npr.pth").write_bytes(b"never opened")
         files = [tmp_path / "npr.pth"]
-        train("finetune", labels, tmp_path / "run", begin="npr_resnet50", weights=files)
+        train(plan(), labels, run, begin="npr_resnet50", weights=files)
     with pytest.raises(UsageError, match="--begin"):
-        train("finetune", labels, tmp_path / "run")
-    with pytest.raises(UsageError, match="for fine-tuning"):
-        train("texture", labels, tmp_path / "run", begin="trunk", tune="head")
+        train(plan(), labels, run)
     assert not (tmp_path / "run").exists()
 
 
@@ -287,19 +300,17 @@ def test_the_rate_rises_and_falls():
 
 
 def test_people_of_one_side_are_never_drawn_for_the_other(tmp_path):
-    entries = [
-        cache.Faces(
-            name=f"{who}{label}", label=label, kind="image", method="m", group=who, source="s",
-            person=who, start=0, count=1,
-        )
+    items = [
+        Item(Path(name), name, label, "image", "m", who, "s", who)
         for who in "abc"
-        for label in (0, 1)
-    ]  # fmt: skip
-    (tmp_path / "index.json").write_text(json.dumps([asdict(entry) for entry in entries]))
+        for label, name in enumerate((f"{who}0", f"{who}1"))
+    ]
+    rows = [{"name": i.name, "start": 0, "count": 1, "room": 1.0, "places": []} for i in items]
+    (tmp_path / "index.json").write_text(json.dumps(rows))
     np.save(tmp_path / "crops.npy", np.zeros((1, 8, 8, 3), np.uint8))
-    part = Part(name="p", kind="image", share=1.0)
+    faces = cache.FaceCache(tmp_path, items)
     for held, people in ((False, {"a", "c"}), (True, {"b"})):
-        source = published.gather(part, cache.FaceCache(tmp_path), {"b"}, held=held)
+        source = published.gather("image", faces, {"b"}, held=held)
         assert {first.person for group in source.groups for first, _ in group} == people
 
 

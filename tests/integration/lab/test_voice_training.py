@@ -37,7 +37,8 @@ def test_what_is_left_out_teaches_in_no_way():
         clip("d", named="ann", source=REPOSITORIES[1]),
         clip("e", label=1, method="vits", source=REPOSITORIES[1]),
     ]
-    assert voice.split(clips, "voice-1") == ([4], [0, 1])
+    split = voice.split(clips, "voice-1")
+    assert (split.taught, split.held(clips)) == ([4], [0, 1])
 
 
 def test_the_layer_learns_what_tells_pairs_apart_and_not_what_tells_groups_apart():
@@ -90,11 +91,11 @@ def _write(path, samples):
 
 
 def test_the_recipe_runs_from_labels_to_figures(tmp_path, monkeypatch):
-    plan = voice.VoiceRecipe(drawn=(), always=(), judged=(), counted=())
-    monkeypatch.setattr(voice, "VoiceRecipe", lambda: plan)
+    recipe = tmp_path / "plain.toml"
+    recipe.write_text('recipe = "voice"\ndrawn = []\nalways = []\njudged = []\ncounted = []\n')
     monkeypatch.setattr(groups, "names", lambda file: ("voice-1", "voice-2"))
     labels, out = write_labels(tmp_path), tmp_path / "run"
-    words = ["train", "voice", "--data", str(labels), "-o", str(out), "--folds", "sources"]
+    words = ["train", str(recipe), "--data", str(labels), "-o", str(out), "--folds", "sources"]
     assert main(words) == 0
     written = load_file(out / "model.safetensors")
     bundled = load_file(paths.bundled() / "timbre.safetensors")
@@ -119,7 +120,8 @@ def test_a_small_part_of_the_clips_teaches_something(shared, tmp_path):
     values = voice.statistics(clips, voice.AS_IS, model, TrainingOptions(tmp_path))
     said, fakes = [], []
     for fold in groups.names(groups.VOICES):
-        learned, out = voice.split(clips, fold)
+        split = voice.split(clips, fold)
+        learned, out = split.taught, split.held(clips)
         found = voice.fit([clips[i] for i in learned], [values[learned]], voice.VoiceRecipe())
         logits = found(values[out])
         said.append((logits - logits.mean()) / logits.std())

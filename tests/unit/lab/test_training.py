@@ -4,7 +4,7 @@ import json
 import math
 import tomllib
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -16,13 +16,14 @@ from torch import nn
 
 from detector.errors import InputError, UsageError
 from detector.evaluation import labels as module
-from detector.evaluation.labels import Item, filled, pairs, read_labels
+from detector.evaluation.labels import Item, pairs, read_labels
 from detector.schema.analysis import Label, Question
 from lab.evaluation import groups
+from lab.evaluation.calibration import filled
 from lab.evaluation.groups import held_out
 from lab.training import left_out
 from lab.training.augment import h264
-from lab.training.cache import FaceCache, Faces
+from lab.training.cache import FaceCache
 from lab.training.fit import half_precision
 from lab.training.fuse import interpolate, slerp
 from lab.training.left_out import PICTURES, LeftOutLogit
@@ -72,11 +73,10 @@ def test_labels_are_read_row_by_row_within_limits(tmp_path, monkeypatch):
         labels(tmp_path, "x.mp4,true", *[row] * 3, columns="file,label")
     monkeypatch.setattr(module, "MAX_SHEET_BYTES", 1 << 20)
     for text in (f"{row}\n" * 100_000, "x" * (2 << 20)):  # many rows, or a single cell
-        for read in (read_labels, lambda path: filled(path, "label")):
-            (tmp_path / "big.csv").write_text(f"file,label\n{text}")
-            with pytest.raises(InputError, match="larger than 1 MB") as refused:
-                read(tmp_path / "big.csv")
-            assert refused.value.code == "too_large"
+        (tmp_path / "big.csv").write_text(f"file,label\n{text}")
+        with pytest.raises(InputError, match="larger than 1 MB") as refused:
+            read_labels(tmp_path / "big.csv")
+        assert refused.value.code == "too_large"
     (tmp_path / "big.csv").write_text(f"file,label\n{'x' * 200_000},real\n")
     with pytest.raises(InputError, match="can't be read"):
         read_labels(tmp_path / "big.csv")
@@ -216,14 +216,11 @@ def test_faces_follow_their_labels(tmp_path):
     items = labels(tmp_path, "a.png,real,x,s,", "b.png,real,y,s,", "c.png,real,z,s,")
     folder = tmp_path / "faces"
     folder.mkdir()
-    entries = [
-        Faces(
-            name=i.name, label=i.label, kind=i.kind, method=i.method, group=i.group,
-            source=i.source, person=i.person, start=n, count=1,
-        )
-        for n, i in enumerate(items)
-    ]  # fmt: skip
-    (folder / "index.json").write_text(json.dumps([asdict(entry) for entry in entries]))
+    rows = [
+        {"name": item.name, "start": n, "count": 1, "room": 1.0, "places": []}
+        for n, item in enumerate(items)
+    ]
+    (folder / "index.json").write_text(json.dumps(rows))
     np.save(folder / "crops.npy", np.zeros((3, 8, 8, 3), np.uint8))
     cache = FaceCache(folder, labels(tmp_path, "a.png,real,x,s,ann", "c.png,real,z,s,ann"))
     assert [(e.name, e.person, e.start) for e in cache.entries] == [

@@ -9,6 +9,7 @@ import numpy as np
 from detector.evaluation.labels import Item, hash_of
 
 Arrays = Mapping[str, np.ndarray]
+OnProgress = Callable[[int, int], None]  # done, of how many
 T = TypeVar("T")
 
 
@@ -17,7 +18,7 @@ def cached(
     folder: Path,
     name: str,
     reader: Callable[[], Callable[[Item], Arrays]],
-    on_progress: Callable[[int, int], None],
+    on_progress: OnProgress,
 ) -> list[Arrays]:
     """Return the arrays of each file, stored as `name` in a folder. `reader` loads what computes
     them, where any are missing; `on_progress` gets (computed, missing)."""
@@ -29,7 +30,7 @@ def stored(
     items: Sequence[T],
     files: Sequence[Path],
     reader: Callable[[], Callable[[T], Arrays]],
-    on_progress: Callable[[int, int], None],
+    on_progress: OnProgress,
 ) -> list[Arrays]:
     """Return the arrays of each item from its file, as `cached`."""
     missing = [(item, file) for item, file in zip(items, files, strict=True) if not file.is_file()]
