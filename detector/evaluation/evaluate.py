@@ -275,7 +275,7 @@ def _decisions(answers: Sequence[str], labels: np.ndarray) -> Figures:
 def _rows(
     table: Table, column: Column, scored: Sequence[Scored], names: Sequence[str], every_real: bool
 ) -> Iterator[FigureRow]:
-    """Files by a name of each, "" in no row; with `every_real` each against all of these."""
+    """Yield a row for each name of files but ""; with `every_real` each against all originals."""
     by_name, real = np.array(names), column.labels == 0
     called_fake = np.array([s.verdict == Label.FAKE for s in scored])
     for name in sorted(set(names) - {""}):

@@ -139,7 +139,7 @@ def _listed(
 
 
 def _by_folder(path: Path, members: Sequence[zipfile.ZipInfo], folder: Path) -> Taken:
-    """Take what stands in a folder called real or fake."""
+    """Take the files of folders called real or fake."""
     rows, left_out, left = [], [], MAX_BYTES
     for number, member in enumerate(members):
         parts = PurePosixPath(member.filename.replace("\\", "/").lower()).parts

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -84,18 +85,6 @@ class Labelled(HasSource, Protocol):
     def group(self) -> str: ...
     @property
     def person(self) -> str: ...
-
-
-def filled(path: Path, column: str) -> set[str]:
-    """Return the files with a value in a column; raise InputError without the column."""
-    names = set()
-    for row in _rows(path):
-        if column not in row:
-            text = _("The labels {path} have no column {column}.")
-            raise InputError(text.format(path=path, column=repr(column)))
-        if (row[column] or "").strip():
-            names.add(row["file"])
-    return names
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
@@ -262,8 +251,8 @@ def folder_rows(folder: Path) -> Iterator[Row]:
 
 
 def _faceforensics(name: Path) -> Row | None:
-    """`original_sequences/youtube/c23/videos/000.mp4` and `manipulated_sequences/Deepfakes/c23/
-    videos/000_003.mp4`, in which 003's face stands in 000's footage."""
+    """Read `original_sequences/youtube/c23/videos/000.mp4` and
+    `manipulated_sequences/Deepfakes/c23/videos/000_003.mp4`: 003's face in 000's footage."""
     if "original_sequences" in name.parts:
         at = name.parts.index("original_sequences")
         return {"label": "real", "group": name.stem, "source": f"FF++ {name.parts[at + 1]}"}
@@ -282,7 +271,7 @@ def _faceforensics(name: Path) -> Row | None:
 
 
 def _celeb_df(name: Path) -> Row | None:
-    """`Celeb-real/id0_0001.mp4`, `Celeb-synthesis/id0_id1_0001.mp4`, `YouTube-real/00001.mp4`."""
+    """Read `Celeb-real/id0_0001.mp4`, `Celeb-synthesis/id0_id1_0001.mp4`, `YouTube-real/1.mp4`."""
     kind = name.parent.name
     if kind not in ("Celeb-real", "Celeb-synthesis", "YouTube-real"):
         return None
@@ -306,55 +295,9 @@ def _dfdc(path: Path) -> Row | None:
     return {"label": label, "group": group, "source": "DFDC"} if label in ("real", "fake") else None
 
 
-# Words in a method's name -> family; the first that fits. Everything else is "other".
-_FAMILIES = (
-    ("face edit", (
-        "face edit", "face reconstruction", "expression edit", "video edit", "video inversion",
-        "video-to-video edit", "stylegan latent", "gaze", "beautify", "inpainting",
-    )),
-    ("lip-sync", (
-        "keysync", "wav2lip", "talklip", "dinet", "hyperlips", "lip-sync", "or lips", "ip-lap",
-        "diffdub", "videoretalking", "dubbing", "latentsync",
-    )),
-    ("face swap", (
-        "swap", "deepfake", "faceshifter", "deepfacelive", "dfdc", "ff++ (", "uadfv", "inswapper",
-        "fsgan", "reface", "vividface", "ghost", "face-adapter",
-    )),
-    ("reenactment", ("face2face", "neuraltextures", "fakeapp puppetry")),
-    ("avatar", (
-        "avatar", "cap4d", "mvp4d", "portrait4d", "voodoo", "cyberhost", "d-id", "gaussian",
-        "gphm", "nerfblendshape", "animated ai portrait", "heygen",
-    )),
-    ("talking head", (
-        "keyface", "sadtalker", "makeittalk", "pc-avs", "styleheat", "echomimic", "hallo", "loopy",
-        "v-express", "omnihuman", "eat", "eamm", "edtalk", "avct", "nerf", "geneface", "sonic",
-        "jimeng", "styletalk", "real3d", "portraits", "dfrf", "anitalker", "aniportrait", "talk",
-        "musev", "face2voice", "neural voice", "wan-s2v", "diffused heads", "magicinfinite",
-        "chatanyone", "alignhuman", "memface", "teller", "emo", "rlhg", "learning2listen",
-        "syncanimation", "stableface", "speech-driven", "evp",
-        # Driven by a video in place of a voice: the whole head is made all the same.
-        "fomm", "first order", "first-order", "fsrt", "tpsmm", "hyperreenact", "animateanyone",
-        "animate anyone", "talk-act", "face-vid2vid", "factorportrait", "skyreels-a1", "fantasy",
-        "hunyuanportrait", "follow", "portrait animation", "portrait animated", "svportrait",
-        "export3d", "lia-x", "dpe", "bi-layer", "liveportrait", "pirender", "pd-fgc", "dagan",
-        "flashportrait", "articulated animation", "photo animation", "dreamactor", "act-one",
-        "viseme warping",
-    )),
-    ("text to video", (
-        "video", "veo", "sora", "kling", "runway", "pika", "luma", "hailuo", "wan2", "wan 2",
-        "(wan", "ltx", "mochi", "animatediff", "ovi", "goku", "skyreels", "phantom", "concat-id",
-        "dreamoving", "magref", "framepack", "mmvid", "posecrafter", "lavie", "lumiere",
-        "boximator", "moonvalley", "morph studio", "causvid", "magi-1", "allegro", "stylefacev",
-    )),
-    ("gan", ("gan",)),
-    ("text to image", (
-        "diffusion", "flux", "dall", "midjourney", "imagen", "firefly", "gpt-4o", "gpt-image",
-        "nano banana", "gemini", "qwen-image", "seedream", "hunyuan", "ideogram", "recraft",
-        "kandinsky", "pixart", "sdxl", "playground", "text to image", "text-to-image", "muse",
-        "hidream", "cascade", "auraflow", "z-image", "kolors", "ernie-image", "cogview",
-        "chroma", "cosmos", "step1x", "glid-", "sana", "omnigen", "deepfloyd", "lumina",
-    )),
-)  # fmt: skip
+FAMILIES: dict[str, list[str]] = tomllib.loads(
+    Path(__file__).with_name("families.toml").read_text("utf-8")
+)
 
 
 def family(method: str) -> str:
@@ -363,7 +306,9 @@ def family(method: str) -> str:
     # "face swap / lip-sync" and "FF++ DeepFakeDetection" are swaps whatever else they name.
     if "face swap" in text:
         return "face swap"
-    return next((name for name, words in _FAMILIES if any(w in text for w in words)), "other")
+    return next(
+        (name for name, words in FAMILIES.items() if any(w in text for w in words)), "other"
+    )
 
 
 def questions(method: str) -> tuple[Question, ...]:
