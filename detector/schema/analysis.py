@@ -300,7 +300,7 @@ class ErrorDetail(StrictModel):
 
 
 class Failure(StrictModel):
-    """Stands in the place of an `Analysis` in a list when a file could not be analyzed."""
+    """Replaces an `Analysis` in a list when a file could not be analyzed."""
 
     schema_version: Literal["6.0"] = SCHEMA_VERSION
     name: str

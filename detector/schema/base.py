@@ -45,7 +45,7 @@ Sentence = Annotated[
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object"}]}),
 ]
 """A sentence in the reader's language (`detector.sentences`). In JSON it is English; one with
-figures is an object: `text` with braces, and the `params` that stand in them."""
+figures is an object: `text` with braces, and the `params` that fill them."""
 
 
 EnglishSentence = Annotated[

@@ -1,6 +1,6 @@
 """Every code that a result speaks in. Stable: programs may branch on them.
 
-What they are called for people stands in `detector.messages`.
+`detector.messages` has their names for people.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class ProofKind(StrEnum):
 
 
 def headline_label(detectors: Label, proof: object | None) -> Label:
-    """Return the label of a result's headline: a finding that proves (`Analysis.proof`) stands
+    """Return the label of a result's headline: a finding that proves (`Analysis.proof`) is
     above what the detectors say."""
     return Label.FAKE if proof is not None else detectors
 
@@ -147,7 +147,7 @@ class CaveatCode(StrEnum):
 
 
 class Basis(StrEnum):
-    """By what the thresholds of an answer stand."""
+    """Where the thresholds of an answer come from."""
 
     MEASURED = "measured"
     """made here for just these models, on sources left out"""

@@ -74,7 +74,7 @@ class Span(StrictModel):
 
 
 class SharedStretch(StrictModel):
-    """A stretch of the copy and where it stands in the original: one of them a cut or shot."""
+    """A stretch of the copy and its place in the original: one of them a cut or shot."""
 
     copy_start: float
     copy_end: float

@@ -79,7 +79,7 @@ class Posted(StrictModel):
 
 
 class Document(StrictModel):
-    """What the document says of itself in which a picture stands. Anybody can write any of it."""
+    """What the document that holds a picture states of itself. Anybody can write any of it."""
 
     name: str
     producer: str = Field(default="", description="program that wrote the file")
