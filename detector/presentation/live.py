@@ -57,12 +57,16 @@ def beside(reading: LiveReading) -> str:
 
 def ended(state: LiveState, seconds: float) -> LiveHeadline:
     """Return what a session was, in place of the reading: how long, and its alarms."""
-    raised = [alarm for alarm in state.alarms if alarm.kind == "manipulated"]
+    lasting: dict[bool, list[float]] = {True: [], False: []}  # of alarms, and without a face, s
+    for one in state.alarms:
+        length = (state.time if one.end is None else one.end) - one.start
+        lasting[one.kind == "manipulated"].append(length)
     said = _("No alarm.")
-    if raised:
-        total = sum((state.time if a.end is None else a.end) - a.start for a in raised)
+    if raised := lasting[True]:
         alarms = count(len(raised), "alarm", "alarms")
-        said = _("{alarms}, {time} in all.").format(alarms=alarms, time=took(total))
+        said = _("{alarms}, {time} in all.").format(alarms=alarms, time=took(sum(raised)))
+    if unseen := sum(lasting[False]):
+        said = f"{said} {_('No face was in view for {time}.').format(time=took(unseen))}"
     head = _("{time} watched").format(time=clock(seconds))
     if state.mostly_slow:
         head, said = states.too_slow(), f"{head}. {said}"

@@ -589,6 +589,7 @@ def test_the_axis_of_a_session_that_ended_counts_from_its_start(end, times):
 def test_what_a_session_was_is_said_when_it_has_ended():
     page = cards.ended(made_state(), 54.0).replace(labels.NBSP, " ")
     assert "00:54 watched" in page and "1 alarm, 14 s in all." in page
+    assert "No face was in view for 4.0 s." in page, "or its silence reads as all clear"
     assert "No alarm." in cards.ended(made_state(alarms=()), 54.0)
 
 
