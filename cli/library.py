@@ -18,6 +18,7 @@ from cli.options import AsJson, arg, between, opt
 from detector import media
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.messages.format import clock
+from detector.presentation import summary
 from detector.sentences import _
 from service.context import LOCAL
 
@@ -102,7 +103,7 @@ def list_footage(as_json: AsJson = False) -> int:
         print(json.dumps([footage.tree for footage in known], indent=2))
         return 0
     for footage in known:
-        length = f"{footage.duration:.0f} s" if footage.duration else "picture"
+        length = summary.length(footage.duration)
         print(f"{footage.id}  {footage.added:%Y-%m-%d}  {length:>8}  {footage.name}")
     return 0
 

@@ -5,7 +5,6 @@ Likelihood, never fact: no page says "fake", "authentic" or "verified". A state 
 icon + word + color, so that it can be read in grey and by a screen reader.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
@@ -15,10 +14,12 @@ import markupsafe
 from babel.dates import format_skeleton
 
 from dashboard.i18n import current
-from detector import messages
-from detector.messages import Coded, format, states
+from detector.messages import format, states
+from detector.messages.format import confidence as confidence
+from detector.messages.format import interval as interval
 from detector.messages.format import listed as listed
 from detector.messages.format import lower_first as lower_first
+from detector.messages.format import percent as percent
 from detector.messages.format import score as score
 from detector.messages.format import size as size
 from detector.messages.format import took as took
@@ -26,11 +27,9 @@ from detector.messages.format import whole_percent as whole_percent
 from detector.models.base import ModelSpec
 from detector.presentation.models import plain as plain
 from detector.schema.analysis import Label, Proof, Question, headline_label
+from detector.sentences import NBSP as NBSP
 from detector.sentences import _, ngettext, say
 from detector.sentences import count as count
-
-NBSP = "\u00a0"
-"""Between a figure and its unit, so that a line never breaks there."""
 
 BadgeColor = Literal["red", "green", "orange", "gray"]
 Slug = Literal["fake", "pfake", "inc", "preal", "real", "na"]
@@ -84,16 +83,6 @@ def state(label: Label, question: Question | None = None, proof: Proof | None = 
     return _state(label, question)
 
 
-def sentence(message: Coded) -> str:
-    """Return the sentence of a reason or a caveat, in the viewer's language; no markup."""
-    return unbroken(messages.text(message))
-
-
-def unbroken(text: str) -> str:
-    """Return a text whose figures stay with their units: no line ends between "88" and "%"."""
-    return re.sub(r"(?<=\d) (?=%|(?:s|px|min|GB|MB)\b)", NBSP, text)
-
-
 def name_of(spec: ModelSpec) -> str:
     """Return the one name of a model: what it looks for, else its own."""
     return say(spec.plain) or spec.title
@@ -133,21 +122,6 @@ WHAT_IT_MEANS = {
     Label.REAL: _("No trace that these models know. That isn't proof that a file is genuine."),
     Label.NOT_APPLICABLE: _("Too little to judge, or too poor. You will read which."),
 }
-
-
-def confidence(ends: tuple[float, float]) -> str:
-    """Return the interval of a likelihood: "95 % interval 62 to 91 %"."""
-    return unbroken(format.confidence(ends))
-
-
-def interval(ends: tuple[float, float] | None) -> str:
-    """Return the interval of a likelihood under a head that names it: "62 to 91 %"."""
-    return unbroken(format.interval(ends))
-
-
-def percent(probability: float, near: Iterable[float] = ()) -> str:
-    """Return 0.789 as "79 %"; with one decimal within a percent of one of the limits `near` it."""
-    return f"{format.likelihood(probability, near)}{NBSP}%"
 
 
 def clock(seconds: float, *, tenths: bool = True) -> str:

@@ -43,7 +43,7 @@ class RecordExport:
         for row in self.read():
             judged = row.record is not None and row.record.result is not None
             entry = {"name": row.name, **self._entry(row)}
-            entry["error"] = "" if judged else str(row.remark.reason)
+            entry["error"] = "" if judged else str(row.reason)
             lines.append(json.dumps(entry, ensure_ascii=False))
         return "".join(f"{line}\n" for line in lines).encode()
 
@@ -66,7 +66,7 @@ class RecordExport:
 
         def files(rows: Sequence[ExportRow]) -> Iterator[tuple[str, str | bytes]]:
             number = 0
-            for name, record, _remark in rows:
+            for name, record, _reason in rows:
                 analysis = self._analysis(record.id) if record is not None else None
                 if record is None or analysis is None or number >= MAX_REPORTS:
                     continue

@@ -17,8 +17,16 @@ from typing import Literal
 from detector import __version__, paths
 from detector.errors import InputError, MediaError
 from detector.media.files import one_line
-from detector.presentation import Block, Grid, Presentation, Section, Text, facts, items
-from detector.presentation.verdict import headline
+from detector.presentation import (
+    Block,
+    Grid,
+    Presentation,
+    Section,
+    Text,
+    facts,
+    items,
+    summary,
+)  # fmt: skip
 from detector.provenance.hashes import keyframes
 from detector.report import ReportDetails, times
 from detector.schema.analysis import Analysis, Label
@@ -28,7 +36,7 @@ from service import exports
 from service.context import PrincipalKind, RequestContext, new_id
 from service.records import rules
 from service.records.cases import Case, CaseAction, CaseEntry, CaseStatus
-from service.records.model import MAX_NAME_LENGTH, RecordsError, ResultOrigin
+from service.records.model import MAX_NAME_LENGTH, RecordsError, ResultOrigin, ResultSummary
 from service.records.seals import origin
 from service.records.store import RecordScope
 from service.storage.uploads import Uploads
@@ -419,9 +427,8 @@ def log(case: Case, zone: tzinfo) -> Section:
 
 def _said(file: CaseFile) -> str:
     if file.analysis is None:
-        gone = _("{result} (as it was; the result was deleted since)")
-        return gone.format(result=file.noted.get("result", ""))
-    return headline(file.analysis)
+        return summary.deleted(file.noted.get("result", ""))
+    return summary.line(ResultSummary.of(file.analysis))
 
 
 def _worded(entry: CaseEntry) -> str:

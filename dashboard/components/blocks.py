@@ -23,7 +23,7 @@ def draw(section: Section) -> None:
                 words.append(typography.subheading(one.title))
             words = _shown(words)
             drawn = sections.figure(one, theme.palette())
-            figures.chart(drawn, f"{section.id}-{number}", labels.unbroken(one.said))
+            figures.chart(drawn, f"{section.id}-{number}", one.said)
         else:
             words.append(block(one))
     _shown(words)
@@ -40,13 +40,13 @@ def block(block: Block) -> Markup | str:
     """Return a block; of a chart nothing, which the page draws as one of its own."""
     match block:
         case presentation.Text(text, "note"):
-            return typography.small_print(labels.unbroken(text))
+            return typography.small_print(text)
         case presentation.Text(text, "item"):
             return typography.with_icon("info", text)
         case presentation.Text(text, "subhead"):
             return typography.subheading(text)
         case presentation.Text(text):
-            return typography.text(labels.unbroken(text))
+            return typography.text(text)
         case FactRows(rows):
             return tables.facts(pair(row) for row in rows)
         case Grid(heads, rows):
@@ -72,7 +72,7 @@ def pair(row: Row) -> tuple[str, Text]:
 
 def _cell(cell: str | Cell) -> Text:
     if isinstance(cell, str):
-        return labels.unbroken(cell)
+        return cell
     text: Text = cell.text
     if cell.label:
         state = labels.state(cell.label)

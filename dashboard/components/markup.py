@@ -5,12 +5,15 @@ A piece of HTML is a `Markup` (markupsafe): what is put into one is escaped unle
 what is there (`typography`, `chips`, `facts` ...), and no page writes a tag.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
 import streamlit as st
 from markupsafe import Markup, escape
 from streamlit.delta_generator import DeltaGenerator
+
+from detector.sentences import NBSP
 
 Text = str | Markup
 """Words as they are, or HTML that was made here."""
@@ -19,7 +22,12 @@ Width = Literal["stretch", "content"]
 
 def show(*parts: Text, width: Width = "stretch", at: DeltaGenerator | None = None) -> None:
     """Draw pieces of HTML as one element, strings escaped, into `at` or the container at hand."""
-    (at or st).html(str(join(parts)), width=width)
+    (at or st).html(str(written(*parts)), width=width)
+
+
+def written(*parts: Text) -> Markup:
+    """Return pieces of HTML, strings escaped; no line of it ends between "88" and "%"."""
+    return Markup(re.sub(r"(?<=\d) (?=%|(?:s|px|min|GB|MB)\b)", NBSP, join(parts)))
 
 
 def tag(name: str, *children: Text, cls: str = "", **attributes: str | None) -> Markup:

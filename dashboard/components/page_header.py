@@ -6,10 +6,9 @@ import streamlit as st
 from markupsafe import Markup
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import labels
 from dashboard.components.controls import apart
 from dashboard.components.markup import Width, show, tag
-from detector.presentation import file
+from detector.presentation import file, summary
 from detector.schema.analysis import Media
 
 
@@ -29,8 +28,8 @@ def row(name: str, facts: Sequence[str]) -> DeltaGenerator:
 
 
 def facts(media: Media) -> list[str]:
-    """["00:14.2", "1280×720"]; of a sound ["00:31.0", "AAC, mono, 44.1 kHz"]"""
-    out = [labels.clock(media.duration)] if media.duration else []
+    """["14 s", "1280×720"]; of a sound ["31 s", "AAC, mono, 44.1 kHz"]"""
+    out = [summary.length(media.duration)] if media.duration else []
     if media.kind == "audio":
         return [*out, file.sound(media.audio)]
     return [*out, f"{media.width}×{media.height}"]

@@ -16,6 +16,8 @@ from dashboard.components.chips import chip
 from dashboard.components.collection import ListColumn
 from dashboard.images import data_url
 from dashboard.labels import NBSP, StateWords
+from detector.messages.format import interval
+from detector.presentation import summary
 from detector.schema.analysis import Label
 from detector.sentences import _, say
 from service.records.model import Record, ResultSummary, State
@@ -34,15 +36,6 @@ def local(moment: datetime) -> str:
     offset = st.context.timezone_offset
     moment = moment.astimezone(zone())
     return f"{labels.day(moment)}, {moment:%H:%M}{f'{NBSP}UTC' if offset is None else ''}"
-
-
-def length(result: ResultSummary | None) -> str:
-    """ "6.5 s", "14 s", "2 min 5 s", "picture"; empty before it was read."""
-    if result is None:
-        return ""
-    if result.duration is None:
-        return _("picture") if result.kind == "image" else "–"
-    return labels.took(result.duration)
 
 
 def when(moment: datetime) -> str:
@@ -106,12 +99,13 @@ class ListedRecord(Generic[T]):
         return self.result.probability if self.result is not None else None
 
     @property
-    def interval(self) -> tuple[float, float] | None:
-        return self.result.interval if self.result and self.likelihood is not None else None
-
-    @property
     def percent(self) -> int | None:
         return None if self.likelihood is None else labels.whole_percent(self.likelihood)
+
+    @property
+    def length(self) -> str:
+        """How long the file is; empty before it was read."""
+        return summary.length(self.result.duration) if self.result is not None else ""
 
     @property
     def badges(self) -> list[str]:
@@ -120,14 +114,8 @@ class ListedRecord(Generic[T]):
     @property
     def card(self) -> Markup:
         """The row in short."""
-        likely, ends = self.likelihood, self.interval
-        parts = [
-            *self.marks,
-            labels.percent(likely) if likely is not None else "",
-            labels.confidence(ends) if ends else "",
-            length(self.result),
-            self.note,
-        ]
+        number = summary.number(self.result) if self.result is not None else []
+        parts = [*self.marks, *number, self.length, self.note]
         return cards.tile(
             self.picture,
             typography.strong(self.name),
@@ -155,7 +143,9 @@ def columns(
         "verdict": ListColumn(_("Verdict"), lambda row: row.badges, verdict_width, states),
         "likelihood": ListColumn(_("Likelihood, %"), lambda row: row.percent, 100, likely),
         "interval": ListColumn(
-            _("95\u00a0% interval"), lambda row: labels.interval(row.interval), 88
+            _("95\u00a0% interval"),
+            lambda row: interval(row.result.interval if row.result else None),
+            88,
         ),
         "people": ListColumn(
             _("People"),
@@ -163,7 +153,7 @@ def columns(
             56,
             look.NumberColumn,
         ),
-        "length": ListColumn(_("Length"), lambda row: length(row.result), 62, RIGHT),
+        "length": ListColumn(_("Length"), lambda row: row.length, 62, RIGHT),
     }
 
 

@@ -192,8 +192,7 @@ def delete(job: Job) -> Action:
 
 def unjudged(key: str, analysis: Analysis) -> Card:
     """Return the card of a record that was analyzed, with nothing to judge."""
-    code, head, said = verdict.nothing_judged(analysis)
-    text, *points = map(labels.unbroken, said)
+    code, head, (text, *points) = verdict.nothing_judged(analysis)
     offered = [way_on(key, analysis, step) for step in ways_on(analysis, code)]
     scored = any(track.models for track in analysis.judged)
     if scored and code in (ReasonCode.NO_MODEL, ReasonCode.NO_FACE, ReasonCode.TOO_SLOW):

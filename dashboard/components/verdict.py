@@ -48,7 +48,7 @@ def questions(rows: Iterable[tuple[AnswerRow, str]]) -> Markup:
             "div",
             tag("span", row.question),
             inked(row.answer, labels.state(row.label).slug, symbol),
-            tag("b" if row.counts else "span", labels.unbroken(row.likelihood) or "–", cls="n"),
+            tag("b" if row.counts else "span", row.likelihood or "–", cls="n"),
             cls="first" if row.leads else "",
         )
         for row, symbol in rows
@@ -76,7 +76,7 @@ def pull(row: BarRow, end: float, *, bare: bool = False) -> Markup:
     filled = tag("i", cls=slug, style=f"left:{left:.1f}%;width:{width:.1f}%")
     return tag(
         "div",
-        tag("span", labels.unbroken(row.name)),
+        tag("span", row.name),
         tag("span", filled, cls="track", aria_hidden="true"),
         tag("span", tag("bdi", row.value), cls="n"),
         cls=f"um-pull{' all' if row.total else ''}{' bare' if bare else ''}",

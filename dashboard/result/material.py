@@ -42,6 +42,4 @@ def ticks(analysis: Analysis) -> Markup:
 
 def rated(items: Sequence[Evidence]) -> Markup:
     """Return ratings, a line each."""
-    worded = (messages.wording(item) for item in items)
-    rows = [(name, labels.unbroken(value)) for name, value in worded]
-    return facts(rows, cls="um-facts um-evidence")
+    return facts(map(messages.wording, items), cls="um-facts um-evidence")

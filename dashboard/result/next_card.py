@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import labels, session, url_state
+from dashboard import session, url_state
 from dashboard.components import cards, controls, status_cards, typography, upsell_banner
 from dashboard.components.chips import bullets
 from dashboard.components.markup import show
@@ -88,7 +88,7 @@ def _untouched() -> int:
 
 def _draw_step(step: NextStep, linked: ResultViewState, match: KnownMatch) -> None:
     words = actions.step(step)
-    cards.step(status_cards.ICONS[step.code], words.head, labels.unbroken(words.why))
+    cards.step(status_cards.ICONS[step.code], words.head, words.why)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if step.code not in _GO and not step.settings:
             with st.popover(words.button, type="tertiary", icon=":material/arrow_forward:"):
@@ -101,7 +101,7 @@ def _draw_step(step: NextStep, linked: ResultViewState, match: KnownMatch) -> No
             else:
                 _GO[step.code](linked, match)
         if words.cost:
-            typography.caption(labels.unbroken(words.cost), width="content")
+            typography.caption(words.cost, width="content")
 
 
 def _advise(code: ActionCode, linked: ResultViewState) -> None:

@@ -45,5 +45,5 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     show(
         *(verdict.pulls_nothing(name, why) for name, why in pulls.silent(analysis)),
         verdict.pull(combined, end, bare=not moves),
-        verdict.trace(labels.unbroken(" ".join(pulls.traces(analysis)))),
+        verdict.trace(" ".join(pulls.traces(analysis))),
     )

@@ -98,7 +98,7 @@ def outcome(analysis: Analysis) -> Markup | str:
     """Return what a preview adds below the headline: what the detectors say where another finding
     leads, else that of a comparison; empty without one."""
     if analysis.proof is not None:
-        return labels.unbroken(presented.detectors_alone(analysis))
+        return presented.detectors_alone(analysis)
     found = analysis.comparison
     if found is None or not found.finding.related:
         return ""

@@ -63,7 +63,7 @@ def _cached(analysis: Analysis, linked: ResultViewState) -> None:
 
 
 def facts(analysis: Analysis, *, cached: bool = False) -> list[str]:
-    """Return 00:14.2, 1280×720, analyzed 20 Nov 2026, 10:42."""
+    """Return 14 s, 1280×720, analyzed 20 Nov 2026, 10:42."""
     when = _("kept from {when}") if cached else _("analyzed {when}")
     return [
         *page_header.facts(analysis.media),

@@ -27,7 +27,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
         if pulls.answer_of(analysis) is not None:
             if not presented.guessing(analysis) or linked.scores_anyway:
                 show(number(analysis), scale(analysis))
-                why = list(map(labels.unbroken, pulls.traces(analysis)[-1:]))
+                why = pulls.traces(analysis)[-1:]
                 # Where an origin or a comparison leads, the models' trace is one click away.
                 folded = analysis.proof is not None or analysis.comparison is not None
                 draw_statistics(analysis, *(why if folded else []))
@@ -50,7 +50,7 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
         state.icon,
         presented.headline(analysis),
         _person_strong(analysis, said[0]),
-        *map(labels.unbroken, said[1:]),
+        *said[1:],
         announced=True,
     )
 
@@ -73,9 +73,9 @@ def preview(analysis: Analysis, *, with_scale: bool = False) -> list[Markup]:
 
 def number(analysis: Analysis) -> Markup:
     """Return the one number of the file, and by what it is judged."""
-    percent = labels.unbroken(presented.likelihood(analysis))
+    percent = presented.likelihood(analysis)
     text = rich(_("<b>{percent}</b> combined likelihood"), percent=percent)
-    return verdict.number(text, labels.unbroken(presented.judged_by(analysis)))
+    return verdict.number(text, presented.judged_by(analysis))
 
 
 def scale(analysis: Analysis) -> Markup:
@@ -88,16 +88,14 @@ def scale(analysis: Analysis) -> Markup:
 def limits(analysis: Analysis) -> Markup:
     """Return what this can't tell; inside the card, because it is part of the verdict."""
     shown = IN_ROWS if analysis.verdict.answers else ()
-    text = labels.unbroken(presented.limits(analysis, shown))
-    return verdict.limits(_("What this can’t tell"), text)
+    return verdict.limits(_("What this can’t tell"), presented.limits(analysis, shown))
 
 
 def _person_strong(analysis: Analysis, text: str) -> Text:
     """Return a sentence with the person in front in bold."""
-    said = labels.unbroken(text)
     top = next((s for s in analysis.judged if s.id == analysis.verdict.subject), None)
-    before, name, after = said.partition(lead.person(top) if top else said)
-    return join([before, strong(name), after]) if before and name else said
+    before, name, after = text.partition(lead.person(top) if top else text)
+    return join([before, strong(name), after]) if before and name else text
 
 
 # --- how we know ----------------------------------------------------------------------------------
@@ -106,7 +104,7 @@ def _person_strong(analysis: Analysis, text: str) -> Text:
 def draw_statistics(analysis: Analysis, *first: str) -> None:
     """Draw the popover; `first` stands over the statistics."""
     with st.popover(_("How we know"), type="tertiary", key="how-we-know"):
-        typography.know(*first, *map(labels.unbroken, answers.how_we_know(analysis)))
+        typography.know(*first, *answers.how_we_know(analysis))
         answer = pulls.answer_of(analysis)
         if answer is not None and answer.odds is not None:
             base_rate.draw("know-base-rate")

@@ -1,8 +1,8 @@
 """What a file is."""
 
 from detector import messages
-from detector.messages.format import clock, size
-from detector.presentation import Block, FactRows, Row, Section, Text, facts
+from detector.messages.format import size
+from detector.presentation import Block, FactRows, Row, Section, Text, facts, summary
 from detector.schema.analysis import Analysis, Audio, Media
 from detector.sentences import NBSP, _, count, ngettext, say
 
@@ -18,10 +18,14 @@ def section(analysis: Analysis) -> Section:
     rows = list(rows_of_media(analysis.media))
     rated = [item for item in analysis.evidence if item.code == "compression"]
     rows += [Row(_("Compression"), messages.detail(item)) for item in rated[:1]]
-    sha = analysis.media.sha256
     if not analysis.media.live:
-        rows.append(Row("SHA-256", f"{sha[:4]} {sha[4:8]} … {sha[-4:]}", exact=sha))
+        rows.append(hash_row(analysis.media.sha256))
     return Section("file", _("File"), (FactRows(tuple(rows)),))
+
+
+def hash_row(sha256: str) -> Row:
+    """Return the hash of a file, short where there is little room."""
+    return Row("SHA-256", f"{sha256[:4]} {sha256[4:8]} … {sha256[-4:]}", exact=sha256)
 
 
 def rows_of_media(media: Media) -> tuple[Row, ...]:
@@ -30,10 +34,10 @@ def rows_of_media(media: Media) -> tuple[Row, ...]:
     if media.kind != "audio":
         rows.append(_picture(media))
     if media.duration:
-        length = clock(media.duration)
+        long = summary.length(media.duration)
         if media.frame_count:
-            length = f"{length}, {count(media.frame_count, 'frame', 'frames')}"
-        rows.append(Row(_("Length"), length, f"{media.duration:.2f}{NBSP}s"))
+            long = f"{long}, {count(media.frame_count, 'frame', 'frames')}"
+        rows.append(Row(_("Length"), long, f"{media.duration:.2f}{NBSP}s"))
     if media.live:
         none = _("none: frames of a live session were scored as they came")
         return (*rows, Row(_("File"), none))

@@ -5,7 +5,7 @@ from collections.abc import Collection
 
 from detector import messages
 from detector.messages import format, states
-from detector.messages.format import capital, clock, lower_first, percent, took
+from detector.messages.format import capital, clock, lower_first, percent
 from detector.presentation import (
     Block,
     Number,
@@ -20,11 +20,12 @@ from detector.presentation import (
     models,
     odds,
     pulls,
+    summary,
 )  # fmt: skip
 from detector.presentation.pulls import answer_of
 from detector.schema.analysis import Analysis, Basis, CaveatCode, Label, Reason, ReasonCode, Verdict
 from detector.schema.ensemble import NotCounted
-from detector.sentences import NBSP, _, count, join, say
+from detector.sentences import _, count, join, say
 
 TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
 """Reasons that name the strongest trace themselves, or say that there is none."""
@@ -47,8 +48,7 @@ def of_what(analysis: Analysis) -> str:
     kinds = {"video": _("video"), "image": _("picture"), "animation": _("animation")}
     kind, seconds = kinds.get(media.kind) or _("sound"), media.duration or 0.0
     if seconds >= 1:
-        length = took(seconds) if seconds >= 100 else f"{seconds:.0f}{NBSP}s"
-        kind = _("{length} {kind}").format(length=length, kind=kind)
+        kind = _("{length} {kind}").format(length=summary.length(seconds), kind=kind)
     return join(kind, count(people, "person", "people") if people else "", by=" · ")
 
 

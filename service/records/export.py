@@ -7,9 +7,8 @@ import io
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from detector.messages import states
-from detector.presentation.verdict import unjudged
-from detector.schema.analysis import Analysis, Proof, Verdict
+from detector.presentation import summary
+from detector.schema.analysis import Analysis
 from detector.sentences import in_english
 from detector.spreadsheets import inert
 from service.records.model import Record
@@ -22,31 +21,13 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class Remark(NamedTuple):
-    """What a row says beside its verdict."""
-
-    reason: str = ""  # Why there is no result, or the file could not be judged
-
-    headline: str = ""  # As on the result's page, in English
-    likelihood_low: float | str = ""
-    likelihood_high: float | str = ""  # 95 % interval of the likelihood, 0..1
-
-    @classmethod
-    def of(cls, verdict: Verdict | None, error: str, proof: Proof | None = None) -> Remark:
-        """Return the text about a file, by its verdict or its error."""
-        if verdict is None:
-            return cls(reason=str(error))
-        headline = states.headline(verdict.label, verdict.question, proof=proof)
-        return cls(in_english(unjudged, verdict), headline, *(verdict.interval or ("", "")))
-
-
 class ExportRow(NamedTuple):
-    """A file of an export: the name it came with, its record unless it became none, the note
-    beside its verdict."""
+    """A file of an export: the name it came with, its record unless it became none, and why there
+    is no result, or the file could not be judged."""
 
     name: str
     record: Record | None
-    remark: Remark
+    reason: str
 
 
 def as_table(exported: Iterable[ExportRow]) -> str:
@@ -55,10 +36,10 @@ def as_table(exported: Iterable[ExportRow]) -> str:
     out = io.StringIO()
     rows = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     rows.writeheader()
-    for name, record, remark in exported:
-        row: dict[str, object] = {"file": name, **remark._asdict()}
+    for name, record, reason in exported:
+        row: dict[str, object] = {"file": name, "reason": reason}
         if record is None:
-            row |= {"state": "refused", "note": remark.reason}
+            row |= {"state": "refused", "note": reason}
         else:
             row |= {
                 "sha256": record.sha256,
@@ -70,7 +51,11 @@ def as_table(exported: Iterable[ExportRow]) -> str:
             }
         if record is not None and (result := record.result) is not None:
             likely, seconds = result.probability, result.duration
+            low, high = result.interval or ("", "")
             row |= {
+                "headline": in_english(summary.headline, result),
+                "likelihood_low": low,
+                "likelihood_high": high,
                 "verdict": result.verdict.value,
                 "question": result.question.value if result.question else "",
                 "likelihood": "" if likely is None else max(f"{likely:.4f}", str(likely), key=len),

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from dashboard import charts, labels
 from dashboard.charts import LaneSize
-from dashboard.components.markup import icon, tag
+from dashboard.components.markup import icon, tag, written
 from dashboard.components.timeline import PLAYER, layers, versioned
 from dashboard.theme import ON_VIDEO
 from detector.messages import states
@@ -43,7 +43,7 @@ def view_data(
         "id": f"evidence-{analysis.id}",
         "player": {"place": f".st-key-{PLAYER}", "leads": True},
         "end": end,
-        "html": str(tag("div", *rows, cls=f"strips {analysis.media.kind}")),
+        "html": str(written(tag("div", *rows, cls=f"strips {analysis.media.kind}"))),
         "boxes": {
             "size": [analysis.media.width, analysis.media.height],
             "step": end / len(moments) if moments else end,

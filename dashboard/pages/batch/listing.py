@@ -13,12 +13,13 @@ from dashboard.components import controls, record_cells
 from dashboard.components.collection import Collection, ListColumn
 from dashboard.components.record_cells import ALL, UNJUDGED, ListedRecord
 from dashboard.labels import StateWords
+from detector import messages
 from detector.links import is_link
-from detector.messages import states
-from detector.schema.analysis import Proof, Verdict
-from detector.sentences import _, ngettext, say
+from detector.presentation import summary
+from detector.presentation.verdict import unjudged
+from detector.sentences import _, in_english, ngettext, say
 from service.batches import BatchRow, BatchState, BatchTask
-from service.records.export import ExportRow, Remark
+from service.records.export import ExportRow
 from service.records.model import State
 
 ROW = 52
@@ -86,24 +87,18 @@ def note(row: BatchRow) -> str:
             return _("{done} of {total} moments").format(done=row.sampled[0], total=row.sampled[1])
         return say(row.error)
     if not row.item.known:
-        return _more(row.verdict, row.proof)
-    more = _more(row.verdict, row.proof).rstrip(".")
-    return " · ".join(filter(None, [more, _("was here before")]))
+        return _more(row)
+    return " · ".join(filter(None, [_more(row).rstrip("."), _("was here before")]))
 
 
-def _more(verdict: Verdict, proof: Proof | None) -> str:
+def _more(row: BatchRow) -> str:
     """Return the finding that leads, or why there is no answer; empty where its word says all."""
-    if proof is not None:
-        return states.headline(verdict.label, verdict.question, proof=proof)
-    if verdict.label.side is None and verdict.reasons:
-        return labels.sentence(verdict.reasons[0])
+    result, verdict = row.record.result if row.record else None, row.verdict
+    if result is not None and result.proof is not None:
+        return summary.headline(result)
+    if verdict is not None and verdict.label.side is None and verdict.reasons:
+        return messages.text(verdict.reasons[0])
     return ""
-
-
-def likelihood(row: BatchRow) -> float | None:
-    """Return the combined likelihood; None while there is none, and where nothing was judged."""
-    result = row.record.result if row.record is not None else None
-    return result.probability if result is not None else None
 
 
 def ordered(rows: Sequence[BatchRow], order: str) -> list[int]:
@@ -118,7 +113,8 @@ def ordered(rows: Sequence[BatchRow], order: str) -> list[int]:
 
 
 def _suspicion(row: BatchRow) -> tuple[int, float]:
-    number = likelihood(row)
+    result = row.record.result if row.record is not None else None
+    number = result.probability if result is not None else None
     return (row.label.suspicion if row.label is not None else 0, -1.0 if number is None else number)
 
 
@@ -170,8 +166,7 @@ def listed(
 
     def remark(row: ListedRecord[BatchRow]) -> str:
         """Return the note, without "was here before" where there is another: no room."""
-        verdict = row.item.verdict
-        return (_more(verdict, row.item.proof) if verdict is not None else "") or row.note
+        return _more(row.item) or row.note
 
     def took(row: ListedRecord[BatchRow]) -> str:
         if row.item.item.known:
@@ -201,10 +196,11 @@ def listed(
 
 def exported(rows: Sequence[BatchRow]) -> list[ExportRow]:
     """Return rows as an export has them, in their order; one without a verdict says why."""
-    return [
-        ExportRow(row.item.name, row.record, Remark.of(row.verdict, row.error, row.proof))
-        for row in rows
-    ]
+    return [ExportRow(row.item.name, row.record, _unjudged(row)) for row in rows]
+
+
+def _unjudged(row: BatchRow) -> str:
+    return in_english(unjudged, row.verdict) if row.verdict is not None else str(row.error)
 
 
 # --- where a batch stands -------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from dashboard.components.tables import code, facts
 from dashboard.i18n import advice
 from dashboard.pages import put_into_address, refused_in
 from detector.errors import InputError
-from detector.messages import states
+from detector.presentation import summary
 from detector.schema.analysis import Label
 from detector.sentences import _, say
 from service.cases import MAX_TITLE, MAX_URL, STATUS, CaseService, log
@@ -131,13 +131,7 @@ def _files(case: Case) -> None:
 
 def _result(record: Record | None, noted: str) -> str:
     result = record.result if record is not None else None
-    if result is not None:
-        number = [] if result.probability is None else [labels.percent(result.probability)]
-        between = [labels.confidence(result.interval)] if result.interval else []
-        said = states.headline(result.verdict, result.question, proof=result.proof)
-        return " · ".join([said, *number, *between])
-    said = labels.state(Label(noted), None, None).words if noted else ""
-    return _("{result} (the result was deleted since)").format(result=said)
+    return summary.deleted(noted) if result is None else summary.line(result)
 
 
 def _links_and_notes(case: Case) -> None:

@@ -23,6 +23,7 @@ from dashboard.components.chips import chip
 from dashboard.pages import alerted, put_into_address
 from dashboard.pages.compare import agree, lanes, near, state
 from dashboard.pages.compare.state import MAX_MODELS, Selection
+from detector import messages
 from detector.decision import decide
 from detector.evaluation.labels import SOUNDS
 from detector.messages import states
@@ -475,7 +476,7 @@ def _verdict(title: str, analysis: Analysis) -> None:
         title,
         chip(states.headline(verdict.label, verdict.question), answer.slug, answer.icon),
         labels.percent(likely) if likely is not None else _("no score"),
-        [labels.sentence(reason) for reason in verdict.reasons[:2]],
+        list(map(messages.text, verdict.reasons[:2])),
     )
 
 

@@ -265,7 +265,7 @@ def _headline(kind: KindReport) -> None:
     with st.container(horizontal=True):
         for row in evaluation.figures(kind):
             st.metric(
-                row.label, labels.unbroken(row.value), row.note or None, delta_color="off",
+                row.label, row.value, row.note or None, delta_color="off",
                 delta_arrow="off", border=True, width="stretch",
             )  # fmt: skip
 

@@ -25,6 +25,7 @@ from dashboard.components.status_cards import Card
 from dashboard.i18n import advice
 from dashboard.pages import alerted, refused_in
 from dashboard.pages.history import state
+from detector.presentation.summary import length
 from detector.sentences import _, say
 from service import known_footage, limits
 from service.batch_files import IncomingFile
@@ -113,15 +114,6 @@ def _title(owner: str, sources: Sequence[FootageSource], *, busy: bool) -> None:
         else:
             make = partial(_known().export, owner)
             controls.download(_("Export"), make, "unmask-library.jsonl", "library-export")
-
-
-def length(seconds: float | None) -> str:
-    """ "14 s", "2 min 5 s", "212 h", "picture"."""
-    if seconds is None:
-        return _("picture")
-    if seconds >= 3600:
-        return f"{seconds / 3600:,.0f}{labels.NBSP}h"
-    return labels.took(max(1.0, round(seconds)))
 
 
 def _nothing() -> Card:

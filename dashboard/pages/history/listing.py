@@ -8,12 +8,12 @@ from markupsafe import Markup
 
 import detector
 from dashboard import labels, session, url_state
-from dashboard.components import cards, controls, origin, record_cells, typography
+from dashboard.components import blocks, cards, controls, origin, record_cells, typography
 from dashboard.components.chips import bullets, chip
 from dashboard.components.collection import Collection, ListColumn
 from dashboard.components.markup import Text, show
 from dashboard.components.record_cells import ListedRecord
-from dashboard.components.tables import code, facts
+from dashboard.components.tables import facts
 from dashboard.pages import put_into_address, refused_in
 from dashboard.pages.cases import view as cases
 from dashboard.pages.history import state
@@ -21,7 +21,7 @@ from dashboard.pages.history.filters import CONFIRMED
 from dashboard.pages.records import ask_to_delete, draw_actions
 from dashboard.result import downloads, sharing, verdict_card
 from dashboard.result.linked import ExportOptions
-from detector.messages import states
+from detector.presentation import file, summary
 from detector.schema.analysis import Analysis
 from detector.sentences import _, say
 from service.records import seals
@@ -76,23 +76,16 @@ def _head(row: ListedRecord[Record], analysis: Analysis | None) -> Markup:
 
 
 def _facts(record: Record, titles: Mapping[str, str]) -> list[tuple[str, Text]]:
-    result = record.result
     rows: list[tuple[str, Text]] = []
-    if result is not None:
-        size = labels.clock(result.duration) if result.duration else record_cells.length(result)
-        models = labels.listed([titles.get(id, id) for id in result.models])
-        rows = [
-            (_("Length"), size),
-            (_("Models"), models or _("none gave a score")),
-            (_("Analyzed"), record_cells.local(result.analyzed)),
-        ]
+    if (result := record.result) is not None:
+        rows = list(map(blocks.pair, summary.rows(result, titles)))
+        rows.append((_("Analyzed"), record_cells.local(result.analyzed)))
     if record.last_cache_hit is not None:
         rows.append((_("Uploaded again"), record_cells.local(record.last_cache_hit)))
     if record.source == "live":
         rows.append((_("From"), _("a live session")))
     if record.sha256:
-        short = f"{record.sha256[:4]} … {record.sha256[-4:]}"
-        rows.append(("SHA-256", code(short, record.sha256)))
+        rows.append(blocks.pair(file.hash_row(record.sha256)))
     return rows
 
 
@@ -233,7 +226,7 @@ def row_of(record: Record, picture: bytes | None) -> ListedRecord[Record]:
         shown = record_cells.unjudged(*record_cells.RUNS[progress])
     words = shown.short
     if result is not None and result.proof is not None:
-        words = states.headline(result.verdict, result.question, proof=result.proof)
+        words = summary.headline(result)
     return ListedRecord(
         record,
         record.name,

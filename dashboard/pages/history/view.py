@@ -22,12 +22,13 @@ from dashboard.pages.history import filters, library, listing, state
 from dashboard.pages.history.filters import PAGE, HistoryFilter
 from dashboard.record_export import RecordExport
 from detector import paths
-from detector.messages import states
 from detector.models.registry import list_models
-from detector.sentences import _
+from detector.presentation.verdict import unjudged
+from detector.schema.analysis import Label
+from detector.sentences import _, in_english
 from service import feedback
 from service.records import sql
-from service.records.export import ExportRow, Remark
+from service.records.export import ExportRow
 from service.records.model import MAX_PAGE_SIZE, Page, Query, Record, message_of
 from service.records.store import RecordScope
 from service.storage.uploads import records_retention, retention
@@ -257,17 +258,14 @@ def read(scope: RecordScope, what: Sequence[Record] | Query) -> list[ExportRow]:
             found += more
             if len(more) < MAX_PAGE_SIZE:
                 break
-    return [ExportRow(one.name, one, _remark(scope, one)) for one in found[:MAX_RECORDS]]
+    return [ExportRow(one.name, one, _unjudged(scope, one)) for one in found[:MAX_RECORDS]]
 
 
-def _remark(scope: RecordScope, record: Record) -> Remark:
-    """Return the note beside the verdict; only judged or open records are read whole."""
+def _unjudged(scope: RecordScope, record: Record) -> str:
+    """Return why there is no result, or it was not judged: only those are read whole."""
     if record.fault is not None:
-        return Remark(reason=str(message_of(record.fault)))
-    result = record.result
-    if result is None:
-        return Remark()
+        return str(message_of(record.fault))
+    if record.result is None or record.result.verdict is not Label.NOT_APPLICABLE:
+        return ""
     analysis = scope.store.analysis(scope.owner, record.id)
-    if analysis is None:
-        return Remark(headline=states.headline(result.verdict, result.question, proof=result.proof))
-    return Remark.of(analysis.verdict, "", result.proof)
+    return in_english(unjudged, analysis.verdict) if analysis is not None else ""

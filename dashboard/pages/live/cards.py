@@ -79,7 +79,7 @@ def slug(state: LiveState | None) -> str:
 def _number(reading: LiveReading, probability: float) -> Markup:
     """Return the likelihood with its interval and scale, as on a result's page."""
     text = rich(_("<b>{percent}</b> combined likelihood"), percent=labels.percent(probability))
-    beside = labels.unbroken(presented.beside(reading))
+    beside = presented.beside(reading)
     scale = verdict.scale(probability, reading.thresholds, reading.question)
     return verdict.number(text, beside) + scale
 

@@ -33,6 +33,7 @@ from dashboard.pages.live.state import (
 )
 from dashboard.result import material
 from dashboard.theme import ON_VIDEO
+from detector import messages
 from detector.errors import InputError
 from detector.live import LiveState, Style, VoiceState
 from detector.messages import states
@@ -231,14 +232,14 @@ def below(visit: LivePageState) -> None:
         heads.head(_("Last 60 seconds"), legend)
         figure = chart.figure(state, limits, theme.palette(), ended=not visit.busy)
         zones = zone_words(limits, chart.SIZE, question)
-        _minute("", zones, figure, labels.unbroken(presented.likelihoods(state, limits)))
+        _minute("", zones, figure, presented.likelihoods(state, limits))
         if viewer is not None and heard is not None:
             legend = _("dots: one window of 4 s · line: mean of the last 12 s")
             show(card_head(_("Voice"), legend))
             limits = heard.thresholds
             figure = chart.voice_figure(heard.series, viewer.seconds, limits, theme.palette())
             zones = zone_words(limits, chart.VOICE_SIZE, Question.VOICE)
-            _minute("-voice", zones, figure, labels.unbroken(presented.of_voice(heard.series)))
+            _minute("-voice", zones, figure, presented.of_voice(heard.series))
     with st.container(border=True, key="card-image", gap=None):
         camera.quality(_("Image"), *cards.quality(state if visit.busy else None))
 
@@ -345,8 +346,8 @@ def _why(analysis: Analysis, answer: Answer | None) -> str:
     """Return what keeps it from a verdict, or what a likelihood of a microphone is worth."""
     reasons = analysis.verdict.reasons
     if reasons and (answer is None or answer.probability is None or answer.vetoed_by):
-        return labels.sentence(reasons[0])
+        return messages.text(reasons[0])
     never = (c for c in analysis.verdict.caveats if c.code is CaveatCode.NEVER_DECIDES)
     if (caveat := next(never, None)) is not None:
-        return labels.sentence(caveat)
+        return messages.text(caveat)
     return _("Measured on recordings, not on microphones through a video link.")

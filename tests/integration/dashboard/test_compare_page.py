@@ -6,6 +6,7 @@ import re
 import pytest
 
 from dashboard import labels, session
+from dashboard.components.markup import written
 from dashboard.pages.compare import agree, lanes, state
 from dashboard.pages.compare.lanes import column_times
 from dashboard.pages.compare.state import Selection
@@ -236,7 +237,7 @@ def test_an_untouched_builder_says_what_the_verdict_says(job):
     assert sliders == {f"builder-{m.id}-": float(m.counted) for m in view(job).models}
     mine, before = built(at)
     assert mine == before
-    assert mine[1] == labels.percent(analysis.verdict.probability)
+    assert mine[1] == written(labels.percent(analysis.verdict.probability))
     at.slider(key=f"builder-{view(job).models[0].id}-").set_value(2.0).run()
     mine, after = built(at)
     assert after == before and mine != before
@@ -301,7 +302,9 @@ def test_a_finding_heads_the_page_and_counts_nothing_for_the_detectors(job, tmp_
     text = html(page(job, b=second))
     assert "Manipulated copy of press.webm" in text
     assert "the face of Person A differs, from 00:02 to 00:07" in text
-    assert "13.0 of 255 gray levels" in text and "clip.webm: 90 %; press.webm: 20 %" in text
+    assert (
+        "13.0 of 255 gray levels" in text and written("clip.webm: 90 %; press.webm: 20 %") in text
+    )
     assert "You said that press.webm is the original." in text
     assert "does not differ" in text and "Who changed it, or why" in text
     assert "0 points apart" in text

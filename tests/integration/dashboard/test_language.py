@@ -17,6 +17,7 @@ from cli.analyze import summary
 from dashboard import charts, i18n, labels, server
 from dashboard.components.timeline import evidence
 from dashboard.result import material, player, question, verdict_card
+from detector import messages
 from detector import sentences as texts
 from detector.audio.sound import DAMAGED
 from detector.decision.next_steps import ActionCode, NextStep
@@ -401,10 +402,10 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto):
     for given in ({}, {"fake": False}, {"whole": 0.0}, {"whole": 0.0, "fake": False}):
         made = make_analysis(people="A", **given)
         for reason in made.verdict.reasons:
-            assert labels.sentence(reason).startswith("⟦"), reason
-            assert not re.search(r"[a-z]{3,} [a-z]{3,}", outside(labels.sentence(reason)))
+            assert messages.text(reason).startswith("⟦"), reason
+            assert not re.search(r"[a-z]{3,} [a-z]{3,}", outside(messages.text(reason)))
         for caveat in made.verdict.caveats:
-            assert labels.sentence(caveat).startswith("⟦"), caveat
+            assert messages.text(caveat).startswith("⟦"), caveat
         card = [verdict_card.head(made), question.rows(made), verdict_card.number(made)]
         card += [
             verdict_card.limits(made),

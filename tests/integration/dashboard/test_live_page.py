@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import labels, server, session
 from dashboard.charts import live
+from dashboard.components.markup import written
 from dashboard.pages.live import cards, choices, link
 from dashboard.pages.live import view as page
 from dashboard.pages.live.state import ConnectionProblem
@@ -435,7 +436,7 @@ def test_a_voice_beside_the_face(at, browser, engine):
         at.run()
         assert not at.exception
         likely = sample.verdict.answers[Question.VOICE].probability
-        number = "" if likely is None else f"<b>{labels.percent(likely)}</b> likelihood"
+        number = "" if likely is None else f"<b>{written(labels.percent(likely))}</b> likelihood"
         for words in (*expected, number.replace(labels.NBSP, " ")):
             assert words in text(at), words
     viewer._first -= 20

@@ -12,6 +12,7 @@ import pytest
 
 from cli.analyze import summary
 from dashboard import labels, session
+from dashboard.components.markup import written
 from dashboard.pages.batch import listing
 from dashboard.pages.history.view import read
 from dashboard.record_export import RecordExport
@@ -195,7 +196,7 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
     assert tree["verdict"]["probability"] == likely
     assert tree["verdict"]["interval"] == view.result["verdict"]["interval"]
     assert tree["verdict"]["interval"] == (None if ends is None else list(ends))
-    between = "" if ends is None else labels.unbroken(confidence(kept))
+    between = "" if ends is None else confidence(kept)
     if ends is not None:
         assert ends[0] <= likely <= ends[1]
         assert f"{whole_percent(ends[0])} to {whole_percent(ends[1])} were" in summary(kept)
@@ -231,15 +232,15 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
         found = jobs.store.search(LOCAL, Query(verdicts=frozenset({one}), limit=MAX_PAGE_SIZE))
         assert found.total == (one is label) and found.counts == {label: 1}
     beside = html(at)
-    assert short in beside and (number is None or labels.percent(likely or 0) in beside)
-    assert between in beside
+    assert short in beside and (number is None or written(percent(likely or 0)) in beside)
+    assert written(between) in beside
 
     # Whoever is sent it.
     link = jobs.store.share(LOCAL, record.id, timedelta(days=1), datetime.now(UTC))
     sent = html(whole_page(s=link.token))
     if likely is not None:
-        assert entities.escape(headline) in sent and between in sent
-        assert f"<b>{labels.percent(likely)}</b> combined likelihood" in sent
+        assert entities.escape(headline) in sent and written(between) in sent
+        assert f"<b>{written(percent(likely))}</b> combined likelihood" in sent
 
     # The result's page and its report.
     shown = html(result(tmp_path / "gone.webm", kept))
@@ -252,10 +253,10 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
     pdf = text_of(report.as_pdf(report.collect(kept)), 1)
     assert f"{kept.media.name} {headline}" in pdf
     if likely is not None:
-        assert f"<b>{labels.percent(likely)}</b> combined likelihood" in shown
+        assert f"<b>{written(percent(likely))}</b> combined likelihood" in shown
         assert f"{percent(likely)} combined likelihood" in pdf
         if ends is not None:
-            assert between.replace(labels.NBSP, " ") in pdf and between in shown
+            assert between.replace(labels.NBSP, " ") in pdf and written(between) in shown
         assert f" {percent(likely)} combined likelihood" in summary(kept)
 
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from dashboard import labels
+from dashboard.components.markup import written
 from dashboard.labels import NBSP
 from dashboard.pages.batch import listing
 from dashboard.record_export import RecordExport
@@ -25,7 +26,8 @@ from tests.support.result_sample import make_analysis
     [(0.789, "79"), (0.5, "50"), (0.9999, "99"), (0.0001, "1"), (1.0, "100"), (0.0, "0")],
 )
 def test_percents_are_whole_and_never_claim_certainty(value, text):
-    assert labels.percent(value) == f"{text}{NBSP}%"
+    assert labels.percent(value) == f"{text} %"
+    assert written(labels.percent(value)) == f"{text}{NBSP}%", "no line ends before the sign"
 
 
 @pytest.mark.parametrize(
