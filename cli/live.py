@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,12 +21,11 @@ from cli.options import Models, NoLibrary, arg, between, opt
 from detector import media
 from detector.errors import MediaError, UsageError
 from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState
+from detector.live.lines import ScoredFrameLines
 from detector.live.recorder import Ring
-from detector.live.state import ScoredFrameLines
 from detector.media import stream
-from detector.messages import states
 from detector.messages.format import clock
-from detector.presentation import lead
+from detector.presentation import live as presented
 from detector.sentences import _, say
 
 if TYPE_CHECKING:
@@ -235,18 +235,12 @@ class _Console:
             if self._alarms.get(alarm.number) is over:
                 continue
             if alarm.number not in self._alarms:
-                face = alarm.kind != "no_face"
-                text = states.says("manipulation") if face else lead.why_not("no_face")
-                self.say(_("Alarm at {start}: {text}.").format(start=clock(alarm.start), text=text))
+                self.say(presented.told_of(replace(alarm, end=None), clock))
             if alarm.end is not None:
-                self.say(
-                    _("The alarm of {start} ended at {end}.").format(
-                        start=clock(alarm.start), end=clock(alarm.end)
-                    )
-                )
+                self.say(presented.told_of(alarm, clock))
             self._alarms[alarm.number] = over
         now_read = state.reading
-        changed = (now_read.word, tuple(hint.code for hint in state.hints))
+        changed = (presented.of_reading(now_read), tuple(hint.code for hint in state.hints))
         now = time.monotonic()
         due = now >= self._next or (not self._terminal and changed != self._shown)
         if not (due or last):
@@ -254,11 +248,11 @@ class _Console:
         self._next = now + (EVERY if self._terminal else PLAIN_EVERY)
         self._shown = changed
         hints = "".join(f" | {hint.title}" for hint in state.hints)
-        said = f"{now_read.word} {now_read.percent}"
-        if now_read.too_slow is not None:
-            said = f"{now_read.word}. {now_read.too_slow.text.rstrip('.')}"
         with reading():
-            speed = ", ".join(state.rates.words).replace("\u00a0", " ")
+            said = f"{presented.of_reading(now_read)} {presented.share(now_read.probability)}"
+            if (slow := now_read.too_slow) is not None:
+                said = f"{presented.of_reading(now_read)}. {presented.scored(slow).rstrip('.')}"
+            speed = ", ".join(presented.speed(state.rates)).replace("\u00a0", " ")
         text = f"{clock(state.time)} {said} | {speed}{hints}"
         if self._terminal:
             print(f"\r\x1b[K{text[:160]}", end="", file=sys.stderr, flush=True)

@@ -17,13 +17,11 @@ from cli.compare import in_roles, lines, with_scores
 from cli.known import open_originals
 from detector import comparison, media
 from detector._version import __version__
-from detector.decision.next_steps import Facts, next_steps
 from detector.errors import InputError, UnmaskError
 from detector.models import inventory
 from detector.pipeline import Analyzer
 from detector.pipeline.options import Progress
-from detector.presentation import moments
-from detector.presentation.actions import step
+from detector.presentation import actions, looks
 from detector.schema.analysis import Analysis, Settings
 from detector.schema.comparison import Comparison
 from detector.sentences import _
@@ -138,15 +136,14 @@ class Tools:
 
         def work(report: Report, stop: Event) -> tuple[Analysis, bytes | None]:
             result = self._analyzed(file, Settings(), report, stop)
-            shown = moments.shown(result)
+            shown = looks.shown(result)
             if shown is None or shown[1].score is None:
                 return result, None
             top, frame = shown
             return result, exports.heatmap(file, result, frame.index, top.id, model)
 
         result, picture = await self._run(context, work)
-        steps = map(step, next_steps(result, Facts(may_run=False)))
-        text = "\n".join([summary(result), *(f"  Next: {s.head}. {s.why}" for s in steps)])
+        text = "\n".join([summary(result), *(f"  Next: {said}" for said in actions.said(result))])
         answer = _told(text, None)
         if picture is not None:
             answer.content.append(Image(data=picture, format="jpeg").to_image_content())

@@ -6,7 +6,7 @@ icon + word + color, so that it can be read in grey and by a screen reader.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
@@ -28,7 +28,7 @@ from detector.models.base import ModelSpec
 from detector.presentation.models import plain as plain
 from detector.schema.analysis import Label, Proof, Question, headline_label
 from detector.sentences import NBSP as NBSP
-from detector.sentences import _, ngettext, say
+from detector.sentences import _, ngettext
 from detector.sentences import count as count
 
 BadgeColor = Literal["red", "green", "orange", "gray"]
@@ -58,15 +58,6 @@ _LOOKS: dict[Label, tuple[str, BadgeColor, Slug]] = {
 """Icon, color and slug. Words and glyphs are those of `detector.messages`, for all places."""
 
 
-def _state(label: Label, question: Question | None) -> StateWords:
-    icon, color, slug = _LOOKS[label]
-    long, short = (
-        states.state(label.value, question and question.value, short=short)
-        for short in (False, True)
-    )
-    return StateWords(icon, long, short, states.GLYPHS[label], color, slug)
-
-
 ORDER = (
     Label.FAKE, Label.PROBABLY_FAKE, Label.INCONCLUSIVE, Label.PROBABLY_REAL, Label.REAL,
     Label.NOT_APPLICABLE,
@@ -78,49 +69,24 @@ def state(label: Label, question: Question | None = None, proof: Proof | None = 
     """Return the state of an answer, in the words of its question: "Likely AI-generated"; under a
     finding that leads the headline, its words."""
     if proof is not None:
+        label, question = headline_label(label, proof), None
+    icon, color, slug = _LOOKS[label]
+    long, short = (states.state(label, question, short=short) for short in (False, True))
+    if proof is not None:
         short = states.proven(proof.kind, proof.name, short=True)
-        return replace(_state(headline_label(label, proof), None), short=short)
-    return _state(label, question)
-
-
-def name_of(spec: ModelSpec) -> str:
-    """Return the one name of a model: what it looks for, else its own."""
-    return say(spec.plain) or spec.title
+    return StateWords(icon, long, short, states.GLYPHS[label], color, slug)
 
 
 def plain_names(specs: Iterable[ModelSpec]) -> dict[str, str]:
     """Return the names of models by id."""
-    return {spec.id: name_of(spec) for spec in specs}
+    return {spec.id: plain(spec) for spec in specs}
 
-
-STAGES = {
-    "read": _("Reading the file"),
-    "faces": _("Finding faces"),
-    "sound": _("Listening"),
-    "score": _("Scoring faces"),
-    "signals": _("Reading signals"),
-    "verdict": _("Writing the result"),
-}
-"""What an analysis is at, in the order of its stages."""
 
 MODEL_KINDS = {
     "frame": _("frame model"),
     "video": _("video model"),
     "image": _("picture model"),
     "audio": _("voice model"),
-}
-
-WHAT_IT_MEANS = {
-    Label.FAKE: _("The models found traces that are common in fakes and rare in genuine files."),
-    Label.PROBABLY_FAKE: _(
-        "Most test files with such a score were fakes; some were not. The odds stand beside it."
-    ),
-    Label.INCONCLUSIVE: _("Not enough to say either. The likelihood is still shown."),
-    Label.PROBABLY_REAL: _(
-        "Most test files with such a score were genuine; some were not. The odds stand beside it."
-    ),
-    Label.REAL: _("No trace that these models know. That isn't proof that a file is genuine."),
-    Label.NOT_APPLICABLE: _("Too little to judge, or too poor. You will read which."),
 }
 
 

@@ -30,13 +30,14 @@ from detector.presentation import (
 from detector.provenance.hashes import keyframes
 from detector.report import ReportDetails, times
 from detector.schema.analysis import Analysis, Label
+from detector.schema.summary import MAX_NAME_LENGTH, ResultSummary
 from detector.seals import digest
 from detector.sentences import _, say
 from service import exports
 from service.context import PrincipalKind, RequestContext, new_id
 from service.records import rules
 from service.records.cases import Case, CaseAction, CaseEntry, CaseStatus
-from service.records.model import MAX_NAME_LENGTH, RecordsError, ResultOrigin, ResultSummary
+from service.records.model import RecordsError, ResultOrigin
 from service.records.seals import origin
 from service.records.store import RecordScope
 from service.storage.uploads import Uploads

@@ -16,27 +16,17 @@ from PIL import Image
 from detector import explain, media
 from detector import report as reports
 from detector.errors import UsageError
+from detector.presentation.origin import made
 from detector.report import ReportDetails, certificate, signing_key
 from detector.report.seal import Seal, seal_pdf
 from detector.schema.analysis import Analysis
 from detector.seals import document_hash
-from detector.sentences import _, say
 from service.records.model import ResultOrigin
 from service.records.tables import KeptComparison
 
 log = logging.getLogger(__name__)
 
 MAX_SIDE = 1280  # px of the longer side of a drawn frame
-
-ORIGINS = {
-    ResultOrigin.HERE: "",
-    ResultOrigin.BEFORE: _("Made before this server put its seal under results."),
-    ResultOrigin.ELSEWHERE: _(
-        "Not made by this server. The result has no seal of it, or one that does not hold: "
-        "whoever could write the record may have written any of this."
-    ),
-}
-"""What pages and reports say of who made a result."""
 
 _making = threading.Lock()
 
@@ -68,7 +58,7 @@ def report(
             details=details or reports.ReportDetails(),
         )
         ours = origin is not ResultOrigin.ELSEWHERE
-        about = say(ORIGINS[origin])
+        about = made(origin)[1]
         content = replace(content, origin=about, signed=ours and _may_sign())
         key = _signing_key() if ours else None
         return reports.FORMS[form](content, key)

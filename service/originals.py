@@ -24,6 +24,7 @@ from detector.comparison.fingerprint import SPACING, Fingerprints, fingerprint, 
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Media, Settings
 from detector.schema.comparison import Comparison, RoleSource
+from detector.schema.summary import FoundFootage
 from detector.sentences import _
 from service import limits
 from service.context import Principal, RequestContext
@@ -34,7 +35,7 @@ from service.live.viewers import Viewer
 from service.records.comparisons import ComparisonStore
 from service.records.database import Database
 from service.records.footage import ANALYSES, FootageStore, LookupStore
-from service.records.model import LOCAL, MAX_PAGE_SIZE, FoundFootage, MissedLookup, Query, State
+from service.records.model import LOCAL, MAX_PAGE_SIZE, MissedLookup, Query, State
 from service.records.store import RecordScope
 from service.records.tables import KeptComparison
 from service.tasks.jobs import Job, Jobs

@@ -21,7 +21,6 @@ from detector.messages.format import time_ticks
 from detector.presentation import series
 from detector.presentation.series import Lane
 from detector.schema.analysis import Thresholds
-from detector.sentences import _
 
 _get_module = optional_imports.get_module
 
@@ -243,8 +242,7 @@ def _picker(lane: Lane, titles: Mapping[str, str], palette: Palette) -> Part:
             if id in titles and (value := line[i]) is not None
         ]
         detail = f"<br>{' · '.join(parts)}" if parts else ""
-        together = _("score {score}, all models").format(score=f"<b>{labels.score(score)}</b>")
-        texts.append(f"{labels.clock(time)} · {together}{detail}")
+        texts.append(f"{labels.clock(time)} · <b>{series.together(score)}</b>{detail}")
     invisible = {"marker": {"opacity": 0}}
     return scatter(
         lane.times,

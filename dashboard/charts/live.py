@@ -16,7 +16,7 @@ from dashboard import charts, labels
 from dashboard.charts import LaneSize, Part, scatter
 from dashboard.labels import NBSP
 from dashboard.theme import AXIS, Palette
-from detector.presentation import series
+from detector.presentation import live, series
 from detector.schema.analysis import Thresholds
 from detector.sentences import _
 
@@ -124,8 +124,6 @@ def _bar(alarm: Alarm, now: float, palette: Palette) -> tuple[Part, Part] | None
     if end < -SPAN or end <= start:
         return None
     manipulated = alarm.kind == "manipulated"
-    length = f"{stop - alarm.start:.0f}{NBSP}s"
-    text = _("alarm, {time}") if manipulated else _("no face, {time}")
     color = (palette.fake if manipulated else palette.not_applicable).fill
     line = {"color": color, "width": 6}
     bar = scatter([round(start, 2), round(end, 2)], [1.1, 1.1], line=line, cliponaxis=False)
@@ -135,7 +133,7 @@ def _bar(alarm: Alarm, now: float, palette: Palette) -> tuple[Part, Part] | None
         "y": 1.1,
         "xanchor": "left" if after else "right",
         "xshift": 6 if after else -6,
-        "text": f"<b>{text.format(time=length)}</b>",
+        "text": f"<b>{live.over_lane(alarm, now)}</b>",
         "showarrow": False,
         "font": {"size": AXIS, "color": palette.text},
     }

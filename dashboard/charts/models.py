@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 from dashboard import charts, labels
 from dashboard.theme import Palette
 from detector.messages.format import time_ticks
+from detector.presentation import looks, series
 from detector.presentation.agreement import ModelLine
-from detector.sentences import _
 
 MARKS = (("circle", "●"), ("square", "■"), ("diamond", "◆"), ("triangle-up", "▲"), ("x", "✕"),
          ("star", "★"))  # fmt: skip
@@ -23,7 +23,6 @@ def figure(
     """Return the curves of models with the cursor at the first time of `span` and the clip's end at
     the second, s, over the limits of the first; those that count in the verdict are bolder."""
     time, end = span
-    hover = _("{time} · {model}: score {score}")
     traces = []
     for shown, (symbol, _mark), dash in zip(lines, MARKS, DASHES, strict=False):
         points = shown.lane.joined(shown.lane.score)
@@ -37,11 +36,7 @@ def figure(
             marker={"color": color, "size": 8, "symbol": symbol},
             connectgaps=False,
             text=[
-                ""
-                if v is None
-                else hover.format(
-                    time=labels.clock(t), model=labels.escape(shown.name), score=labels.score(v)
-                )
+                "" if v is None else labels.escape(looks.at(shown.model, t, series.scored(v)))
                 for t, v in points
             ],
         )

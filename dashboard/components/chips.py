@@ -8,8 +8,10 @@ from markupsafe import Markup
 from dashboard.components.markup import Text, icon, join, tag
 from dashboard.labels import Slug
 
+Tone = Slug | Literal["plain"]
 
-def chip(text: Text, tone: Slug | Literal["plain"] = "plain", symbol: str = "") -> Markup:
+
+def chip(text: Text, tone: Tone = "plain", symbol: str = "") -> Markup:
     """Return a chip; `tone` is a state's `slug` or "plain", `symbol` a Material Symbol."""
     return tag("span", icon(symbol) if symbol else "", text, cls=f"um-chip {tone}")
 

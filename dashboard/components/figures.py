@@ -62,16 +62,14 @@ def cells(
     return tag("div", *drawn, ends(*under), cls="um-cells", **named)
 
 
-def marks(
-    title: Text, note: Text, places: Iterable[float], label: str, under: Sequence[Text]
-) -> Markup:
+def marks(title: Text, note: Text, places: Iterable[float], label: str, under: Text) -> Markup:
     """Return an axis with marks at `places` (0..1); `label` is for a screen reader."""
     drawn = join(tag("i", style=f"left:{100 * place:.2f}%") for place in places)
     return tag(
         "div",
         tag("div", tag("b", title), tag("span", note, cls="um-caption")),
         tag("div", drawn, cls="axis", role="img", aria_label=label),
-        tag("div", join(tag("span", text) for text in under), cls="um-caption"),
+        tag("div", under, cls="um-caption"),
         cls="um-looked",
     )
 

@@ -19,8 +19,9 @@ from dashboard.labels import NBSP, StateWords
 from detector.messages.format import interval
 from detector.presentation import summary
 from detector.schema.analysis import Label
+from detector.schema.summary import ResultSummary
 from detector.sentences import _, say
-from service.records.model import Record, ResultSummary, State
+from service.records.model import Record, State
 
 T = TypeVar("T")
 

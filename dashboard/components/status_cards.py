@@ -16,12 +16,13 @@ from dashboard.components.chips import bullets
 from dashboard.components.markup import Text, icon, join, tag
 from dashboard.components.markup import show as show_markup
 from dashboard.i18n import advice
+from detector import messages
 from detector.decision.next_steps import ActionCode, NextStep, ways_on
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.links.addresses import LinkRefused
 from detector.messages import states
 from detector.presentation import actions, verdict
-from detector.schema.analysis import Analysis, Label, ReasonCode, Settings
+from detector.schema.analysis import Analysis, Label, Reason, ReasonCode, Settings
 from detector.sentences import _, say
 from service.limits import NotAllowed, TooLarge
 from service.records.model import hint_of, message_of
@@ -265,7 +266,7 @@ def canceled(job: Job) -> Card:
     if progress and progress.sampled_total:
         after = _("You stopped after {done} of {total} frames.")
         after = after.format(done=progress.sampled, total=progress.sampled_total)
-    text = f"{after} {_('A partial run gets no verdict.')}"
+    text = f"{after} {messages.text(Reason(code=ReasonCode.CANCELED))}"
     ways = _start_again(job), choose_another(), delete(job)
     return Card("canceled", _("Verdict"), "close", _("Canceled"), text, actions=ways)
 

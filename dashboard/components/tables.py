@@ -1,18 +1,13 @@
 """Tables of our own: facts by name, and rows that become blocks of lines on a phone."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import streamlit as st
 from markupsafe import Markup
 
 from dashboard.components.markup import Text, join, tag
 from detector.sentences import _
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class TableColumn(NamedTuple):
@@ -70,15 +65,15 @@ def with_note(text: Text, note: Text) -> Markup:
     return join([text, tag("small", note) if note else ""])
 
 
-def scored(frame: pd.DataFrame, numbers: Sequence[str], **look: Any) -> None:
+def scored(rows: Sequence[Mapping[str, object]], numbers: Sequence[str], **look: Any) -> None:
     """Draw scores over time of which a row can be chosen; `numbers` are the columns of scores,
     `look` options of `st.dataframe`."""
     title = _("{name}, score")
     column = st.column_config.NumberColumn
     st.dataframe(
-        frame,
+        rows,
         hide_index=True,
-        height=min(38 + 35 * len(frame), 420),
+        height=min(38 + 35 * len(rows), 420),
         column_config={n: column(title.format(name=n), format="%d") for n in numbers},
         selection_mode="single-row",
         placeholder="–",

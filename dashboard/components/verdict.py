@@ -26,9 +26,10 @@ def head(
     return tag("div", kicker, cls="um-caption") + lead + more
 
 
-def number(text: Text, beside: Text) -> Markup:
-    """Return the one number, and by what it is judged."""
-    return tag("div", tag("div", text), tag("div", beside, cls="um-caption"), cls="um-number")
+def number(value: str, what: str, beside: Text) -> Markup:
+    """Return the one number with what it is, and by what it is judged."""
+    text = tag("div", tag("b", value), " ", what)
+    return tag("div", text, tag("div", beside, cls="um-caption"), cls="um-number")
 
 
 def limits(title: Text, text: Text) -> Markup:

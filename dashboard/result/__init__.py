@@ -26,9 +26,8 @@ from dashboard.result import (
     title,
     verdict_card,
 )
-from dashboard.result.cards import voice
 from dashboard.result.linked import ResultRecord, ResultViewState
-from detector.presentation import series
+from detector.presentation import series, voice
 from detector.schema.analysis import Analysis
 
 FIRST = 4
@@ -91,7 +90,7 @@ def _draw(record: ResultRecord, original: Analysis) -> list[heat_view.Later]:
         timeline.draw(charted, lanes, sizes, linked, palette, asked)
         tables.append(partial(timeline.draw_table, charted, lanes, linked))
     sound = None
-    if voice.spoken(decided):
+    if voice.speech(decided):
         sound = sound_view.later(decided, linked)
         tables.append(sound_view.table(decided, linked))
     everyone = {lane.track.id: lane for lane in lanes}

@@ -58,9 +58,8 @@ def _tabs(
     with source:
         draw_provenance(analysis)
     with judges:
-        if len(people := analysis.people) > 1:
-            text = _("Scores are those of Person {person}, the most suspicious.")
-            typography.caption(text.format(person=people[0].id))
+        if whose := models.whose(analysis):
+            typography.caption(whose)
         show(blocks.block(models.table(analysis)), blocks.block(models.weights(analysis)))
     with made:
         blocks.draw(run.section(analysis))

@@ -5,20 +5,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import monotonic
 
-import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels
 from dashboard.components import figures, typography
 from dashboard.components.controls import choose
-from dashboard.components.markup import Text, join, rich
+from dashboard.components.markup import Text, join
 from dashboard.images import jpeg
 from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState
 from detector import explain
 from detector.errors import UnmaskError
-from detector.presentation import series
+from detector.messages.format import capital
+from detector.presentation import looks
 from detector.schema.analysis import Analysis, FrameSegment, Modality, ModelResult, Subject
 from detector.sentences import _, say
 
@@ -71,13 +71,12 @@ class HeatmapView:
     def _fill(self, picture: DeltaGenerator, caption: DeltaGenerator) -> str:
         """Draw it; return why there is none, or nothing."""
         if self.face.quality.problem is not None:
-            return _("This face was not scored: {why}").format(why=series.why(self.face))
+            return capital(looks.unscored(self.face))
         try:
             method = self._method()
             heat = self._heatmap(method, caption)
             if heat is None:
-                none = _("{model} can’t show where it looked")
-                return none.format(model=labels.plain(self.model))
+                return looks.blind(self.model)
             self._show(heat, method, picture, caption)
             return ""
         except UnmaskError:  # its weights are gone, or the file is
@@ -136,26 +135,21 @@ class HeatmapView:
     ) -> None:
         """Draw the picture as it is asked for, and its controls below."""
         view, alpha, on_frame = self._controls(heat)
-        text: Text = figures.titled(_("Heatmap"), say(heat.caption))
+        text = say(heat.caption)
         if view == "original":
-            rgb = heat.crop
-            text = rich(_("<b>Original</b> as {model} saw it"), model=labels.plain(self.model))
+            rgb, text = heat.crop, _("as {model} saw it").format(model=labels.plain(self.model))
         elif view == "difference":
-            rgb, text = self._difference(heat, method)
+            key = self.analysis.id, self.track.id, self.face.time, method.id, self.model.id
+            effect = pictures.effect(key, self.model, heat)
+            rgb, text = effect.crop, looks.effect(effect, self.model)
         else:
             rgb = explain.overlay(heat, alpha)
         ramp = figures.ramp(_("little"), _("most")) if view == "heatmap" else ""
         alt = f"{say(VIEWS[view])}: {say(heat.caption)}"
         picture.image(jpeg(rgb, 88), width="stretch", alt=alt)
-        note = (
-            _("A heatmap shows places, not proof.")
-            if heat.map.any()
-            else _("Nothing in this picture raised the score.")
-        )
-        media = self.analysis.media
-        if heat.mirrors(media.width, media.height):
-            note += " " + _("Beyond the edge the model sees the picture’s mirror image.")
-        figures.caption(text, ramp, _over_time(heat), typography.small_print(note), at=caption)
+        note = typography.small_print(looks.worth(heat, self.analysis.media))
+        titled = figures.titled(say(VIEWS[view]), text)
+        figures.caption(titled, ramp, _over_time(heat), note, at=caption)
         if on_frame and self.on_frame is not None:
             self.on_frame(heat, alpha)
 
@@ -180,30 +174,12 @@ class HeatmapView:
             )
         return view, alpha / 100, on_frame
 
-    def _difference(self, heat: explain.Heatmap, method: explain.Method) -> tuple[np.ndarray, Text]:
-        """Return what hiding the hottest places did, beside hiding as much anywhere."""
-        key = self.analysis.id, self.track.id, self.face.time, method.id, self.model.id
-        effect = pictures.effect(key, self.model, heat)
-        text = rich(
-            _(
-                "<b>Difference</b> with the hottest {share} blurred away, {model} scores {after} "
-                "instead of {before}; hiding as much elsewhere gives {elsewhere}"
-            ),
-            share=labels.percent(effect.share),
-            model=labels.plain(self.model),
-            after=labels.score(effect.after),
-            before=labels.score(effect.before),
-            elsewhere=labels.score(effect.at_random),
-        )
-        return effect.crop, text
-
 
 def _over_time(heat: explain.Heatmap) -> Text:
     """Return how much each frame of a video model's window counted, as a row of bars."""
     shares = heat.over_time
     if shares is None:
         return ""
-    at = labels.clock(heat.times[int(shares.argmax())])
-    label, most = _("Most at {time}").format(time=at), _("most at {time}").format(time=at)
+    most = looks.hottest(heat)
     first, last = labels.clock(heat.times[0]), labels.clock(heat.times[-1])
-    return join([figures.bars(map(float, shares), label), figures.ends(first, most, last)])
+    return join([figures.bars(map(float, shares), capital(most)), figures.ends(first, most, last)])

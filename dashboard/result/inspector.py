@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import labels, theme
 from dashboard.charts import PLAIN, layout, scatter
 from dashboard.components import blocks, controls, figures, typography
-from dashboard.components.markup import Text, join, rich, show
+from dashboard.components.markup import Text, join, show
 from dashboard.images import jpeg
 from dashboard.labels import NBSP
 from dashboard.result import find_original, pictures
@@ -21,7 +21,8 @@ from dashboard.result.linked import ResultViewState
 from dashboard.theme import AXIS, Palette
 from detector import explain
 from detector.errors import UnmaskError
-from detector.presentation import lead, models, pulls, series
+from detector.presentation import lead, looks, models, pulls, series
+from detector.presentation.looks import TRACES
 from detector.presentation.series import Lane
 from detector.schema.analysis import (
     Analysis,
@@ -31,7 +32,6 @@ from detector.schema.analysis import (
     Label,
     Modality,
     ModelResult,
-    Quality,
     Subject,
 )
 from detector.schema.ensemble import NotCounted
@@ -135,11 +135,7 @@ class Moment:
 
 
 def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, shown: float) -> None:
-    still = analysis.media.kind == "image"
-    title = _("Frame at {time}").format(time=labels.clock(shown))
-    if still:
-        whole = lane and lane.track.modality is not Modality.FACE
-        title = _("The picture") if whole else _("The face")
+    title = looks.title(analysis, lane.track if lane else None, shown)
     if lane is None:
         typography.title(title, width="content")
         return
@@ -148,8 +144,7 @@ def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, show
         parts.append(series.why(face))
     else:
         state = labels.state(series.label_at(face.score, analysis.verdict.thresholds))
-        score = typography.strong(labels.score(face.score), state.slug)
-        parts.append(rich(_("score {score}, all models"), score=score))
+        parts.append(typography.strong(series.together(face.score), state.slug))
     show(typography.heading(title), typography.small_print(join(parts, " · ")), width="content")
 
 
@@ -199,7 +194,7 @@ def _absent(analysis: Analysis, lane: Lane, linked: ResultViewState) -> None:
     with left:
         _whole(analysis, linked, linked.time, {})
     with right:
-        typography.say(_("{who} is not in frame here.").format(who=lead.name(lane.track)))
+        typography.say(looks.away(lane.track))
         if nearest is not None:
             label = _("Nearest moment, {time}").format(time=labels.clock(nearest.time))
             go = linked.going_to(nearest.time, lane.track.id)
@@ -213,16 +208,7 @@ def _crop(analysis: Analysis, face: FrameSegment, linked: ResultViewState) -> No
         figures.missing(_("The frame can’t be read any more."))
         return
     st.image(jpeg(rgb, 88), width="stretch", alt=_("The face in this frame"))
-    figures.caption(figures.titled(_("Crop"), _unscored(face.quality)))
-
-
-def _unscored(quality: Quality) -> str:
-    """Return why a face was not scored, with its width; empty for one that could be."""
-    if quality.problem is None:
-        return ""
-    text = _("{width}\u00a0px wide, {why}: not scored")
-    why = lead.why_not(quality.problem) or _("not scored")
-    return text.format(width=f"{quality.width:.0f}", why=why)
+    figures.caption(figures.titled(_("Crop"), looks.unscored(face)))
 
 
 def _whole(
@@ -231,9 +217,7 @@ def _whole(
     """Draw the whole frame; return what lays a heatmap over it."""
     with st.container(key="whole-frame", gap=None):
         picture, caption = st.empty(), st.empty()
-    who = labels.listed([lead.name(track) for track in analysis.judged if track.id in boxes])
-    alt = _("The whole frame at {time}, {who} boxed") if who else _("The whole frame at {time}")
-    alt = alt.format(time=labels.clock(time), who=who)
+    alt = looks.frame(analysis, time, [track for track in analysis.judged if track.id in boxes])
 
     def show(heat: explain.Heatmap | None, alpha: float) -> None:
         try:
@@ -242,12 +226,8 @@ def _whole(
             figures.missing(_("The frame can’t be read any more."), at=picture)
             return
         picture.image(jpeg(rgb, 85), width="stretch", alt=alt)
-        text = rich(_("<b>Whole frame</b>"))
-        if heat:
-            text = rich(
-                _("<b>Whole frame</b> with the heatmap, {caption}"), caption=say(heat.caption)
-            )
-        figures.caption(text, at=caption)
+        text = _("with the heatmap, {caption}").format(caption=say(heat.caption)) if heat else ""
+        figures.caption(figures.titled(_("Whole frame"), text), at=caption)
 
     show(None, 0.0)
     return show
@@ -342,13 +322,6 @@ def _magnify_key(linked: ResultViewState, part: str) -> str:
 # --- traces ---------------------------------------------------------------------------------------
 
 
-TRACES = {
-    "spectrum": _("Spectrum"),
-    "bands": _("DCT bands"),
-    "picture": _("Spectrum, picture"),
-    "noise": _("Noise"),
-    "error": _("Error level"),
-}
 FINE_BANDS = slice(9, 14)
 """The finer third of the DCT's diagonals."""
 
@@ -383,38 +356,20 @@ def _trace_chart(view: str, seen: Traces, kind: str) -> None:
     values = seen.profile if spectrum else seen.bands
     assert values is not None
     untouched = reference.curve("profile" if spectrum else "bands", kind)
-    finding = _fine_detail(values, untouched, frequency.FINE if spectrum else FINE_BANDS)
+    fine = frequency.FINE if spectrum else FINE_BANDS
+    finding = looks.fine_detail(values, untouched, fine, kind)
     figure = _frequency_figure(values, untouched, theme.palette())
     figures.chart(figure, f"traces-{view}", f"{say(TRACES[view])}: {finding}")
-    if untouched:
-        text = (
-            _("{finding}, beside {number} untouched clips")
-            if kind == "video"
-            else _("{finding}, beside {number} untouched pictures")
-        )
-        finding = text.format(finding=finding, number=untouched.files)
     figures.caption(figures.titled(say(TRACES[view]), finding))
 
 
 def _trace_picture(view: str, seen: Traces) -> None:
-    rgb, text = {
-        "picture": (
-            seen.spectrum,
-            _("log power, coarse in the middle; a lone dot is a regular pattern"),
-        ),
-        "noise": (
-            seen.noise,
-            _("what a high-pass filter leaves; face and surroundings should match"),
-        ),
-        "error": (
-            seen.error,
-            _("what one more JPEG changes; edges always do, patches may be pasted"),
-        ),
-    }[view]
+    rgb = {"picture": seen.spectrum, "noise": seen.noise, "error": seen.error}[view]
     assert rgb is not None
     alt = _("{view} of the face").format(view=say(TRACES[view]))
     st.image(jpeg(rgb, 92), width="stretch", alt=alt)
-    figures.caption(figures.titled(say(TRACES["spectrum" if view == "picture" else view]), text))
+    named = say(TRACES["spectrum" if view == "picture" else view])
+    figures.caption(figures.titled(named, looks.trace(view)))
 
 
 CHART_HEIGHT = 200
@@ -458,16 +413,3 @@ def _frequency_figure(
             hovermode="x",
         ),
     )  # fmt: skip
-
-
-def _fine_detail(values: np.ndarray, reference: CurveRange | None, fine: slice) -> str:
-    """Return the figure in a few words: how the fine end stands beside untouched faces."""
-    if reference is None:
-        return _("there is no reference to compare with")
-    outside = values[fine] - np.clip(values[fine], reference.low[fine], reference.high[fine])
-    mean = float(outside.mean())
-    if mean < -0.5:
-        return _("fine detail is weaker than in untouched faces")
-    if mean > 0.5:
-        return _("fine detail is stronger than in untouched faces")
-    return _("fine detail is as in untouched faces")

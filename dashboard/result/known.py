@@ -14,8 +14,9 @@ from detector.errors import InputError
 from detector.presentation import comparison as words
 from detector.presentation import footage
 from detector.schema.comparison import Comparison
+from detector.schema.summary import FoundFootage
 from detector.sentences import _, say
-from service.records.model import FoundFootage, MissedLookup, RecordsError, State
+from service.records.model import MissedLookup, RecordsError, State
 from service.tasks.jobs import Job, QueueFull
 
 POLL_SECONDS = 2.0

@@ -4,12 +4,9 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from dashboard import labels
-from dashboard.components import figures
+from dashboard.components import blocks, figures
 from dashboard.components.markup import show
 from dashboard.components.tables import facts
-from dashboard.labels import NBSP
-from detector import messages
 from detector.presentation import measured, series
 from detector.schema.analysis import Analysis, Evidence
 from detector.sentences import _
@@ -28,18 +25,11 @@ def ticks(analysis: Analysis) -> Markup:
     top = next((t for t in analysis.judged if t.id == analysis.verdict.subject), None)
     scored = [face.time for face in top.frames if face.score is not None] if top else []
     end = series.length(analysis)
-    length = labels.took(end) if end >= 10 else f"{end:.1f}{NBSP}s"
-    spoken = _("{scored} scored moments over {length}").format(scored=len(scored), length=length)
-    rest = _("the gap: no score for them") if len(scored) < len(analysis.timestamps) else ""
-    return figures.marks(
-        _("Looked at"),
-        _("of {length}").format(length=length),
-        [time / end for time in scored],
-        spoken,
-        (measured.looked_at(analysis), rest),
-    )
+    length, spoken, looked = measured.looks(analysis, len(scored))
+    places = [time / end for time in scored]
+    return figures.marks(_("Looked at"), length, places, spoken, looked)
 
 
 def rated(items: Sequence[Evidence]) -> Markup:
     """Return ratings, a line each."""
-    return facts(map(messages.wording, items), cls="um-facts um-evidence")
+    return facts(map(blocks.pair, measured.material(items)), cls="um-facts um-evidence")

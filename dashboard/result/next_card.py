@@ -22,7 +22,7 @@ from detector.decision.next_steps import (
 from detector.pipeline import CLOSER, estimate
 from detector.presentation import actions
 from detector.schema.analysis import Analysis
-from detector.sentences import _
+from detector.sentences import say
 from service.records.model import Confirmed, Query, RecordsError
 from service.tasks.jobs import Job
 
@@ -34,7 +34,7 @@ def draw(analysis: Analysis, linked: ResultViewState, match: KnownMatch | None =
     if not steps:
         return
     with st.container(border=True, key="card-next", height="stretch", gap="small"):
-        cards.head(_("What to do next"))
+        cards.head(say(actions.TITLE))
         for step in steps:
             with st.container(key=f"next-{step.code.value}", gap=None):
                 _draw_step(step, linked, match)

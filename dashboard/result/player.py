@@ -22,7 +22,7 @@ from dashboard.images import jpeg
 from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState, opening
 from detector.errors import UnmaskError
-from detector.presentation import lead, series
+from detector.presentation import lead, people, series
 from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis, Box, Label
 from detector.sentences import _
@@ -88,11 +88,11 @@ def _player(analysis: Analysis, linked: ResultViewState) -> None:
             # Another start would be another element: the player would begin anew at each click.
             start = linked.time if linked.simple else 0.0
             url = url_state.file_url(linked.record.address, copy=copy is not None)
-            st.video(url or copy or path, start_time=start, alt=alt(analysis))
+            st.video(url or copy or path, start_time=start, alt=people.spoken(analysis))
         if shown_as_is and not linked.simple and not _chosen(linked):
             with st.container(key="moving"):
                 url = url_state.file_url(linked.record.address)
-                st.image(url or path, width="stretch", alt=alt(analysis))
+                st.image(url or path, width="stretch", alt=people.spoken(analysis))
         elif linked.simple or not playable:
             # The evidence view draws boxes over the frame; without it they are part of it.
             boxes = pictures.boxes_at(analysis, linked.time) if linked.simple else {}
@@ -137,7 +137,7 @@ def _absent(analysis: Analysis, linked: ResultViewState) -> None:
     """In the place of a file that is not kept: the small picture, and what can be done."""
     with st.container(border=True, key="card-absent", gap="small"):
         if picture := linked.record.picture:
-            st.image(picture, alt=alt(analysis), width=320)
+            st.image(picture, alt=people.spoken(analysis), width=320)
         if not analysis.media.sha256:  # a live session
             head = _("Nothing was recorded")
             text = _("Only the session’s scores are stored.")
@@ -153,18 +153,6 @@ def _absent(analysis: Analysis, linked: ResultViewState) -> None:
         show(typography.heading(head), typography.text(text))
 
 
-def alt(analysis: Analysis) -> str:
-    """Return the player in a sentence, for a screen reader."""
-    what = {
-        "video": _("The analyzed video."),
-        "image": _("The analyzed image."),
-        "animation": _("The analyzed animation."),
-    }[analysis.media.kind]
-    states = ((t, labels.state(t.label, t.question).words) for t in analysis.judged)
-    people = [f"{lead.name(track)}: {labels.lower_first(words)}" for track, words in states]
-    return f"{what} {'; '.join(people)}."
-
-
 def _still(
     analysis: Analysis, linked: ResultViewState, boxes: Mapping[str, tuple[Box, Label]]
 ) -> None:
@@ -173,20 +161,20 @@ def _still(
     except (UnmaskError, OSError):
         figures.missing(_("This frame can’t be shown: the file is gone."))
         return
-    st.image(jpeg(rgb, 88), width="stretch", alt=alt(analysis))
+    st.image(jpeg(rgb, 88), width="stretch", alt=people.spoken(analysis))
 
 
 def _simple_strip(
     analysis: Analysis, lane: Lane, linked: ResultViewState, cut: Mapping[pictures.Key, str]
 ) -> None:
     person, who = lane.track.id, lead.name(lane.track)
-    chip = evidence.chip(lane.track, analysis.verdict)
+    chip = people.chip(lane.track, analysis.verdict)
     st.markdown(f"**{labels.plain_markdown(who)}** · {chip}")
     limits = analysis.verdict.thresholds
     grid = st.grid(NARROW, min_column_width=64, gap="xsmall")
     for tile in series.tiles(lane, NARROW, series.length(analysis)):
         time, score = lane.times[tile.index], lane.score[tile.index]
-        state = labels.state(series.label_at(score, limits), lane.track.question)
+        state = labels.state(series.label_at(score, limits))
         with grid.cell(), st.container(gap=None):
             if picture := cut.get((person, tile.index)):
                 st.image(picture, width="stretch", alt=f"{who}, {labels.clock(time)}")
@@ -195,8 +183,7 @@ def _simple_strip(
                 on_click=linked.go,
                 args=(time, person),
                 key=linked.widget(f"tile.{person}.{tile.index}"),
-                help=f"{labels.plain_markdown(who)}, {labels.clock(time)}, "
-                f"{labels.lower_first(state.short)}",
+                help=labels.plain_markdown(people.at_moment(analysis, lane, tile.index)),
                 width="stretch",
             )
 

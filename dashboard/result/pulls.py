@@ -21,9 +21,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     moves = analysis.media.kind != "image"
     of = (analysis.verdict.question or Question.MANIPULATION).spec
     show(
-        verdict.sides(
-            _("What pulled which way"), say(of.towards_real), say(of.towards_fake), bare=not moves
-        )
+        verdict.sides(say(pulls.TITLE), say(of.towards_real), say(of.towards_fake), bare=not moves)
     )
     with st.container(key="pulls", gap=None):
         for place, row in enumerate(parts):

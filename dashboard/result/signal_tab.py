@@ -26,29 +26,15 @@ SHOWN = 5
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the tab for the person whose face is looked at."""
-    if analysis.media.kind == "audio":
-        typography.caption(_("Signals need a picture; this file has only sound."))
-        return
-    if analysis.media.kind == "image":
-        typography.caption(_("Signals need a video; this file is a picture."))
-        return
     people = analysis.people
     track = next((t for t in people if t.id == linked.person), None) or next(iter(people), None)
-    if track is None:
-        typography.caption(_("No person, so there is nothing to measure."))
+    if track is None or analysis.media.kind == "image":
+        typography.caption(presented.none(analysis))
         return
     _watch(analysis, track, linked)
     signals = [s for s in presented.shown(analysis) if s.subject in (None, track.id)]
     if not signals:
-        none = (
-            _("A live session reads no signals.")
-            if analysis.media.live
-            else _(
-                "No signals were read of this person. Results of an earlier version have none: "
-                "analyze the file again."
-            )
-        )
-        typography.caption(none)
+        typography.caption(presented.none(analysis))
         return
     if len(people) > 1:
         typography.caption(lead.name(track))
@@ -56,11 +42,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     _series(signals, linked)
     _moments(signals, track, linked)
     _offer(signals, linked)
-    note = _(
-        "Signals inform and never vote. “Usual” is where 90 % of untouched files lie; one in ten "
-        "of those lies outside, for each signal."
-    )
-    typography.caption(note)
+    typography.caption(say(presented.HOW_TO_READ))
 
 
 def _series(signals: list[Signal], linked: ResultViewState) -> None:
@@ -72,7 +54,7 @@ def _series(signals: list[Signal], linked: ResultViewState) -> None:
     title = st.selectbox(_("Over time"), list(shown), key=linked.widget("signal-series"))
     signal = shown[title]
     blocks.draw(Section(f"signal-{signal.id}", "", (presented.over_time(signal),)))
-    figures.caption(figures.titled(_("Informs, never votes"), signal.how_to_read))
+    figures.caption(signal.how_to_read)
 
 
 def _moments(signals: list[Signal], track: Subject, linked: ResultViewState) -> None:

@@ -18,15 +18,12 @@ from dashboard.components.markup import show
 from dashboard.components.timeline import sound
 from dashboard.result import cards, details, next_card, question, title, verdict_card
 from dashboard.result import timeline as scores
-from dashboard.result.cards import voice
-from dashboard.result.cards.voice import voice_of
 from dashboard.result.linked import ResultViewState
 from detector.audio.pictures import DEPTH
 from detector.audio.pictures import draw as draw_sound
-from detector.decision import sigmoid
 from detector.errors import UnmaskError
-from detector.presentation import series
-from detector.schema.analysis import Analysis, ModelResult, Question, SpanSegment
+from detector.presentation import looks, people, series, voice
+from detector.schema.analysis import Analysis, Question, SpanSegment
 from detector.schema.media import SoundSource
 from detector.sentences import _
 
@@ -54,7 +51,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> Callable[[], None]:
 def table(analysis: Analysis, linked: ResultViewState) -> Callable[[], None]:
     """Follow a row that was chosen in the table of the voice; return what draws that."""
     seen = question.viewed(analysis, Question.VOICE)
-    lanes = [series.lane(seen, subject)] if (subject := voice_of(seen)) else []
+    lanes = [series.lane(seen, subject)] if (subject := voice.subject(seen)) else []
     linked.read_table(scores.rows(lanes), scores.VOICE_TABLE)
     return partial(scores.draw_table, seen, lanes, linked, scores.VOICE_TABLE)
 
@@ -64,7 +61,7 @@ def _player(analysis: Analysis, linked: ResultViewState) -> None:
     with st.container(key=timeline.PLAYER, gap=None):
         if linked.path.is_file():
             url = url_state.file_url(linked.record.address)
-            st.audio(url or linked.path, alt=_("The analyzed sound."))
+            st.audio(url or linked.path, alt=people.spoken(analysis))
         else:
             typography.caption(_("The file is not kept any more"))
 
@@ -104,7 +101,7 @@ def _over_time(analysis: Analysis, linked: ResultViewState) -> None:
     with st.container(horizontal_alignment="right"):
         kind = choose(_("Picture"), kinds, "mel", linked.widget("frequencies"), hidden=True)
     view = st.container()
-    heard = voice.voice_of(analysis)
+    heard = voice.subject(analysis)
     scored = heard is not None and any(span.score is not None for span in heard.spans)
     typography.caption(
         _("Gray: no speech, or too little of it to score.")
@@ -128,7 +125,7 @@ def _over_time(analysis: Analysis, linked: ResultViewState) -> None:
 
 def _source(analysis: Analysis) -> SoundSource:
     """Return the spans of the voice in front."""
-    heard, audio = voice_of(analysis), analysis.media.audio
+    heard, audio = voice.subject(analysis), analysis.media.audio
     return audio.source_of(heard.id if heard else None) if audio else SoundSource()
 
 
@@ -184,43 +181,16 @@ def _draw_rests(analysis: Analysis, linked: ResultViewState) -> dict[str, Any] |
         typography.caption(_("This window can’t be looked into."), at=place)
         return None
     place.empty()
-    text = finding(drawn, model)
+    text = looks.sound(drawn, model)
     typography.caption(text)
     return sound.rests_on(drawn.map, *span, alt=text)
 
 
 def window_at(analysis: Analysis, time: float, model: str) -> SpanSegment | None:
     """Return the window of a model whose middle is nearest to a moment."""
-    subject = voice_of(analysis)
+    subject = voice.subject(analysis)
     spans = [span for span in subject.spans if model in span.logits] if subject else []
     return min(spans, key=lambda span: abs(span.center - time), default=None)
-
-
-def finding(drawn: SoundMap, model: ModelResult) -> str:
-    """Return what was found, in words: the text alternative of the map."""
-    row, column = drawn.strongest
-    when = labels.stretch(float(drawn.times[0]), float(drawn.times[-1]))
-    limits = _("Places, not proof: hiding by itself moves a score too.")
-    if drawn.falls[row, column] <= 0:
-        text = _("{when}: hiding no part lowers the likelihood.").format(when=when)
-        return f"{text} {limits}"
-    text = _(
-        "{when}: hiding {low} to {high}\u00a0Hz from {part} lowers the likelihood most, from "
-        "{before} to {after}."
-    ).format(
-        when=when,
-        low=f"{drawn.bands[row]:,.0f}",
-        high=f"{drawn.bands[row + 1]:,.0f}",
-        part=labels.stretch(float(drawn.times[column]), float(drawn.times[column + 1])),
-        before=labels.percent(_likelihood(drawn.before, model)),
-        after=labels.percent(_likelihood(drawn.before - float(drawn.falls[row, column]), model)),
-    )
-    return f"{text} {limits}"
-
-
-def _likelihood(logit: float, model: ModelResult) -> float:
-    fit = model.calibration
-    return sigmoid(fit.scale * logit + fit.offset) if fit else sigmoid(logit)
 
 
 @st.cache_data(max_entries=32, show_spinner=False, hash_funcs=_HASHED)

@@ -6,14 +6,14 @@ from markupsafe import Markup
 
 from dashboard import labels
 from dashboard.components import controls, typography, verdict
-from dashboard.components.markup import Text, join, rich, show
+from dashboard.components.markup import Text, join, show
 from dashboard.components.typography import strong
 from dashboard.result import base_rate, question
 from dashboard.result.linked import ResultViewState
-from detector.presentation import answers, lead, pulls
+from detector.presentation import LIMITS, answers, lead, pulls
 from detector.presentation import verdict as presented
 from detector.schema.analysis import Analysis, CaveatCode
-from detector.sentences import _
+from detector.sentences import _, say
 
 IN_ROWS = (CaveatCode.NOT_ASKED, CaveatCode.FACES_UNJUDGED, CaveatCode.STAYS_OPEN)
 """Caveats that the questions' rows say."""
@@ -73,9 +73,8 @@ def preview(analysis: Analysis, *, with_scale: bool = False) -> list[Markup]:
 
 def number(analysis: Analysis) -> Markup:
     """Return the one number of the file, and by what it is judged."""
-    percent = presented.likelihood(analysis)
-    text = rich(_("<b>{percent}</b> combined likelihood"), percent=percent)
-    return verdict.number(text, presented.judged_by(analysis))
+    shown = presented.number(analysis)
+    return verdict.number(shown.value, shown.what, shown.note)
 
 
 def scale(analysis: Analysis) -> Markup:
@@ -88,7 +87,7 @@ def scale(analysis: Analysis) -> Markup:
 def limits(analysis: Analysis) -> Markup:
     """Return what this can't tell; inside the card, because it is part of the verdict."""
     shown = IN_ROWS if analysis.verdict.answers else ()
-    return verdict.limits(_("What this can’t tell"), presented.limits(analysis, shown))
+    return verdict.limits(say(LIMITS), presented.limits(analysis, shown))
 
 
 def _person_strong(analysis: Analysis, text: str) -> Text:
@@ -103,7 +102,7 @@ def _person_strong(analysis: Analysis, text: str) -> Text:
 
 def draw_statistics(analysis: Analysis, *first: str) -> None:
     """Draw the popover; `first` stands over the statistics."""
-    with st.popover(_("How we know"), type="tertiary", key="how-we-know"):
+    with st.popover(say(answers.HOW), type="tertiary", key="how-we-know"):
         typography.know(*first, *answers.how_we_know(analysis))
         answer = pulls.answer_of(analysis)
         if answer is not None and answer.odds is not None:

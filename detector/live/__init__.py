@@ -5,20 +5,20 @@ Knows nothing of browsers and of where frames come from: `LiveSession.push` take
 """
 
 from detector.live.challenge import Challenge as Challenge
-from detector.live.challenge import Move as Move
-from detector.live.challenge import Observation as Observation
 from detector.live.overlay import Style as Style
 from detector.live.overlay import draw as draw
 from detector.live.session import LiveEngine as LiveEngine
 from detector.live.session import LiveSession as LiveSession
-from detector.live.state import Alarm as Alarm
-from detector.live.state import Dot as Dot
-from detector.live.state import Hint as Hint
-from detector.live.state import HintCode as HintCode
-from detector.live.state import LiveFace as LiveFace
-from detector.live.state import LiveRates as LiveRates
-from detector.live.state import LiveReading as LiveReading
-from detector.live.state import LiveSettings as LiveSettings
-from detector.live.state import LiveState as LiveState
 from detector.live.voice import LiveVoice as LiveVoice
 from detector.live.voice import VoiceState as VoiceState
+from detector.schema.live import Alarm as Alarm
+from detector.schema.live import Dot as Dot
+from detector.schema.live import Hint as Hint
+from detector.schema.live import HintCode as HintCode
+from detector.schema.live import LiveFace as LiveFace
+from detector.schema.live import LiveRates as LiveRates
+from detector.schema.live import LiveReading as LiveReading
+from detector.schema.live import LiveSettings as LiveSettings
+from detector.schema.live import LiveState as LiveState
+from detector.schema.live import Move as Move
+from detector.schema.live import Observation as Observation

@@ -7,9 +7,8 @@ and a good swap holds.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from detector.live.state import LiveFace, LiveState
+from detector.schema.live import LiveFace, LiveState, Move, Observation
 from detector.vision.quality import TURNED, pose
 
 SECONDS = 6.0
@@ -18,33 +17,6 @@ TURN = TURNED / 2
 """Yaw from which a head counts as turned: half of what is still judged"""
 LEAN = 1.25
 """Times as wide as before that a face has to become to count as nearer"""
-
-
-class Move(StrEnum):
-    """What is asked, in this order."""
-
-    TURN = "turn"
-    COVER = "cover"
-    LEAN = "lean"
-
-
-@dataclass(frozen=True)
-class Observation:
-    """What was seen during one move."""
-
-    move: Move
-    made: bool | None  # whether the move was seen; None where that can't be told
-    scored: int  # frames with a score
-    highest: float | None  # of their scores
-    rose: bool  # a frame was above the upper threshold, and none before the challenge
-    lost: float  # s without a face, of those between two looks
-    replaced: bool  # who is followed afterwards is not who was before
-
-    @property
-    def held(self) -> bool:
-        """Return whether nothing broke. Behind a hand a face may be lost."""
-        lost = self.lost > 0 and self.move is not Move.COVER
-        return not (self.rose or self.replaced or lost)
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,37 @@ Not locked: `LiveSession` does that.
 
 import math
 from collections import Counter, deque
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from detector import messages, questions
 from detector.decision import material
 from detector.decision.material import MIN_FRAMES
-from detector.decision.session import WINDOW
 from detector.live import recapture
 from detector.live.faces import TrackedFace
 from detector.live.pace import Pace
 from detector.live.rates import Schedule
 from detector.live.score_history import ScoreHistory
 from detector.live.scoring import LiveScorer
-from detector.live.state import (
+from detector.models.base import ModelSpec
+from detector.presentation import lead
+from detector.presentation import live as words
+from detector.schema.analysis import (
+    Analysis,
+    Answer,
+    Basis,
+    FrameSegment,
+    Label,
+    ModelResult,
+    Quality,
+    Question,
+    ReasonCode,
+    SlowScoring,
+    Subject,
+    Thresholds,
+)
+from detector.schema.live import (
     HISTORY,
     Alarm,
     AlarmKind,
@@ -35,25 +50,7 @@ from detector.live.state import (
     ModelState,
     TooSlow,
 )
-from detector.messages.format import capital, clock, percent
-from detector.models.base import ModelSpec
-from detector.presentation import lead
-from detector.schema.analysis import (
-    Analysis,
-    Answer,
-    Basis,
-    FrameSegment,
-    Label,
-    ModelResult,
-    Quality,
-    Question,
-    ReasonCode,
-    Side,
-    SlowScoring,
-    Subject,
-    Thresholds,
-)
-from detector.sentences import _, join, known
+from detector.sentences import join
 
 MEASURED = 3.0  # s
 MAX_TIMES = 256  # moments kept for each figure: 3 s at 85 a second
@@ -121,31 +118,12 @@ ALARM_SLACK = 0.10  # of the likelihood, below the alarm's level, before an alar
 MAX_ALARMS = 50
 NO_FACE_ALARM = 3.0  # s without a face that are put on record
 
-SCREEN = _(
-    "Stripes run over the whole picture, as when a camera films a screen. A face on a screen can't "
-    "be judged this way: open the video itself."
-)
-_PROBLEMS: dict[ReasonCode, tuple[HintCode, str]] = {
-    ReasonCode.FACE_TOO_SMALL: (
-        HintCode.TOO_SMALL,
-        _("The face is {width} px wide, too small to judge. Show it larger."),
-    ),
-    ReasonCode.TOO_DARK: (
-        HintCode.TOO_DARK,
-        _("The face is too dark to judge. Ask for more light on it."),
-    ),
-    ReasonCode.TOO_BRIGHT: (
-        HintCode.TOO_BRIGHT,
-        _("The face is overexposed, so it can't be judged. Ask for less light on it."),
-    ),
-    ReasonCode.TOO_BLURRED: (
-        HintCode.TOO_BLURRED,
-        _("The face is too blurred to judge. Keep the camera still, or wipe its lens."),
-    ),
-    ReasonCode.TURNED_AWAY: (
-        HintCode.TURNED_AWAY,
-        _("The face is turned away. Ask for a look into the camera."),
-    ),
+_PROBLEMS = {
+    ReasonCode.FACE_TOO_SMALL: HintCode.TOO_SMALL,
+    ReasonCode.TOO_DARK: HintCode.TOO_DARK,
+    ReasonCode.TOO_BRIGHT: HintCode.TOO_BRIGHT,
+    ReasonCode.TOO_BLURRED: HintCode.TOO_BLURRED,
+    ReasonCode.TURNED_AWAY: HintCode.TURNED_AWAY,
 }
 
 
@@ -188,31 +166,25 @@ class QualityMonitor:
         frames a second. `lag`: s that the reading can lag by. `too_slow`: too few are scored.
         """
         if silent > NO_SIGNAL:
-            text = _("No picture has come for a moment. Check the camera or the connection.")
-            return [Hint(HintCode.NO_SIGNAL, _("No picture"), text, blocking=True)]
+            return [Hint(HintCode.NO_SIGNAL, *words.hint("no_signal"), blocking=True)]
         hints = []
         if self.looked_at - self.face_at > NO_FACE:
-            text = _("No face in view. See that one is in the picture and nothing covers it.")
-            hints.append(Hint(HintCode.NO_FACE, _("No face"), text, blocking=True))
+            hints.append(Hint(HintCode.NO_FACE, *words.hint("no_face"), blocking=True))
         elif len(self._samples) >= LEAST_LOOKS:
             hints += self._of_the_face()
         if self.screen:
-            hints.insert(0, Hint(HintCode.RECAPTURE, _("Screen filmed"), SCREEN, blocking=True))
+            hints.insert(0, Hint(HintCode.RECAPTURE, *words.hint("recapture"), blocking=True))
         most = max((people for _time, people, _quality, _person in self._samples), default=0)
         if most > self._most_faces:
-            text = _("{most} faces are in view; the {few} largest are judged.")
-            text = text.format(most=most, few=self._most_faces)
-            title = _("{number} faces").format(number=most)
-            hints.append(Hint(HintCode.TOO_MANY, title, text, blocking=False))
+            said = words.hint("too_many", most=most, few=self._most_faces)
+            hints.append(Hint(HintCode.TOO_MANY, *said, blocking=False))
         watched = time - self._began > SLOW_SECONDS and self.face_at == time
         if too_slow is not None:
-            hints.append(Hint(HintCode.TOO_SLOW, _("Too slow"), too_slow.text, blocking=True))
+            said = words.hint("too_slow", text=words.scored(too_slow))
+            hints.append(Hint(HintCode.TOO_SLOW, *said, blocking=True))
         elif watched and rate < SLOW:
-            several = _("{number} frames").format(number=f"{rate:.0f}")
-            often = several if rate >= 1.5 else _("about 1 frame")
-            text = _("This computer scores {often} a second: the reading can lag by {lag} s.")
-            text = text.format(often=often, lag=f"{lag:.0f}")
-            hints.append(Hint(HintCode.TOO_SLOW, _("Slow"), text, blocking=False))
+            said = words.hint("slow", rate=f"{rate:.1f}", lag=f"{lag:.0f}")
+            hints.append(Hint(HintCode.TOO_SLOW, *said, blocking=False))
         return hints
 
     def _of_the_face(self) -> list[Hint]:
@@ -224,27 +196,23 @@ class QualityMonitor:
         person = measured[-1][1]
         width = sorted(q.width for q in qualities)[len(qualities) // 2]
         problem, times = Counter(q.problem for q in qualities).most_common(1)[0]
+        px = f"{width:.0f}"
         if problem in _PROBLEMS and 2 * times > len(qualities):
-            code, text = _PROBLEMS[problem]
-            text = text.format(width=f"{width:.0f}")
-            title = capital(lead.why_not(problem))
-            return [Hint(code, title, text, blocking=True, person=person)]
+            said = words.hint(problem.value, width=px)
+            return [Hint(_PROBLEMS[problem], *said, blocking=True, person=person)]
         half = len(qualities) / 2
         small = sum(q.width < material.FAIR_WIDTH for q in qualities) > half
         dim = sum(q.brightness < DIM for q in qualities) > half
         soft = sum(q.sharpness < material.POOR_SHARPNESS for q in qualities) > half and not dim
-        wide = _("The face is {width} px wide, so scores are less sure. Show it larger.")
-        light = _("The light on the face is low, so scores are less sure. Ask for more light.")
-        still = _(
-            "The face is soft, so scores are less sure. Keep the camera still, or wipe its lens."
-        )
         rows = (
-            (small, HintCode.TOO_SMALL, _("Face small"), wide.format(width=f"{width:.0f}")),
-            (dim, HintCode.TOO_DARK, _("Light low"), light),
-            (soft, HintCode.TOO_BLURRED, _("Picture soft"), still),
+            (small, HintCode.TOO_SMALL, "small"),
+            (dim, HintCode.TOO_DARK, "dim"),
+            (soft, HintCode.TOO_BLURRED, "soft"),
         )
         return [
-            Hint(code, title, text, False, person) for holds, code, title, text in rows if holds
+            Hint(code, *words.hint(name, width=px), False, person)
+            for holds, code, name in rows
+            if holds
         ]
 
 
@@ -348,7 +316,7 @@ class LiveReadout:
         self._thresholds = thresholds
         self.people: dict[str, Subject] = {}
         """By letter; the one in front with the label of the verdict."""
-        self.now = self.nothing(0.0, _("Starting."))
+        self.now = self.nothing(0.0, words.hint("begun")[1])
         self.scored: float | None = None
         """s of the newest frame that the reading is from"""
         self.models: dict[str, ModelResult] = {}
@@ -380,6 +348,8 @@ class LiveReadout:
         if question is None or verdict.subject is None:
             return
         top, several = self.people[verdict.subject], len(self.people) > 1
+        answer = verdict.answers[question]
+        missing = _missing(decided, answer, question, self.counted)
         self.people[top.id] = top.model_copy(update={"label": verdict.label})
         self.now = LiveReading(
             label=verdict.label,
@@ -387,10 +357,7 @@ class LiveReadout:
             interval=verdict.interval,
             alone=top.probability if several else None,
             since=self.now.since if self.now.label is verdict.label else time,
-            text=join(
-                _text(decided, verdict.answers[question], top.reason),
-                _missing(decided, verdict.answers[question], question, self.counted),
-            ),
+            text=join(words.why(decided, answer, top.reason), words.missing(missing)),
             question=question,
             thresholds=verdict.thresholds,
             person=top.id if several else None,
@@ -408,52 +375,14 @@ class LiveReadout:
         self.series.add(Dot(time, score, mean, label))
 
 
-_ABSTAINED = {
-    ReasonCode.TOO_FEW_FRAMES: _("Looking. A first reading takes a few seconds of a face."),
-    ReasonCode.LOW_QUALITY: _("The face is too small for a verdict. Show it larger."),
-    ReasonCode.TOO_FEW_MODELS: _("Too few models gave a score for a verdict."),
-    ReasonCode.UNCERTAIN: _(
-        "The picture is too poor to be sure. Ask for more light, or go closer."
-    ),
-}
-
-
-def _text(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
-    """Return one or two sentences under the label."""
-    label, limits = decided.verdict.label, answer.thresholds
-    if label.side is Side.FAKE:
-        what = questions.of(decided.verdict.question).consistent_with
-        text = _("The score is over the threshold: consistent with {what}.")
-        return text.format(what=known(what))
-    if label.side is Side.REAL:
-        text = _("No sign of manipulation in the last {window} s.")
-        return text.format(window=f"{WINDOW:.0f}")
-    if (why := answer.vetoed_by or reason) in _ABSTAINED:
-        return _ABSTAINED[why]
-    if limits.never_decide:
-        return _("No score of these models decides.")
-    if answer.label is Label.INCONCLUSIVE and not limits.can_clear:
-        text = _("The score is not over the threshold of {high}.")
-        return text.format(high=percent(limits.suspect))
-    if answer.label is Label.INCONCLUSIVE and not answer.vetoed_by:
-        return _("The score is between the thresholds.")
-    return messages.text(decided.verdict.reasons[0])
-
-
 def _missing(
     decided: Analysis, answer: Answer, question: Question, counted: Collection[str]
-) -> str:
-    """Return which of the counted models are not in a reading: they scored too long ago."""
+) -> Iterator[ModelResult]:
+    """Yield the counted models that are not in a reading: they scored too long ago."""
     added = {part.id for part in answer.contributions if part.kind == "model"}
-    missing = [
-        known(model.plain or model.title)
-        for model in decided.models
-        if model.id in counted and model.question is question and model.id not in added
-    ]
-    if not missing:
-        return ""
-    text = _("Not in it, for lack of a score in the last {seconds} s: {models}.")
-    return text.format(seconds=f"{2 * WINDOW:.0f}", models=known(", ".join(missing)))
+    for model in decided.models:
+        if model.id in counted and model.question is question and model.id not in added:
+            yield model
 
 
 @dataclass(frozen=True)
@@ -505,7 +434,7 @@ class SessionDisplay:
         reading, faces = self.readout.now, self._faces
         if (slow := self.pace.slow) is not None:
             reading = replace(
-                self.readout.nothing(slow.since, slow.text),
+                self.readout.nothing(slow.since, words.scored(slow)),
                 thresholds=reading.thresholds,
                 too_slow=slow,
             )
@@ -610,7 +539,7 @@ class SessionDisplay:
         if last is not None and time - last <= UNREAD:
             return
         hints = [h for h in self.quality.hints(time, silent=0.0, rate=9.0, lag=0.0) if h.blocking]
-        text = hints[0].text if hints else _("No face is being scored.")
+        text = hints[0].text if hints else words.hint("unscored")[1]
         if last is None and (not hints or text == self.readout.now.text):
             return
         self.readout.lose(time, text)
@@ -632,7 +561,7 @@ class SessionDisplay:
             quality, letter = faces[largest].quality, self.history.letter(largest)
             self.quality.add_sample(frame.time, frame.count, quality, letter)
         if self.quality.screen:
-            self.readout.lose(frame.time, SCREEN)
+            self.readout.lose(frame.time, words.hint("recapture")[1])
             self.alarms.update_reading(frame.time, None, 1.0)
         elif decided is not None:
             too_slow = self.pace.slow is not None
@@ -661,11 +590,9 @@ class SessionDisplay:
             self.readout.now.person,
         )
 
-    # --- in words --------------------------------------------------------------------------------
-
     def _hints(self, now: float, ready: bool, seldomest: int) -> list[Hint]:
         if not ready:
-            return [Hint(HintCode.STARTING, _("Starting"), _("The models are being loaded."), True)]
+            return [Hint(HintCode.STARTING, *words.hint("starting"), True)]
         rates = self.rates.rates(now)
         lag = (rates.score_delay or 0.0) + MIN_FRAMES * seldomest / max(rates.scored_fps, 0.1)
         pushed = self.rates.last("pushed")
@@ -674,22 +601,13 @@ class SessionDisplay:
         slow = self.pace.slow
         hints = self.quality.hints(self.time, silent=silent, rate=rate, lag=lag, too_slow=slow)
         for result in self.scorer.stopped if self.scorer else ():
-            why = known((result.error or "").rstrip("."))
-            text = _("{title} takes no part: {why}.").format(title=result.title, why=why)
-            hints.append(Hint(HintCode.MODEL_FAILED, _("Model stopped"), text, blocking=False))
+            said = words.hint("model_failed", text=words.stopped(result))
+            hints.append(Hint(HintCode.MODEL_FAILED, *said, blocking=False))
         return hints
 
     def note(self, alarm: Alarm) -> str:
         """Return an alarm as a sentence of the session's Analysis."""
-        origin = self.began or 0.0
-        end = self.time if alarm.end is None else alarm.end
-        begin, finish = clock(alarm.start - origin), clock(end - origin)
-        if alarm.kind == "no_face":
-            return _("No face from {begin} to {finish}.").format(begin=begin, finish=finish)
-        peak = percent(alarm.peak or 0.0)
-        return _(
-            "Alarm from {begin} to {finish}: a likelihood of up to {peak} over {window} s."
-        ).format(begin=begin, finish=finish, peak=peak, window=f"{WINDOW:.0f}")
+        return words.note(alarm, self.began or 0.0, self.time)
 
 
 def _without_reading(face: LiveFace) -> LiveFace:
@@ -697,10 +615,3 @@ def _without_reading(face: LiveFace) -> LiveFace:
     return replace(
         face, probability=None, label=Label.NOT_APPLICABLE, problem="too slow", scored=None
     )
-
-
-def known_footage(name: str) -> str:
-    """Return as a sentence of the session's Analysis that the camera showed a recording."""
-    return _(
-        "The camera showed footage that is in the library of whoever watched it: {name}."
-    ).format(name=name)

@@ -6,14 +6,15 @@ grey with a bar (no reading).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from detector.live.state import LiveFace, LiveState
+from detector.presentation.live import of_face, share
 from detector.schema.analysis import Label, Side
+from detector.schema.live import LiveFace, LiveState
 from detector.vision.boxes import Color, outline
 
 NARROW = 480  # px. On a smaller frame a label is the letter and the percent alone.
@@ -46,6 +47,28 @@ class Style:
 
 
 PLAIN = Style()
+
+
+def as_shown(now: LiveState, shown: LiveState) -> LiveState:
+    """Return a state whose faces have the readings that another one showed, so that boxes in the
+    picture and the page beside it never differ. Who is new has none yet."""
+    readings = {face.id: face for face in shown.faces}
+
+    def face(new: LiveFace) -> LiveFace:
+        old = readings.get(new.id)
+        if old is None:
+            label = Label.NOT_APPLICABLE if new.problem else Label.INCONCLUSIVE
+            return replace(new, probability=None, label=label, scored=None, question=None)
+        return replace(
+            new,
+            probability=old.probability,
+            label=old.label,
+            problem=old.problem,
+            scored=old.scored,
+            question=old.question,
+        )
+
+    return replace(now, faces=tuple(face(new) for new in now.faces))
 
 
 def draw(
@@ -95,12 +118,14 @@ def _draw_face(out: np.ndarray, face: LiveFace, box: tuple[int, ...], style: Sty
     line = max(2, out.shape[1] // 320)
     thin = line if face.label is not Label.NOT_APPLICABLE else max(1, line // 2)
     outline(out, box, face.label, color, thin)
-    word = f"{face.word} - {face.percent}" if face.probability is not None else face.word
+    word, percent = of_face(face), share(face.probability)
+    if face.probability is not None:
+        word = f"{word} - {percent}"
     height, width = out.shape[:2]
     if width < NARROW:
-        word = f"{face.id} {face.percent}"
-    share = SMALL_LABEL if box[2] - box[0] < NARROW_FACE * width else LABEL
-    plate = _label(word, face.label, color, style.ink, style.plate, max(18, round(width * share)))
+        word = f"{face.id} {percent}"
+    high = SMALL_LABEL if box[2] - box[0] < NARROW_FACE * width else LABEL
+    plate = _label(word, face.label, color, style.ink, style.plate, max(18, round(width * high)))
     rows, columns = plate.shape[:2]
     top = box[1] - rows - 2
     if top < 0:
@@ -118,7 +143,7 @@ def _label(
     """Return a plate with icon and text. The same few are drawn again and again."""
     size = height / 40
     thickness = max(1, round(height / 20))
-    text = word.replace("–", "-")  # OpenCV's letters are ASCII
+    text = word.replace("–", "-").replace("’", "'")  # OpenCV's letters are ASCII
     (wide, tall), _ = cv2.getTextSize(text, _FONT, size, thickness)
     out = np.empty((height, wide + height + height // 2, 3), np.uint8)
     out[:] = plate

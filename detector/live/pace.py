@@ -4,7 +4,7 @@ from collections import Counter, deque
 from collections.abc import Collection, Mapping
 
 from detector.decision.session import WINDOW
-from detector.live.state import TooSlow
+from detector.schema.live import TooSlow
 
 LEAST_RATE = 1.0  # scored frames a second, all models together
 SLOW_CAMERA = 0.5  # of a camera's frames, where that is less

@@ -17,7 +17,6 @@ from detector import vision
 from detector.decision import conformal
 from detector.decision.material import MIN_FRAMES
 from detector.decision.session import WINDOW, newest, recounted
-from detector.live.state import LiveSettings
 from detector.models.base import CropRecipe, ModelSpec
 from detector.pipeline import initial_results, subjects
 from detector.pipeline.subjects import SubjectBuilder
@@ -32,6 +31,7 @@ from detector.schema.analysis import (
     Subject,
     Thresholds,
 )
+from detector.schema.live import LiveSettings
 from detector.schema.subject import letter
 from detector.sentences import _
 

@@ -17,7 +17,6 @@ from detector.live.display import ScoredFrame, SessionDisplay
 from detector.live.faces import FaceTracker
 from detector.live.rates import Rates, Schedule
 from detector.live.scoring import ClipCollector, LiveScorer, unfit
-from detector.live.state import LiveSettings, LiveState
 from detector.live.voice import LiveVoice
 from detector.live.worker import LiveWorker
 from detector.models import registry
@@ -25,6 +24,7 @@ from detector.models.base import Model, ModelSpec
 from detector.pipeline.modalities.face import face_segment
 from detector.pipeline.windows import CompleteRun
 from detector.schema.analysis import Analysis, Modality
+from detector.schema.live import LiveSettings, LiveState
 from detector.sentences import _
 from detector.vision import Detection
 

@@ -21,12 +21,12 @@ from detector.decision import conformal, decide, voice
 from detector.decision.session import recounted
 from detector.live.display import Series
 from detector.live.score_history import live_media
-from detector.live.state import Dot
 from detector.live.worker import LiveWorker
 from detector.models.base import Model, ModelSpec
 from detector.pipeline import initial_results
 from detector.pipeline.modalities.voice import measured, sound_recipe, voice_subject, window_item
 from detector.pipeline.scoring import Scorer, fed
+from detector.presentation.live import stopped
 from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
@@ -38,7 +38,7 @@ from detector.schema.analysis import (
     SpeechMeasurement,
     Thresholds,
 )
-from detector.sentences import _, known
+from detector.schema.live import Dot
 
 KEPT = 12.0  # s of sound that a reading is of: three windows of the models' and what is between
 EVERY = 2.0  # s of new sound between two readings
@@ -123,11 +123,7 @@ class LiveVoice:
                 thresholds=self._ensembles[Question.VOICE].thresholds,
                 series=tuple(self._series),
                 failures=tuple(
-                    _("{title} takes no part: {why}.").format(
-                        title=result.title, why=known(result.error.rstrip("."))
-                    )
-                    for result in self._results.values()
-                    if result.error
+                    stopped(result) for result in self._results.values() if result.error
                 ),
             )
 

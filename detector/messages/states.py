@@ -29,6 +29,25 @@ def state(label: str, question: str | None = None, *, short: bool = False) -> st
     }.get(label) or (_("Not judged") if short else _("Could not be judged"))
 
 
+_MEANINGS = {
+    "FAKE": _("The models found traces that are common in fakes and rare in genuine files."),
+    "PROBABLY_FAKE": _(
+        "Most test files with such a score were fakes; some were not. The odds stand beside it."
+    ),
+    "INCONCLUSIVE": _("Not enough to say either. The likelihood is still shown."),
+    "PROBABLY_REAL": _(
+        "Most test files with such a score were genuine; some were not. The odds stand beside it."
+    ),
+    "REAL": _("No trace that these models know. That isn't proof that a file is genuine."),
+    "NOT_APPLICABLE": _("Too little to judge, or too poor. You will read which."),
+}
+
+
+def meaning(label: str) -> str:
+    """Return what an answer (a `Label`) means, whatever its question."""
+    return say(_MEANINGS[label])
+
+
 def headline(label: str, question: str | None, *, proof: Proof | None = None) -> str:
     """Return the headline of a result: the finding that leads it, as the stronger answer, else the
     answer."""

@@ -11,6 +11,10 @@ from typing import Literal
 
 from detector.messages import states
 from detector.schema.codes import Label
+from detector.sentences import _
+
+LIMITS = _("What this can’t tell")
+"""Head of what stands beside every result"""
 
 Style = Literal["lead", "body", "strong", "note", "item", "subhead", "aside"]
 
@@ -80,9 +84,15 @@ class Number:
     """The one number of a result on the scale of its question."""
 
     value: str  # "88 %"
-    what: str  # "combined likelihood, 95 % interval 62 to 91 %"
+    what: str  # "combined likelihood"
+    note: str  # "95 % interval 62 to 91 %"
     share: float  # 0..1
     zones: tuple[tuple[Label, str, float, float], ...]  # label, its word, from, to
+
+    @property
+    def said(self) -> str:
+        """What stands after the value."""
+        return ", ".join(filter(None, [self.what, self.note]))
 
 
 @dataclass(frozen=True)

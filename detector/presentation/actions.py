@@ -11,6 +11,8 @@ from detector.presentation import Block, Text, items
 from detector.schema.analysis import Analysis
 from detector.sentences import _, ngettext, say
 
+TITLE = _("What to do next")
+
 
 @dataclass(frozen=True)
 class Step:
@@ -33,9 +35,15 @@ def step(action: Coded) -> Step:
 
 def blocks(analysis: Analysis) -> list[Block]:
     """Return what to do next, as far as it can be done without this program."""
-    steps = [step(action) for action in next_steps(analysis, Facts(may_run=False))]
-    title = [Text(_("What to do next"), "subhead")] if steps else []
-    return [*title, *items(f"{step.head}. {step.why}" for step in steps)]
+    steps = said(analysis)
+    title = [Text(say(TITLE), "subhead")] if steps else []
+    return [*title, *items(steps)]
+
+
+def said(analysis: Analysis) -> list[str]:
+    """Return the same, a sentence or two each."""
+    steps = map(step, next_steps(analysis, Facts(may_run=False)))
+    return [f"{step.head}. {step.why}" for step in steps]
 
 
 def _look_closer(p: Params) -> Step:

@@ -1,7 +1,7 @@
 """How far the models of a file agree: moment by moment, pair by pair."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -128,6 +128,21 @@ def pairs(compared: Iterable[ModelLine]) -> list[Pair]:
     return out
 
 
+def key(label: Label, questions: Collection[Question | None]) -> str:
+    """Return what a reading is called, in the words of every question of these."""
+    asked = (question for question in (*Question, None) if question in questions)
+    return " · ".join(dict.fromkeys(states.zone(label, question) for question in asked))
+
+
+def section(compared: Sequence[Pair]) -> Section:
+    """Return how far the pairs agree."""
+    if not compared:
+        none = _("These models answer different questions: they neither agree nor differ.")
+        return Section("pairs", "", (Text(none, "note"),))
+    about = _("Same reading: of the moments at which at least one of the two is sure.")
+    return Section("pairs", "", (table(compared), Text(about, "note")))
+
+
 def table(compared: Iterable[Pair]) -> Grid:
     """Return the pairs as rows."""
     heads = (
@@ -237,6 +252,13 @@ def sentence(analysis: Analysis, subject: Subject, compared: Sequence[ModelLine]
     if any(pair.sure for pair in pairs(compared)):
         return join(said, _("Where one model is sure, the others of its question are too."))
     return said
+
+
+def unscored(names: Sequence[str]) -> str:
+    """Return which of the models that were chosen gave no score; without any, that none did."""
+    if not names:
+        return _("No model scored anything in this file.")
+    return _("No score in this file: {models}.").format(models=listed(names))
 
 
 def reach(line: ModelLine) -> str:

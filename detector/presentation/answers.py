@@ -30,6 +30,7 @@ from detector.schema.analysis import (
 )
 from detector.sentences import _, say
 
+HOW = _("How we know")
 WEAK = 0.75
 """AUC on sources left out under which models are called weak where they did not decide."""
 
@@ -70,7 +71,7 @@ def section(analysis: Analysis) -> Section:
     blocks: list[Block] = [Grid(heads, table)]
     put, rates = [row for row in asked if row.evaluated], list[tuple[str, ...]]()
     if put:
-        blocks.append(Text(_("How we know"), "subhead"))
+        blocks.append(Text(say(HOW), "subhead"))
     for row in put:
         assert row.asked is not None
         answer = analysis.verdict.answers[row.asked]

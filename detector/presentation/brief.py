@@ -1,7 +1,7 @@
 """A result in a few lines, for terminals and agents."""
 
-from detector.messages.format import score
 from detector.presentation import (
+    LIMITS,
     answers,
     comparison,
     lead,
@@ -9,6 +9,7 @@ from detector.presentation import (
     odds,
     pulls,
     robustness,
+    series,
     verdict,
 )  # fmt: skip
 from detector.presentation.measured import covered
@@ -45,7 +46,7 @@ def lines(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
     out += [_("Note: {note}").format(note=say(note)) for note in notes]
     if turn := analysis.media.faces_turned:
         out.append(_("To analyze it turned: {option}").format(option=f"--rotate {turn}"))
-    out.append(_("Can't tell: {limits}").format(limits=verdict.limits(analysis)))
+    out.append(f"{say(LIMITS)}: {verdict.limits(analysis)}")
     return list(filter(None, out))
 
 
@@ -66,7 +67,7 @@ def of_comparison(found: Comparison) -> list[str]:
     out += [f"  {name + ':':20} {value}" for name, value in rows]
     out += [f"  {say(note)}" for note in found.notes]
     if limits := comparison.limits(found):
-        out.append("  " + _("What this can't tell: {limits}").format(limits=limits))
+        out.append(f"  {say(LIMITS)}: {limits}")
     return out
 
 
@@ -74,7 +75,7 @@ def _answered(row: answers.AnswerRow) -> str:
     """Return a question and its answer in a line."""
     likely = row.likelihood
     if row.counts:
-        likely = _("{percent} combined likelihood").format(percent=likely)
+        likely = f"{likely} {say(verdict.COMBINED)}"
     known = "; ".join(filter(None, [row.bands, row.basis]))
     return f"{row.question} {row.answer}, {likely} ({known})"
 
@@ -82,5 +83,5 @@ def _answered(row: answers.AnswerRow) -> str:
 def _left_out(model: ModelResult, why: str) -> str:
     """Return a model that is no part of the verdict in a line."""
     if model.probability is not None:
-        why = f"{_('score {score}').format(score=score(model.probability))}, {why}"
+        why = f"{series.scored(model.probability)}, {why}"
     return f"{models.plain(model)}: {why}"

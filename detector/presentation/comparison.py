@@ -5,7 +5,7 @@ from detector.messages.format import capital, clock, listed, percent, score
 from detector.presentation.answers import AnswerRow
 from detector.schema.codes import Label
 from detector.schema.comparison import ComparedPerson, Comparison, GenerationHint, Span
-from detector.sentences import _, ngettext
+from detector.sentences import _, ngettext, say
 
 SHORT = 10.0
 """s of a clip under which its times are said in tenths."""
@@ -18,24 +18,38 @@ def headline(comparison: Comparison) -> str:
         return _roles_open(comparison)
     if comparison.accuses:
         return states.proven("copy", comparison.original_media.name)
-    if comparison.excerpt is not None and finding.same_footage:
-        return _in_part(comparison)
-    if unstated(comparison) and finding == "nothing_differs":
+    part = comparison.excerpt is not None and finding.same_footage
+    kind = "laid_over" if finding == "other_edits" and comparison.laid_over else finding.value
+    if part and kind not in _SAME:
+        kind = "nothing_differs"
+    if unstated(comparison) and finding == "nothing_differs" and not part:
         # "Nothing differs" would sound like proof, and the other file may be manipulated itself.
         return _("Both files show the same footage")
-    if finding == "other_edits":
-        if comparison.laid_over:
-            return _("Same footage, with something laid over it")
-        return _("Same footage, changed in more than the face")
-    if finding == "transformed":
-        return _("Same footage, {changes}").format(changes=listed(changes(comparison)))
-    if finding == "nothing_differs":
-        return _("Same footage, nothing differs")
+    if kind in _SAME:
+        return say(_SAME[kind][part]).format(changes=listed(changes(comparison)))
     if finding == "same_movement":
         return _moving(comparison)
     if finding == "not_same_footage":
         return _("Not the same footage")
     return _("The same scene, but whether a face was changed is open")
+
+
+_SAME = {
+    "laid_over": (
+        _("Same footage, with something laid over it"),
+        _("Part of it is the same footage, with something laid over it"),
+    ),
+    "other_edits": (
+        _("Same footage, changed in more than the face"),
+        _("Part of it is the same footage, changed in more than the face"),
+    ),
+    "transformed": (_("Same footage, {changes}"), _("Part of it is the same footage, {changes}")),
+    "nothing_differs": (
+        _("Same footage, nothing differs"),
+        _("Part of it is the same footage, and nothing differs there"),
+    ),
+}
+"""Heads by what was found: of a copy that shows this footage alone, and other footage, too."""
 
 
 def _roles_open(comparison: Comparison) -> str:
@@ -52,19 +66,6 @@ def _roles_open(comparison: Comparison) -> str:
     if comparison.finding == "mouth_differs":
         return _("Same footage, another mouth; we can’t tell which is the original")
     return _("Same footage, another face; we can’t tell which is the original")
-
-
-def _in_part(comparison: Comparison) -> str:
-    """Return the head of a copy that shows other footage, too."""
-    finding = comparison.finding
-    if finding == "other_edits":
-        if comparison.laid_over:
-            return _("Part of it is the same footage, with something laid over it")
-        return _("Part of it is the same footage, changed in more than the face")
-    if finding == "transformed":
-        text = _("Part of it is the same footage, {changes}")
-        return text.format(changes=listed(changes(comparison)))
-    return _("Part of it is the same footage, and nothing differs there")
 
 
 def _moving(comparison: Comparison) -> str:

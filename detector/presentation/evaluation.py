@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from detector.messages import states
 from detector.messages.format import percent
 from detector.presentation import Row
 from detector.sentences import _, ngettext
@@ -11,6 +12,7 @@ from detector.sentences import _, ngettext
 if TYPE_CHECKING:
     from detector.evaluation.metrics import Interval
     from detector.evaluation.report import KindReport
+    from detector.evaluation.scores import Scored
 
 FEW = 20
 """of which a share in percents would say more than is known"""
@@ -29,6 +31,21 @@ def figures(kind: KindReport) -> tuple[Row, ...]:
         Row(_("Of these, right"), *_share(first["right of the decided"])),
         Row(_("Calibration error"), f"{first['ECE'].value:.2f}", _("0 is best")),
     )
+
+
+def mistake(name: str, scored: Scored, probability: float) -> str:
+    """Return a sentence on a judged file: what it is, what the models say, and which verdict came
+    of that."""
+    what = _("an original")
+    if scored.label:
+        what = _("a fake") if scored.method == "unknown" else _("a fake ({method})")
+    decided = (question for question, label in scored.answer_labels.items()
+               if label == scored.verdict)  # fmt: skip
+    text = _("{file} is {what}; the models say {percent} likely manipulated. Verdict: {verdict}.")
+    return text.format(
+        file=name, what=what.format(method=scored.method), percent=percent(probability),
+        verdict=states.state(scored.verdict, next(decided, None), short=True),
+    )  # fmt: skip
 
 
 def _pairs(count: int, won: float) -> tuple[str, str]:

@@ -1,37 +1,10 @@
 """A file beside footage that its owner knows: where that is, how it matches, what was measured."""
 
-from typing import Protocol
-
 from detector.messages.format import clock, lower_first
 from detector.presentation import comparison as words
 from detector.schema.comparison import Comparison
+from detector.schema.summary import FoundFootage
 from detector.sentences import _, join, say
-
-
-class OwnedFootage(Protocol):
-    """The known footage that a file shows, as its owner's library has it."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def source(self) -> str:
-        """Return the folder it is from, or "import", "analysis", "upload"."""
-
-    @property
-    def seen(self) -> bool:
-        """Return whether it was merely analyzed before: nothing names it an original."""
-
-    @property
-    def in_folder(self) -> bool: ...
-    @property
-    def start(self) -> float: ...
-    @property
-    def matched(self) -> int: ...
-    @property
-    def asked(self) -> int: ...
-    @property
-    def by_faces(self) -> bool: ...
-
 
 _PLACES = {
     "face": (
@@ -55,7 +28,7 @@ _PLACES = {
 """Where footage is by how it matches: added to the library, and merely analyzed before."""
 
 
-def place(found: OwnedFootage | None, comparison: Comparison | None) -> str:
+def place(found: FoundFootage | None, comparison: Comparison | None) -> str:
     """Return where the footage is, or what a file was compared with, without what came of it."""
     if found is None:
         name = comparison.original_media.name if comparison is not None else ""
@@ -70,7 +43,7 @@ def place(found: OwnedFootage | None, comparison: Comparison | None) -> str:
 
 
 def headline(
-    found: OwnedFootage | None, comparison: Comparison | None, copy: Comparison | None = None
+    found: FoundFootage | None, comparison: Comparison | None, copy: Comparison | None = None
 ) -> str:
     """Return what is known of the footage; `copy` is a comparison of it with this very file as its
     original. What was merely analyzed is not called one."""
@@ -89,7 +62,7 @@ def headline(
     return _("{found}: {answer}").format(found=where, answer=answer)
 
 
-def _matched(found: OwnedFootage | None, comparison: Comparison | None) -> tuple[int, int]:
+def _matched(found: FoundFootage | None, comparison: Comparison | None) -> tuple[int, int]:
     """Return how many moments agree, and of how many: those that were compared, else those that
     were looked for."""
     if comparison is not None:
@@ -98,7 +71,7 @@ def _matched(found: OwnedFootage | None, comparison: Comparison | None) -> tuple
 
 
 def details(
-    found: OwnedFootage | None, comparison: Comparison | None, *, day: str, still: bool
+    found: FoundFootage | None, comparison: Comparison | None, *, day: str, still: bool
 ) -> str:
     """Return the footage's name, where it is from and since which `day`, where the file begins in
     it where that is no `still`, and what was measured."""
@@ -123,7 +96,7 @@ def details(
     return join(*parts)
 
 
-def _origin(found: OwnedFootage, day: str) -> str:
+def _origin(found: FoundFootage, day: str) -> str:
     if not day:
         text = _("{name}, from {folder}.") if found.in_folder else _("{name}.")
     elif found.in_folder:

@@ -1,20 +1,46 @@
 """A live session in words: its reading, what it came to, its alarms, and its lines."""
 
-from __future__ import annotations
-
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from detector import messages, questions
+from detector.decision.session import WINDOW
 from detector.messages import states
-from detector.messages.format import clock, confidence, percent, took
+from detector.messages.format import (
+    capital,
+    clock,
+    confidence,
+    listed,
+    lower_first,
+    percent,
+    score,
+    took,
+)  # fmt: skip
 from detector.presentation.lead import why_not
-from detector.schema.analysis import Label, ReasonCode, Thresholds
-from detector.sentences import NBSP, _, count, join, say
-
-if TYPE_CHECKING:
-    from detector.live import Alarm, Dot, LiveState
-    from detector.live.state import LiveReading
+from detector.presentation.verdict import COMBINED
+from detector.schema.analysis import (
+    Analysis,
+    Answer,
+    CaveatCode,
+    Label,
+    ModelResult,
+    Question,
+    ReasonCode,
+    Side,
+    Thresholds,
+)  # fmt: skip
+from detector.schema.live import (
+    Alarm,
+    Dot,
+    LiveFace,
+    LiveRates,
+    LiveReading,
+    LiveState,
+    Observation,
+    TooSlow,
+)  # fmt: skip
+from detector.sentences import NBSP, _, count, join, ngettext, say
+from detector.sentences import known as told
 
 
 @dataclass(frozen=True)
@@ -38,21 +64,24 @@ def now(state: LiveState | None, *, running: bool) -> LiveHeadline:
     kicker = _("Now · last 8\u00a0s")
     if held >= 1:
         kicker = join(kicker, _("for {time}").format(time=clock(held)), by=" · ")
-    head = states.state(reading.label, reading.question)
-    if reading.label is Label.NOT_APPLICABLE:
-        head = _("No reading")
-    if reading.too_slow is not None:
-        head = states.too_slow()
+    head = of_reading(reading)
+    if reading.label is not Label.NOT_APPLICABLE and reading.too_slow is None:
+        head = states.state(reading.label, reading.question)
     return LiveHeadline(kicker, head, say(reading.text), reading.label)
 
 
-def beside(reading: LiveReading) -> str:
-    """Return what stands beside a reading's number: its interval, and the person's own."""
+def share(probability: float | None) -> str:
+    """Return "52 %", or "–"."""
+    return "–" if probability is None else percent(probability)
+
+
+def number(reading: LiveReading) -> tuple[str, str, str]:
+    """Return a reading's number, what it is, and beside it its interval and the person's own."""
     parts = [confidence(reading.interval)] if reading.interval is not None else []
     if reading.alone is not None:
         alone = _("Person\u00a0{person} alone {percent}")
         parts.append(alone.format(person=reading.person, percent=percent(reading.alone)))
-    return " · ".join(parts)
+    return share(reading.probability), say(COMBINED), " · ".join(parts)
 
 
 def ended(state: LiveState, seconds: float) -> LiveHeadline:
@@ -85,6 +114,189 @@ def known(name: str, matched: int, of: int, *, running: bool) -> tuple[str, str]
     return said.format(name=name), why.format(matched=matched, of=of)
 
 
+# --- a reading ------------------------------------------------------------------------------------
+
+
+def word(label: Label, question: Question | None) -> str:
+    """Return a label where there is little room."""
+    return _("No reading") if label is Label.NOT_APPLICABLE else states.state(
+        label, question, short=True)  # fmt: skip
+
+
+def of_face(face: LiveFace) -> str:
+    """Return the reading of a face, or why there is none."""
+    return capital(face.problem) if face.problem else word(face.label, face.question)
+
+
+def of_reading(reading: LiveReading) -> str:
+    """Return a reading's label, or that the session is too slow."""
+    slow = reading.too_slow is not None
+    return states.too_slow() if slow else word(reading.label, reading.question)
+
+
+def scored(slow: TooSlow) -> str:
+    """Return how few frames were scored."""
+    text = ngettext(
+        "{number} frame in {seconds} s was scored.", "{number} frames in {seconds} s were scored.",
+        slow.scored,
+    )  # fmt: skip
+    if slow.model:
+        text = ngettext(
+            "{model} scored {number} frame in {seconds} s.",
+            "{model} scored {number} frames in {seconds} s.",
+            slow.scored,
+        )
+    seconds = f"{slow.seconds:.0f}"
+    return text.format(model=told(slow.model), number=slow.scored, seconds=seconds)
+
+
+_ABSTAINED = {
+    ReasonCode.TOO_FEW_FRAMES: _("Looking. A first reading takes a few seconds of a face."),
+    ReasonCode.LOW_QUALITY: _("The face is too small for a verdict. Show it larger."),
+    ReasonCode.TOO_FEW_MODELS: _("Too few models gave a score for a verdict."),
+    ReasonCode.UNCERTAIN: _(
+        "The picture is too poor to be sure. Ask for more light, or go closer."
+    ),
+}
+
+
+def why(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
+    """Return what stands under a reading: what it rests on, or why it is open."""
+    verdict, limits = decided.verdict, answer.thresholds
+    if verdict.label.side is Side.FAKE:
+        text = _("The score is over the threshold: consistent with {what}.")
+        return text.format(what=told(questions.of(verdict.question).consistent_with))
+    if verdict.label.side is Side.REAL:
+        return _("No sign of manipulation in the last {window} s.").format(window=f"{WINDOW:.0f}")
+    if (veto := answer.vetoed_by or reason) in _ABSTAINED:
+        return _ABSTAINED[veto]
+    if limits.never_decide:
+        return _("No score of these models decides.")
+    if answer.label is Label.INCONCLUSIVE and not limits.can_clear:
+        text = _("The score is not over the threshold of {high}.")
+        return text.format(high=percent(limits.suspect))
+    if answer.label is Label.INCONCLUSIVE and not answer.vetoed_by:
+        return _("The score is between the thresholds.")
+    return messages.text(verdict.reasons[0])
+
+
+def missing(models: Iterable[ModelResult]) -> str:
+    """Return which of the counted models are not in a reading: they scored too long ago."""
+    names = ", ".join(told(model.plain or model.title) for model in models)
+    text = _("Not in it, for lack of a score in the last {seconds} s: {models}.")
+    return names and text.format(seconds=f"{2 * WINDOW:.0f}", models=told(names))
+
+
+def stopped(model: ModelResult) -> str:
+    """Return that a model takes no part any more, and why."""
+    text = _("{title} takes no part: {why}.")
+    return text.format(title=model.title, why=told((model.error or "").rstrip(".")))
+
+
+# --- the picture ----------------------------------------------------------------------------------
+
+
+_HINTS = {
+    "begun": (_("Starting"), _("Starting.")),
+    "starting": (_("Starting"), _("The models are being loaded.")),
+    "model_failed": (_("Model stopped"), "{text}"),
+    "unscored": (_("No face"), _("No face is being scored.")),
+    "no_signal": (
+        _("No picture"),
+        _("No picture has come for a moment. Check the camera or the connection."),
+    ),
+    "no_face": (
+        _("No face"),
+        _("No face in view. See that one is in the picture and nothing covers it."),
+    ),
+    "recapture": (
+        _("Screen filmed"),
+        _("Stripes run over the whole picture, as when a camera films a screen. A face on a screen "
+          "can't be judged this way: open the video itself."),
+    ),
+    "too_many": (
+        _("{most} faces"),
+        _("{most} faces are in view; the {few} largest are judged."),
+    ),
+    "too_slow": (_("Too slow"), "{text}"),
+    "slow": (
+        _("Slow"),
+        _("This computer scores {rate} frames a second: the reading can lag by {lag} s."),
+    ),
+    "face_too_small": (
+        _("Face too small"), _("The face is {width} px wide, too small to judge. Show it larger."),
+    ),
+    "too_dark": (_("Too dark"), _("The face is too dark to judge. Ask for more light on it.")),
+    "too_bright": (
+        _("Too bright"),
+        _("The face is overexposed, so it can't be judged. Ask for less light on it."),
+    ),
+    "too_blurred": (
+        _("Too blurred"),
+        _("The face is too blurred to judge. Keep the camera still, or wipe its lens."),
+    ),
+    "turned_away": (
+        _("Turned away"), _("The face is turned away. Ask for a look into the camera."),
+    ),
+    "small": (
+        _("Face small"),
+        _("The face is {width} px wide, so scores are less sure. Show it larger."),
+    ),
+    "dim": (
+        _("Light low"),
+        _("The light on the face is low, so scores are less sure. Ask for more light."),
+    ),
+    "soft": (
+        _("Picture soft"),
+        _("The face is soft, so scores are less sure. Keep the camera still, or wipe its lens."),
+    ),
+}  # fmt: skip
+
+
+def hint(name: str, **values: object) -> tuple[str, str]:
+    """Return what could be better about the picture: for a chip, and what to do."""
+    title, text = (say(part).format(**values) for part in _HINTS[name])
+    return title, text
+
+
+def quality(state: LiveState) -> list[tuple[str, str, bool | None]]:
+    """Return how good the picture is: for a chip, what to do or how large it is, and whether
+    nothing is judged meanwhile; None for what is good."""
+    out: list[tuple[str, str, bool | None]] = []
+    for one in state.hints:
+        text = say(one.text)
+        if one.person:
+            text = _("Person {person}: {hint}").format(person=one.person, hint=text)
+        out.append((say(one.title), text, one.blocking))
+    size = max((face.box[2] - face.box[0] for face in state.faces), default=0.0)
+    codes = {one.code.value for one in state.hints}
+    if not size or "starting" in codes:
+        return out
+    good = (
+        (_("Face size good"), f"{size:.0f}{NBSP}px", {"too_small"}),
+        (_("Light good"), "", {"too_dark", "too_bright"}),
+        (_("Sharpness good"), "", {"too_blurred"}),
+    )
+    return out + [(said, more, None) for said, more, bad in good if not codes & bad]
+
+
+def speed(rates: LiveRates) -> list[str]:
+    """Return how fast a session is, and how late."""
+    fps = round(rates.fps)
+    text = ngettext("{number} frame a second", "{number} frames a second", fps)
+    often = _("scored {number} a second").format(number=round(rates.scored_fps))
+    said = [text.format(number=fps), often]
+    if rates.delay is None:
+        return said
+    return [*said, _("delay {time}").format(time=f"{rates.delay * 1000:.0f}{NBSP}ms")]
+
+
+def seldom(titles: Iterable[str], every: int) -> str:
+    """Return which models score only some of the frames."""
+    text = _("{models}: 1 of {number} scored frames")
+    return text.format(models=", ".join(titles), number=every)
+
+
 # --- alarms ---------------------------------------------------------------------------------------
 
 
@@ -95,10 +307,37 @@ def alarm(raised: Alarm) -> tuple[str, Label]:
     return _("No face"), Label.NOT_APPLICABLE
 
 
+def _length(raised: Alarm, now: float) -> str:
+    return f"{(now if raised.end is None else raised.end) - raised.start:.0f}{NBSP}s"
+
+
 def lasted(raised: Alarm, now: float) -> str:
     """Return how long an alarm was, or has been so far."""
-    length = f"{(now if raised.end is None else raised.end) - raised.start:.0f}{NBSP}s"
+    length = _length(raised, now)
     return length if raised.end is not None else _("{time} so far").format(time=length)
+
+
+def over_lane(raised: Alarm, now: float) -> str:
+    """Return what stands at the bar of an alarm."""
+    text = _("alarm, {time}") if raised.kind == "manipulated" else _("no face, {time}")
+    return text.format(time=_length(raised, now))
+
+
+def note(raised: Alarm, began: float, now: float) -> str:
+    """Return an alarm as a sentence of the session's Analysis, whose first frame was at `began`,
+    s."""
+    end = now if raised.end is None else raised.end
+    times = {"begin": clock(raised.start - began), "finish": clock(end - began)}
+    if raised.kind == "no_face":
+        return _("No face from {begin} to {finish}.").format(**times)
+    text = _("Alarm from {begin} to {finish}: a likelihood of up to {peak} over {window} s.")
+    return text.format(peak=percent(raised.peak or 0.0), window=f"{WINDOW:.0f}", **times)
+
+
+def known_footage(name: str) -> str:
+    """Return as a sentence of the session's Analysis that the camera showed a recording."""
+    text = _("The camera showed footage that is in the library of whoever watched it: {name}.")
+    return text.format(name=name)
 
 
 def spoken(state: LiveState | None, at: Callable[[float], str]) -> str:
@@ -106,16 +345,63 @@ def spoken(state: LiveState | None, at: Callable[[float], str]) -> str:
     is the time of day of a second of the session."""
     if state is not None and state.reading.too_slow is not None:
         return states.too_slow()
-    if state is None or not state.alarms:
-        return ""
-    newest = state.alarms[0]
-    what = states.says(None) if newest.kind == "manipulated" else why_not(ReasonCode.NO_FACE)
-    if newest.end is None:
-        begun = _("Alarm {number}: {what} since {time}.")
-        return begun.format(number=newest.number, what=what, time=at(newest.start))
-    length = count(round(newest.end - newest.start), "second", "seconds")
-    over = _("Alarm {number} over: {what} for {time}.")
-    return over.format(number=newest.number, what=what, time=length)
+    return told_of(state.alarms[0], at) if state is not None and state.alarms else ""
+
+
+def told_of(raised: Alarm, at: Callable[[float], str]) -> str:
+    """Return that an alarm begun, or is over; `at` says a second of the session."""
+    what = states.says(None) if raised.kind == "manipulated" else why_not(ReasonCode.NO_FACE)
+    if raised.end is None:
+        text = _("Alarm {number}: {what} since {time}.")
+        return text.format(number=raised.number, what=what, time=at(raised.start))
+    length = count(round(raised.end - raised.start), "second", "seconds")
+    text = _("Alarm {number} over: {what} for {time}.")
+    return text.format(number=raised.number, what=what, time=length)
+
+
+# --- the challenge --------------------------------------------------------------------------------
+
+
+_MOVES = {"turn": _("Turn"), "cover": _("Hand"), "lean": _("Lean in")}
+
+
+def observed(seen: Observation) -> tuple[str, str, str, str, str]:
+    """Return what was seen during a move: the move, by how many frames, whether it held, what
+    broke, the highest score."""
+    broke = [
+        (seen.rose, _("the score rose over the limit")),
+        (seen.lost and seen.move != "cover", _("no face for {time}").format(time=took(seen.lost))),
+        (seen.replaced, _("another face was followed afterwards")),
+    ]
+    text = "; ".join(said for holds, said in broke if holds) or _("score and face held")
+    if seen.made is False:
+        text = _("this move was not seen; {what}").format(what=text)
+    held = _("Not seen") if seen.made is False else _("Held")
+    frames = count(seen.scored, "scored frame", "scored frames")
+    highest = "–" if seen.highest is None else score(seen.highest)
+    return say(_MOVES[seen.move]), frames, held if seen.held else _("Broke"), text, highest
+
+
+def conclusion(seen: Sequence[Observation], *, slow: bool) -> str:
+    """Return what all moves come to."""
+    broke = [lower_first(say(_MOVES[one.move])) for one in seen if not one.held]
+    unseen = [lower_first(say(_MOVES[one.move])) for one in seen if one.made is False]
+    if slow:
+        return _("Too few frames were scored here to say anything.")
+    text = _("Nothing broke.")
+    if broke:
+        text = _("Something broke at: {moves}. Ask for the same move again, more slowly.")
+    elif unseen:
+        text = _("Nothing broke, but these moves were not seen: {moves}. Ask for them again.")
+    return text.format(moves=listed(broke or unseen))
+
+
+PROVES = _(
+    "A break is a reason to ask on, and no proof: poor light and quick moves lose genuine faces "
+    "too. That nothing breaks proves nothing: good swaps hold. It was not measured how often "
+    "either happens. Ask what only this person can know, or call them back."
+)
+"""What a challenge proves, and what it does not."""
 
 
 # --- its lines ------------------------------------------------------------------------------------
@@ -134,6 +420,18 @@ def likelihoods(state: LiveState | None, thresholds: Thresholds) -> str:
     shares = {"low": min(means), "high": max(means), "share": over}
     values = {name: percent(share) for name, share in shares.items()}
     return text.format(threshold=percent(thresholds.suspect), **values)
+
+
+def why_of_voice(analysis: Analysis) -> str:
+    """Return what keeps a voice from a verdict, or what the likelihood of a microphone's is
+    worth."""
+    answer, reasons = analysis.verdict.answers.get(Question.VOICE), analysis.verdict.reasons
+    if reasons and (answer is None or answer.probability is None or answer.vetoed_by):
+        return messages.text(reasons[0])
+    never = (c for c in analysis.verdict.caveats if c.code is CaveatCode.NEVER_DECIDES)
+    if (caveat := next(never, None)) is not None:
+        return messages.text(caveat)
+    return _("Measured on recordings, not on microphones through a video link.")
 
 
 def of_voice(series: Sequence[Dot]) -> str:

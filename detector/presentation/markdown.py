@@ -45,8 +45,8 @@ def of_block(block: Block) -> str:
         case Grid(heads):
             cells = [heads, ["---"] * len(heads), *(map(escaped, row) for row in block.printed)]
             return "\n".join(f"| {' | '.join(row)} |" for row in cells)
-        case Number(value, what):
-            return f"**{escaped(value)}** {escaped(what)}"
+        case Number(value):
+            return f"**{escaped(value)}** {escaped(block.said)}"
         case BarChart(rows):
             return "\n".join(f"- {escaped(row.name)}: {escaped(row.value)}" for row in rows)
     return ""

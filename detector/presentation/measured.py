@@ -1,12 +1,13 @@
 """What figures were measured on, and how much of a clip was looked at."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from detector.presentation import series
-from detector.schema.analysis import Analysis, Calibration, Thresholds
+from detector import messages
+from detector.presentation import Row, series, summary
+from detector.schema.analysis import Analysis, Calibration, Evidence, Thresholds
 from detector.schema.media import Coverage
-from detector.sentences import NBSP, _, count, ngettext, say, spec_of
+from detector.sentences import NBSP, _, count, join, ngettext, say, spec_of
 
 
 def unit(limits: Thresholds) -> str:
@@ -59,6 +60,28 @@ def _params(data: str) -> Mapping[str, Any]:
 def files(data: str) -> int:
     """Return how many files figures were measured on; 0 where only words say it."""
     return int(_params(data).get("clips", 0))
+
+
+_UNRATED = ("frames", "surroundings", "clipping")
+"""Kinds of evidence whose value does not say how good that is."""
+
+
+def material(items: Iterable[Evidence]) -> tuple[Row, ...]:
+    """Return how good the material is to judge by."""
+    ratings = {"good": _("good"), "fair": _("fair"), "poor": _("poor")}
+    return tuple(
+        Row(*messages.wording(item), ratings[item.rating] if item.code in _UNRATED else "")
+        for item in items
+    )
+
+
+def looks(analysis: Analysis, scored: int) -> tuple[str, str, str]:
+    """Return how long the clip is, how many moments of it were scored, and what of it was looked
+    at."""
+    length = summary.length(series.length(analysis))
+    said = _("{scored} scored moments over {length}").format(scored=scored, length=length)
+    rest = _("the gap: no score for them") if scored < len(analysis.timestamps) else ""
+    return _("of {length}").format(length=length), said, join(looked_at(analysis), rest, by=" · ")
 
 
 def sampling(analysis: Analysis) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from detector.messages import states
 from detector.messages.format import score, size, took
+from detector.models.base import ModelSpec
 from detector.presentation import Block, Cell, FactRows, Grid, Row, Section, Text, measured, series
 from detector.schema.analysis import Analysis, Calibration, FrameSegment, Label, ModelResult
 from detector.sentences import NBSP, _, count, say
@@ -29,14 +30,32 @@ def table(analysis: Analysis) -> Grid:
     return Grid(heads, [cells(analysis, model) for model in analysis.models])
 
 
+def whose(analysis: Analysis) -> str:
+    """Return whose the scores are, of several people."""
+    text = _("Scores are those of Person {person}, the most suspicious.")
+    return text.format(person=analysis.people[0].id) if len(analysis.people) > 1 else ""
+
+
+def reading(analysis: Analysis, model: ModelResult, label: Label) -> tuple[Label, str]:
+    """Return how what a model says is shown, and in words; where its question stays open, no model
+    of it says more than all of them."""
+    if analysis.verdict.undecided(model.question):
+        return Label.NOT_APPLICABLE, _("Not decided")
+    return label, states.state(label, model.question, short=True)
+
+
+def about(analysis: Analysis, model: ModelResult) -> list[str]:
+    """Return what a model was fitted on, and that it does not count where that is so."""
+    fitted = _("{head}: {fitted}").format(head=_("Calibrated"), fitted=_calibrated(model))
+    return [fitted, *filter(None, [left_out(analysis, model)])]
+
+
 def cells(analysis: Analysis, model: ModelResult) -> tuple[str | Cell, ...]:
     """Return one model's row."""
     name, out = plain(model), left_out(analysis, model)
     says = Cell(_("no score"), out)
     if model.label is not None:
-        open = analysis.verdict.undecided(model.question)
-        label = Label.NOT_APPLICABLE if open else model.label
-        word = _("Not decided") if open else states.state(model.label, model.question, short=True)
+        label, word = reading(analysis, model, model.label)
         says = Cell(word, out, label)
     kind = "image" if analysis.media.kind == "image" else model.kind
     of_them = _("that ask its question") if _partly(model.calibration) else ""
@@ -89,7 +108,7 @@ def costs(shown: Iterable[ModelResult], memory: Mapping[str, int]) -> Grid:
     return Grid(heads, rows)
 
 
-def plain(model: ModelResult) -> str:
+def plain(model: ModelResult | ModelSpec) -> str:
     """Return what a model looks for, as a name for a person; its own name where there is none."""
     return states.contribution("model", model.id, model.plain or model.title)
 

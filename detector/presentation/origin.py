@@ -98,6 +98,23 @@ def document(found: Document) -> Section:
     return Section("document", _("The document it stands in, by its own account"), (facts(rows),))
 
 
+_MADE = {
+    "before_seals": ("", _("Made before this server put its seal under results.")),
+    "not_this_server": (
+        _("Not made here"),
+        _("Not made by this server. The result has no seal of it, or one that does not hold: "
+          "whoever could write the record may have written any of this."),
+    ),
+}  # fmt: skip
+
+
+def made(by: str) -> tuple[str, str]:
+    """Return who made a result (a `ResultOrigin`), in a word or three and in a sentence; empty
+    where that is plainly this server."""
+    short, text = _MADE.get(by, ("", ""))
+    return short and say(short), text and say(text)
+
+
 def accounts(origin: Provenance | None) -> list[Section]:
     """Return what is known of where it was posted and of the document it stands in."""
     if origin is None:

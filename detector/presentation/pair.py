@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from detector._version import __version__
 from detector.messages.format import capital, clock
 from detector.presentation import (
+    LIMITS,
     Block,
     Curve,
     CurveChart,
@@ -86,7 +87,7 @@ def beside_verdict(found: Comparison) -> Section:
         facts(named),
     ]
     if what:
-        blocks.append(Text(_("What this can't tell: {limits}").format(limits=what), "note"))
+        blocks.append(Text(f"{say(LIMITS)}: {what}", "note"))
     return Section("comparison", question(seen=unstated(found)), tuple(blocks))
 
 
@@ -119,7 +120,7 @@ def _opening(comparison: Comparison, pictures: tuple[Picture, ...], missing: str
         blocks += [title, Pictures(pictures, 3)]
     elif missing:
         blocks.append(Text(missing, "note"))
-    blocks.append(Text(_("What this can't tell"), "subhead"))
+    blocks.append(Text(say(LIMITS), "subhead"))
     said = f"{limits(comparison)} {say(BESIDE)}".strip()
     return Section("finding", "", (*blocks, Text(said, "aside")))
 
@@ -234,6 +235,29 @@ def face_said(moment: ComparedMoment, face: FaceDifference) -> str:
         time=clock(moment.time, tenths=True), id=face.person,
         levels=f"{face.difference:.1f}", limit=f"{face.noise_threshold:.1f}",
     )  # fmt: skip
+
+
+def pictures(comparison: Comparison, moment: ComparedMoment) -> tuple[str, str]:
+    """Return what the pictures of both at a moment show, the second laid on the first."""
+    first, second = titles(comparison)
+    if comparison.copy_media.duration:
+        at = _("{file} at {time}")
+        first = at.format(file=first, time=clock(moment.time, tenths=True))
+        second = at.format(file=second, time=clock(moment.original_time, tenths=True))
+    return first, _("{file}, laid on the other").format(file=second)
+
+
+def keys(comparison: Comparison, person: str | None) -> dict[str, str]:
+    """Return what the marks of the chart of differences stand for, for those that there are."""
+    named, out = seen_people(comparison), dict[str, str]()
+    if person:
+        out["own"] = _("inside the face, {name}").format(name=named[person])
+        if any(differs_at(face_of(moment, person)) for moment in comparison.moments):
+            out["differs"] = _("the face differs by more")
+        if len(named) > 1:
+            out["others"] = _("other people")
+    rest = _("what re-encoding leaves in that face")
+    return out | {"elsewhere": _("everywhere else"), "rest": rest}
 
 
 def map_said(moment: ComparedMoment) -> str:

@@ -1,14 +1,18 @@
 """Who and what was judged."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from detector.messages import states
-from detector.messages.format import percent, stretch
+from detector.messages.format import clock, lower_first, percent, score, stretch, whole_percent
 from detector.presentation import Block, Cell, Curve, CurveChart, Grid, Section, Text, lead, series
-from detector.schema.analysis import Analysis, Label, Modality, Subject
-from detector.sentences import _
+from detector.presentation.models import plain
+from detector.presentation.series import Lane
+from detector.schema.analysis import Analysis, Label, Modality, Subject, Verdict
+from detector.sentences import _, join
 
 DRAWN = 4  # whose score over time is drawn, the most suspicious first
+MANY_GAPS = 2  # that are named under lanes; more are counted
 
 
 def section(analysis: Analysis) -> Section:
@@ -33,6 +37,108 @@ def section(analysis: Analysis) -> Section:
             "there is no line, nothing was scored."
         )
     return Section("people", title, (*blocks, Text(text, "note")))
+
+
+def chip(subject: Subject, verdict: Verdict) -> str:
+    """Return a subject's state with the score, or why there is none; the first leans as the
+    file."""
+    short = states.state(subject.label, subject.question, short=True)
+    if subject.label is verdict.label is Label.INCONCLUSIVE and subject.id == verdict.subject:
+        short = states.headline(verdict.label, verdict.question)
+    detail = lead.why_not(subject.reason)
+    if subject.probability is not None:
+        detail = percent(subject.probability)
+    return join(short, detail, by=" · ")
+
+
+def spoken(analysis: Analysis) -> str:
+    """Return a player in a sentence, for who can't see it."""
+    what = {
+        "video": _("The analyzed video."),
+        "image": _("The analyzed image."),
+        "animation": _("The analyzed animation."),
+        "audio": _("The analyzed sound."),
+    }[analysis.media.kind]
+    said = "; ".join(
+        f"{lead.name(one)}: {lower_first(states.state(one.label, one.question))}"
+        for one in analysis.judged
+    )
+    return f"{what} {said}."
+
+
+def at_moment(analysis: Analysis, lane: Lane, place: int) -> str:
+    """Return who is seen at a moment of a lane, its score and what that says, or why there is
+    none."""
+    who, when = lead.name(lane.track), clock(lane.times[place], tenths=True)
+    value = lane.score[place]
+    if value is None:
+        seen = next((face for face in lane.track.frames if face.index == place), None)
+        return ", ".join((who, when, series.why(seen)))
+    text = _("{person}, {time}, score {number}, {state}")
+    says = states.zone(series.label_at(value, analysis.verdict.thresholds), lane.track.question)
+    return text.format(person=who, time=when, number=score(value), state=says)
+
+
+def together(subject: Subject) -> tuple[str, str]:
+    """Return a subject's likelihood with what it is, or why there is none."""
+    if subject.probability is None:
+        return "", series.words(subject.reason or series.Missing.NO_SCORE)
+    return percent(subject.probability), _("combined")
+
+
+# --- scores over time -----------------------------------------------------------------------------
+
+
+def lines(analysis: Analysis) -> dict[str, str]:
+    """Return the names of the models that have lines, by id."""
+    scored = {id for subject in analysis.judged for look in subject.looks for id in look.scores}
+    return {model.id: plain(model) for model in analysis.models if model.id in scored}
+
+
+def keys(analysis: Analysis) -> tuple[str, list[str], str]:
+    """Return what the combined line, each model's line and the band are."""
+    counted = {model.id for model in analysis.models if model.counted}
+    out = _("{model} (not counted)")
+    named = lines(analysis).items()
+    models = [name if id in counted else out.format(model=name) for id, name in named]
+    limits = analysis.verdict.thresholds
+    band = _("can’t tell, {low} to {high}\u00a0%")
+    band = band.format(low=score(limits.unsuspicious), high=score(limits.suspect))
+    return _("combined"), models, band
+
+
+def gaps(lanes: Sequence[Lane]) -> str:
+    """Return where lanes are hatched; empty where nowhere."""
+    named = [
+        " ".join([lead.name(lane.track)] * (len(lanes) > 1) + [series.gap_words(gap)])
+        for lane in lanes
+        for gap in lane.gaps
+    ]
+    if not named:
+        return ""
+    text = _("Hatched, no score: {gaps}.")
+    if (more := len(named) - MANY_GAPS) > 0:
+        text = _("Hatched, no score: {gaps}; {number} more.")
+    return text.format(gaps="; ".join(named[:MANY_GAPS]), number=more)
+
+
+def scores(analysis: Analysis, lanes: Iterable[Lane]) -> tuple[list[str], list[dict[str, object]]]:
+    """Return the scores of lanes as a table: the columns of scores, and a row for each moment or
+    window, whole percents, with why there is none."""
+    named, rows, limits = lines(analysis), list[dict[str, object]](), analysis.verdict.thresholds
+    for lane in lanes:
+        none = (None,) * len(lane.times)
+        columns = {_("Combined"): lane.score}
+        columns |= {name: lane.models.get(id, none) for id, name in named.items()}
+        for place, (_start, when) in enumerate(series.moments(lane)):
+            label = series.label_at(lane.score[place], limits)
+            says = lane.gap_at[place] or states.state(label, lane.track.question, short=True)
+            row: dict[str, object] = {_("Subject"): lead.name(lane.track), _("Time"): when}
+            for name, line in columns.items():
+                value = line[place]
+                row[name] = None if value is None else whole_percent(value)
+            rows.append(row | {_("Reading"): f"{states.GLYPHS[label]} {says}"})
+    return [_("Combined"), *named.values()], rows
 
 
 def over_time(analysis: Analysis, subject: Subject) -> CurveChart:

@@ -14,6 +14,7 @@ from detector.presentation import BarChart, BarRow, Block, Text, lead, models
 from detector.schema.analysis import Analysis, Answer, Contribution, Label, ModelResult, ReasonCode
 from detector.sentences import _, say
 
+TITLE = _("What pulled which way")
 ORDER = ("model", "start", "probit_shrink", "people")
 """Kinds of parts: those that are no model stand in a fixed order."""
 
@@ -49,7 +50,7 @@ def blocks(analysis: Analysis) -> list[Block]:
     axis = axis.format(above=say(spec.towards_fake), below=say(spec.towards_real))
     bars = *parts, combined(answer)
     most = reach(bars)
-    title = Text(_("What pulled which way"), "subhead")
+    title = Text(say(TITLE), "subhead")
     return [title, Text(axis, "note"), BarChart(bars, -most, most)]
 
 

@@ -5,8 +5,18 @@ import shlex
 from detector.messages.format import clock, stretch, took
 from detector.presentation import FactRows, Row, Section, Text, measured, models
 from detector.schema.analysis import Analysis
-from detector.sentences import _, count, ngettext
+from detector.sentences import _, count, ngettext, say
 from detector.vision.detection import MEASURED
+
+STAGES = {
+    "read": _("Reading the file"),
+    "faces": _("Finding faces"),
+    "sound": _("Listening"),
+    "score": _("Scoring faces"),
+    "signals": _("Reading signals"),
+    "verdict": _("Writing the result"),
+}
+"""What an analysis is at, in the order of its stages."""
 
 
 def section(analysis: Analysis) -> Section:
@@ -74,15 +84,9 @@ def looked(analysis: Analysis) -> tuple[Row, ...]:
 
 def _times(analysis: Analysis) -> list[Row]:
     """Return how long each stage took; they overlap, and take longer together than the run."""
-    stages = {
-        "read": _("Reading the file"),
-        "decode": _("Decoding"),
-        "faces": _("Finding faces"),
-        "sound": _("Listening"),
-        "signals": _("Reading signals"),
-        "verdict": _("Verdict"),
-    }
-    timed = [(name, analysis.timings.get(stage)) for stage, name in stages.items()]
+    first = {"read": STAGES["read"], "decode": _("Decoding")}  # each model's time is its score's
+    stages = first | {stage: name for stage, name in STAGES.items() if stage != "score"}
+    timed = [(say(name), analysis.timings.get(stage)) for stage, name in stages.items()]
     scoring = _("Scoring, {model}")
     scored = [model for model in analysis.models if model.scored]
     timed += [(scoring.format(model=models.plain(model)), model.seconds) for model in scored]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from detector.decision.numbers import label_of
-from detector.messages.format import listed, score, stretch, whole_percent
+from detector.messages.format import clock, listed, score, stretch, whole_percent
 from detector.presentation import Curve, CurveChart, Points, lead
 from detector.schema.analysis import (
     Analysis,
@@ -117,6 +117,13 @@ class Lane:
         if not self.times:
             return None
         return self.score[min(range(len(self.times)), key=lambda i: abs(self.times[i] - time))]
+
+
+def moments(lane: Lane) -> list[tuple[float, str]]:
+    """Return where each moment or window of a lane begins, s, and when it is in words."""
+    if lane.track.modality.of_sound:
+        return [(s.start, stretch(s.start, s.end, tenths=True)) for s in lane.track.spans]
+    return [(time, clock(time, tenths=True)) for time in lane.times]
 
 
 def shaded(chart: CurveChart) -> list[list[tuple[float, float]]]:
@@ -366,6 +373,16 @@ def _without_score(lane: Lane) -> str:
 def gap_words(gap: Gap) -> str:
     """Return "turned away 00:03.3 to 00:04.7"."""
     return f"{gap.word} {stretch(gap.start, gap.end, tenths=True)}"
+
+
+def scored(value: float) -> str:
+    """Return "score 88"."""
+    return _("score {score}").format(score=score(value))
+
+
+def together(value: float) -> str:
+    """Return the score of all counted models at a moment: "score 88, all models"."""
+    return _("{score}, all models").format(score=scored(value))
 
 
 def label_at(score: float | None, thresholds: Thresholds) -> Label:

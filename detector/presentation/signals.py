@@ -17,14 +17,36 @@ READINGS = {
 """What a measurement is beside those of untouched files: whose color it has, and its word."""
 
 
+HOW_TO_READ = _(
+    "Signals inform and never vote. “Usual” is where 90 % of untouched files lie; one in ten of "
+    "those lies outside, for each signal."
+)
+
+
 def section(analysis: Analysis) -> Section:
     """Return what was measured and what was not."""
-    blocks: list[Block] = [Text(_("Measurements that inform and do not vote."), "note")]
+    blocks: list[Block] = [Text(say(HOW_TO_READ), "note")]
     if measured := [signal for signal in shown(analysis) if signal.reading != "absent"]:
         blocks.append(table(measured))
     if missing := absent(analysis):
         blocks += [Text(_("Not measured:"), "note"), *items(missing)]
     return Section("signals", _("Signals"), tuple(blocks))
+
+
+def none(analysis: Analysis) -> str:
+    """Return why a file, or a person in it, has no signals."""
+    if analysis.media.kind == "audio":
+        return _("Signals need a picture; this file has only sound.")
+    if analysis.media.kind == "image":
+        return _("Signals need a video; this file is a picture.")
+    if not analysis.people:
+        return _("No person, so there is nothing to measure.")
+    if analysis.media.live:
+        return _("A live session reads no signals.")
+    return _(
+        "No signals were read of this person. Results of an earlier version have none: analyze the "
+        "file again."
+    )
 
 
 def table(measured: Iterable[Signal]) -> Grid:

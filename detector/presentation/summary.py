@@ -1,53 +1,27 @@
 """A result in short, as lists, cases and tables have it: by the few facts that records keep."""
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from detector.messages import states
 from detector.messages.format import confidence, listed, percent, took
 from detector.presentation import Row
-from detector.schema.analysis import Label, Proof, Question
+from detector.schema.summary import ResultSummary
 from detector.sentences import NBSP, _, join
 
 
-class ResultFacts(Protocol):
-    """The facts of a result that lists keep."""
-
-    @property
-    def verdict(self) -> Label:
-        """Return what the detectors say by themselves."""
-
-    @property
-    def question(self) -> Question | None: ...
-    @property
-    def proof(self) -> Proof | None:
-        """Return the finding that leads the headline, if any."""
-
-    @property
-    def probability(self) -> float | None: ...
-    @property
-    def interval(self) -> tuple[float, float] | None: ...
-    @property
-    def kind(self) -> str: ...
-    @property
-    def duration(self) -> float | None: ...
-    @property
-    def models(self) -> tuple[str, ...]: ...
-
-
-def headline(result: ResultFacts) -> str:
+def headline(result: ResultSummary) -> str:
     """Return the headline of a result, the same as on its page."""
     return states.headline(result.verdict, result.question, proof=result.proof)
 
 
-def number(result: ResultFacts) -> list[str]:
+def number(result: ResultSummary) -> list[str]:
     """Return the likelihood and its interval, those that there are."""
     if result.probability is None:
         return []
     return [percent(result.probability), *map(confidence, filter(None, [result.interval]))]
 
 
-def line(result: ResultFacts) -> str:
+def line(result: ResultSummary) -> str:
     """Return "Likely manipulated · 88 % · 95 % interval 62 to 91 %"."""
     return join(headline(result), *number(result), by=" · ")
 
@@ -58,6 +32,14 @@ def deleted(label: str) -> str:
     return _("{result} (the result was deleted since)").format(result=said)
 
 
+def outdated(version: str, *, shown: bool) -> str:
+    """Return that another version of the program made a result, which can be `shown` or not."""
+    text = _("Scored by version {version}, whose results can’t be shown any more.")
+    if shown:
+        text = _("Scored by version {version}. Analyze again to compare fairly.")
+    return text.format(version=version or _("an earlier version"))
+
+
 def length(seconds: float | None) -> str:
     """Return how long a file is: "6.5 s", "14 s", "2 min 5 s", "212 h"; "picture" for None."""
     if seconds is None:
@@ -65,7 +47,16 @@ def length(seconds: float | None) -> str:
     return took(seconds) if seconds < 3600 else f"{seconds / 3600:,.0f}{NBSP}h"
 
 
-def rows(result: ResultFacts, names: Mapping[str, str]) -> tuple[Row, ...]:
+def kind(name: str, seconds: float | None) -> str:
+    """Return "14 s video" of the kind of a medium and its length."""
+    kinds = {"video": _("video"), "image": _("picture"), "animation": _("animation")}
+    said = kinds.get(name) or _("sound")
+    if not seconds or seconds < 1:
+        return said
+    return _("{length} {kind}").format(length=length(seconds), kind=said)
+
+
+def rows(result: ResultSummary, names: Mapping[str, str]) -> tuple[Row, ...]:
     """Return what was judged and by which models, `names` by id."""
     models = listed([names.get(id, id) for id in result.models])
     return (

@@ -7,6 +7,7 @@ from detector import messages
 from detector.messages import format, states
 from detector.messages.format import capital, clock, lower_first, percent
 from detector.presentation import (
+    LIMITS,
     Block,
     Number,
     Picture,
@@ -27,6 +28,8 @@ from detector.schema.analysis import Analysis, Basis, CaveatCode, Label, Reason,
 from detector.schema.ensemble import NotCounted
 from detector.sentences import _, count, join, say
 
+COMBINED = _("combined likelihood")
+"""What the one number of a result is."""
 TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
 """Reasons that name the strongest trace themselves, or say that there is none."""
 
@@ -45,10 +48,7 @@ def of_what(analysis: Analysis) -> str:
         found = analysis.accusing_comparison
         return _("against its original") if found else _("by its origin")
     media, people = analysis.media, len(analysis.people)
-    kinds = {"video": _("video"), "image": _("picture"), "animation": _("animation")}
-    kind, seconds = kinds.get(media.kind) or _("sound"), media.duration or 0.0
-    if seconds >= 1:
-        kind = _("{length} {kind}").format(length=summary.length(seconds), kind=kind)
+    kind = summary.kind(media.kind, media.duration)
     return join(kind, count(people, "person", "people") if people else "", by=" · ")
 
 
@@ -176,7 +176,7 @@ def opening(
         "A likelihood is no fact about a person: it says how the scores of this file compare with "
         "those of labeled files, and it holds for files like those."
     )
-    blocks.append(Text(_("What this can't tell"), "subhead"))
+    blocks.append(Text(say(LIMITS), "subhead"))
     return Section("verdict", "", (*blocks, Text(f"{limits(analysis)} {no_fact}", "aside")))
 
 
@@ -187,12 +187,12 @@ def number(analysis: Analysis) -> Number:
     """Return the one number of a file that has one, on its scale."""
     answer, question = answer_of(analysis), analysis.verdict.question
     assert answer is not None and answer.probability is not None
-    what = ", ".join(filter(None, [_("combined likelihood"), judged_by(analysis)]))
     zones = [
         (label, states.zone(label, question), start, end)
         for label, start, end in answer.thresholds.zones
     ]
-    return Number(likelihood(analysis), what, answer.probability, tuple(zones))
+    note = judged_by(analysis)
+    return Number(likelihood(analysis), say(COMBINED), note, answer.probability, tuple(zones))
 
 
 def likelihood(analysis: Analysis) -> str:

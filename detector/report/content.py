@@ -18,12 +18,9 @@ from detector import explain, media, vision
 from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import MediaError, UnmaskError, UsageError
 from detector.media.files import open_file, sha256
-from detector.messages.format import capital, clock
 from detector.models.base import CropRecipe
-from detector.presentation import Picture, lead, moments
-from detector.presentation.comparison import titles
+from detector.presentation import Picture, looks, pair
 from detector.presentation.lead import placed
-from detector.presentation.models import plain
 from detector.presentation.odds import EVEN
 from detector.report.seal import Seal
 from detector.schema.analysis import Analysis, Label, Modality, ModelResult, Subject
@@ -141,39 +138,25 @@ def collect(
 
 def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Picture]:
     """Yield frame, face and heatmaps of the most suspicious moment; add failures to `missing`."""
-    shown = moments.shown(analysis)
+    shown = looks.shown(analysis)
     if shown is None:
         return
     track, face = shown
-    whole, whose = _("The whole frame"), lead.name(track)
-    if analysis.media.kind != "image":
-        time = clock(face.time, tenths=True)
-        text = _("The whole frame at {time}")
-        scores = [look.score for look in analysis.counted_looks(track) if look.score is not None]
-        if face.score is not None and face.score >= max(scores):
-            text = _("The whole frame at {time}, where all models together score highest")
-        whole = text.format(time=time)
-        whose = _("{person} at {time}").format(person=whose, time=time)
     rgb = media.frame_at(path, analysis.media, face.time).rgb
-    yield picture("frame", whole, _boxed(rgb, analysis, face.index))
+    yield picture("frame", looks.highest(analysis, track, face), _boxed(rgb, analysis, face.index))
     if track.modality is Modality.FACE:
-        yield picture("crop", whose, vision.cut(rgb, face.box, CROP))
+        yield picture("crop", looks.face(analysis, track, face), vision.cut(rgb, face.box, CROP))
     for model in explained(analysis, track)[:HEATMAPS]:
-        heat, why = None, _("it can't show where it looked")
+        heat, none = None, f"{looks.blind(model)}."
         try:
             heat = explain.heatmap(path, analysis, track.id, face.time, model.id)
         except UnmaskError as error:
-            why = say(error.message)
+            none = looks.no_heatmap(model, say(error.message))
         if heat is None:
-            text = _("No heatmap of {model}: {why}.")
-            missing.append(text.format(model=plain(model), why=why.rstrip(".")))
+            missing.append(none)
             continue
-        text = _("{heatmap}, not counted")
-        counted = not analysis.verdict.uncounted(model.question)
-        caption = capital(say(heat.caption))
-        yield picture(
-            "heatmap", caption if counted else text.format(heatmap=caption), explain.overlay(heat)
-        )
+        caption = looks.heatmap(analysis, heat, model)
+        yield picture("heatmap", caption, explain.overlay(heat))
 
 
 def explained(analysis: Analysis, track: Subject) -> list[ModelResult]:
@@ -344,13 +327,8 @@ def _pair_figures(comparison: Comparison, copy: PathLike, original: PathLike) ->
     (shown,) = aligned(*paths, comparison, [moment], side=FRAME_SIDE)
     if shown is None:
         raise MediaError(_("There is no picture at this moment."), code="undecodable")
-    first, second = titles(comparison)
-    if comparison.copy_media.duration:
-        at = _("{file} at {seconds} s")
-        first = at.format(file=first, seconds=f"{moment.time:.2f}")
-        second = at.format(file=second, seconds=f"{moment.original_time:.2f}")
+    first, second = pair.pictures(comparison, moment)
     yield picture("copy", first, shown.copy)
-    laid = _("{file}, laid on the other").format(file=second)
-    yield picture("original", laid, shown.original)
+    yield picture("original", second, shown.original)
     scale = _("Where they differ: black is 0, white {number} gray levels or more")
     yield picture("heat", scale.format(number=HEAT_LEVELS), shown.heat(HEAT_LEVELS))

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from detector import messages
 from detector.presentation import (
     Block,
+    FactRows,
     Grid,
     Pictures,
     Presentation,
@@ -12,6 +12,8 @@ from detector.presentation import (
     Text,
     answers,
     file,
+    looks,
+    measured,
     models,
     origin,
     pair,
@@ -24,8 +26,7 @@ from detector.presentation import (
 from detector.presentation import comparison as words
 from detector.report import times
 from detector.report.content import Content, PairContent
-from detector.schema.analysis import Analysis
-from detector.sentences import _
+from detector.sentences import _, join, say
 
 
 def document(content: Content | PairContent) -> Presentation:
@@ -62,7 +63,8 @@ def _sections(content: Content) -> Iterator[Section]:
         yield pair.beside_verdict(analysis.comparison)
     yield file.received(analysis.media, content.sha256)
     if analysis.evidence:
-        yield _material(analysis)
+        rows = FactRows(measured.material(analysis.evidence))
+        yield Section("material", _("How good the material is"), (rows,))
     if analysis.judged:
         yield people.section(analysis)
     yield models.section(analysis)
@@ -85,23 +87,12 @@ def _answerable(content: Content) -> Grid:
     return Grid(heads, [(details.case, details.reviewer, zone, "\n")])
 
 
-def _material(analysis: Analysis) -> Section:
-    ratings = {"good": _("good"), "fair": _("fair"), "poor": _("poor")}
-    rows = [(*messages.wording(item), ratings[item.rating]) for item in analysis.evidence]
-    table = Grid(("", _("Measured"), _("For judging")), rows)
-    return Section("material", _("How good the material is"), (table,))
-
-
 def _pictures(content: Content) -> Section:
     """Return the face and where models looked, and what can't be shown."""
     small = tuple(f for f in content.figures if f.kind != "frame")[:4]
     blocks: list[Block] = [Pictures(small, 4)] if small else []
     if any(f.kind == "heatmap" for f in small):
-        text = _(
-            "A heatmap shows which places raised a model's score, scaled for each picture by "
-            "itself. It is no proof: a high score for a wrong reason has a heatmap too."
-        )
-        blocks.append(Text(text, "note"))
+        blocks.append(Text(join(*map(say, (looks.PROVES, looks.HOW_TO_READ))), "note"))
     blocks += [Text(why, "note") for why in content.missing]
     return Section("pictures", _("Pictures"), tuple(blocks))
 

@@ -349,7 +349,7 @@ class Paper(FPDF):
         self.ink(11)
         self.set_x(sides[1])
         self.multi_cell(
-            WIDTH - width, 8.3, self.fit(number.what), align=self.start, new_x="LMARGIN",
+            WIDTH - width, 8.3, self.fit(number.said), align=self.start, new_x="LMARGIN",
             new_y="NEXT",
         )  # fmt: skip
         y, height = self.get_y() + 4, 3.2

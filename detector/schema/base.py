@@ -63,6 +63,12 @@ class StrictModel(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class FrozenModel(BaseModel):
+    """Base of what records keep: never changed in place."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
 def written_only(*keys: str) -> Any:
     """Return a validator that drops keys which a node computes: written along, never read back."""
 

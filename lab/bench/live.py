@@ -33,6 +33,7 @@ from typer import Argument, Option
 
 from detector import live, media, samples
 from detector.evaluation.labels import read_labels
+from detector.presentation.live import share
 from detector.schema.analysis import Label
 from lab.bench import command
 
@@ -208,7 +209,7 @@ def count_alarms(
             record, shown = session.finish(), session.state.reading
             raised, alarmed, named = raised + count, alarmed + bool(count), named + labelled_fake
             crowds += len(record.judged) > 1
-            said = f"{shown.label:14} {shown.percent:>5}  {len(record.judged)} people"
+            said = f"{shown.label:14} {share(shown.probability):>5}  {len(record.judged)} people"
             print(f"{label} {said}  {count} alarms  {path.name}", flush=True)
         minutes = len(clips) * seconds / 60
         print(

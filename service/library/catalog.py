@@ -30,6 +30,7 @@ from detector.comparison.fingerprint import (
 from detector.errors import InputError, MediaError
 from detector.media.files import sha256 as hash_of
 from detector.schema.analysis import Media
+from detector.schema.summary import MAX_NAME_LENGTH, FoundFootage
 from detector.sentences import _
 from service.context import LOCAL
 from service.library.index import LibraryMatch, PrintIndex
@@ -42,7 +43,6 @@ from service.records.footage import (
     Prints,
     kept_name,
 )
-from service.records.model import MAX_NAME_LENGTH, FoundFootage
 from service.records.tables import Footage
 
 UPLOADED, IMPORTED = "upload", "import"  # Where footage comes from that is in no folder

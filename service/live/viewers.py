@@ -37,13 +37,13 @@ from detector.live import (
     Style,
     overlay,
 )
-from detector.live.display import known_footage
+from detector.live.overlay import as_shown
 from detector.live.recorder import Recorder, Ring
-from detector.live.state import as_shown
+from detector.presentation.live import known_footage
+from detector.schema.summary import FoundFootage
 from detector.sentences import _, ngettext
 from service.config import get_config
 from service.context import new_id
-from service.records.model import FoundFootage
 from service.records.store import RecordScope
 
 if TYPE_CHECKING:

@@ -13,11 +13,12 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from detector.comparison.fingerprint import HASH_BYTES
 from detector.errors import InputError
 from detector.media.files import one_line
+from detector.schema.summary import ANALYSES as ANALYSES
+from detector.schema.summary import MAX_NAME_LENGTH, FoundFootage
 from detector.sentences import _
 from service.context import new_id
 from service.records.database import StoredRows, affected, insert_new, upsert
-from service.records.model import ANALYSES as ANALYSES
-from service.records.model import GUEST, KEY, LOCAL, MAX_NAME_LENGTH, FoundFootage, MissedLookup
+from service.records.model import GUEST, KEY, LOCAL, MissedLookup
 from service.records.tables import Footage, LookupRow, RecordRow, RefusedMatch, batches
 
 _ROW_BYTES = 4 + HASH_BYTES

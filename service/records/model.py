@@ -20,17 +20,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from detector import __version__
 from detector.errors import InputError, UnmaskError
 from detector.media.files import one_line
-from detector.schema.analysis import (
-    Analysis,
-    ErrorDetail,
-    Label,
-    Probability,
-    Proof,
-    Question,
-    Settings,
-    headline_label,
-)
-from detector.schema.seal import ResultSeal
+from detector.schema.analysis import Analysis, ErrorDetail, Label, Settings
+from detector.schema.base import FrozenModel as FrozenModel
+from detector.schema.summary import ResultSummary
 from detector.sentences import Message, MessageSpec, _, spec_of
 
 FileName = Annotated[str, AfterValidator(one_line)]  # as a person named it; escape it
@@ -38,8 +30,8 @@ FileName = Annotated[str, AfterValidator(one_line)]  # as a person named it; esc
 LOCAL = "local"  # The owner of everything analyzed at this computer's own screen
 GUEST = "guest:"  # How the ids of visitors without an account begin
 KEY = "key:"  # How the ids of programs begin
-MAX_NOTE_LENGTH, MAX_TAG_LENGTH, MAX_TAGS, MAX_NAME_LENGTH = 4000, 40, 20, 300
-"""characters of a note and a tag, tags of a record, characters of a name"""
+MAX_NOTE_LENGTH, MAX_TAG_LENGTH, MAX_TAGS = 4000, 40, 20
+"""characters of a note and a tag, tags of a record"""
 MAX_PRESETS = 40
 MAX_PAGE_SIZE = 500  # records of one page at most
 MAX_THUMBNAIL_BYTES = 10_000
@@ -81,12 +73,6 @@ class RecordsError(InputError):
     default_code = "records"
 
 
-class FrozenModel(BaseModel):
-    """Base of what is kept."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class ErrorReport(FrozenModel):
     """Why a job failed."""
 
@@ -98,52 +84,6 @@ class ErrorReport(FrozenModel):
     reference: str  # On the page and in the log, to find one from the other
     when: datetime
     details: str  # For a bug report; no file name, path or setting
-
-
-class ResultSummary(FrozenModel):
-    """What lists, filters and counts need of a result, so that they never read a whole one."""
-
-    analyzed: datetime
-    verdict: Label
-    question: Question | None = None
-    probability: Probability | None = Field(
-        default=None, description="combined likelihood: the one number of the file"
-    )
-    interval: tuple[Probability, Probability] | None = Field(
-        default=None, description="its 95 % interval, where there are odds"
-    )
-    subject_count: int = 0
-    kind: str = Field(description="video, image, animation or audio")
-    duration: float | None = Field(default=None, description="s")
-    models: tuple[str, ...] = Field(default=(), description="ids of those that gave a score")
-    version: str = Field(default="", description="of Unmask, that scored it")
-    proof: Proof | None = Field(default=None, description="what leads the headline, if anything")
-    seal: ResultSeal | None = Field(default=None, description="of the server that made it")
-
-    @classmethod
-    def of(cls, analysis: Analysis) -> ResultSummary:
-        verdict, proof = analysis.verdict, analysis.proof
-        if proof is not None:
-            proof = proof.model_copy(update={"name": proof.name[:MAX_NAME_LENGTH]})
-        return cls(
-            analyzed=analysis.created,
-            verdict=verdict.label,
-            question=verdict.question,
-            probability=verdict.probability,
-            interval=verdict.interval,
-            subject_count=len(analysis.people),
-            kind=analysis.media.kind,
-            duration=analysis.media.duration,
-            models=tuple(model.id for model in analysis.models if model.scored),
-            version=analysis.software.version,
-            proof=proof,
-            seal=analysis.seal,
-        )
-
-    @property
-    def label(self) -> Label:
-        """Return the label of the headline; `verdict` is that of the detectors alone."""
-        return headline_label(self.verdict, self.proof)
 
 
 class Record(FrozenModel):
@@ -291,40 +231,6 @@ class BatchItem(FrozenModel):
     refused: dict[str, str] | None = None
     known: bool = False  # Its content was here before: it shares that analysis
     turn: int = 0  # A higher one is analyzed first; grows each time somebody asks for it
-
-
-ANALYSES = "analysis"
-"""Where footage comes from that is known because its owner analyzed it."""
-
-
-class FoundFootage(FrozenModel):
-    """The known footage that a file shows best."""
-
-    match_sha256: str = Field(description="sha256 of the known footage")
-    name: str = Field(description="as its owner named it; hostile, escape it")
-    source: str = Field(description="the folder it is from, or analysis, upload, import")
-    start: float = Field(description="s, in the known footage: where the file begins in it")
-    mirrored: bool
-    matched: int
-    asked: int = Field(description="frames of the file that are in it, of those looked for")
-    by_faces: bool = Field(
-        default=False,
-        description="the faces in these frames match, not all of the picture: one of the two is "
-        "cropped or framed anew",
-    )
-    added: datetime | None = Field(
-        default=None, description="since when the footage is known; None where that is not known"
-    )
-
-    @property
-    def seen(self) -> bool:
-        """Return whether it was merely analyzed before: nothing names it an original."""
-        return self.source == ANALYSES
-
-    @property
-    def in_folder(self) -> bool:
-        """Return whether it is in a folder of the computer that it was added on."""
-        return Path(self.source).is_absolute()
 
 
 class MissedLookup(NamedTuple):

@@ -30,10 +30,11 @@ from sqlalchemy import select, update
 from detector import paths, seals
 from detector.schema.analysis import Analysis
 from detector.schema.seal import ResultSeal
+from detector.schema.summary import ResultSummary
 from service.config import get_config
 from service.records import rules
 from service.records.database import Database, configured, insert_new
-from service.records.model import Record, RecordsError, ResultOrigin, ResultSummary
+from service.records.model import Record, RecordsError, ResultOrigin
 from service.records.tables import SealKeyRow
 
 FILE = "seal.key"

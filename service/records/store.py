@@ -16,6 +16,7 @@ from typing import Any, TypedDict, Unpack
 from pydantic import ValidationError
 
 from detector.schema.analysis import Analysis, CustomEnsemble, Label, Settings
+from detector.schema.summary import MAX_NAME_LENGTH, ResultSummary
 from detector.seals import record_hash
 from detector.sentences import _
 from service.context import new_id
@@ -23,7 +24,6 @@ from service.records import rules
 from service.records.cases import Cases
 from service.records.model import (
     MAX_LINKS,
-    MAX_NAME_LENGTH,
     MAX_PRESETS,
     Confirmed,
     ErrorReport,
@@ -34,7 +34,6 @@ from service.records.model import (
     Record,
     RecordsError,
     ResultOrigin,
-    ResultSummary,
     SharedResult,
     ShareLink,
     State,

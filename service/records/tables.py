@@ -33,15 +33,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, MappedAsDataclass, mapped_co
 from sqlalchemy.types import TypeEngine
 
 from detector.schema.comparison import Comparison
+from detector.schema.summary import FoundFootage
 from service.context import Principal, PrincipalKind, Role, Scope
-from service.records.model import (
-    KEY,
-    BatchItem,
-    ErrorReport,
-    FoundFootage,
-    MissedLookup,
-    RecordsError,
-)
+from service.records.model import KEY, BatchItem, ErrorReport, MissedLookup, RecordsError
 from service.records.rules import storable
 
 HEAD = "0019"  # The newest migration

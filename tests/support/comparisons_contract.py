@@ -8,10 +8,11 @@ import pytest
 import detector
 from detector.schema.analysis import Media
 from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
+from detector.schema.summary import FoundFootage
 from service.records.comparisons import ComparisonStore
 from service.records.database import Database
 from service.records.footage import ANALYSES, FootageStore, LookupStore
-from service.records.model import FoundFootage, MissedLookup
+from service.records.model import MissedLookup
 from tests.support.footage_contract import made as prints
 
 A, B, C = ("a" * 64, "b" * 64, "c" * 64)

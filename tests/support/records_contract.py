@@ -20,6 +20,7 @@ from detector.schema.analysis import (
 )
 from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import GeoLocation, Provenance
+from detector.schema.summary import ResultSummary
 from detector.seals import record_hash
 from service.context import new_id
 from service.records.cases import Case, CaseAction
@@ -36,7 +37,6 @@ from service.records.model import (
     Query,
     Record,
     RecordsError,
-    ResultSummary,
     State,
     Usage,
 )

@@ -95,16 +95,8 @@ def _moment(
     """Return the place of a moment in words, and its three pictures."""
     moment = comparison.moments[place]
     clock, still = labels.clock(moment.time), not comparison.copy_media.duration
-    there = labels.clock(moment.original_time)
-    copy, original = words.titles(comparison)
-    values = {"time": clock, "there": there, "copy": copy, "original": original}
-    alt = {
-        "copy": copy if still else _("{copy} at {time}").format(**values),
-        "original": _("{original}, laid on the other file").format(**values)
-        if still
-        else _("{original} at {there}, laid on the other file").format(**values),
-        "heat": pair.map_said(moment),
-    }
+    copy, original = pair.pictures(comparison, moment)
+    alt = {"copy": copy, "original": original, "heat": pair.map_said(moment)}
     three = {name: {"src": shown[name], "alt": alt[name]} for name in alt}
     text = _("moment {n} of {all} · {time}")
     return {
@@ -168,17 +160,16 @@ def _plot(
     return {"html": str(html), "says": list(map(pair.moment_said, moments))}
 
 
+_MARKS = {
+    "own": ("line", "all"), "differs": ("line", "differs"), "others": ("line", "other"),
+    "elsewhere": ("line", "dash"), "rest": ("band", "rest"),
+}  # fmt: skip
+
+
 def key(comparison: Comparison, person: str | None) -> Iterator[Mark]:
     """Return what each mark of the chart stands for."""
-    people = pair.seen_people(comparison)
-    if person:
-        yield Mark(cls="line all", words=_("inside the face, {name}").format(name=people[person]))
-        if any(pair.differs_at(pair.face_of(moment, person)) for moment in comparison.moments):
-            yield Mark(cls="line differs", words=_("the face differs by more"))
-        if len(people) > 1:
-            yield Mark(cls="line other", words=_("other people"))
-    yield Mark(cls="line dash", words=_("everywhere else"))
-    yield Mark(cls="band rest", words=_("what re-encoding leaves in that face"))
+    for name, said in pair.keys(comparison, person).items():
+        yield Mark(" ".join(_MARKS[name]), said)
 
 
 def _short(comparison: Comparison) -> tuple[str, str]:

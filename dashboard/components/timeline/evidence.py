@@ -10,10 +10,9 @@ from dashboard.charts import LaneSize
 from dashboard.components.markup import icon, tag, written
 from dashboard.components.timeline import PLAYER, layers, versioned
 from dashboard.theme import ON_VIDEO
-from detector.messages import states
-from detector.presentation import lead, series
+from detector.presentation import lead, people, series
 from detector.presentation.series import Lane
-from detector.schema.analysis import Analysis, Label, Subject, Thresholds, Verdict
+from detector.schema.analysis import Analysis, Label, Subject
 from detector.sentences import _
 
 WIDE, NARROW = 11, 7
@@ -38,7 +37,7 @@ def view_data(
     addresses. `seek` grows when the server moved the moment."""
     end = series.length(analysis)
     moments = analysis.timestamps
-    rows = (_row(lane, analysis.verdict, end, pictures) for lane in lanes)
+    rows = (_row(analysis, lane, end, pictures) for lane in lanes)
     body = {
         "id": f"evidence-{analysis.id}",
         "player": {"place": f".st-key-{PLAYER}", "leads": True},
@@ -61,17 +60,17 @@ def view_data(
 
 
 def _row(
-    lane: Lane, verdict: Verdict, end: float, pictures: Mapping[tuple[str, int], str]
+    analysis: Analysis, lane: Lane, end: float, pictures: Mapping[tuple[str, int], str]
 ) -> Markup:
     track = lane.track
     state = labels.state(track.label, track.question)
     whole = len(lane.times) <= NARROW
     groups = (
-        [_tile(lane, tile, verdict.thresholds, pictures) for tile in series.tiles(lane, count, end)]
+        [_tile(analysis, lane, tile, pictures) for tile in series.tiles(lane, count, end)]
         for count in ((WIDE,) if whole else (WIDE, NARROW))
     )
     unit = _("score, 0 to 100") if whole else _("highest score, 0 to 100")
-    words = tag("span", chip(track, verdict))
+    words = tag("span", people.chip(track, analysis.verdict))
     head = tag("span", icon(state.icon), words, cls=f"chip {state.slug}")
     return layers.strip(lead.name(track), unit, *groups, chip=head)
 
@@ -97,36 +96,18 @@ def _look(track: Subject, label: Label, symbol: str, words: str) -> dict[str, st
     return {"border": f"{dash} {color}", "label": f"{state}{text}"}
 
 
-def chip(track: Subject, verdict: Verdict) -> str:
-    """Return a person's state with the score, or why there is none; the first leans as the file."""
-    short = labels.state(track.label, track.question).short
-    if track.label is verdict.label is Label.INCONCLUSIVE and track.id == verdict.subject:
-        short = states.headline(verdict.label, verdict.question)
-    detail = lead.why_not(track.reason)
-    if track.probability is not None:
-        detail = labels.percent(track.probability)
-    return f"{short} · {detail}" if detail else short
-
-
 def _tile(
-    lane: Lane, tile: series.Tile, limits: Thresholds, pictures: Mapping[tuple[str, int], str]
+    analysis: Analysis, lane: Lane, tile: series.Tile, pictures: Mapping[tuple[str, int], str]
 ) -> Markup:
     time, score = lane.times[tile.index], lane.score[tile.index]
-    who, when = lead.name(lane.track), labels.clock(time)
-    state = labels.state(series.label_at(score, limits), lane.track.question)
-    if score is None:
-        face = next((f for f in lane.track.frames if f.index == tile.index), None)
-        name, text = f"{who}, {when}, {series.why(face)}", "–"
-    else:
-        text = labels.score(score)
-        name = _("{person}, {time}, score {number}, {state}").format(
-            person=who, time=when, number=text, state=labels.lower_first(state.short)
-        )
+    state = labels.state(series.label_at(score, analysis.verdict.thresholds))
+    text = "–" if score is None else labels.score(score)
     if source := pictures.get((lane.track.id, tile.index)):
         shown = tag("img", src=source, alt="", draggable="false")
     else:
         shown = icon(NO_FACE_ICON if score is None else NO_PICTURE_ICON)
     return layers.tile(
-        tag("span", shown, cls="picture"), state=state.slug, name=name, text=text,
+        tag("span", shown, cls="picture"), state=state.slug, text=text,
+        name=people.at_moment(analysis, lane, tile.index),
         person=lane.track.id, time=time, start=tile.start, stop=tile.stop,
     )  # fmt: skip

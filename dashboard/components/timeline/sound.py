@@ -1,7 +1,6 @@
 """The timeline of a sound: waveform with speech, a picture of its frequencies, and the score."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,8 @@ from dashboard.components.markup import tag
 from dashboard.components.timeline import PLAYER, layers, versioned
 from dashboard.components.timeline.layers import Point
 from dashboard.images import data_url, encode
-from detector.presentation import CurveChart, people, series
-from detector.schema.analysis import Analysis, Modality, Subject
+from detector.presentation import voice
+from detector.schema.analysis import Analysis
 from detector.sentences import _
 
 RAMP = ((255, 255, 255), (201, 222, 240), (86, 152, 206), (0, 92, 158), (3, 30, 56))
@@ -42,15 +41,12 @@ def view_data(
     when the server moved the moment."""
     heard = analysis.media.audio.speech if analysis.media.audio else None
     end = max(analysis.media.duration or 0.0, 0.1)
-    voice = next((s for s in analysis.subjects if s.modality is Modality.VOICE), None)
     spoken = [
         layers.button(name=name, title=name, data_time=str(a), style=layers.across(a, b, end))
         for a, b in (heard.spans if heard else [])
-        for name in [_("Speech, {stretch}").format(stretch=labels.stretch(a, b))]
+        for name in [voice.stretch_of_speech(a, b)]
     ]
-    waveform = _("Waveform with {count}.").format(
-        count=labels.count(len(spoken), "stretch of speech", "stretches of speech")
-    )
+    waveform = voice.waveform(len(spoken))
     lanes = (
         layers.lane(
             tag("div", *spoken, cls="speech"),
@@ -59,7 +55,7 @@ def view_data(
             note=_("speech marked"),
         ),
         _frequencies(end, picture, None if mfcc else rests, mfcc=mfcc),
-        layers.lane(*_scores(analysis, voice, end), name=_("Score"), note=_("by window")),
+        layers.lane(*_scores(analysis, end), name=_("Score"), note=_("by window")),
     )
     body = {
         "id": f"sound-{analysis.id}",
@@ -101,17 +97,9 @@ def _wave(peaks: np.ndarray, end: float) -> list[list[Point]]:
     ]
 
 
-def _scores(analysis: Analysis, voice: Subject | None, end: float) -> list[Markup]:
+def _scores(analysis: Analysis, end: float) -> list[Markup]:
     """Return the score by windows and its limits; where there is none all of it is shaded."""
-    likelihood = _("none")
-    if voice and voice.probability is not None:
-        likelihood = labels.percent(voice.probability)
-    said = _("Score over time. Combined likelihood: {likelihood}.").format(likelihood=likelihood)
-    if voice is None or not any(span.score is not None for span in voice.spans):
-        chart = CurveChart((), end, 0.0, 1.0, (), said=said)
-        return [layers.curves(chart, SCORE, [(0.0, end)])]
-    chart = replace(people.over_time(analysis, voice), end=end, said=said)
-    gaps = series.lane(analysis, voice).gaps
+    chart, gaps = voice.over_time(analysis, end)
     shaded = [(gap.start, gap.end) for gap in gaps]
     return [layers.curves(chart, SCORE, shaded), layers.ticks(chart, SCORE)]
 

@@ -27,6 +27,7 @@ from dashboard.components import (
 )
 from dashboard.components.markup import show
 from dashboard.pages import alerted
+from detector.presentation.run import STAGES
 from detector.sentences import _, say
 from service import auth
 from service.context import PrincipalKind, Role, Scope
@@ -127,7 +128,7 @@ def _task(task: Task) -> None:
     if task.state is State.QUEUED:
         step = _("Waiting")
     else:
-        step = say(labels.STAGES.get(task.stage, task.stage)) or _("Running")
+        step = say(STAGES.get(task.stage, task.stage)) or _("Running")
     name = say(_KINDS.get(task.kind.name, task.kind.name))
     text = f"{name} · {say(_OWNERS[kind])} {letters}".strip() + f" · {step} · {took}"
     with controls.apart(f"admin-task-{task.id}"):

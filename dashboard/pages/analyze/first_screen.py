@@ -25,8 +25,10 @@ from dashboard.i18n import advice
 from detector import links, vision, weights
 from detector.errors import InputError, UnmaskError
 from detector.links.addresses import MAX_URL
+from detector.messages.states import meaning
 from detector.models.base import ModelSpec
 from detector.models.registry import choose, manifest, selectable
+from detector.presentation import summary
 from detector.schema.analysis import Label, Settings
 from detector.sentences import _, say
 from service import limits
@@ -367,7 +369,7 @@ def _answers() -> None:
         if session.is_loopback_client()
         else _("Your file stays on this server.")
     )
-    answers = [(labels.state(label), say(labels.WHAT_IT_MEANS[label])) for label in possible]
+    answers = [(labels.state(label), meaning(label)) for label in possible]
     rows = [(chip(answer.words, answer.slug, answer.icon), means) for answer, means in answers]
     show(
         cards.explained(_("What you will read"), rows),
@@ -399,16 +401,9 @@ def _samples(settings: Settings) -> None:
             st.image(str(sample.thumbnail), alt=title, width="stretch")
             cards.named(title, subtitle)
             with controls.apart(f"actions-sample-{sample.id}", wrap=False):
-                typography.caption(_length(sample), width="content")
+                typography.caption(summary.kind(sample.kind, sample.duration), width="content")
                 open_it = partial(_open, sample, settings)
                 controls.button(_("Open"), "arrow_forward", f"open-{sample.id}", open_it)
-
-
-def _length(sample: Sample) -> str:
-    if sample.duration is None:
-        return _("picture")
-    text = _("{seconds}\u00a0s voice") if sample.kind == "audio" else _("{seconds}\u00a0s video")
-    return text.format(seconds=f"{sample.duration:.0f}")
 
 
 def _open(sample: Sample, settings: Settings) -> None:

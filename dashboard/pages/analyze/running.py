@@ -39,7 +39,10 @@ from detector.models.base import CropRecipe
 from detector.models.registry import choose
 from detector.pipeline import Progress
 from detector.presentation import file, lead, series
+from detector.presentation import people as presented
+from detector.presentation.run import STAGES
 from detector.presentation.series import Lane
+from detector.presentation.voice import spoken
 from detector.schema.analysis import Analysis, Box, Media, Subject
 from detector.sentences import _, say
 from service.tasks.jobs import Job, State
@@ -146,7 +149,7 @@ def _progress(job: Job, known: int) -> None:
     if job.state is State.QUEUED or progress is None:
         head, drawn = _waiting(job)
     else:
-        head = _("Stopping") if job.cancel.is_set() else say(labels.STAGES[progress.stage])
+        head = _("Stopping") if job.cancel.is_set() else say(STAGES[progress.stage])
         left = st.session_state.setdefault(f"left-{job.key}", TimeLeft())
         drawn = _steps(job, progress, head, left.text(job.elapsed(), progress.fraction))
     # In one place for both, so that the card keeps its height as one follows the other.
@@ -189,8 +192,8 @@ def _waiting(job: Job) -> tuple[str, Markup]:
 def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:
     """Return the steps as rows of one block, so that they stay aligned."""
     # What is heard is listened to beside the search for faces: one step, and one place.
-    at = list(labels.STAGES).index("faces" if progress.stage == "sound" else progress.stage)
-    at -= at > list(labels.STAGES).index("sound")
+    at = list(STAGES).index("faces" if progress.stage == "sound" else progress.stage)
+    at -= at > list(STAGES).index("sound")
     seconds = progress.seconds
 
     def spent(key: str) -> str:
@@ -231,8 +234,7 @@ def _sound_step(progress: Progress, at: int, took: str) -> ProgressStep:
     """Return the step that listens for speech."""
     audio = progress.media.audio if progress.media else None
     if audio and audio.speech:
-        spoken = _("{time} of speech").format(time=labels.took(audio.speech.speech_seconds))
-        return ProgressStep(_("Found speech"), "done", spoken, took)
+        return ProgressStep(_("Found speech"), "done", spoken(audio.speech), took)
     return ProgressStep(_("Listen for speech"), "now" if at == 1 else "wait")
 
 
@@ -349,11 +351,11 @@ def _timeline(job: Job) -> None:
     if partial is not None and (questions := question.of_picture(partial)):
         partial = question.viewed(partial, questions[0])
     tracks = by_appearance(partial.seen[:MAX_LANES]) if partial else []
-    named = timeline.titles(partial) if partial else {}
+    named = presented.lines(partial) if partial else {}
     note = _("the bold line is drawn where all models have a score") if len(named) > 1 else ""
     cards.part_head(
         _("Score over time"),
-        timeline.keys(partial, named) if partial and named else "",
+        timeline.keys(partial) if partial and named else "",
         typography.small(note),
     )
     if job.elapsed() < DRAW_AFTER_SECONDS:

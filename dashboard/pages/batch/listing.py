@@ -16,6 +16,7 @@ from dashboard.labels import StateWords
 from detector import messages
 from detector.links import is_link
 from detector.presentation import summary
+from detector.presentation.run import STAGES
 from detector.presentation.verdict import unjudged
 from detector.sentences import _, in_english, ngettext, say
 from service.batches import BatchRow, BatchState, BatchTask
@@ -47,7 +48,7 @@ def _state(row: BatchRow) -> StateWords:
     if row.state is State.INTERRUPTED and not row.kept:
         icon, text = "block", _("Gone")
     elif row.state is State.RUNNING:
-        text = labels.STAGES.get(row.stage, text)
+        text = STAGES.get(row.stage, text)
     return record_cells.unjudged(icon, text)
 
 

@@ -13,7 +13,7 @@ from dashboard.components.cards import Mark
 from dashboard.components.markup import show
 from dashboard.pages.compare import state
 from dashboard.theme import AXIS, Palette
-from detector.presentation import agreement
+from detector.presentation import agreement, looks
 from detector.presentation.agreement import ModelLine, Pair
 from detector.schema.analysis import Label, Question
 from detector.sentences import _
@@ -31,9 +31,7 @@ def strip(lines: Sequence[ModelLine], time: float, said: str) -> Markup:
 
     def cell(line: ModelLine, place: int) -> tuple[str, str, str]:
         label, look = line.readings[place], labels.state(line.readings[place], line.question)
-        hover = _("{model} at {time}: {reading}").format(
-            model=line.name, time=labels.clock(times[place]), reading=look.short
-        )
+        hover = looks.at(line.model, times[place], look.short)
         tone = look.slug if label in ORDER else ""
         return f"{tone} {'now' if place == at else ''}", _glyph(label), hover
 
@@ -97,25 +95,23 @@ def draw(lines: Sequence[ModelLine], time: float, palette: Palette) -> None:
         left, right = st.columns(2, gap="medium")
         with left:
             if compared:
-                show(blocks.block(agreement.table(compared)))
-                about = _("Same reading: of the moments at which at least one of the two is sure.")
-                typography.caption(about)
+                blocks.draw(agreement.section(compared))
                 _differences(lines, compared)
             else:
-                text = _("These models answer different questions: they neither agree nor differ.")
-                typography.caption(text)
+                blocks.draw(agreement.section(compared))
         with right:
             _scatter(lines, palette)
 
 
 def _keys(questions: Collection[Question | None]) -> list[Mark]:
     """Return what each color stands for, in the words of every question that is shown."""
-    marks = []
-    for label in reversed(ORDER):
-        shown = [labels.state(label, q) for q in (*Question, None) if q in questions]
-        words = " · ".join(dict.fromkeys(labels.lower_first(one.short) for one in shown))
-        marks.append(Mark(f"cell {shown[0].slug}", f"{_glyph(label)} {words}".strip()))
-    return marks
+    return [
+        Mark(
+            f"cell {labels.state(label).slug}",
+            f"{_glyph(label)} {agreement.key(label, questions)}".strip(),
+        )
+        for label in reversed(ORDER)
+    ]
 
 
 def _glyph(label: Label) -> str:

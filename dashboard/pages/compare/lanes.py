@@ -25,12 +25,12 @@ from dashboard.theme import Palette
 from detector import explain, media, vision
 from detector.errors import UnmaskError
 from detector.models import registry
-from detector.presentation import agreement, measured, series
+from detector.presentation import agreement, looks, series
 from detector.presentation import models as presented
 from detector.presentation.agreement import ModelLine
 from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis, Label, ModelResult
-from detector.sentences import _, ngettext, say
+from detector.sentences import _, say
 
 PLOT = 220
 """px of the curves."""
@@ -47,7 +47,7 @@ def draw(selection: Selection, lines: Sequence[ModelLine], palette: Palette) -> 
         grid = st.grid(len(lines), min_column_width=COLUMN, gap="small")
         for line, (_symbol, mark) in zip(lines, models.MARKS, strict=False):
             with grid, st.container(gap="small", key=f"lane-{line.model.id}"):
-                show(_name(line.model, mark))
+                show(_name(selection.analysis, line.model, mark))
                 show(_whole(line, selection))
         if selection.analysis.media.kind == "image":
             return
@@ -80,21 +80,10 @@ def _follow(event: object) -> None:
         st.rerun()
 
 
-def _name(model: ModelResult, mark: str) -> Markup:
+def _name(analysis: Analysis, model: ModelResult, mark: str) -> Markup:
     spec = next((s for s in registry.list_models() if s.id == model.id), None)
     crop = f" · {spec.crop.size} px" if spec and model.kind != "audio" else ""
-    if model.calibration is not None:
-        clips = model.calibration.clips
-        clips = min(clips, measured.files(model.calibration.data) or clips)
-        calibrated = ngettext(
-            "calibrated on {number} clip", "calibrated on {number} clips", clips
-        ).format(number=f"{clips:,}")
-    else:
-        point = model.operating_point is not None
-        calibrated = _("operating point, not calibrated here") if point else _("uncalibrated")
-    lines = [f"{say(labels.MODEL_KINDS[model.kind])}{crop}", calibrated]
-    if not model.counted:
-        lines.append(_("not counted"))
+    lines = [f"{say(labels.MODEL_KINDS[model.kind])}{crop}", *presented.about(analysis, model)]
     return lane_parts.model(f"{mark} {labels.plain(model)}", *lines)
 
 
@@ -102,10 +91,10 @@ def _whole(line: ModelLine, selection: Selection) -> Markup:
     assert selection.track is not None
     if (score := selection.track.models.get(line.model.id)) is None:
         return lane_parts.whole("", "", _("no score for this person"))
-    answer = state.reading(selection, line.model, Label(score.label))
-    shown = _("score {score}").format(score=labels.score(score.probability))
-    answered = chip(answer.short, answer.slug, answer.icon)
-    return lane_parts.whole(shown, answered, agreement.reach(line))
+    label, word = presented.reading(selection.analysis, line.model, Label(score.label))
+    look = labels.state(label)
+    answered = chip(word, look.slug, look.icon)
+    return lane_parts.whole(series.scored(score.probability), answered, agreement.reach(line))
 
 
 # --- where each model looked ----------------------------------------------------------------------
@@ -191,13 +180,10 @@ def fill_heatmaps(selection: Selection, slots: list[Slot]) -> None:
         except (UnmaskError, OSError):
             heat = None
         if heat is None:
-            none = _("{model} can’t show where it looked.").format(model=labels.plain(model))
-            typography.caption(none, at=place)
+            typography.caption(looks.blind(model), at=place)
             continue
         picture, caption = heat
-        alt = _("{model} at {time}: {caption}").format(
-            model=labels.plain(model), time=labels.clock(time), caption=caption
-        )
+        alt = looks.at(model, time, caption)
         place.image(picture, width="stretch", alt=alt)
         typography.caption(caption, at=words)
 
@@ -219,10 +205,11 @@ def _score(line: ModelLine, selection: Selection) -> Markup:
     value = line.lane.at(selection.time)
     if value is None:
         return typography.small("–")
-    answer = state.reading(selection, line.model, series.label_at(value, line.limits))
-    words = _("score, {reading}").format(reading=answer.short)
-    score = join([labels.score(value), typography.unseen(words)])
-    return typography.strong(inked(score, answer.slug, answer.icon))
+    at = series.label_at(value, line.limits)
+    label, word = presented.reading(selection.analysis, line.model, at)
+    look = labels.state(label)
+    score = join([labels.score(value), typography.unseen(f"{_('Score')}, {word}")])
+    return typography.strong(inked(score, look.slug, look.icon))
 
 
 # --- what each cost -------------------------------------------------------------------------------

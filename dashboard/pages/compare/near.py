@@ -30,7 +30,7 @@ from dashboard.pages.compare import state
 from dashboard.result import question
 from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import InputError, UnmaskError
-from detector.presentation import agreement, pair
+from detector.presentation import LIMITS, agreement, pair
 from detector.presentation import comparison as words
 from detector.presentation.verdict import headline
 from detector.schema.comparison import Comparison
@@ -244,7 +244,7 @@ def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
         show(head, facts(rows, cls="um-facts um-measured"))
         _roles(kept, copy, original)
         if limits := words.limits(comparison):
-            show(verdict.limits(_("What this can’t tell"), limits))
+            show(verdict.limits(say(LIMITS), limits))
         for note in comparison.notes:
             show(verdict.trace(say(note)))
 

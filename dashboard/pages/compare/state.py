@@ -1,14 +1,11 @@
 """What the page remembers: what is compared, in the address, so that a link reopens it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import labels
-from dashboard.labels import StateWords
 from detector.presentation import series
-from detector.schema.analysis import Analysis, Label, ModelResult, Subject
-from detector.sentences import _
+from detector.schema.analysis import Analysis, ModelResult, Subject
 from service.tasks.jobs import Job
 
 MAX_MODELS = 6
@@ -73,14 +70,6 @@ def at_first(scored: list[ModelResult]) -> list[ModelResult]:
 def go(time: float) -> None:
     """Move to a moment."""
     st.query_params["t"] = f"{time:.2f}"
-
-
-def reading(selection: Selection, model: ModelResult, label: Label) -> StateWords:
-    """Return how a reading of a whole subject is shown, in the words of the model's question; where
-    that stays open, no model of it says more than all of them."""
-    if selection.analysis.verdict.undecided(model.question):
-        return replace(labels.state(Label.NOT_APPLICABLE), short=_("Not decided"))
-    return labels.state(label, model.question)
 
 
 def _time(analysis: Analysis, track: Subject | None) -> float:

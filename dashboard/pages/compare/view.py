@@ -281,7 +281,7 @@ def _models(selection: Selection) -> None:
     track = selection.track
     lines = agreement.lines(selection.analysis, track, selection.models) if track else []
     if track is None or not lines:
-        typography.notice(_("No model scored anything in this file."), announced=False)
+        typography.notice(agreement.unscored([]), announced=False)
         return
     if len(lines) > 1:
         typography.say(agreement.sentence(selection.analysis, track, lines))
@@ -364,9 +364,7 @@ def _unscored(selection: Selection) -> None:
     missing = [id for id in state.asked() if id not in scored]
     specs = [spec for spec in registry.list_models() if spec.id in missing]
     if specs:
-        text = _("No score in this file: {models}.")
-        titles = labels.plain_names(specs).values()
-        typography.caption(text.format(models=labels.listed(list(titles))))
+        typography.caption(agreement.unscored(list(labels.plain_names(specs).values())))
 
 
 # --- an ensemble put together ---------------------------------------------------------------------

@@ -34,7 +34,7 @@ from detector.evaluation.report import KindReport, Report
 from detector.evaluation.scores import Scored
 from detector.models.registry import list_models, selectable
 from detector.presentation import evaluation
-from detector.schema.analysis import Label, Question, Settings, Thresholds
+from detector.schema.analysis import Question, Settings, Thresholds
 from detector.sentences import _, ngettext, say
 from service import limits
 from service.config import get_config
@@ -438,33 +438,10 @@ def _mistakes(run: Evaluation, scored: Sequence[Scored]) -> None:
             typography.caption(_("No file is on the wrong side of 50 %."))
         for number, (s, probability) in enumerate(wrong[:FURTHEST]):
             with controls.apart(f"mistake-{number}"):
-                typography.paragraph(_mistake(s, probability), width="stretch")
+                said = evaluation.mistake(given_name(s.name), s, probability)
+                typography.paragraph(said, width="stretch")
                 if controls.button(_("Look at it"), "search", f"look-{number}"):
                     _analyze(run, s)
-
-
-def _mistake(s: Scored, probability: float) -> Markup:
-    """Return a sentence: what a file is, what the models say, and which verdict came of that."""
-    if s.label == 0:
-        text = _(
-            "<b>{file}</b> is an original; the models say {percent} likely manipulated. Verdict: "
-            "{verdict}."
-        )
-    elif s.method == "unknown":
-        text = _(
-            "<b>{file}</b> is a fake; the models say {percent} likely manipulated. Verdict: "
-            "{verdict}."
-        )
-    else:
-        text = _(
-            "<b>{file}</b> is a fake ({method}); the models say {percent} likely manipulated. "
-            "Verdict: {verdict}."
-        )
-    decided = (question for question, label in s.answer_labels.items() if label == s.verdict)
-    verdict = labels.state(Label(s.verdict), next(decided, None)).short
-    percent = labels.percent(probability)
-    name = given_name(s.name)
-    return rich(text, file=name, method=s.method, percent=percent, verdict=verdict)
 
 
 def given_name(name: str) -> str:

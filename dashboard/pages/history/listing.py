@@ -22,6 +22,7 @@ from dashboard.pages.records import ask_to_delete, draw_actions
 from dashboard.result import downloads, sharing, verdict_card
 from dashboard.result.linked import ExportOptions
 from detector.presentation import file, summary
+from detector.presentation.origin import made
 from detector.schema.analysis import Analysis
 from detector.sentences import _, say
 from service.records import seals
@@ -53,8 +54,8 @@ def draw_preview(
         back = partial(put_into_address, "r", None)
         controls.button(_("All analyses"), "arrow_back", "history-back", back, kind="tertiary")
         record_cells.moment(row, picture)
-        if (made := seals.origin_of(record)) is not None:
-            origin.draw(made)
+        if (by := seals.origin_of(record)) is not None:
+            origin.draw(by)
         show(_head(row, analysis), facts(_facts(record, titles)))
         job = session.find_job(record.id)
         _older(record, analysis, job)
@@ -93,11 +94,7 @@ def _older(record: Record, analysis: Analysis | None, job: Job | None) -> None:
     """Say that another version of the program found this, which is not to be compared."""
     if record.result is None or record.result.version == detector.__version__:
         return
-    version = record.result.version or _("an earlier version")
-    text = _("Scored by version {version}. Analyze again to compare fairly.")
-    if analysis is None:
-        text = _("Scored by version {version}, whose results can’t be shown any more.")
-    text = text.format(version=version)
+    text = summary.outdated(record.result.version, shown=analysis is not None)
     if job is not None and job.has_media:
         typography.notice(text)
 
@@ -215,7 +212,7 @@ def _delete(records: Sequence[Record]) -> None:
 
 def row_of(record: Record, picture: bytes | None) -> ListedRecord[Record]:
     """Return a record as the list shows it: its verdict, or where its analysis stands."""
-    result, elsewhere = record.result, origin.short(seals.origin_of(record))
+    result, elsewhere = record.result, made(seals.origin_of(record) or "")[0]
     if result is not None:
         shown = labels.state(result.verdict, result.question, result.proof)
     else:

@@ -1,28 +1,26 @@
 """The reading, the alarms, the picture's quality as they are shown. Pure functions."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 from markupsafe import Markup
 
 from dashboard import labels
 from dashboard.components import camera, tables, typography, verdict
-from dashboard.components.chips import chip
-from dashboard.components.markup import Text, rich
+from dashboard.components.chips import Tone, chip
+from dashboard.components.markup import Text
 from dashboard.components.tables import with_note
-from dashboard.labels import NBSP
 from dashboard.pages.live.link import NAMES, Finding, Grade
 from detector.live import Alarm, LiveState
-from detector.live.state import LiveReading
 from detector.models.registry import list_models
 from detector.presentation import live as presented
 from detector.presentation.live import LiveHeadline
+from detector.schema.live import LiveReading
+from detector.schema.summary import FoundFootage
 from detector.sentences import _, say
-from service.records.model import FoundFootage
 
 SHOWN_ALARMS = 4
 """Listed in the card; all are in the log."""
-GRADES: dict[Grade, tuple[labels.Slug | Literal["plain"], str]] = {
+GRADES: dict[Grade, tuple[Tone, str]] = {
     "good": ("plain", "check"),
     "fair": ("plain", "help"),
     "bad": ("na", "close"),
@@ -38,13 +36,11 @@ def foot(state: LiveState | None, seconds: float, *, lost: bool = False) -> Mark
     """Return the line under the picture: how long, how fast, how late."""
     if state is None:
         return camera.foot(_("Off"))
-    parts = state.rates.words
+    parts = presented.speed(state.rates)
     names = labels.plain_names(list_models())
     for every in sorted({model.every for model in state.models} - {1}):
-        titles = ", ".join(
-            names.get(model.id, model.title) for model in state.models if model.every == every
-        )
-        parts.append(_("{models}: 1 of {number} scored frames").format(models=titles, number=every))
+        titles = [names.get(m.id, m.title) for m in state.models if m.every == every]
+        parts.append(presented.seldom(titles, every))
     word = _("Lost") if lost else _("Live")
     return camera.foot(f"{word} · {labels.clock(seconds, tenths=False)}", parts, on=True, lost=lost)
 
@@ -78,10 +74,8 @@ def slug(state: LiveState | None) -> str:
 
 def _number(reading: LiveReading, probability: float) -> Markup:
     """Return the likelihood with its interval and scale, as on a result's page."""
-    text = rich(_("<b>{percent}</b> combined likelihood"), percent=labels.percent(probability))
-    beside = presented.beside(reading)
     scale = verdict.scale(probability, reading.thresholds, reading.question)
-    return verdict.number(text, beside) + scale
+    return verdict.number(*presented.number(reading)) + scale
 
 
 def known(found: FoundFootage, *, running: bool) -> Markup:
@@ -135,29 +129,18 @@ def log(raised: Sequence[Alarm], now: float, clock: Clock) -> list[tuple[str, ..
     ]
 
 
+_HINTED: dict[bool | None, tuple[Tone, str]] = {
+    True: ("na", "do_not_disturb_on"), False: ("inc", "help"), None: ("plain", "check"),
+}  # fmt: skip
+"""Tone and icon of what keeps from judging, of what makes it less sure, and of what is good."""
+
+
 def quality(state: LiveState | None) -> tuple[list[tuple[Markup, str]], str]:
     """Return how good the picture is: chips, each with what to do; without a picture, a line."""
     if state is None:
         return [], _("Face size, light and sharpness are checked while it runs.")
-    chips = []
-    for hint in state.hints:
-        text = say(hint.text)
-        if hint.person:
-            text = _("Person {person}: {hint}").format(person=hint.person, hint=text)
-        slug: labels.Slug = "na" if hint.blocking else "inc"
-        icon = "do_not_disturb_on" if hint.blocking else "help"
-        chips.append((chip(say(hint.title), slug, icon), text))
-    size = max((face.box[2] - face.box[0] for face in state.faces), default=0.0)
-    codes = {hint.code.value for hint in state.hints}
-    if size:
-        for code, name, more in (
-            ("too_small", _("Face size good"), f"{size:.0f}{NBSP}px"),
-            ("too_dark", _("Light good"), ""),
-            ("too_blurred", _("Sharpness good"), ""),
-        ):
-            if not codes & {code, "starting", *(("too_bright",) if code == "too_dark" else ())}:
-                chips.append((chip(name, "plain", "check"), more))
-    return chips, ""
+    said = presented.quality(state)
+    return [(chip(title, *_HINTED[blocking]), text) for title, text, blocking in said], ""
 
 
 def connection(findings: Sequence[Finding], sentence: str) -> Markup:

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from dashboard import labels
 from dashboard.components import cards as heads
 from dashboard.components import controls, tables, typography
 from dashboard.components.chips import chip
@@ -11,6 +10,7 @@ from dashboard.components.tables import with_note
 from dashboard.pages.live.state import LivePageState
 from detector.live import LiveState, Move, Observation
 from detector.live.challenge import SECONDS
+from detector.presentation import live
 from detector.sentences import _, say
 
 ASKED = {
@@ -18,7 +18,6 @@ ASKED = {
     Move.COVER: _("Move a hand slowly across the face."),
     Move.LEAN: _("Lean in until the face is close to the camera."),
 }
-NAMES = {Move.TURN: _("Turn"), Move.COVER: _("Hand"), Move.LEAN: _("Lean in")}
 
 
 def draw(visit: LivePageState, state: LiveState | None) -> None:
@@ -42,9 +41,8 @@ def draw(visit: LivePageState, state: LiveState | None) -> None:
             heads.head(_("Challenge"), _("what was seen"))
             show(tables.plain([row(one) for one in challenge.observations()], "um-alarms"))
             slow = state.mostly_slow or state.reading.too_slow is not None
-            said = _("Too few frames were scored here to say anything.") if slow else ""
-            typography.paragraph(said or conclusion(challenge.observations()))
-            show(typography.small_print(proves()))
+            typography.paragraph(live.conclusion(challenge.observations(), slow=slow))
+            show(typography.small_print(say(live.PROVES)))
             if visit.busy:
                 controls.button(_("Ask again"), "refresh", "live-challenge-again", visit.challenged)
 
@@ -63,47 +61,7 @@ def _offer(visit: LivePageState, state: LiveState) -> None:
 
 def row(seen: Observation) -> list[Text]:
     """Return what was seen during a move: the move, what broke, the highest score."""
-    broke = []
-    if seen.rose:
-        broke.append(_("the score rose over the limit"))
-    if seen.lost and seen.move is not Move.COVER:
-        broke.append(_("no face for {time}").format(time=labels.took(seen.lost)))
-    if seen.replaced:
-        broke.append(_("another face was followed afterwards"))
-    text = "; ".join(broke) or _("score and face held")
-    if seen.made is False:
-        text = _("this move was not seen; {what}").format(what=text)
-    score = "–" if seen.highest is None else labels.score(seen.highest)
-    state = chip(_("Held"), "plain", "check")
-    if not seen.held:
-        state = chip(_("Broke"), "inc", "help")
-    elif seen.made is False:
-        state = chip(_("Not seen"), "plain", "remove")
-    frames = labels.count(seen.scored, "scored frame", "scored frames")
-    return [
-        with_note(typography.strong(say(NAMES[seen.move])), frames),
-        with_note(state, text),
-        score,
-    ]
-
-
-def conclusion(seen: list[Observation]) -> str:
-    """Return what all moves come to, in a sentence."""
-    broke = [labels.lower_first(say(NAMES[one.move])) for one in seen if not one.held]
-    missing = [labels.lower_first(say(NAMES[one.move])) for one in seen if one.made is False]
-    if broke:
-        text = _("Something broke at: {moves}. Ask for the same move again, more slowly.")
-        return text.format(moves=labels.listed(broke))
-    if missing:
-        text = _("Nothing broke, but these moves were not seen: {moves}. Ask for them again.")
-        return text.format(moves=labels.listed(missing))
-    return _("Nothing broke.")
-
-
-def proves() -> str:
-    """Return what a challenge proves, and what it does not."""
-    return _(
-        "A break is a reason to ask on, and no proof: poor light and quick moves lose genuine "
-        "faces too. That nothing breaks proves nothing: good swaps hold. It was not measured how "
-        "often either happens. Ask what only this person can know, or call them back."
-    )
+    move, frames, held, text, score = live.observed(seen)
+    symbol = "remove" if seen.made is False else "check"
+    state = chip(held, "plain", symbol) if seen.held else chip(held, "inc", "help")
+    return [with_note(typography.strong(move), frames), with_note(state, text), score]

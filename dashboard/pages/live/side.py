@@ -18,7 +18,7 @@ from dashboard.components import cards as heads
 from dashboard.components.cards import card_head
 from dashboard.components.chips import chip
 from dashboard.components.lanes import zone_words
-from dashboard.components.markup import rich, show
+from dashboard.components.markup import show
 from dashboard.pages import refused_in
 from dashboard.pages.live import cards, challenge, choices, link
 from dashboard.pages.live.state import (
@@ -33,12 +33,12 @@ from dashboard.pages.live.state import (
 )
 from dashboard.result import material
 from dashboard.theme import ON_VIDEO
-from detector import messages
 from detector.errors import InputError
 from detector.live import LiveState, Style, VoiceState
 from detector.messages import states
 from detector.presentation import live as presented
-from detector.schema.analysis import Analysis, Answer, CaveatCode, Label, Question, Settings
+from detector.presentation.verdict import COMBINED
+from detector.schema.analysis import Analysis, Label, Question, Settings
 from detector.sentences import _, say
 from service.live import cameras, viewers
 from service.live.viewers import SessionRetention, Viewer
@@ -330,24 +330,12 @@ def _reading(analysis: Analysis) -> None:
     with left:
         if answer is None or probability is None:
             state = labels.state(Label.NOT_APPLICABLE)
-            show(chip(_("Not judged"), state.slug, state.icon))
+            show(chip(state.short, state.slug, state.icon))
         else:
             state = labels.state(answer.label, Question.VOICE)
-            words = states.headline(answer.label, Question.VOICE)
-            number = rich(_("<b>{percent}</b> likelihood"), percent=labels.percent(probability))
+            shown = chip(state.words, state.slug, state.icon)
             scale = verdict.scale(probability, answer.thresholds, Question.VOICE)
-            show(verdict.number(number, chip(words, state.slug, state.icon)), scale)
+            show(verdict.number(labels.percent(probability), say(COMBINED), shown), scale)
     with right:
-        typography.paragraph(_why(analysis, answer))
+        typography.paragraph(presented.why_of_voice(analysis))
         show(figures.material(material.rated(analysis.evidence)))
-
-
-def _why(analysis: Analysis, answer: Answer | None) -> str:
-    """Return what keeps it from a verdict, or what a likelihood of a microphone is worth."""
-    reasons = analysis.verdict.reasons
-    if reasons and (answer is None or answer.probability is None or answer.vetoed_by):
-        return messages.text(reasons[0])
-    never = (c for c in analysis.verdict.caveats if c.code is CaveatCode.NEVER_DECIDES)
-    if (caveat := next(never, None)) is not None:
-        return messages.text(caveat)
-    return _("Measured on recordings, not on microphones through a video link.")

@@ -77,7 +77,7 @@ def state(status: Status, running: Download | None = None) -> tuple[str, str]:
 def _head(status: Status, running: Download | None) -> Markup:
     spec = status.spec
     symbol, text = state(status, running)
-    name = labels.name_of(spec)
+    name = labels.plain(spec)
     own = [spec.title] if spec.title != name else []
     kind = " · ".join(
         [*own, spec.architecture, say(labels.MODEL_KINDS[spec.kind]), looks_for(spec)]
@@ -268,7 +268,7 @@ def _license_dialog(spec: ModelSpec, *, then_fetch: bool) -> None:
             "The weights of <b>{model}</b> are given under <b>{license}</b>. That is not free for "
             "every use: most often it means research, and nothing that earns money."
         ),
-        model=labels.name_of(spec),
+        model=labels.plain(spec),
         license=spec.license_weights,
     )
     show(typography.text(text), typography.small_print(spec.source))
@@ -287,7 +287,7 @@ def _delete(spec: ModelSpec) -> None:
     again = (
         _("You would have to add its file again.") if spec.own else _("It can be fetched again.")
     )
-    text = rich(_("The files of <b>{model}</b> are deleted."), model=labels.name_of(spec))
+    text = rich(_("The files of <b>{model}</b> are deleted."), model=labels.plain(spec))
     delete, key = partial(inventory.delete, spec.id), f"deleted-{spec.id}"
     controls.confirm(join([text, again], " "), (), "", delete, label=_("Delete"), key=key)
 

@@ -69,7 +69,7 @@ def draw() -> None:
 def _title(statuses: Sequence[Status]) -> None:
     ready = [s for s in statuses if s.ready]
     size = sum(file.size or 0 for s in ready for file in s.spec.files)
-    default = "; ".join(labels.name_of(s.spec) for s in statuses if s.spec.default)
+    default = "; ".join(labels.plain(s.spec) for s in statuses if s.spec.default)
     used = labels.size(sum(s.memory for s in statuses))
     room = labels.size(memory.budget("cpu"))
     facts = [
@@ -106,7 +106,7 @@ def _check_files() -> None:
         len(problems),
     ).format(number=len(problems))
     if arrived:
-        names = labels.listed([labels.name_of(spec) for spec in arrived])
+        names = labels.listed([labels.plain(spec) for spec in arrived])
         text = _("Found in the weights folder: {models}.").format(models=names) + " " + text
     st.session_state[NOTICE] = text
     st.rerun()
@@ -206,7 +206,7 @@ def _passes(status: Status, filter: str | None, text: str) -> bool:
         "absent": not status.ready,
         "own": spec.own,
     }
-    names = f"{spec.id} {spec.title} {labels.name_of(spec)}"
+    names = f"{spec.id} {spec.title} {labels.plain(spec)}"
     searched = f"{names} {spec.summary} {spec.source} {spec.license_weights}".lower()
     return passes[filter] and all(word in searched for word in text.lower().split())
 
@@ -233,7 +233,7 @@ def _table(shown: Sequence[Timed]) -> None:
         size = card.published_size(spec)
         rows.append(
             {
-                _("Model"): labels.name_of(spec),
+                _("Model"): labels.plain(spec),
                 _("Id"): spec.id,
                 _("State"): card.state(status, downloads.find(spec.id, user))[1],
                 _("Looks for"): card.looks_for(spec),

@@ -20,7 +20,7 @@ from starlette.websockets import WebSocketDisconnect
 from detector.errors import InputError, UnmaskError
 from detector.links.transport import first_to_end
 from detector.live import LiveSettings
-from detector.live.state import ScoredFrameLines
+from detector.live.lines import ScoredFrameLines
 from detector.sentences import _
 from service.api.access import Analyst, App, in_force
 from service.api.errors import RefusalDetail

@@ -319,7 +319,7 @@ def test_a_file_is_shown_before_its_analysis_starts(jobs, analyzer, monkeypatch,
     assert job.state is State.QUEUED and job.progress is None
     text = texts(at)
     size = words.size(clip.stat().st_size).replace("\u00a0", " ")
-    length = "1.0\u00a0s · " if kind == "video" else ""
+    length = "1.0 s · " if kind == "video" else ""
     assert f"{length}640×360 · {size}" in text and clip.name in text
     assert "Yours is next" in text or "before yours" in text
     assert len(at.get("video" if kind == "video" else "image")) == 1

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from cli.analyze import summary
 from dashboard import charts, theme
 from dashboard.charts import lane_figure
-from dashboard.result import question, timeline, verdict_card
+from dashboard.result import question, verdict_card
 from detector import report
 from detector.decision import decide
 from detector.decision.next_steps import Facts, next_steps
-from detector.presentation import lead, pulls, series
+from detector.presentation import lead, people, pulls, series
 from detector.presentation import verdict as presented
 from detector.schema.analysis import FrameSegment, Quality
 from tests.support import pages
@@ -71,7 +71,7 @@ def render(analysis):
     next_steps(analysis, Facts())
     palette, end = theme.LIGHT, series.length(analysis)
     lanes = [series.lane(analysis, subject) for subject in analysis.judged]
-    titles = timeline.titles(analysis)
+    titles = people.lines(analysis)
     for lane, size in zip(lanes, charts.lane_sizes(len(lanes)), strict=True):
         lead.strongest(analysis, lane.track)
         assert series.finding(lane, analysis.verdict.thresholds)
@@ -81,7 +81,7 @@ def render(analysis):
             lane, thresholds=analysis.verdict.thresholds, end=end, size=size, palette=palette,
             titles=titles,
         )  # fmt: skip
-    timeline.frame(analysis, lanes, titles)
+    assert people.scores(analysis, lanes)[1]
     assert verdict_card.head(analysis) and verdict_card.limits(analysis)
     question.rows(analysis)
     if pulls.answer_of(analysis) is not None:

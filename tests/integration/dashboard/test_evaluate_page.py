@@ -325,9 +325,9 @@ def test_a_share_has_its_interval_of_few_files_too():
 def test_what_is_furthest_from_the_truth_says_its_verdict(finished):
     scored = next(s for s in finished.scored if s.label == 0)
     left_open = scored.model_copy(update={"verdict": "INCONCLUSIVE"})
-    assert "likely manipulated. Verdict: Can’t tell." in view._mistake(left_open, 0.9)
+    assert "likely manipulated. Verdict: Can’t tell." in presented.mistake("a.mp4", left_open, 0.9)
     voice = {"verdict": "FAKE", "answer_labels": {Question.VOICE: "FAKE"}}
-    assert "Verdict: Likely cloned." in view._mistake(scored.model_copy(update=voice), 0.9)
+    assert "Verdict: Likely cloned." in presented.mistake("", scored.model_copy(update=voice), 0.9)
 
 
 def test_files_are_called_what_the_person_called_them(finished):

@@ -21,26 +21,19 @@ from dashboard.images import data_url
 from dashboard.pages.history import filters, view
 from dashboard.record_export import RecordExport
 from dashboard.result import sharing
+from detector.presentation import summary
 from detector.schema.analysis import Analysis, ErrorDetail, Label, Question, Reason, ReasonCode
 from detector.schema.comparison import ComparisonFinding
+from detector.schema.summary import ResultSummary
 from service import limits
 from service.application import Application
 from service.context import Principal, PrincipalKind, new_id
 from service.rate_limit import RateLimiter
 from service.records import thumbnails
-from service.records.model import (
-    LOCAL,
-    Confirmed,
-    ErrorReport,
-    Query,
-    Record,
-    RecordsError,
-    ResultSummary,
-    State,
-)
+from service.records.model import LOCAL, Confirmed, ErrorReport, Query, Record, RecordsError, State
 from service.records.store import RecordScope
 from tests.support import pages
-from tests.support.pages import button, buttons, come_as, html
+from tests.support.pages import button, buttons, come_as, html, texts
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.scopes import local
 from tests.unit.detector.test_comparison_words import made, media
@@ -257,7 +250,7 @@ def test_what_has_no_result_says_where_it_stands(jobs):
     at = page()
     assert [v[0] for v in at.dataframe[0].value["verdict"]] == ["– Interrupted", "– Not read"]
     at = mark(at, [], [(1, "file")])
-    assert "The video stops after 3 s." in html(at)
+    assert "The video stops after 3 s." in texts(at)
     assert not [b for b in at.button if b.label == "Share"]
 
 
@@ -446,7 +439,7 @@ def test_a_sound_has_a_sign_in_place_of_a_picture_and_its_length_to_the_tenth(ke
     result = ResultSummary.of(make_analysis())
     heard = result.model_copy(update={"kind": "audio", "duration": 6.46})
     seen, sound = (kept[0].model_copy(update={"result": one}) for one in (result, heard))
-    assert record_cells.length(sound.result) == "6.5\u00a0s"
+    assert summary.length(sound.result.duration) == "6.5\u00a0s"
     assert record_cells.picture(sound, None).startswith("data:image/svg+xml;base64,")
     assert record_cells.picture(seen, None) is None
     assert record_cells.picture(sound, b"webp") == data_url(b"webp", "webp")

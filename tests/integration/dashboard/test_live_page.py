@@ -15,24 +15,23 @@ from streamlit.testing.v1 import AppTest
 
 from dashboard import labels, server, session
 from dashboard.charts import live
-from dashboard.components.markup import written
 from dashboard.pages.live import cards, choices, link
 from dashboard.pages.live import view as page
 from dashboard.pages.live.state import ConnectionProblem
 from dashboard.theme import DARK, LIGHT
 from detector.decision import decide
 from detector.live import Alarm, Dot, LiveVoice
-from detector.live.state import ModelState, TooSlow
 from detector.models import registry
 from detector.presentation import live as presented
 from detector.presentation import series
 from detector.schema.analysis import Label, Question, SpanSegment, SpeechMeasurement
+from detector.schema.live import ModelState, TooSlow
+from detector.schema.summary import FoundFootage
 from service.application import Application
 from service.config import Config
 from service.context import Principal, PrincipalKind, Role
 from service.live import viewers
 from service.live.viewers import SessionRetention, Viewers, padded
-from service.records.model import FoundFootage
 from tests.support.live_stand_in import LIMITS, StandInEngine, made_state, reading
 from tests.support.pages import APP, OWNER, buttons, come_as, html, quiet, turn_to
 from tests.support.result_sample import make_analysis
@@ -374,23 +373,28 @@ def test_box_card_and_line_show_one_reading_until_the_page_is_drawn_anew(at, bro
             at.run()
         browser.send()
         card = re.search(r"<b>(\d+).%</b> combined", html(at))
-        assert card and card[1] == "93" and boxes[-1].percent == "93 %"
+        assert card and card[1] == "93" and presented.share(boxes[-1].probability) == "93 %"
         assert boxes[-1].label is Label.FAKE
         assert viewer.drawn.series[-1].mean == 0.93
     at.run()
     browser.send()
-    assert "<b>65" in html(at) and boxes[-1].percent == "65 %"
+    assert "<b>65" in html(at) and presented.share(boxes[-1].probability) == "65 %"
     viewer._drawn = (viewer._drawn[0] - viewers.SHOWN_SECONDS, viewer._drawn[1])
     viewer.session.shown = replace(viewer.session.shown, faces=made_state().faces)
     browser.send()
-    assert boxes[-1].percent == "52 %", "without a page the picture follows the engine"
+    assert presented.share(boxes[-1].probability) == "52 %", (
+        "without a page the picture follows the engine"
+    )
 
 
 def test_a_session_that_is_too_slow_has_that_as_its_headline(at, browser):
     viewer = started(at, browser)
     slow = TooSlow(scored=1, seconds=8.0, since=50.0)
     unread = replace(
-        reading(Label.NOT_APPLICABLE, None), text=slow.text, too_slow=slow, interval=None
+        reading(Label.NOT_APPLICABLE, None),
+        text=presented.scored(slow),
+        too_slow=slow,
+        interval=None,
     )
     viewer.session.shown = made_state(reading=unread, mostly_slow=True)
     at.run()
@@ -436,8 +440,8 @@ def test_a_voice_beside_the_face(at, browser, engine):
         at.run()
         assert not at.exception
         likely = sample.verdict.answers[Question.VOICE].probability
-        number = "" if likely is None else f"<b>{written(labels.percent(likely))}</b> likelihood"
-        for words in (*expected, number.replace(labels.NBSP, " ")):
+        number = "" if likely is None else f"<b>{labels.percent(likely)}</b> combined likelihood"
+        for words in (*expected, number):
             assert words in text(at), words
     viewer._first -= 20
     browser.send()

@@ -30,7 +30,7 @@ def test_every_ready_model_has_its_label():
         if spec.bundled:
             ours = card.overall(spec)
             assert ours[0].left_out, "what does not flatter comes first"
-            assert f"<h3>{labels.name_of(spec)}</h3>" in text
+            assert f"<h3>{labels.plain(spec)}</h3>" in text
             assert all(f"<b>{m.value:.2f}</b>" in text for m in ours)
             assert str(card._calibrated(spec)) in text if spec.calibration else True
             flatter = len(ours) > 1 and ours[1].value > ours[0].value

@@ -5,6 +5,7 @@ import csv
 import json
 import re
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 from unittest.mock import Mock
 
@@ -180,7 +181,8 @@ def test_the_simple_player_keeps_all_information(clip):
     assert moment(at)[1] == "A"
     tiles = [b for b in at.button if (b.key or "").startswith("result.k.widget.tile.B.")]
     assert len(tiles) == 7 and tiles[0].label == "▲ 74"
-    assert re.fullmatch(r"Person B, 00:\d\d\.\d, likely manipulated", tiles[0].help)
+    said = unescape(tiles[0].help)
+    assert re.fullmatch(r"Person B, 00:\d\d\.\d, score \d+, likely manipulated", said)
 
 
 def test_the_id_of_a_person_is_only_text_in_the_simple_player(clip):

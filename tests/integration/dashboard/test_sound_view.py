@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from dashboard.components.timeline import sound
-from dashboard.result import sound_view, timeline
+from dashboard.result import sound_view
 from detector.decision import decide
 from detector.explain.sound import SoundMap
-from detector.presentation import answers, series
+from detector.presentation import answers, looks, people, series
 from detector.report import as_pdf, collect
 from detector.report.table import scores
 from detector.schema.analysis import (
@@ -175,9 +175,10 @@ def test_a_voice_is_a_lane_of_its_windows(clip):
 def test_the_scores_are_a_table_as_well(clip):
     analysis = make_analysis(clip)
     lane = series.lane(analysis, analysis.subjects[0])
-    table = timeline.frame(analysis, [lane], timeline.titles(analysis))
-    assert list(table["Time"])[:2] == ["00:01.0 to 00:03.0", "00:03.0 to 00:05.0"]
-    assert list(table["Combined"])[:2] == [95, 97] and table["Reading"][0] == "▲ Likely cloned"
+    numbers, rows = people.scores(analysis, [lane])
+    assert [row["Time"] for row in rows[:2]] == ["00:01.0 to 00:03.0", "00:03.0 to 00:05.0"]
+    assert [row[numbers[0]] for row in rows[:2]] == [95, 97]
+    assert rows[0]["Reading"] == "▲ Likely cloned"
     page = pages.result(clip, analysis, "message.wav")
     assert not page.exception and len(page.dataframe) == 1
     assert "four decimals" in texts(page)
@@ -189,11 +190,11 @@ def test_what_a_score_rests_on_is_said_and_drawn(clip):
     falls[2, 3] = 1.0
     drawn = SoundMap(falls, np.arange(6) * 1000.0, np.linspace(1, 5, 9), 2.0)
     model = analysis.models[0]
-    said = sound_view.finding(drawn, model).replace("\u00a0", " ")
+    said = looks.sound(drawn, model).replace("\u00a0", " ")
     assert "hiding 2,000 to 3,000 Hz from 00:02.5 to 00:03.0 lowers" in said
     assert "from 88 % to 73 %" in said
     none = SoundMap(-falls, drawn.bands, drawn.times, 2.0)
-    assert "hiding no part lowers" in sound_view.finding(none, model) and none.map.max() == 0
+    assert "hiding no part lowers" in looks.sound(none, model) and none.map.max() == 0
     over = sound.rests_on(drawn.map, 1.0, 5.0, said)
     data = sound.view_data(analysis, np.zeros((2, 2)), "", time=0.0, rests=over)
     (rests,) = re.findall(r'<img class="rests" .*?>', data["html"])

@@ -8,7 +8,7 @@ from detector.decision import decide
 from detector.live.score_history import ScoreHistory
 from detector.messages.format import clock, stretch
 from detector.models import registry
-from detector.presentation import lead, moments
+from detector.presentation import lead, looks
 from detector.schema.analysis import FrameSegment, Quality
 from tests.support.result_sample import make_analysis
 
@@ -37,7 +37,7 @@ def test_all_times_of_a_live_record_are_one_moment(suspicious):
     (moment, person) = lead.moment(analysis)
     assert person == "A" and 52 < moment <= 60
     assert opening(analysis) == (moment, person)
-    (whose, frame) = moments.shown(analysis)
+    (whose, frame) = looks.shown(analysis)
     assert (whose.id, frame.time) == (person, moment)
     (top,) = analysis.judged
     start, *rest = lead.strongest(analysis, top).split(" to ")
@@ -54,7 +54,7 @@ def test_all_times_of_a_clip_are_one_moment():
     analysis = make_analysis()
     moment, person = lead.moment(analysis)
     assert opening(analysis) == (moment, person) and person == analysis.verdict.subject
-    top, frame = moments.shown(analysis)
+    top, frame = looks.shown(analysis)
     assert (top.id, frame.time) == (person, moment)
     assert max(face.score for face in top.frames if face.score) == frame.score
     trace = lead.trace(analysis)

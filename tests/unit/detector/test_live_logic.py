@@ -22,6 +22,7 @@ from detector.models.base import CropRecipe
 from detector.pipeline.modalities.face import FaceExtractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.windows import ClipShape, FrameWindow
+from detector.presentation.live import scored
 from detector.schema.analysis import FrameSegment, Label, Quality, Question, ReasonCode, Settings
 from tests.support.live_world import REAL, MadeDetector, picture
 
@@ -144,7 +145,7 @@ def test_a_slow_computer_says_so():
     monitor.face_at = 10.0
     hints = monitor.hints(10.0, silent=0.0, rate=2.0, lag=3.0)
     assert [h.text for h in hints] == [
-        "This computer scores 2 frames a second: the reading can lag by 3 s."
+        "This computer scores 2.0 frames a second: the reading can lag by 3 s."
     ]
     assert monitor.hints(10.0, silent=3.0, rate=2.0, lag=3.0)[0].code is live.HintCode.NO_SIGNAL
     assert not monitor.hints(10.0, silent=0.0, rate=8.0, lag=1.0)
@@ -197,7 +198,7 @@ def test_too_slow_does_not_flicker(rate):
 def test_a_model_that_scores_too_few_frames_is_named():
     _, states = paced(lambda t: 6.0, seconds=20, clips=0.15)
     assert states[-1].model == "CLIP" and states[-1].scored in (1, 2)
-    assert states[-1].text in ("CLIP scored 1 frame in 8 s.", "CLIP scored 2 frames in 8 s.")
+    assert scored(states[-1]) in ("CLIP scored 1 frame in 8 s.", "CLIP scored 2 frames in 8 s.")
     assert changes(states) == [True]
     assert not changes(paced(lambda t: 6.0, seconds=20, clips=0.6)[1])
 

@@ -121,7 +121,7 @@ def test_the_pdf_says_what_a_court_needs(analysis, made):
         "What pulled which way",
         analysis.media.sha256,
         "not checked: the file was not there",
-        "What this can't tell",
+        "What this can’t tell",
         "Who changed it, or why.",
         "A likelihood is no fact about a person",
         "Is a face fake?",
@@ -391,7 +391,7 @@ def test_the_scale_is_in_the_words_of_the_question_that_is_answered():
 def test_a_zone_that_there_is_none_of_is_not_drawn_on_the_scale():
     paper = Paper("scale", "", WHEN)
     zones = [(label, label, *ends) for label, *ends in Thresholds(low=0.0, high=0.9).zones]
-    paper.number(Number("50 %", "", 0.5, tuple(zones)))
+    paper.number(Number("50 %", "", "", 0.5, tuple(zones)))
     pdf = bytes(paper.output())
     assert "REAL" not in text_of(pdf)
     with pypdfium2.PdfDocument(pdf) as document:
@@ -667,7 +667,7 @@ def test_the_first_page_has_verdict_next_steps_case_and_time_zone(analysis):
         first.index(part)
         for part in (
             "13:00 UTC+01:00", "Likely manipulated", "combined likelihood",
-            "What pulled which way", "What to do next", "What this can't tell", "Case",
+            "What pulled which way", "What to do next", "What this can’t tell", "Case",
             "2026-117",
         )
     ]  # fmt: skip

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tools import languages
+
 ROOT = Path(__file__).parents[3]
 SINCE = "2026-11-28"
 """Commit subjects are checked from this day on."""
@@ -80,6 +82,36 @@ def test_docstrings_name_who_and_what_acts():
                     if re.search(rf"\b{word}\b", plain)
                 ]
     assert not found, "\n".join(found)
+
+
+SURFACES = ("dashboard", "cli", "service", "detector/live", "detector/report")
+VALUES = ("answer", "finding", "likelihood", "probability", "reading", "score", "verdict")
+
+
+def texts_of(*rooms):
+    """Yield (place, text) of each text that these rooms mark."""
+    for path in sorted(path for room in rooms for path in (ROOT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for text in languages.marked(node) if isinstance(node, ast.Call) else ():
+                if isinstance(text, ast.Constant) and isinstance(text.value, str):
+                    yield f"{path.relative_to(ROOT)}:{text.lineno}", text.value
+
+
+def test_no_surface_has_a_sentence_of_its_own_about_a_result():
+    """What fills in a value of a result is worded in the presentation, and none of its sentences
+    stands in a surface as well."""
+    known = {plain(text) for _place, text in texts_of("detector/presentation", "detector/messages")}
+    values = re.compile(rf"\{{({'|'.join(VALUES)})\b")
+    own = [
+        f"{place}: {text!r}"
+        for place, text in texts_of(*SURFACES)
+        if values.search(text) or (text.count(" ") > 2 and plain(text) in known)
+    ]
+    assert not own, "\n".join(own)
+
+
+def plain(text):
+    return text.replace("’", "'").rstrip(".").lower()
 
 
 def test_no_phrase_of_the_word_list_is_used():

@@ -10,9 +10,9 @@ from PIL import Image
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from detector.schema.summary import FoundFootage
 from service.context import Scope
 from service.live.viewers import Viewers
-from service.records.model import FoundFootage
 from tests.conftest import camera
 from tests.support.live_stand_in import StandInEngine
 from tests.support.waiting import until

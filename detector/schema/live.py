@@ -4,15 +4,11 @@ Every time is in seconds of the session's own clock, the `t` that frames are pus
 pixels of the pushed frame; probabilities are calibrated, 0..1.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Literal
 
-from detector.messages import states
-from detector.messages.format import percent
 from detector.schema.analysis import Box, Label, Point, Question, Thresholds
-from detector.sentences import NBSP, _, known, ngettext
 
 HISTORY = 60.0  # s of `LiveState.series`
 
@@ -59,30 +55,6 @@ class LiveFace:
     scored: float | None = None  # Time of the newest frame that `probability` is from
     question: Question | None = None  # Which of the two it answers
 
-    @property
-    def percent(self) -> str:
-        """ "52 %", or "–"."""
-        return "–" if self.probability is None else percent(self.probability)
-
-    @property
-    def word(self) -> str:
-        """Reading of this face, in at most two words."""
-        if self.problem:
-            return self.problem.capitalize()
-        return word(self.label, self.question)
-
-
-_WORDS = {
-    Label.REAL: "No sign",
-    Label.INCONCLUSIVE: "Can't tell",
-    Label.NOT_APPLICABLE: "No reading",
-}
-
-
-def word(label: Label, question: Question | None) -> str:
-    """Return a label in at most two words."""
-    return _WORDS.get(label) or states.state(label, question, short=True)
-
 
 @dataclass(frozen=True)
 class TooSlow:
@@ -92,24 +64,6 @@ class TooSlow:
     seconds: float  # with a face in view, of the last `session.WINDOW` s
     since: float  # Time at which it became so
     model: str = ""  # Title of the one that scored too few, where all together scored enough
-
-    @property
-    def text(self) -> str:
-        """Return how many frames were scored, in a sentence."""
-        if self.model:
-            text = ngettext(
-                "{model} scored {number} frame in {seconds} s.",
-                "{model} scored {number} frames in {seconds} s.",
-                self.scored,
-            )
-            model = known(self.model)
-            return text.format(model=model, number=self.scored, seconds=f"{self.seconds:.0f}")
-        text = ngettext(
-            "{number} frame in {seconds} s was scored.",
-            "{number} frames in {seconds} s were scored.",
-            self.scored,
-        )
-        return text.format(number=self.scored, seconds=f"{self.seconds:.0f}")
 
 
 @dataclass(frozen=True)
@@ -127,18 +81,6 @@ class LiveReading:
     question: Question | None = None  # Which of the two questions leads
     person: str | None = None  # Whose face it is, with several
     too_slow: TooSlow | None = None  # Why no reading can be relied on; NOT_APPLICABLE then
-
-    @property
-    def percent(self) -> str:
-        """ "52 %", or "–"."""
-        return "–" if self.probability is None else percent(self.probability)
-
-    @property
-    def word(self) -> str:
-        """Return the label, in at most two words; or that the session is too slow."""
-        if self.too_slow is not None:
-            return states.too_slow()
-        return word(self.label, self.question)
 
 
 class HintCode(StrEnum):
@@ -201,18 +143,6 @@ class LiveRates:
     delay_p95: float | None = None  # Its 95th percentile
     score_delay: float | None = None  # s from push to the state with that frame's score, median
 
-    @property
-    def words(self) -> list[str]:
-        """Return how fast it is, and how late."""
-        fps, delay = round(self.fps), self.delay
-        text = ngettext("{number} frame a second", "{number} frames a second", fps)
-        said = [
-            text.format(number=fps),
-            _("scored {number} a second").format(number=round(self.scored_fps)),
-        ]
-        late = _("delay {time}")
-        return said if delay is None else [*said, late.format(time=f"{delay * 1000:.0f}{NBSP}ms")]
-
 
 @dataclass(frozen=True)
 class Dot:
@@ -263,87 +193,28 @@ class LiveState:
     """Too few frames were scored for most of the session, or are now: its record has no verdict."""
 
 
-def as_shown(now: LiveState, shown: LiveState) -> LiveState:
-    """Return a state whose faces have the readings that another one showed, so that boxes in the
-    picture and the page beside it never differ. Who is new has none yet."""
-    readings = {face.id: face for face in shown.faces}
+class Move(StrEnum):
+    """What is asked, in this order."""
 
-    def face(new: LiveFace) -> LiveFace:
-        old = readings.get(new.id)
-        if old is None:
-            label = Label.NOT_APPLICABLE if new.problem else Label.INCONCLUSIVE
-            return replace(new, probability=None, label=label, scored=None, question=None)
-        return replace(
-            new,
-            probability=old.probability,
-            label=old.label,
-            problem=old.problem,
-            scored=old.scored,
-            question=old.question,
-        )
-
-    return replace(now, faces=tuple(face(new) for new in now.faces))
+    TURN = "turn"
+    COVER = "cover"
+    LEAN = "lean"
 
 
-class ScoredFrameLines:
-    """The scored frames of a session, each once."""
+@dataclass(frozen=True)
+class Observation:
+    """What was seen during one move."""
 
-    def __init__(self) -> None:
-        self._last = float("-inf")
-        self._slow = False
+    move: Move
+    made: bool | None  # whether the move was seen; None where that can't be told
+    scored: int  # frames with a score
+    highest: float | None  # of their scores
+    rose: bool  # a frame was above the upper threshold, and none before the challenge
+    lost: float  # s without a face, of those between two looks
+    replaced: bool  # who is followed afterwards is not who was before
 
-    def new(self, state: LiveState) -> Iterator[dict[str, Any]]:
-        """Give those that are new in a state, as plain JSON; the newest with all that is known.
-        When the session becomes too slow there may be no scored frame: that is a line of its own,
-        without a score."""
-        slow = state.reading.too_slow is not None
-        if slow and not self._slow:
-            none = {"time": round(state.time, 3), "score": None, "mean": None}
-            yield none | {"label": state.reading.label} | _now(state)
-        self._slow = slow
-        for dot in state.series:
-            if dot.time <= self._last or dot.score is None:
-                continue
-            self._last = dot.time
-            line = {
-                "time": round(dot.time, 3),
-                "score": round(dot.score, 4),
-                "mean": None if dot.mean is None else round(dot.mean, 4),
-                "label": dot.label,
-            }
-            yield line | _now(state) if dot is state.series[-1] else line
-
-
-def _now(state: LiveState) -> dict[str, Any]:
-    """Return what is known beside a scored frame, at the time it is written."""
-    limits, rates = state.reading.thresholds, state.rates
-    return {
-        "thresholds": [limits.low, limits.high],
-        "question": state.reading.question,
-        "too_slow": None
-        if state.reading.too_slow is None
-        else {
-            "headline": states.too_slow(),
-            "text": str(state.reading.too_slow.text),
-            "scored": state.reading.too_slow.scored,
-            "seconds": round(state.reading.too_slow.seconds, 1),
-        },
-        "faces": [
-            {
-                "id": face.id,
-                "box": [round(edge, 1) for edge in face.box],
-                "probability": None if face.probability is None else round(face.probability, 4),
-                "label": face.label,
-                "problem": face.problem,
-            }
-            for face in state.faces
-        ],
-        "hints": [hint.code for hint in state.hints],
-        "alarm": next((a.number for a in state.alarms if a.end is None), None),
-        "frames": {
-            "pushed": rates.pushed,
-            "looked": rates.looked,
-            "scored": rates.scored,
-            "dropped": rates.dropped,
-        },
-    }
+    @property
+    def held(self) -> bool:
+        """Return whether nothing broke. Behind a hand a face may be lost."""
+        lost = self.lost > 0 and self.move is not Move.COVER
+        return not (self.rose or self.replaced or lost)

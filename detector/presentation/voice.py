@@ -1,0 +1,102 @@
+"""The voice of a file in words: who speaks, what came of it, and where it is strongest."""
+
+from dataclasses import replace
+
+from detector.decision import voice
+from detector.messages import states
+from detector.messages.format import percent, score, stretch, took
+from detector.presentation import CurveChart, lead, people, series
+from detector.presentation.answers import AnswerRow, row
+from detector.schema.analysis import (
+    Analysis,
+    Label,
+    Modality,
+    Question,
+    SpanSegment,
+    SpeechMeasurement,
+    Subject,
+)
+from detector.sentences import _, count
+
+STRONGEST = 3
+"""windows that are named"""
+
+
+def subject(analysis: Analysis) -> Subject | None:
+    """Return the voice, if a model judged one."""
+    return next((s for s in analysis.subjects if s.modality is Modality.VOICE), None)
+
+
+def name(analysis: Analysis) -> str:
+    """Return what the voice is called."""
+    heard = subject(analysis)
+    return lead.name(heard) if heard else _("The voice")
+
+
+def answer(analysis: Analysis) -> AnswerRow:
+    """Return what came of it."""
+    found = analysis.verdict.answers.get(Question.VOICE)
+    if found is None:
+        none = states.state(Label.NOT_APPLICABLE, short=True)
+        return AnswerRow(states.question(Question.VOICE), none, Label.NOT_APPLICABLE)
+    return row(analysis, Question.VOICE, found)
+
+
+def speech(analysis: Analysis) -> str:
+    """Return how much was spoken; empty without speech."""
+    heard = voice.heard_of(analysis)
+    return spoken(heard) if heard is not None and heard.spans else ""
+
+
+def spoken(heard: SpeechMeasurement) -> str:
+    """Return how much of a sound was spoken."""
+    return _("{time} of speech").format(time=took(heard.speech_seconds))
+
+
+def stretch_of_speech(start: float, end: float) -> str:
+    """Return when is spoken, s."""
+    return _("Speech, {stretch}").format(stretch=stretch(start, end, tenths=True))
+
+
+def waveform(stretches: int) -> str:
+    """Return what a waveform shows, for who can't see it."""
+    spoken = count(stretches, "stretch of speech", "stretches of speech")
+    return _("Waveform with {count}.").format(count=spoken)
+
+
+def over_time(analysis: Analysis, end: float) -> tuple[CurveChart, tuple[series.Gap, ...]]:
+    """Return the score by windows up to `end`, s, and where there is none: without any, all of
+    it."""
+    heard, likelihood = subject(analysis), _("none")
+    if heard is not None and heard.probability is not None:
+        likelihood = percent(heard.probability)
+    said = _("Score over time. Combined likelihood: {likelihood}.").format(likelihood=likelihood)
+    if heard is None or not any(span.score is not None for span in heard.spans):
+        none = series.Gap(0.0, end, series.Missing.NOT_HEARD)
+        return CurveChart((), end, 0.0, 1.0, (), said=said), (none,)
+    chart = replace(people.over_time(analysis, heard), end=end, said=said)
+    return chart, series.lane(analysis, heard).gaps
+
+
+def sides(analysis: Analysis) -> str:
+    """Return how many voices were judged: of two, what came of each."""
+    if two := lead.sides(analysis):
+        return _("Each side is judged by itself. {voices}").format(voices=two)
+    return _("All speech is judged as one voice: speakers are not told apart.")
+
+
+def strongest(analysis: Analysis) -> list[tuple[SpanSegment, str]]:
+    """Return the windows with the highest scores, apart from each other and the highest first, with
+    their texts."""
+    heard, out = subject(analysis), list[SpanSegment]()
+    scored = [s for s in heard.spans if Question.VOICE in s.answers] if heard else []
+    for span in sorted(scored, key=lambda s: -s.answers[Question.VOICE]):
+        if all(span.start >= other.end or span.end <= other.start for other in out):
+            out.append(span)
+    return [(span, _said(span)) for span in out[:STRONGEST]]
+
+
+def _said(span: SpanSegment) -> str:
+    text = _("{when}: score {score}")
+    value = score(span.answers[Question.VOICE])
+    return text.format(when=stretch(span.start, span.end), score=value)
