@@ -32,7 +32,11 @@ plain number says nothing: collections of different people's portraits are numbe
 MAX_SHEET_BYTES = 16 << 20
 MAX_ROWS = 100_000  # of a labelled CSV; both bound what is read before the first file is opened
 SOUNDS = {".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus"}
-_PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
+VIDEOS = {
+    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".3gp", ".ts", ".wmv",
+    ".mjpeg", ".mjpg",
+}  # fmt: skip
+_PICTURES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".heic", ".avif"}
 
 
 @dataclass(frozen=True)
@@ -218,10 +222,7 @@ def hash_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-SUFFIXES = {
-    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mjpeg", ".mjpg", ".gif", ".heic", ".avif",
-    *_PICTURES, *SOUNDS,
-}  # fmt: skip
+SUFFIXES = {*VIDEOS, ".gif", *_PICTURES, *SOUNDS}
 LABELS = {
     "real": "real", "original": "real", "originals": "real", "untouched": "real", "0_real": "real",
     "fake": "fake", "fakes": "fake", "manipulated": "fake", "altered": "fake", "1_fake": "fake",

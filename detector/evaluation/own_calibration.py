@@ -11,15 +11,13 @@ from detector.decision import conformal, decide
 from detector.decision.conformal import OwnCalibration
 from detector.decision.numbers import logit
 from detector.errors import InputError, ModelError
-from detector.evaluation.labels import SOUNDS
+from detector.evaluation.labels import SOUNDS, VIDEOS
 from detector.models import registry
 from detector.pipeline import Analyzer, initial_results
 from detector.schema.analysis import Analysis, Question, Settings
 from detector.schema.base import StrictModel
 from detector.sentences import _
 
-VIDEOS = {".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".3gp", ".ts", ".wmv",
-          ".mjpeg", ".mjpg"}  # fmt: skip
 ENDINGS = VIDEOS | SOUNDS
 """Files that are taken from a folder; whatever else lies there is passed over."""
 

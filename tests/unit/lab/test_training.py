@@ -57,6 +57,9 @@ def test_labels_are_read_and_faults_named(tmp_path):
     assert (first.label, first.kind, first.group) == (0, "video", "x.mp4")
     assert first.file == tmp_path / "x.mp4"
     assert (second.label, second.kind, second.method) == (1, "image", "unknown")
+    names = ("a.heic", "b.avif", "c.ogg", "d.mpg", "e.gif")
+    kinds = [i.kind for i in labels(tmp_path, *(f"{n},real" for n in names), columns="file,label")]
+    assert kinds == ["image", "image", "audio", "video", "video"]
     with pytest.raises(InputError, match="Line 2"):
         labels(tmp_path, "x.mp4,true", columns="file,label")
     with pytest.raises(InputError, match="columns"):
