@@ -25,7 +25,7 @@ from detector.errors import UnmaskError
 from detector.presentation import looks, people, series, voice
 from detector.schema.analysis import Analysis, Question, SpanSegment
 from detector.schema.media import SoundSource
-from detector.sentences import _
+from detector.sentences import _, say
 
 if TYPE_CHECKING:
     from detector.explain.sound import SoundMap
@@ -104,9 +104,7 @@ def _over_time(analysis: Analysis, linked: ResultViewState) -> None:
     heard = voice.subject(analysis)
     scored = heard is not None and any(span.score is not None for span in heard.spans)
     typography.caption(
-        _("Gray: no speech, or too little of it to score.")
-        if scored
-        else _("No model that counts scored this sound.")
+        _("Gray: no speech, or too little of it to score.") if scored else say(series.UNSCORED)
     )
     with st.container(key="sound-rests", gap="small"):
         rests = _draw_rests(analysis, linked)

@@ -24,7 +24,7 @@ from detector.messages import states
 from detector.presentation import lead, people, series
 from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis, Question
-from detector.sentences import _
+from detector.sentences import _, say
 
 
 def drawn_from(analysis: Analysis, palette: Palette) -> str:
@@ -130,7 +130,7 @@ def draw_table(
 ) -> None:
     """Draw the table; a chosen row leads to its moment, read by `linked.read_table`."""
     if not rows(lanes):
-        typography.caption(_("No model gave a score here."))
+        typography.caption(say(series.UNSCORED))
         return
     numbers, shown = people.scores(analysis, lanes)
     tables.scored(

@@ -46,6 +46,8 @@ MISSING = {
     Missing.NOT_HEARD: _("not scored"),
 }
 
+UNSCORED = _("No model gave a score here.")
+
 
 @dataclass(frozen=True)
 class Gap:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
 from markupsafe import Markup
@@ -90,7 +89,7 @@ def _name(analysis: Analysis, model: ModelResult, mark: str) -> Markup:
 def _whole(line: ModelLine, selection: Selection) -> Markup:
     assert selection.track is not None
     if (score := selection.track.models.get(line.model.id)) is None:
-        return lane_parts.whole("", "", _("no score for this person"))
+        return lane_parts.whole("", "", series.words(series.Missing.NO_SCORE))
     label, word = presented.reading(selection.analysis, line.model, Label(score.label))
     look = labels.state(label)
     answered = chip(word, look.slug, look.icon)
@@ -102,8 +101,6 @@ def _whole(line: ModelLine, selection: Selection) -> Markup:
 
 MOMENTS = 8
 """that stand for a clip."""
-CACHE_ENTRIES = 600
-"""heatmaps, about 30 kB each."""
 Slot = tuple[DeltaGenerator, DeltaGenerator, ModelResult]
 """Where the heatmap of a model comes, its caption, and the model."""
 SIDE = 320
@@ -132,7 +129,7 @@ def draw_heatmaps(selection: Selection, lines: Sequence[ModelLine]) -> list[Slot
         scaled = _("the same frame · scaled per model: compare places, not strength")
         cards.head(_("Where each model looked"), typography.small(scaled))
         if not times:
-            typography.caption(_("No model scored this person."))
+            typography.caption(say(series.UNSCORED))
             return []
         if not selection.job.has_media:
             lost = _(
@@ -176,29 +173,17 @@ def fill_heatmaps(selection: Selection, slots: list[Slot]) -> None:
         return
     for place, words, model in slots:
         try:
-            heat = heatmap(selection.job.path, analysis.id, track.id, time, model.id, analysis)
+            heat = pictures.heatmap(selection.job.path, analysis, track.id, time, model.id)
         except (UnmaskError, OSError):
             heat = None
         if heat is None:
             typography.caption(looks.blind(model), at=place)
             continue
-        picture, caption = heat
+        shown, caption = explain.overlay(heat), say(heat.caption)
+        step = max(1, shown.shape[0] // SIDE)
         alt = looks.at(model, time, caption)
-        place.image(picture, width="stretch", alt=alt)
+        place.image(jpeg(shown[::step, ::step]), width="stretch", alt=alt)
         typography.caption(caption, at=words)
-
-
-@st.cache_data(max_entries=CACHE_ENTRIES, show_spinner=False)
-def heatmap(
-    path: Path, analysis_id: str, person: str, time: float, model: str, _analysis: Analysis
-) -> tuple[bytes, str] | None:
-    """Return a heatmap as a small JPEG with its caption; None where the model can't show it."""
-    heat = pictures.heatmap(path, _analysis, person, time, model)
-    if heat is None:
-        return None
-    shown = explain.overlay(heat)
-    step = max(1, shown.shape[0] // SIDE)
-    return jpeg(shown[::step, ::step]), say(heat.caption)
 
 
 def _score(line: ModelLine, selection: Selection) -> Markup:

@@ -29,7 +29,7 @@ from detector.evaluation.labels import SOUNDS
 from detector.messages import states
 from detector.models import registry
 from detector.models.base import ModelSpec
-from detector.presentation import agreement, lead
+from detector.presentation import agreement, lead, series
 from detector.schema.analysis import Analysis, CustomEnsemble, Settings
 from detector.sentences import _, say
 from service.records.model import ResultOrigin
@@ -473,7 +473,7 @@ def _verdict(title: str, analysis: Analysis) -> None:
     cards.built(
         title,
         chip(states.headline(verdict.label, verdict.question), answer.slug, answer.icon),
-        labels.percent(likely) if likely is not None else _("no score"),
+        labels.percent(likely) if likely is not None else series.words(series.Missing.NO_SCORE),
         list(map(messages.text, verdict.reasons[:2])),
     )
 
