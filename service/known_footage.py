@@ -21,7 +21,6 @@ from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.library.catalog import UPLOADED, Library, full_of_frames, media_in, source_of
 from service.library.watch import FolderWatcher, WatchState
 from service.records.footage import MAX_FOOTAGE, FootageStore
-from service.records.model import State
 from service.records.tables import Footage
 from service.storage.uploads import copied, delete_copies, full_disk_refused, no_room
 from service.tasks.jobs import Jobs
@@ -90,14 +89,10 @@ class KnownFootage(SubjectTasks[LibraryTask]):
             refuse=bounded_line(MAX_WAITING),
             on_end=lambda task, state, fault: self._delete_files(task),
             on_interrupted=self._delete_files,
-            sentences={
-                State.CANCELED: _("You stopped it. What was added stays."),
-                State.INTERRUPTED: _("The server stopped before this was done. What was added "
-                                     "stays."),
-                State.FAILED: _("Something went wrong here, not with your files. The log says "
-                                "more."),
-            },
-        )  # fmt: skip
+            canceled=_("You stopped it. What was added stays."),
+            interrupted=_("The server stopped before this was done. What was added stays."),
+            failed=_("Something went wrong here, not with your files. The log says more."),
+        )
         super().__init__(tasks, kind)
 
     def add_folder(self, context: RequestContext, folder: str) -> LibraryTask:

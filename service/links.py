@@ -15,7 +15,6 @@ from detector.sentences import _
 from service import limits
 from service.context import Principal, RequestContext
 from service.limits import MEGABYTE
-from service.records.model import State
 from service.storage.uploads import StorageError, full_disk_refused, max_upload_mb
 from service.tasks.queue import TaskQueue
 from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
@@ -96,11 +95,9 @@ KIND = TaskKind(
     Task,
     max_running=MAX_AT_ONCE,
     refuse=bounded_line(MAX_WAITING, *_BUSY),
-    sentences={
-        State.CANCELED: _("Stopped. Nothing of the file was kept."),
-        State.INTERRUPTED: _("The server stopped. Nothing of the file was kept."),
-        State.FAILED: _("Something went wrong here; the log says more."),
-    },
+    canceled=_("Stopped. Nothing of the file was kept."),
+    interrupted=_("The server stopped. Nothing of the file was kept."),
+    failed=_("Something went wrong here; the log says more."),
 )
 
 

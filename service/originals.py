@@ -35,7 +35,7 @@ from service.live.viewers import Viewer
 from service.records.comparisons import ComparisonStore
 from service.records.database import Database
 from service.records.footage import ANALYSES, FootageStore, LookupStore
-from service.records.model import LOCAL, MAX_PAGE_SIZE, MissedLookup, Query, State
+from service.records.model import LOCAL, MAX_PAGE_SIZE, MissedLookup, Query
 from service.records.store import RecordScope
 from service.records.tables import KeptComparison
 from service.tasks.jobs import Job, Jobs
@@ -48,10 +48,6 @@ MAX_WAITING = 20  # Pairs that may wait
 STEPS = 100  # percents, in which progress is told
 LOOK_SECONDS = 10.0  # Between two looks, which take a fifth of a second each
 MIN_SECONDS = 4.0  # of picture, for a look: at less a single moment would decide
-_SENTENCES = {
-    State.CANCELED: _("You stopped it."),
-    State.INTERRUPTED: _("The server stopped before this was done."),
-}
 COMPARISON = TaskKind(
     "comparison",
     Priority.INTERACTIVE,
@@ -59,7 +55,9 @@ COMPARISON = TaskKind(
     Task,
     max_running=2,
     refuse=bounded_line(MAX_WAITING),
-    sentences={**_SENTENCES, State.FAILED: _("It stopped. Your files are not at fault.")},
+    canceled=_("You stopped it."),
+    interrupted=_("The server stopped before this was done."),
+    failed=_("It stopped. Your files are not at fault."),
 )
 LOOKUP = TaskKind(
     "lookup",
@@ -67,7 +65,9 @@ LOOKUP = TaskKind(
     1.0,
     Task,
     max_running=1,
-    sentences={**_SENTENCES, State.FAILED: _("It stopped. Your file is not at fault.")},
+    canceled=_("You stopped it."),
+    interrupted=_("The server stopped before this was done."),
+    failed=_("It stopped. Your file is not at fault."),
     log_level=logging.WARNING,
 )
 _File = tuple[Path, Media]

@@ -17,7 +17,6 @@ from detector.evaluation.own_calibration import OwnClips, calibrate_own
 from detector.pipeline import Analyzer
 from detector.sentences import _
 from service.context import Principal
-from service.records.model import State
 from service.storage.uploads import copied, delete_copies
 from service.tasks.queue import TaskQueue
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
@@ -69,10 +68,8 @@ class Calibrations:
                 refuse=_refuse,
                 on_end=lambda task, state, fault: self._delete_clips(task),
                 on_interrupted=self._delete_clips,
-                sentences={
-                    State.CANCELED: Canceled().message,
-                    State.INTERRUPTED: _("The server stopped before it was done. Start it again."),
-                },
+                canceled=Canceled().message,
+                interrupted=_("The server stopped before it was done. Start it again."),
             )
         )
 

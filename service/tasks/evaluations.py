@@ -52,11 +52,9 @@ KIND = TaskKind(
     2.0,
     Evaluation,
     max_running=1,
-    sentences={
-        State.CANCELED: _("You stopped it. What was scored is gone with it."),
-        State.INTERRUPTED: _("The server stopped before it was done. What was scored is kept."),
-        State.FAILED: _("Something went wrong here, not with your files. The log says more."),
-    },
+    canceled=_("You stopped it. What was scored is gone with it."),
+    interrupted=_("The server stopped before it was done. What was scored is kept."),
+    failed=_("Something went wrong here, not with your files. The log says more."),
 )
 
 

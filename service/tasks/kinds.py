@@ -18,7 +18,6 @@ from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Robustness
 from detector.sentences import _
 from service.context import Principal
-from service.records.model import State
 from service.tasks.jobs import Job, Jobs
 from service.tasks.queue import SubjectTasks, TaskQueue
 from service.tasks.task import Priority, Task, TaskKind, bounded_line
@@ -57,16 +56,12 @@ class Downloads(SubjectTasks[Download]):
             0.0,
             Download,
             log_level=logging.WARNING,
-            sentences={
-                State.CANCELED: _(
-                    "Stopped. What was received is kept, and the next download goes on there."
-                ),
-                State.INTERRUPTED: _(
-                    "The server stopped. What was received is kept, and the next download goes on "
-                    "there."
-                ),
-                State.FAILED: _("Something went wrong here; the log says more."),
-            },
+            canceled=_("Stopped. What was received is kept, and the next download goes on there."),
+            interrupted=_(
+                "The server stopped. What was received is kept, and the next download goes on "
+                "there."
+            ),
+            failed=_("Something went wrong here; the log says more."),
         )
         super().__init__(tasks, kind)
 
@@ -89,11 +84,9 @@ class SelfChecks(SubjectTasks[Task]):
             1.0,
             Task,
             max_running=1,
-            sentences={
-                State.CANCELED: _("It was stopped."),
-                State.INTERRUPTED: _("It was stopped."),
-                State.FAILED: _("Something went wrong here; the log says more."),
-            },
+            canceled=_("It was stopped."),
+            interrupted=_("It was stopped."),
+            failed=_("Something went wrong here; the log says more."),
         )
         super().__init__(tasks, kind)
         self._outcomes: dict[str, Outcome] = {}
@@ -131,11 +124,9 @@ class RobustnessQueue(SubjectTasks[Task]):
             Task,
             max_running=1,
             refuse=bounded_line(MAX_WAITING),
-            sentences={
-                State.CANCELED: _("You stopped it."),
-                State.INTERRUPTED: _("The server stopped before this was done."),
-                State.FAILED: _("It stopped. Your file is not at fault."),
-            },
+            canceled=_("You stopped it."),
+            interrupted=_("The server stopped before this was done."),
+            failed=_("It stopped. Your file is not at fault."),
         )
         super().__init__(tasks, kind)
         self._jobs, self._analyzer = jobs, analyzer

@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Any, Generic, TypeVar
@@ -171,11 +171,13 @@ class Task:
     @property
     def error(self) -> str:
         """Return why there is no result, for a person; empty while there may be one."""
-        if self.state in (State.CANCELED, State.INTERRUPTED):
-            return self.kind.sentences.get(self.state, "")
+        if self.state is State.CANCELED:
+            return self.kind.canceled
+        if self.state is State.INTERRUPTED:
+            return self.kind.interrupted
         if self.fault is None:
             return ""
-        ours = "" if self.code else self.kind.sentences.get(State.FAILED, "")
+        ours = "" if self.code else self.kind.failed
         return ours or message_of(self.fault)
 
     @property
@@ -204,9 +206,9 @@ class TaskKind(Generic[AnyTask]):
     on_interrupted: Callable[[Task], None] = lambda task: None
     """Called once with a task that was lost with its server, not with one that followed a lost one
     (`RESUMED`): what brings down its server must not bring down the next."""
-    sentences: Mapping[State, str] = field(default_factory=dict)
-    """What to say of one that ended CANCELED or INTERRUPTED, or FAILED by our own error; without
-    one, what the error itself says."""
+    canceled: str = ""  # What to say of one that a person stopped
+    interrupted: str = ""  # Of one whose server stopped
+    failed: str = ""  # Of one that failed by our own error; else what the error itself says
     max_in_memory: int = MAX_IN_MEMORY  # Ended tasks remembered
     log_level: int = logging.ERROR  # Of what it raised on purpose
 
