@@ -38,13 +38,7 @@ MAX_FILES = 500  # Of one batch
 MAX_LINK_SECONDS = 300.0  # For all links that come at a time
 
 
-class BatchTask(Task):
-    """Puts the files of a batch in line. The time left is shown after three."""
-
-    MIN_STEPS = 3
-
-
-KIND = TaskKind("batch", Priority.BATCH, 0.0, BatchTask, max_running=16)
+KIND = TaskKind("batch", Priority.BATCH, 0.0, Task, max_running=16, min_steps=3)
 
 
 class BatchState(StrEnum):
@@ -157,7 +151,7 @@ class BatchService:
         """Run what is left of a batch; nothing happens where it runs."""
         if not any(item.analysis for item in batch.items):
             return
-        task = BatchTask(self._kind, principal.id, subject=batch.id)
+        task = Task(self._kind, principal.id, subject=batch.id)
         self._tasks.submit(task, partial(self._run, scope), once_for=principal)
 
     def pause(self, principal: Principal, batch: Batch) -> None:
@@ -199,7 +193,7 @@ class BatchService:
             if asked and (task is None or not task.cancel.is_set()):
                 self.go_on(context.principal, scope, batch)
 
-    def task(self, principal: Principal, batch: Batch) -> BatchTask | None:
+    def task(self, principal: Principal, batch: Batch) -> Task | None:
         """Return the latest run of a batch that this server knows of."""
         return self._tasks.latest(self._kind, batch.id, principal)
 

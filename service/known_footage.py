@@ -45,9 +45,6 @@ class LeftOut(NamedTuple):
 class LibraryTask(Task):
     """What is being added; steps are files."""
 
-    MIN_STEPS = 3
-    MIN_SECONDS = 2.0
-
     added = 0
     known = 0  # files of which fingerprints are kept already
     unread = 0
@@ -89,6 +86,8 @@ class KnownFootage(SubjectTasks[LibraryTask]):
             refuse=bounded_line(MAX_WAITING),
             on_end=lambda task, state, fault: self._delete_files(task),
             on_interrupted=self._delete_files,
+            min_steps=3,
+            min_seconds=2.0,
             canceled=_("You stopped it. What was added stays."),
             interrupted=_("The server stopped before this was done. What was added stays."),
             failed=_("Something went wrong here, not with your files. The log says more."),

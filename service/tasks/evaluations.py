@@ -37,7 +37,6 @@ _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 class Evaluation(Task):
     """One evaluation; steps are files."""
 
-    MIN_STEPS = 3
     folder: Path
     labelled_set: LabelledSet
     models: list[str] | None  # Default the default set
@@ -52,6 +51,7 @@ KIND = TaskKind(
     2.0,
     Evaluation,
     max_running=1,
+    min_steps=3,
     canceled=_("You stopped it. What was scored is gone with it."),
     interrupted=_("The server stopped before it was done. What was scored is kept."),
     failed=_("Something went wrong here, not with your files. The log says more."),

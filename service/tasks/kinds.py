@@ -34,8 +34,6 @@ OnProgress = Callable[[int, int], None]  # Bytes that are there, and of all file
 class Download(Task):
     """The download of a model (`subject`); steps are bytes."""
 
-    MIN_SECONDS = 2.0
-
     @property
     def error(self) -> str:
         return _("No connection.") if self.code == "no_connection" else super().error
@@ -56,6 +54,7 @@ class Downloads(SubjectTasks[Download]):
             0.0,
             Download,
             log_level=logging.WARNING,
+            min_seconds=2.0,
             canceled=_("Stopped. What was received is kept, and the next download goes on there."),
             interrupted=_(
                 "The server stopped. What was received is kept, and the next download goes on "

@@ -77,9 +77,6 @@ class Task:
     of a record, of a model; `params`: what it takes to run it again after a restart, plain JSON
     without file names of people. `id` may stand in addresses; default: 128 random bits."""
 
-    MIN_STEPS = 1
-    MIN_SECONDS = 0.0  # What must be over before a time left is told
-
     def __init__(
         self,
         kind: TaskKind[Any],
@@ -157,7 +154,7 @@ class Task:
         steps, elapsed = self.done - self._first_step, self.elapsed()
         if self._start_time is None or not self.total:
             return None
-        if steps < self.MIN_STEPS or elapsed < self.MIN_SECONDS:
+        if steps < self.kind.min_steps or elapsed < self.kind.min_seconds:
             return None
         return elapsed / steps * (self.total - self.done)
 
@@ -206,6 +203,8 @@ class TaskKind(Generic[AnyTask]):
     on_interrupted: Callable[[Task], None] = lambda task: None
     """Called once with a task that was lost with its server, not with one that followed a lost one
     (`RESUMED`): what brings down its server must not bring down the next."""
+    min_steps: int = 1  # What must be over before a time left is told, with `min_seconds`
+    min_seconds: float = 0.0
     canceled: str = ""  # What to say of one that a person stopped
     interrupted: str = ""  # Of one whose server stopped
     failed: str = ""  # Of one that failed by our own error; else what the error itself says

@@ -19,9 +19,10 @@ from detector.presentation import summary
 from detector.presentation.run import STAGES
 from detector.presentation.verdict import unjudged
 from detector.sentences import _, in_english, ngettext, say
-from service.batches import BatchRow, BatchState, BatchTask
+from service.batches import BatchRow, BatchState
 from service.records.export import ExportRow
 from service.records.model import State
+from service.tasks.task import Task
 
 ROW = 52
 """px of a row"""
@@ -207,7 +208,7 @@ def _unjudged(row: BatchRow) -> str:
 # --- where a batch stands -------------------------------------------------------------------------
 
 
-def progress(rows: Sequence[BatchRow], now: BatchState, task: BatchTask | None) -> str:
+def progress(rows: Sequence[BatchRow], now: BatchState, task: Task | None) -> str:
     """Return how far a batch is, in words; `task` is the latest run."""
     unread = sum(group(row) == UNJUDGED for row in rows)
     parts = [
@@ -258,9 +259,7 @@ def paused(rows: Sequence[BatchRow]) -> tuple[str, str]:
     return head, _("The running file was finished first. Nothing is lost if you leave.")
 
 
-def finished(
-    rows: Sequence[BatchRow], created: datetime, task: BatchTask | None
-) -> tuple[str, str]:
+def finished(rows: Sequence[BatchRow], created: datetime, task: Task | None) -> tuple[str, str]:
     """Return head and text of a finished batch, with the time if it was one run."""
     files = labels.count(len(rows), "file", "files")
     head = _("Done: {files}.").format(files=files)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -430,20 +431,17 @@ def test_memory_is_bounded_and_old_tasks_are_swept(tmp_path):
     tasks.close()
 
 
-class Slow(Task):
-    MIN_STEPS, MIN_SECONDS = 3, 2.0
-
-
 def test_time_left_is_told_by_what_came_in_this_run(monkeypatch):
     seconds = 10.0
-    for task in (Task(PAGE, ANN.id), Slow(PAGE, ANN.id)):
+    slow = replace(PAGE, min_steps=3, min_seconds=2.0)
+    for task in (Task(PAGE, ANN.id), Task(slow, ANN.id)):
         assert task.seconds_left is None and task.elapsed() == 0
         task.begin()
         monkeypatch.setattr(task, "elapsed", lambda: seconds)
         task.on_progress(500, 1000)  # a resumed file begins in the middle
         assert task.seconds_left is None
         task.on_progress(502, 1000)
-        assert (task.seconds_left is None) == isinstance(task, Slow)
+        assert (task.seconds_left is None) == (task.kind is slow)
         task.on_progress(600, 1000)
         assert task.seconds_left == pytest.approx(40)
     seconds = 1.0
