@@ -13,7 +13,7 @@ import os
 import secrets
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -110,21 +110,6 @@ MAX_IN_MEMORY = 32  # Jobs of 0.2 to 10 MB each; older results are read from the
 CORES = 2.0  # That one analysis keeps busy: decoding and scoring run side by side
 
 
-@dataclass(frozen=True)
-class QueueLimits:
-    """The bounds of a server's analyses."""
-
-    workers: int | None = None  # Files analyzed at once. May exceed the number of cores.
-    waiting: int = MAX_WAITING
-    in_memory: int = MAX_IN_MEMORY
-    cores: float = CORES  # Of this computer, that one keeps busy
-
-    @classmethod
-    def on(cls, analyzer: RemoteAnalyzer) -> QueueLimits:
-        """Return those of a server whose files this analyzes."""
-        return cls(workers=analyzer.slots, cores=0.0) if analyzer.slots else cls()
-
-
 def refuse(most: int, waiting: int, running: int) -> UnmaskError | None:
     """Refuse a file where so many wait; as `TaskKind.refuse`."""
     if waiting < most:
@@ -153,7 +138,8 @@ def default_workers() -> int:
 class Jobs:
     """All analyses of this server. `store` is where the records of people without an account are
     kept; `check` is called when a file arrives and raises `MediaError` for one that can't be read,
-    as an analysis would at its beginning."""
+    as an analysis would at its beginning; `workers` files are analyzed at once, by default as many
+    as the analyzer takes elsewhere, or as suit this computer."""
 
     def __init__(
         self,
@@ -164,23 +150,22 @@ class Jobs:
         speed: ThroughputEstimator,
         *,
         check: Callable[[Path], Media | None] = lambda path: None,
-        limits: QueueLimits | None = None,
+        workers: int = 0,
     ) -> None:
-        limits = limits or QueueLimits.on(analyzer)
         self.uploads = uploads
         self.store = store
         self.speed = speed
-        self.workers = limits.workers or default_workers()
+        self.workers = workers or analyzer.slots or default_workers()
         kind = TaskKind(
             "analysis",
             Priority.INTERACTIVE,
-            min(limits.cores, tasks.cores / self.workers),
+            0.0 if analyzer.slots else min(CORES, tasks.cores / self.workers),
             Task,
             max_running=self.workers,
-            refuse=partial(refuse, limits.waiting),
+            refuse=partial(refuse, MAX_WAITING),
             on_end=self._end,
             on_interrupted=self._resume,
-            max_in_memory=limits.in_memory,
+            max_in_memory=MAX_IN_MEMORY,
         )
         self.kind = tasks.register(kind)
         self._tasks = tasks

@@ -12,13 +12,13 @@ import io, os, signal, sys
 from pathlib import Path
 from detector.schema.analysis import Settings
 from tests.support.scopes import local
-from tests.unit.service.test_jobs import open_jobs
+from tests.unit.service.test_jobs import Analyzer, open_jobs
 
 class Slow(io.BytesIO):
     def read(self, count=-1):
         return os.kill(os.getpid(), signal.SIGKILL) if self.tell() else super().read(3)
 
-jobs = open_jobs(Path(sys.argv[1]), None, workers=1)
+jobs = open_jobs(Path(sys.argv[1]), Analyzer(), workers=1)
 jobs.submit(Slow(b"content"), "a.mp4", Settings(), local(jobs))
 """
 

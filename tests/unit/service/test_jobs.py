@@ -6,7 +6,9 @@ import logging
 import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from unittest.mock import DEFAULT, Mock
 
 import pytest
@@ -27,7 +29,7 @@ from service.records.sql import open_store
 from service.records.store import RecordScope
 from service.records.tables import TaskRow
 from service.storage import open_uploads
-from service.tasks.jobs import Job, Jobs, QueueFull, QueueLimits, State, default_workers
+from service.tasks.jobs import Job, Jobs, QueueFull, State, default_workers, refuse
 from service.tasks.queue import TaskQueue
 from service.tasks.task import TaskStore
 from service.tasks.throughput import ThroughputEstimator
@@ -67,14 +69,17 @@ class Analyzer:
         return SAMPLE.model_copy(update={"media": media, "settings": settings})
 
 
-def open_jobs(data, analyzer, *, home=None, **options):
+def open_jobs(
+    data, analyzer, *, home=None, check=lambda path: None, workers=0, waiting=20, in_memory=32
+):
     """A server's queue on a data folder, its media and its lock in a `home` of its own if given."""
     store, home = open_store(data / FILE), home or data
     tasks = TaskQueue(TaskStore(store.database), Server(home, store.database))
-    check = options.pop("check", lambda path: None)
-    limits = QueueLimits(**options)
     speed = ThroughputEstimator(data / "speed.json")
-    return Jobs(analyzer, open_uploads(home), store, tasks, speed, check=check, limits=limits)
+    jobs = Jobs(analyzer, open_uploads(home), store, tasks, speed, check=check, workers=workers)
+    kind = replace(jobs.kind, refuse=partial(refuse, waiting), max_in_memory=in_memory)
+    jobs.kind = tasks.register(kind)
+    return jobs
 
 
 @pytest.fixture
