@@ -315,7 +315,7 @@ def _toolbar(selection: Selection) -> None:
             added = st.selectbox(
                 _("Add a model"), others, index=None, format_func=others.__getitem__,
                 placeholder=_("Add a model"), key=f"compare-add-{job}",
-                label_visibility="collapsed",
+                label_visibility="collapsed", width=220,
             )  # fmt: skip
         if added is not None:
             with alerted():
