@@ -48,8 +48,14 @@ def fitted_on(calibration: Calibration) -> str:
     if in_copies(calibration):
         data = say(calibration.data)
         return _("on {data}").format(data=data)
-    text = ngettext("on {number} clip", "on {number} clips", calibration.clips)
-    return text.format(number=f"{calibration.clips:,}")
+    return on_clips(calibration)
+
+
+def on_clips(calibration: Calibration) -> str:
+    """Return on how many clips a map was fitted, in however many forms it counts each."""
+    clips = min(calibration.clips, files(calibration.data) or calibration.clips)
+    text = ngettext("on {number} clip", "on {number} clips", clips)
+    return text.format(number=f"{clips:,}")
 
 
 def _params(data: str) -> Mapping[str, Any]:

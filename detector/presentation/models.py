@@ -46,8 +46,10 @@ def reading(analysis: Analysis, model: ModelResult, label: Label) -> tuple[Label
 
 def about(analysis: Analysis, model: ModelResult) -> list[str]:
     """Return what a model was fitted on, and that it does not count where that is so."""
-    fitted = _("{head}: {fitted}").format(head=_("Calibrated"), fitted=_calibrated(model))
-    return [fitted, *filter(None, [left_out(analysis, model)])]
+    fitted = _calibrated(model)
+    if model.calibration is not None:
+        fitted = measured.on_clips(model.calibration)
+    return [f"{_('Calibrated')}: {fitted}", *filter(None, [left_out(analysis, model)])]
 
 
 def cells(analysis: Analysis, model: ModelResult) -> tuple[str | Cell, ...]:
