@@ -23,7 +23,7 @@ from dashboard.theme import Palette
 from detector.messages import states
 from detector.presentation import lead, people, series
 from detector.presentation.series import Lane
-from detector.schema.analysis import Analysis, Question
+from detector.schema.analysis import Analysis, Question, Thresholds
 from detector.sentences import _, say
 
 
@@ -81,7 +81,7 @@ def _lane(
     person = lane.track.id
     with st.container(key=f"lane-{person}", gap=None):
         who, zones, plot = st.columns([15, 9, 76], gap=None)
-        show(_who(lane, end), at=who)
+        show(_who(lane, limits, end), at=who)
         with zones, st.container(key=f"lane-words-{person}"):
             show(zone_words(limits, size, question))
         plot.plotly_chart(
@@ -97,10 +97,10 @@ def _lane(
         )
 
 
-def _who(lane: Lane, end: float) -> Markup:
+def _who(lane: Lane, limits: Thresholds, end: float) -> Markup:
     track = lane.track
     state = labels.state(track.label, track.question)
-    percent, words = people.together(track)
+    percent, words = people.together(track, limits)
     score = join([typography.strong(percent), words], " ") if percent else words
     return beside.owner(
         lead.name(track), series.place(track, end), chip(state.short, state.slug, state.icon), score

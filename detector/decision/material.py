@@ -165,7 +165,7 @@ def _planned(analysis: Analysis, top: Subject) -> int:
     meant = [
         model.moments
         for model in analysis.models
-        if model.question is top.question and model.kind == "frame" and model.scored
+        if model.question is top.question and model.kind in ("frame", "image") and model.scored
     ]
     if analysis.settings.sampling == "closer" or analysis.media.live or not meant or 0 in meant:
         return sampled

@@ -8,7 +8,7 @@ from detector.messages.format import clock, lower_first, percent, score, stretch
 from detector.presentation import Block, Cell, Curve, CurveChart, Grid, Section, Text, lead, series
 from detector.presentation.models import plain
 from detector.presentation.series import Lane
-from detector.schema.analysis import Analysis, Label, Modality, Subject, Verdict
+from detector.schema.analysis import Analysis, Label, Modality, Subject, Thresholds, Verdict
 from detector.sentences import _, join
 
 DRAWN = 4  # whose score over time is drawn, the most suspicious first
@@ -47,7 +47,7 @@ def chip(subject: Subject, verdict: Verdict) -> str:
         short = states.headline(verdict.label, verdict.question)
     detail = lead.why_not(subject.reason)
     if subject.probability is not None:
-        detail = percent(subject.probability)
+        detail = percent(subject.probability, verdict.thresholds.edges)
     return join(short, detail, by=" · ")
 
 
@@ -79,11 +79,11 @@ def at_moment(analysis: Analysis, lane: Lane, place: int) -> str:
     return text.format(person=who, time=when, number=score(value), state=says)
 
 
-def together(subject: Subject) -> tuple[str, str]:
+def together(subject: Subject, limits: Thresholds) -> tuple[str, str]:
     """Return a subject's likelihood with what it is, or why there is none."""
     if subject.probability is None:
         return "", series.words(subject.reason or series.Missing.NO_SCORE)
-    return percent(subject.probability), _("combined")
+    return percent(subject.probability, limits.edges), _("combined")
 
 
 # --- scores over time -----------------------------------------------------------------------------
@@ -180,11 +180,14 @@ def _cells(analysis: Analysis, subject: Subject) -> tuple[str | Cell, ...]:
     faces = subject.frames if subject.modality is Modality.FACE else ()
     widths = sorted(face.quality.width for face in faces)
     still, share = analysis.media.kind == "image", subject.probability
+    said, label = states.state(subject.label, subject.question), subject.label
+    if analysis.verdict.undecided(subject.question):
+        said, label = _("Not decided"), Label.NOT_APPLICABLE
     return (
         lead.placed(subject),
         "" if still else stretch(subject.start, subject.end),
         _("{count} of {number}").format(count=scored, number=len(subject.looks)),
         f"{widths[len(widths) // 2]:.0f} px" if widths else "",
-        Cell(states.state(subject.label, subject.question), label=subject.label),
-        "" if share is None else percent(share),
+        Cell(said, label=label),
+        "" if share is None else percent(share, series.limits(analysis, subject.question).edges),
     )

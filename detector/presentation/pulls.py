@@ -62,7 +62,9 @@ def reach(bars: Iterable[BarRow]) -> float:
 def combined(answer: Answer) -> BarRow:
     """Return the sum."""
     tenths = _tenths(answer)
-    name = _("Combined, {percent}").format(percent=percent(answer.probability or 0.0))
+    name = _("Combined, {percent}").format(
+        percent=percent(answer.probability or 0.0, answer.thresholds.edges)
+    )
     return BarRow(name, signed(tenths / 10), end=tenths, total=True)
 
 

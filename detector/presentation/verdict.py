@@ -137,7 +137,7 @@ def detectors_alone(analysis: Analysis) -> str:
     if verdict.probability is None:
         return _("Detectors alone: {said}.").format(said=said)
     text = _("Detectors alone: {number}, {said}.")
-    return text.format(number=percent(verdict.probability), said=said)
+    return text.format(number=likelihood(analysis), said=said)
 
 
 def beside(analysis: Analysis) -> str:

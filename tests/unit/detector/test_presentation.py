@@ -4,7 +4,7 @@ import pytest
 
 from cli.analyze import summary
 from dashboard.result import question as page_of
-from detector.decision import decide
+from detector.decision import decide, material
 from detector.presentation import Cell, answers, models, people, pulls, robustness, signals, verdict
 from detector.schema.analysis import (
     Answer,
@@ -205,3 +205,28 @@ def test_a_signal_over_time_stands_over_its_usual_range():
     assert chart.band == [(0.0, 3.0), (2.0, 3.0)] and chart.floor == 2.0
     assert [text for _value, text in chart.ticks] == ["2", "3", "1", "5"]
     assert chart.low < 1.0 and chart.high > 5.0 and chart.said == "3 px"
+
+
+def test_a_likelihood_near_a_limit_reads_the_same_in_every_place():
+    """Of 88.5 % beside a limit of 87.6 a person's row, chip and sum said 88 %."""
+    score = make_analysis().verdict.probability
+    analysis = decide(make_analysis(), thresholds=Thresholds(low=0.1, high=score - 0.004))
+    said, answer = verdict.likelihood(analysis), pulls.answer_of(analysis)
+    assert "." in said and answers.rows(analysis)[0].likelihood == said
+    assert people.table(analysis).printed[0][-1] == said
+    assert pulls.combined(answer).name == f"Combined, {said}"
+
+
+def test_a_question_that_is_left_open_has_no_answer_beside_people():
+    analysis = make_analysis()
+    analysis.verdict.answers[Question.MANIPULATION].undecided_secondary = True
+    assert people.table(analysis).printed[0][-2].endswith("Not decided")
+
+
+def test_a_picture_model_of_a_video_is_meant_to_see_as_few_frames_as_it_is_made_for():
+    """Its 8 of 32 were "fair" material, as if the file were to blame."""
+    made = make_analysis(picture=3.0)
+    (model,) = (model for model in made.models if model.question is Question.PICTURE)
+    (whole,) = (subject for subject in made.judged if subject.question is Question.PICTURE)
+    model.kind, model.moments = "image", 8
+    assert material._planned(made, whole) == 8
