@@ -109,7 +109,7 @@ class Application:
         self.downloads = Downloads(self.tasks)
         self.links = links.LinkFetches(self.tasks)
         self.self_checks = SelfChecks(self.tasks)
-        self.originals = Originals(self.tasks, self.jobs, store.database)
+        self.originals = Originals(self.tasks, self.jobs, store.database, self.gallery.sha256)
         self.cases = CaseService(self.scope, files, self.find)
         self.batch_runs = BatchService(self.tasks, self.jobs, self.batches)
         self.webhooks = Webhooks(
@@ -402,6 +402,7 @@ class Gallery:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self.samples: list[Sample] | None = None  # None until they are there
+        self.sha256: set[str] = set()  # of their files
         self._error: Exception | None = None
 
     @property
@@ -419,7 +420,8 @@ class Gallery:
             try:
                 from detector.samples import make_samples
 
-                self.samples = make_samples(paths.data())
+                self.samples = made = make_samples(paths.data())
+                self.sha256 |= {paths.sha256(sample.path) for sample in made}
             except (UnmaskError, OSError, ImportError) as error:
                 log.exception("the samples could not be made")
                 self._error = error

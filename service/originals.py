@@ -11,7 +11,7 @@ Each function works for the named person: what one person compared, or holds, no
 import hashlib
 import logging
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -74,10 +74,13 @@ _File = tuple[Path, Media]
 
 
 class Originals:
-    """The comparisons of a server's people."""
+    """The comparisons of a server's people. `samples`, by their SHA-256, are not looked for: they
+    are made of each other's pictures."""
 
-    def __init__(self, tasks: TaskQueue, jobs: Jobs, database: Database) -> None:
-        self._tasks, self._jobs = tasks, jobs
+    def __init__(
+        self, tasks: TaskQueue, jobs: Jobs, database: Database, samples: Container[str] = ()
+    ) -> None:
+        self._tasks, self._jobs, self._samples = tasks, jobs, samples
         self._footage = FootageStore(database)
         self.known = KnownFootage(tasks, self._footage, lambda: self.library, jobs)
         self.comparisons, self.lookups = ComparisonStore(database), LookupStore(database)
@@ -103,7 +106,10 @@ class Originals:
             latest = self.comparisons.latest(scope.owner, record.sha256)
             if latest is not None:
                 self._attach(job, latest.comparison)
-            if scope.store.preferences(scope.owner).find_originals:
+            if (
+                record.sha256 not in self._samples
+                and scope.store.preferences(scope.owner).find_originals
+            ):
                 task = Task(LOOKUP, record.owner, subject=job.key)
                 self._tasks.submit(task, partial(self._look_up, job))
         except UnmaskError as error:

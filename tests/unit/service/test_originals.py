@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 
-from detector import media
+from detector import media, paths
 from detector.comparison.fingerprint import fingerprint, of_frames
 from detector.errors import Canceled, InputError, MediaError
 from detector.live import LiveSettings
@@ -401,6 +401,14 @@ def test_what_is_known_goes_with_the_analysis(real, clips, finds):
     real.jobs.store.delete(owner, [shared.key])
     real.originals.sweep(datetime.now(UTC) - timedelta(days=1))
     assert store.list(owner) == []
+
+
+def test_a_sample_is_not_looked_for_among_samples(real, clips):
+    """They are made of each other's pictures: a genuine one was "generated to follow the other"."""
+    real.gallery.sha256.add(paths.sha256(clips["press"]))
+    job = analyze(real, OWNER, clips["press"].read_bytes(), "press.mp4")
+    assert real.originals.lookup(OWNER.principal, job) is None
+    assert real.originals.library.store.list(LOCAL.id) == []
 
 
 def test_who_wants_no_originals_leaves_no_fingerprints(real, clips):
