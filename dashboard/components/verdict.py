@@ -98,7 +98,9 @@ def trace(text: Text) -> Markup:
 
 
 CLOSE = 8.0
-"""percent; ticks that are nearer to each other, or to an end, would touch."""
+"""percent; ticks that are nearer to each other, or to the lower end, would touch."""
+END = 12.0
+"""percent; nearer to the upper one a tick touches its "100" on a phone"""
 
 
 def scale(probability: float, thresholds: Thresholds, question: Question | None) -> Markup:
@@ -139,6 +141,6 @@ def _ticks(limits: list[float], probability: float) -> Markup:
         shown += tag("b", text, cls=f"tick {side}", style=f"left:{value:.1f}%")
     if not limits or 100 * limits[0] >= CLOSE:
         shown += tag("span", "0", cls="tick after", style="left:0")
-    if not limits or 100 * limits[-1] <= 100 - CLOSE:
+    if not limits or 100 * limits[-1] <= 100 - END:
         shown += tag("span", "100", cls="tick before", style="left:100%")
     return shown

@@ -8,8 +8,8 @@ from detector.sentences import _, join, say
 
 _PLACES = {
     "face": (
-        _("Another clip with such a face is in your library"),
-        _("Another clip with such a face is among your analyses"),
+        _("Another clip with a similar face is in your library"),
+        _("Another clip with a similar face is among your analyses"),
     ),
     "scene": (
         _("Another clip of the same scene is in your library"),
