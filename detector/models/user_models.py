@@ -5,7 +5,6 @@ after every tensor found its place and the network gave a score: nothing half-lo
 """
 
 import hashlib
-import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -64,7 +63,9 @@ def add(
     spec = with_files(template, path, known=() if state else registry.list_models())
     files = [Path(file.path) for file in spec.files]
     if fake_index is None and (known := _already(spec)):
-        return known if known.own else _install(known, files)
+        if not known.own:  # put where a download would have put them
+            weights.bring(known, files)
+        return known
     try:
         model = registry.load_family(spec, files, "cpu")
     except WeightsError as error:
@@ -265,19 +266,6 @@ def _misfit(error: WeightsError, template: ModelSpec, paths: Sequence[Path]) -> 
             others=" or ".join(others[:3]), others_=others[0]
         )
     return WeightsError(error.message, code=error.code, hint=hint)
-
-
-def _install(spec: ModelSpec, paths: Sequence[Path]) -> ModelSpec:
-    """Put published files where a download would have put them."""
-    for file, path in zip(spec.files, paths, strict=True):
-        target = weights.locate(spec, file)
-        if target != path and not target.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            weights.check_space(target, path.stat().st_size)
-            making = target.with_name(target.name + ".making")
-            shutil.copyfile(path, making)
-            os.replace(making, target)
-    return spec
 
 
 def _replace_entry(id: str, entry: ModelSpec | None = None) -> None:

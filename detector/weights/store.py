@@ -15,7 +15,7 @@ from detector import paths
 from detector.errors import ModelError, WeightsError
 from detector.installation import install_weights
 from detector.sentences import _, join
-from detector.weights.download import HUB, Progress, digest, download, verify
+from detector.weights.download import HUB, Progress, check_space, digest, download, verify
 from detector.weights.entry import AuxiliaryModel, StoredEntry, WeightFile
 from detector.weights.files import as_safetensors
 
@@ -128,6 +128,7 @@ def bring(spec: StoredEntry, given: Iterable[Path]) -> list[Path]:
             )
         target = locate(spec, file)
         target.parent.mkdir(parents=True, exist_ok=True)
+        check_space(target, path.stat().st_size)
         part = target.with_name(f"{target.name}.part")
         shutil.copyfile(path, part)
         part.replace(target)
