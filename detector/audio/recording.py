@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from threading import Event
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from detector.audio.sound import SAMPLE_RATE, Span, read
 from detector.audio.speech import SpeechDetector
-from detector.schema.media import SoundSource
+from detector.schema.media import SoundSource, SpeechMeasurement
 
 HOP, FRAME = 160, 640  # samples, 10 and 40 ms
 PITCHES = (70.0, 500.0)  # Hz between which a voice's pitch is looked for
@@ -135,17 +134,6 @@ FLOOR = 60.0
 f within that, and an encoder or a telephone cuts to far below."""
 
 
-@dataclass(frozen=True)
-class SoundQuality:
-    """How good a recording is for judging a voice."""
-
-    bandwidth_hz: float  # Hz up to which speech holds anything (`FLOOR`)
-    snr: float | None  # dB of speech over what is heard between (`_noise`); None without pauses
-    clipped: float  # share of the samples of speech at full scale
-    level_dbfs: float  # of speech
-    sustained_ratio: float | None  # share of voiced speech that stays on a note
-
-
 class Recording:
     """The sound of a file that was analyzed, at most half an hour (`sound.LONGEST`): stretches of
     mono int16 [n] at 16 kHz, each with its start on the file's clock, and the spans of speech, s,
@@ -236,28 +224,30 @@ class Recording:
         return [(start, end) for start, end, _ in joined]
 
     @cached_property
-    def quality(self) -> SoundQuality | None:
-        """Return how good it is; None where there is no speech or no sound."""
+    def measured(self) -> SpeechMeasurement:
+        """Return facts on it; how good it is only where there is speech above silence."""
+        facts = SpeechMeasurement(
+            seconds=round(self.seconds, 3),
+            spans=[(round(start, 3), round(end, 3)) for start, end in self.speech],
+            music_ratio=round(music_ratio(self._some(self._pauses())), 4),
+        )
         speech = self._some(self.speech)
         level = float(np.sqrt(np.mean(speech**2))) if len(speech) else 0.0
         if level < SILENCE or len(speech) < TAPS:
-            return None
+            return facts
         noise = _noise(speech, self._some(self._pauses()))
         # Up to where the loud moments of each band are within `FLOOR` of the strongest band's.
         loud = np.quantile(spectrogram(speech, hann(TAPS), TAPS), 0.95, axis=1)
         there = np.flatnonzero(loud > loud.max() * 10 ** (-FLOOR / 10))
-        return SoundQuality(
-            bandwidth_hz=float(there[-1] * SAMPLE_RATE / TAPS),
-            snr=None if noise is None else _db(level / max(noise, SILENCE / 10)),
-            clipped=float(np.mean(np.abs(speech) >= CLIPPED)),
-            level_dbfs=_db(level),
-            sustained_ratio=sustained_ratio(speech[:PITCHED]),
-        )
-
-    @cached_property
-    def music_ratio(self) -> float:
-        """Share of the sound beside speech that holds tones (`music_ratio`)."""
-        return music_ratio(self._some(self._pauses()))
+        sustained = sustained_ratio(speech[:PITCHED])
+        rated = {
+            "bandwidth_hz": float(there[-1] * SAMPLE_RATE / TAPS),
+            "snr": None if noise is None else round(_db(level / max(noise, SILENCE / 10)), 2),
+            "clipped": round(float(np.mean(np.abs(speech) >= CLIPPED)), 5),
+            "level_dbfs": round(_db(level), 2),
+            "sustained_ratio": None if sustained is None else round(sustained, 4),
+        }
+        return facts.model_copy(update=rated)
 
     def _some(self, spans: Sequence[Span]) -> np.ndarray:
         """Return the sound in these, float32 [n]; of much, evenly spread parts."""

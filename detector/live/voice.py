@@ -24,7 +24,7 @@ from detector.live.score_history import live_media
 from detector.live.worker import LiveWorker
 from detector.models.base import Model, ModelSpec
 from detector.pipeline import initial_results
-from detector.pipeline.modalities.voice import measured, sound_recipe, voice_subject, window_item
+from detector.pipeline.modalities.voice import sound_recipe, voice_subject, window_item
 from detector.pipeline.scoring import Scorer, fed
 from detector.presentation.live import stopped
 from detector.schema.analysis import (
@@ -168,7 +168,7 @@ class LiveVoice:
         blocks = iter([SoundBlock(0.0, samples.astype(np.float32) / 32_768)])
         deque(detector.feed(blocks), maxlen=0)  # listens as it passes blocks on
         recording = Recording([(0.0, samples)], detector.segments())
-        heard = measured(recording)
+        heard = recording.measured
         if voice.unscorable(heard):
             self._spans.clear()
         else:

@@ -16,7 +16,6 @@ from detector.audio.recording import Recording
 from detector.decision import voice
 from detector.errors import UnmaskError
 from detector.evaluation.labels import SOUNDS
-from detector.pipeline.modalities.voice import measured
 from detector.schema.analysis import SpeechMeasurement
 from lab.bench import command
 from lab.evaluation.tables import markdown
@@ -38,7 +37,7 @@ def main(folders: list[Path], most: int = 1000, seconds: float = 60.0) -> None:
         outcomes: Counter[str] = Counter()
         for path in files[:most]:
             try:
-                heard = measured(Recording.of(path, [(0.0, seconds)], notes=[]))
+                heard = Recording.of(path, [(0.0, seconds)], notes=[]).measured
             except UnmaskError:
                 outcomes["unread"] += 1
                 continue

@@ -7,7 +7,6 @@ to.
 
 import logging
 from collections.abc import Iterable
-from typing import Any
 
 from detector.audio import channels
 from detector.audio.recording import Recording
@@ -103,22 +102,23 @@ class VoiceExtractor(Extractor):
                 speech=run.options.speech,
                 source=source,
             )
-            heard[id], rated[id] = self._assumed(recording, measured(recording), notes)
+            heard[id], rated[id] = self._assumed(recording, notes)
         with run.lock:
             audio.source, audio.speech = choice.source, rated.pop(ID)
             audio.sides = rated
         return heard if not choice.sides else {id: heard[id] for id in rated}
 
     def _assumed(
-        self, recording: Recording, heard: SpeechMeasurement, notes: list[str]
+        self, recording: Recording, notes: list[str]
     ) -> tuple[Recording, SpeechMeasurement]:
         """Take what is loud for speech where that was asked for and there is too little ordinary
         speech."""
+        heard = recording.measured
         if not self._run.settings.assume_speech:
             return recording, heard
         if voice.unscorable(heard):
             recording = Recording(recording.stretches, recording.loud)
-            heard = measured(recording)
+            heard = recording.measured
         elif voice.abstains(heard) is not ReasonCode.SINGING:
             return recording, heard
         note = _("It holds too little ordinary speech; as asked for, it was judged as speech.")
@@ -188,28 +188,6 @@ def window_item(
     """Return a window of speech as models are fed with it."""
     data = repeated(recording.samples(span), recipe.samples)
     return ScoreItem(Modality.VOICE, models, segment, data, recipe)
-
-
-def measured(recording: Recording) -> SpeechMeasurement:
-    """Return the part of a result about a recording."""
-    quality = recording.quality
-    rated: dict[str, Any] = {} if quality is None else {
-        "bandwidth_hz": quality.bandwidth_hz,
-        "snr": _rounded(quality.snr, 2),
-        "clipped": round(quality.clipped, 5),
-        "level_dbfs": round(quality.level_dbfs, 2),
-        "sustained_ratio": _rounded(quality.sustained_ratio, 4),
-    }  # fmt: skip
-    return SpeechMeasurement(
-        seconds=round(recording.seconds, 3),
-        spans=[(round(start, 3), round(end, 3)) for start, end in recording.speech],
-        music_ratio=round(recording.music_ratio, 4),
-        **rated,
-    )
-
-
-def _rounded(value: float | None, digits: int) -> float | None:
-    return None if value is None else round(value, digits)
 
 
 EXTRACTOR = VoiceExtractor

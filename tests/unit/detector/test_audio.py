@@ -163,7 +163,7 @@ def test_samples_that_are_no_numbers_are_silence(tmp_path):
 def test_of_a_constant_and_of_silence_nothing_is_said(tmp_path):
     for level in (0.0, 0.4):
         recording, _ = hear(made.write(tmp_path / "dc.wav", np.full(48_000, level)))
-        assert recording.speech == [] and recording.quality is None
+        assert recording.speech == [] and recording.measured.level_dbfs is None
         assert recording.windows(4.0, 8) == []
 
 
@@ -175,20 +175,20 @@ def test_a_tone_that_sways_is_no_speech(tmp_path):
 
 def test_clipping_noise_and_band_are_measured(tmp_path):
     rng = np.random.default_rng(0)
-    quality = hear(made.write(tmp_path / "loud.wav", np.clip(PAUSED * 8, -1, 1)))[0].quality
-    assert quality and quality.clipped > 0.01
+    quality = hear(made.write(tmp_path / "loud.wav", np.clip(PAUSED * 8, -1, 1)))[0].measured
+    assert quality.clipped > 0.01
     noisy = PAUSED + 0.05 * rng.standard_normal(len(PAUSED))
-    quality = hear(made.write(tmp_path / "noisy.wav", noisy))[0].quality
-    assert quality and quality.snr is not None
+    quality = hear(made.write(tmp_path / "noisy.wav", noisy))[0].measured
+    assert quality.snr is not None
     spoken = np.sqrt(np.mean(PAUSED[PAUSED != 0] ** 2))
     assert quality.snr == pytest.approx(20 * np.log10(spoken / 0.05), abs=3)
     phone = signal.resample_poly(signal.resample_poly(PAUSED, 1, 2), 2, 1)
     clean, narrow = (
-        hear(made.write(tmp_path / f"{name}.wav", samples))[0].quality
+        hear(made.write(tmp_path / f"{name}.wav", samples))[0].measured
         for name, samples in (("clean", PAUSED), ("phone", phone))
     )
-    assert clean and clean.bandwidth_hz > 7_000 and clean.clipped == 0 and FLOOR > 0
-    assert narrow and narrow.bandwidth_hz == pytest.approx(4_000, abs=500)
+    assert clean.bandwidth_hz > 7_000 and clean.clipped == 0 and FLOOR > 0
+    assert narrow.bandwidth_hz == pytest.approx(4_000, abs=500)
 
 
 def test_a_word_that_was_not_told_as_speech_is_no_noise():
@@ -200,7 +200,7 @@ def test_a_word_that_was_not_told_as_speech_is_no_noise():
         loud = voice + noise * spoken * np.random.default_rng(1).standard_normal(len(voice))
         recording = Recording([(0.0, (loud * 32_768).clip(-32_768, 32_767).astype(np.int16))],
                               [(0.0, 2.5)])  # fmt: skip
-        assert (15 if not noise else 5) < recording.quality.snr < most
+        assert (15 if not noise else 5) < recording.measured.snr < most
 
 
 def test_joined_mp3_is_heard_whole(tmp_path):
