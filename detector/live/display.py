@@ -47,7 +47,6 @@ from detector.schema.live import (
     LiveReading,
     LiveSettings,
     LiveState,
-    ModelState,
     TooSlow,
 )
 from detector.sentences import join
@@ -319,8 +318,6 @@ class LiveReadout:
         self.now = self.nothing(0.0, words.hint("begun")[1])
         self.scored: float | None = None
         """s of the newest frame that the reading is from"""
-        self.models: dict[str, ModelResult] = {}
-        """By id, as decided last."""
         self.counted: set[str] = set()
         """Ids of the models that a reading was from, now or before"""
         self.series = Series()
@@ -341,7 +338,6 @@ class LiveReadout:
         """Show the verdict on the last `WINDOW` s, of a frame scored at `time`, s. While it is
         `too_slow`, the chart shows the frame's score alone."""
         self.scored = time
-        self.models = {model.id: model for model in decided.models}
         self.counted |= {model.id for model in decided.models if model.counted}
         self.people = {subject.id: subject for subject in decided.judged}
         verdict, question = decided.verdict, decided.verdict.question
@@ -448,19 +444,7 @@ class SessionDisplay:
             alarms=self.alarms.all,
             rates=self.rates.rates(now),
             series=tuple(self.readout.series),
-            models=tuple(
-                ModelState(
-                    id=id,
-                    title=result.title,
-                    kind=result.kind,
-                    scored=result.scored,
-                    counted=decided is not result and decided.counted,
-                    note=result.error or decided.not_counted_because,
-                    every=every.get(id, 1),
-                )
-                for id, result in self.history.results.items()
-                for decided in [self.readout.models.get(id, result)]
-            ),
+            every={id: every.get(id, 1) for id in self.history.results},
             ready=ready,
             mostly_slow=self.pace.mostly_slow,
         )

@@ -4,6 +4,7 @@ Every time is in seconds of the session's own clock, the `t` that frames are pus
 pixels of the pushed frame; probabilities are calibrated, 0..1.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
@@ -156,19 +157,6 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class ModelState:
-    """A model's part: a `note` why it has none, `scored` items, each `every`-th frame."""
-
-    id: str
-    title: str
-    kind: Literal["frame", "video", "image", "audio"]
-    scored: int = 0
-    counted: bool = False
-    note: str | None = None
-    every: int = 1
-
-
-@dataclass(frozen=True)
 class LiveState:
     """An immutable snapshot; cheap to take, safe to keep."""
 
@@ -186,7 +174,8 @@ class LiveState:
     rates: LiveRates
     series: tuple[Dot, ...]
     """The last `HISTORY` s, ascending."""
-    models: tuple[ModelState, ...] = field(default=())
+    every: Mapping[str, int] = field(default_factory=dict)
+    """Of each model's id: it scores every n-th scored frame."""
     ready: bool = False
     """The models are loaded."""
     mostly_slow: bool = False

@@ -38,8 +38,8 @@ def foot(state: LiveState | None, seconds: float, *, lost: bool = False) -> Mark
         return camera.foot(_("Off"))
     parts = presented.speed(state.rates)
     names = labels.plain_names(list_models())
-    for every in sorted({model.every for model in state.models} - {1}):
-        titles = [names.get(m.id, m.title) for m in state.models if m.every == every]
+    for every in sorted({*state.every.values()} - {1}):
+        titles = [names.get(id, id) for id, n in state.every.items() if n == every]
         parts.append(presented.seldom(titles, every))
     word = _("Lost") if lost else _("Live")
     return camera.foot(f"{word} · {labels.clock(seconds, tenths=False)}", parts, on=True, lost=lost)

@@ -94,7 +94,7 @@ async def _tell(websocket: WebSocket, viewer: Viewer, application: Application) 
         state = viewer.state
         if state.ready and not ready:
             ready = True
-            await websocket.send_json({"type": "ready", "models": [m.id for m in state.models]})
+            await websocket.send_json({"type": "ready", "models": list(state.every)})
         for line in lines.new(state):
             await websocket.send_json({"type": "frame", **line})
         if viewer.known is not None and viewer.known.match_sha256 != known:

@@ -25,7 +25,7 @@ from detector.models import registry
 from detector.presentation import live as presented
 from detector.presentation import series
 from detector.schema.analysis import Label, Question, SpanSegment, SpeechMeasurement
-from detector.schema.live import ModelState, TooSlow
+from detector.schema.live import TooSlow
 from detector.schema.summary import FoundFootage
 from service.application import Application
 from service.config import Config
@@ -235,12 +235,11 @@ def test_a_server_without_live(browser, engine, monkeypatch):
 
 
 def test_the_line_under_the_picture_says_which_models_score_seldom():
-    heavy = [ModelState(id, title, "frame", every=3) for id, title in (("t", "Tex"), ("s", "Sur"))]
-    state = made_state(models=(*heavy, ModelState("m", "Mesh", "frame")))
-    assert "Tex, Sur: 1 of 3 scored frames" in cards.foot(state, 9.0)
-    assert "Mesh" not in cards.foot(state, 9.0)
+    state = made_state(every={"tex": 3, "sur": 3, "mesh": 1})
+    assert "tex, sur: 1 of 3 scored frames" in cards.foot(state, 9.0)
+    assert "mesh" not in cards.foot(state, 9.0)
     assert "scored frames" not in cards.foot(made_state(), 9.0)
-    bundled = made_state(models=(ModelState("texture", "Texture", "frame", every=2),))
+    bundled = made_state(every={"texture": 2})
     assert "Texture of the face: 1 of 2" in cards.foot(bundled, 9.0), "the name it has elsewhere"
 
 

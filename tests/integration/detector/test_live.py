@@ -450,12 +450,10 @@ def test_a_crash_in_a_model_leaves_the_others(engine, caplog):
     assert "Texture takes no part" in next(
         h.text for h in state.hints if h.code is live.HintCode.MODEL_FAILED
     )
-    states = {m.id: m for m in state.models}
-    assert (
-        states["texture"].note and not states["texture"].counted and states["texture"].scored == 0
-    )
+    states = {m.id: m for m in session.finish().models}
+    assert not states["texture"].counted and states["texture"].scored == 0
     assert states["clip"].counted and states["clip"].scored == 4
-    failed = {m.id: bool(m.error) for m in session.finish().models}
+    failed = {m.id: bool(m.error) for m in states.values()}
     assert failed == {"texture": True, "clip": False, "clip-generated": False}
 
 
@@ -464,10 +462,14 @@ def test_a_model_that_is_not_here_is_named(engine):
         raise ModelError(f"{id} is not on this computer.")
 
     engine._load = load
-    state = feed(engine, engine.open(), 1, REAL)[-1]
-    assert not any(m.counted for m in state.models)
-    notes = [m.note for m in state.models]
-    assert notes == ["texture is not on this computer.", "clip is not on this computer."]
+    session = engine.open()
+    feed(engine, session, 1, REAL)
+    models = session.finish().models
+    assert not any(m.counted for m in models)
+    assert [m.error for m in models] == [
+        "texture is not on this computer.",
+        "clip is not on this computer.",
+    ]
     with pytest.raises(UsageError, match="no model"):
         engine.open(live.LiveSettings(models=("nosuch",)))
 
@@ -625,8 +627,7 @@ def frames_of(path, start, seconds):
     return [frame.rgb for frame in media.decode(path, info, times, notes=[])]
 
 
-def watched(engine, frames):
-    session = engine.open()
+def watched(engine, session, frames):
     engine.drain()
     states = []
     for n, rgb in enumerate(frames):
@@ -640,17 +641,19 @@ def test_a_clip_that_becomes_manipulated_is_named(gallery):
     untouched = frames_of(gallery["untouched"].path, 0.0, 2.0)
     changed = frames_of(gallery["manipulated"].path, 3.0, 5.0)
     engine = live.LiveEngine(["texture", "clip", "clip-generated", "videomae"], threaded=False)
-    states = watched(engine, untouched + changed)
+    session = engine.open()
+    states = watched(engine, session, untouched + changed)
     said = words(states)
     assert said[-1] is Label.FAKE and said.count(Label.FAKE) == 1
     first = next(s.time for s in states if s.reading.label is Label.FAKE)
     assert 2.0 < first <= 7.0
     assert not [s for s in states if s.hints and s.hints[0].code is live.HintCode.RECAPTURE]
-    scored = {m.id: m.scored for m in states[-1].models}
+    models = session.finish().models
+    scored = {m.id: m.scored for m in models}
     assert scored["videomae"] > 3 and scored["texture"] > 60
     assert 5 <= scored["clip"] <= 8
     votes = {m.id: m.weight > 0 for m in registry.manifest().models}
-    assert all(m.counted == votes[m.id] for m in states[-1].models)
+    assert all(m.counted == votes[m.id] for m in models)
     engine.close()
 
 
@@ -658,7 +661,7 @@ def test_by_default_no_model_of_windows_or_sound_runs():
     engine = live.LiveEngine(threaded=False, detector=MadeDetector(), load=made())
     session = engine.open()
     engine.drain()
-    shown = {model.id for model in session.state.models}
+    shown = {*session.state.every}
     engine.close()
     usual = {s.id for s in registry.choose() if s.kind == "frame"}
     assert shown == usual and {"clip", "texture"} <= shown
