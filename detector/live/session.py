@@ -351,8 +351,6 @@ class LiveEngine:
 
     Parameters
     ----------
-    models : sequence of str, optional
-        Ids for sessions that name none; default: the default ensemble.
     threaded : bool
         Find and score faces in threads, and leave frames out to keep up. Otherwise nothing runs by
         itself: `drain` does what waits, in the caller's thread.
@@ -366,14 +364,12 @@ class LiveEngine:
 
     def __init__(
         self,
-        models: Sequence[str] | None = None,
         *,
         threaded: bool = True,
         detector: str | vision.FaceDetector = "mtcnn",
         load: Callable[[str], Model] = registry.load_model,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._models = tuple(models) if models is not None else None
         self._threaded = threaded
         self._detector, self._load = detector, load
         self._clock = clock
@@ -384,9 +380,8 @@ class LiveEngine:
     def open(self, settings: LiveSettings | None = None) -> LiveSession:
         """Begin a session at once, models load later (`LiveState.ready`); raise UsageError."""
         settings = settings or LiveSettings()
-        asked = settings.models if settings.models is not None else self._models
-        specs = registry.choose(asked)
-        if asked is None:  # it films a room and is not heard, and its frames are far apart
+        specs = registry.choose(settings.models)
+        if settings.models is None:  # it films a room and is not heard; its frames are far apart
             specs = [s for s in specs if s.modality is Modality.FACE and s.kind != "video"]
         session = LiveSession(
             settings,

@@ -119,8 +119,9 @@ def figures(values: list[float]) -> str:
 def real_time(path: Path | None, viewers: int, seconds: float, models: list[str] | None) -> None:
     """Feed, and print what was held."""
     frames = recording(path)
-    engine = live.LiveEngine(models)
-    sessions = [engine.open() for _ in range(viewers)]
+    engine = live.LiveEngine()
+    settings = live.LiveSettings(models=None if models is None else tuple(models))
+    sessions = [engine.open(settings) for _ in range(viewers)]
     begun = time.perf_counter()
     while not all(s.state.ready for s in sessions):
         time.sleep(0.05)

@@ -50,16 +50,23 @@ def says_no_sign(monkeypatch):
     monkeypatch.setattr(registry, "manifest", lambda: patched)
 
 
-def made_engine(*models, load=None, **options):
-    """Made faces and models, and no threads where none are asked for."""
-    given = {"threaded": False, "detector": MadeDetector(), "load": load or made()} | options
-    return live.LiveEngine(list(models), **given)
+class MadeEngine(live.LiveEngine):
+    """Made faces and models, these ones where a session names none, and no threads."""
+
+    def __init__(self, *models, load=None, **options):
+        given = {"threaded": False, "detector": MadeDetector(), "load": load or made()} | options
+        super().__init__(**given)
+        self._made = models
+
+    def open(self, settings=None):
+        settings = settings or live.LiveSettings()
+        return super().open(replace(settings, models=settings.models or self._made))
 
 
 @pytest.fixture
 def engine():
     """Made faces and models, no threads, a clock that follows the frames."""
-    engine = made_engine("texture", "clip", clock=Clock())
+    engine = MadeEngine("texture", "clip", clock=Clock())
     yield engine
     engine.close()
 
@@ -215,7 +222,7 @@ def test_box_and_card_say_one_number_of_one_face(people):
     def load(id):
         return (Contrary if id == "clip-generated" else MadeModel)(registry.get_spec(id))
 
-    engine = made_engine("texture", "clip-generated", load=load, clock=Clock())
+    engine = MadeEngine("texture", "clip-generated", load=load, clock=Clock())
     states = feed(engine, engine.open(), 6, picture(*people))
     engine.close()
     read = [s for s in states if s.reading.probability is not None]
@@ -356,7 +363,7 @@ class Waiting(MadeDetector):
 
 def test_push_never_waits_and_the_newest_frame_wins():
     detector = Waiting()
-    engine = made_engine("texture", "clip", threaded=True, detector=detector)
+    engine = MadeEngine("texture", "clip", threaded=True, detector=detector)
     try:
         session = engine.open()
         until(lambda: session.state.ready)
@@ -385,7 +392,7 @@ def test_viewers_are_isolated_and_share_the_models():
         return shared.setdefault(id, made()(id))
 
     shared: dict[str, Model] = {}
-    engine = made_engine("texture", "clip", load=load)
+    engine = MadeEngine("texture", "clip", load=load)
     one, two = engine.open(), engine.open(live.LiveSettings(name="Two"))
     engine.drain()
     for n in range(int(5 * FPS)):
@@ -421,7 +428,7 @@ def test_a_turn_has_no_helpers_once_one_before_it_has_loaded_torch():
 
 
 def test_closing_frees_threads_frames_and_places():
-    engine = made_engine("texture", threaded=True)
+    engine = MadeEngine("texture", threaded=True)
     session = engine.open()
     until(lambda: session.state.ready)
     for n in range(50):
@@ -502,7 +509,7 @@ def test_memory_is_flat(engine):
 
 def test_whole_pictures_are_not_asked_about_live():
     ids = ["texture", "univfd_clip_l14"]
-    engine = made_engine(*ids)
+    engine = MadeEngine(*ids)
     session = engine.open(live.LiveSettings(models=ids))
     engine.drain()
     session.push(picture((40, 100, -1.0)), 0.0)
@@ -640,8 +647,9 @@ def watched(engine, session, frames):
 def test_a_clip_that_becomes_manipulated_is_named(gallery):
     untouched = frames_of(gallery["untouched"].path, 0.0, 2.0)
     changed = frames_of(gallery["manipulated"].path, 3.0, 5.0)
-    engine = live.LiveEngine(["texture", "clip", "clip-generated", "videomae"], threaded=False)
-    session = engine.open()
+    engine = live.LiveEngine(threaded=False)
+    chosen = live.LiveSettings(models=("texture", "clip", "clip-generated", "videomae"))
+    session = engine.open(chosen)
     states = watched(engine, session, untouched + changed)
     said = words(states)
     assert said[-1] is Label.FAKE and said.count(Label.FAKE) == 1
@@ -674,12 +682,10 @@ def test_the_same_scores_as_an_analysis_of_the_file(gallery):
     path = gallery["untouched"].path
     settings = Settings(models=["texture", "clip"], sampling="fps", fps=2.0, end=3.0)
     whole = Analyzer(device="cpu").analyze(path, settings, scores_only=True)
-    engine = live.LiveEngine(["texture", "clip"], threaded=False)
-    session = engine.open()
-    engine.drain()
+    engine = live.LiveEngine(threaded=False)
     for face in whole.judged[0].frames:
         # Each is the first look at its own session, so that nothing is followed.
-        session = engine.open()
+        session = engine.open(live.LiveSettings(models=("texture", "clip")))
         engine.drain()
         (rgb,) = frames_of(path, face.time, 1 / FPS)
         session.push(rgb, 0.0)

@@ -157,7 +157,7 @@ def test_a_model_that_breaks_is_named_and_the_rest_goes_on():
 
 
 def test_models_of_voices_are_the_default_ones():
-    engine = LiveEngine(["texture"], threaded=False)
+    engine = LiveEngine(threaded=False)
     voice = engine.listen()
     usual = [spec.id for spec in registry.choose(None) if spec.modality is Modality.VOICE]
     assert [spec.id for spec in voice._specs] == usual and engine.sessions == 0
