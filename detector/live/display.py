@@ -507,11 +507,7 @@ class SessionDisplay:
             line = self.readout.people.get(face.id)
             if line and not face.problem:
                 face = replace(
-                    face,
-                    probability=line.probability,
-                    label=line.label,
-                    scored=self.readout.scored,
-                    question=line.question,
+                    face, probability=line.probability, label=line.label, question=line.question
                 )
             shown.append(face)
         shown.sort(key=lambda f: -1.0 if f.probability is None else f.probability, reverse=True)
@@ -596,6 +592,4 @@ class SessionDisplay:
 
 def _without_reading(face: LiveFace) -> LiveFace:
     """Return a face of a session that is too slow to judge it."""
-    return replace(
-        face, probability=None, label=Label.NOT_APPLICABLE, problem="too slow", scored=None
-    )
+    return replace(face, probability=None, label=Label.NOT_APPLICABLE, problem="too slow")

@@ -58,13 +58,12 @@ def as_shown(now: LiveState, shown: LiveState) -> LiveState:
         old = readings.get(new.id)
         if old is None:
             label = Label.NOT_APPLICABLE if new.problem else Label.INCONCLUSIVE
-            return replace(new, probability=None, label=label, scored=None, question=None)
+            return replace(new, probability=None, label=label, question=None)
         return replace(
             new,
             probability=old.probability,
             label=old.label,
             problem=old.problem,
-            scored=old.scored,
             question=old.question,
         )
 

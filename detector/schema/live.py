@@ -53,7 +53,6 @@ class LiveFace:
     problem: str | None = None
     """In a few words for a person: "too small", "too dark", "turned away" ..."""
     landmarks: tuple[Point, ...] = ()  # As `Detection.landmarks`
-    scored: float | None = None  # Time of the newest frame that `probability` is from
     question: Question | None = None  # Which of the two it answers
 
 
