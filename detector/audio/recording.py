@@ -98,10 +98,10 @@ def hann(taps: int) -> np.ndarray:
     return np.hanning(taps + 1)[:-1]
 
 
-def tukey(taps: int, tapered: float = 0.25) -> np.ndarray:
-    """Return the periodic window of this name, a share of which is `tapered`: float [taps]."""
-    edge = int(tapered * taps / 2)
-    rise = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(edge + 1) / (tapered * taps))
+def tukey(taps: int) -> np.ndarray:
+    """Return the periodic window of this name, a quarter of which is tapered: float [taps]."""
+    edge = int(taps / 8)
+    rise = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(edge + 1) / (taps / 4))
     return np.concatenate([rise, np.ones(taps - 2 * edge - 1), rise[:0:-1]])
 
 

@@ -118,32 +118,32 @@ def worst(count: int, rate: float) -> float:
 # --- on disk --------------------------------------------------------------------------------------
 
 
-def load(data: Path | None = None) -> ThresholdStore:
+def load() -> ThresholdStore:
     """Return what is stored; an empty store where nothing is, or nothing that can be read."""
     try:
-        return ThresholdStore.model_validate_json(_path(data).read_text(encoding="utf-8"))
+        return ThresholdStore.model_validate_json(_path().read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError):
         return ThresholdStore()
 
 
-def keep(own: OwnCalibration, data: Path | None = None) -> None:
+def keep(own: OwnCalibration) -> None:
     """Store one, in the place of an earlier one for the same models, and switch them on."""
-    others = [c for c in load(data).calibrations if c.models != own.models and c.id != own.id]
-    _save(ThresholdStore(on=True, calibrations=[own, *others][:MOST]), data)
+    others = [c for c in load().calibrations if c.models != own.models and c.id != own.id]
+    _save(ThresholdStore(on=True, calibrations=[own, *others][:MOST]))
 
 
-def delete(id: str | None, data: Path | None = None) -> None:
+def delete(id: str | None) -> None:
     """Delete one, or all; raise UsageError for an unknown id."""
-    store = load(data)
+    store = load()
     left = [c for c in store.calibrations if id is not None and c.id != id]
     if id is not None and len(left) == len(store.calibrations):
         raise UsageError(_("There are no thresholds of your own called {id!r}.").format(id=id))
-    _save(store.model_copy(update={"calibrations": left}), data)
+    _save(store.model_copy(update={"calibrations": left}))
 
 
-def switch(on: bool, data: Path | None = None) -> None:
+def switch(on: bool) -> None:
     """Use them, or the shipped ones."""
-    _save(load(data).model_copy(update={"on": on}), data)
+    _save(load().model_copy(update={"on": on}))
 
 
 def new_id() -> str:
@@ -151,12 +151,12 @@ def new_id() -> str:
     return secrets.token_hex(3)
 
 
-def _path(data: Path | None) -> Path:
-    return (data or paths.data()) / FILE
+def _path() -> Path:
+    return paths.data() / FILE
 
 
-def _save(store: ThresholdStore, data: Path | None) -> None:
-    path = _path(data)
+def _save(store: ThresholdStore) -> None:
+    path = _path()
     path.parent.mkdir(parents=True, exist_ok=True)
     paths.write(path, store.model_dump_json(indent=1))
 

@@ -9,7 +9,6 @@ import statistics
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from threading import Event
 
 import cv2
 import numpy as np
@@ -87,11 +86,8 @@ class Keyframe:
         return f"keyframe-{self.time:08.2f}s.jpg"
 
 
-def keyframes(
-    path: str | os.PathLike[str], info: Media, *, most: int = MOST, cancel: Event | None = None
-) -> list[Keyframe]:
-    """Return each scene's sharpest picture, the `most` different of too many; raise MediaError,
-    Canceled."""
+def keyframes(path: str | os.PathLike[str], info: Media, *, most: int = MOST) -> list[Keyframe]:
+    """Return each scene's sharpest picture, the `most` different of too many; raise MediaError."""
     if info.kind == "audio":
         return []
     length = info.duration or 0.0
@@ -99,7 +95,7 @@ def keyframes(
     times = [(i + 0.5) * length / count for i in range(count)]
     scenes: list[Keyframe] = []
     seen: list[float] = []
-    for frame in media.decode(path, info, times, notes=[], cancel=cancel):
+    for frame in media.decode(path, info, times, notes=[]):
         code, gray = phash(frame.rgb), cv2.cvtColor(frame.rgb, cv2.COLOR_RGB2GRAY)
         if (scale := _SHARPNESS_SIDE / max(gray.shape)) < 1:
             gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
