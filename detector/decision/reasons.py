@@ -321,10 +321,7 @@ def caveats(
     out += [Caveat(code=unlike, params={"kind": stratum.value}) for stratum in lead.unlike]
     if file.label.side is Side.REAL:
         add(CaveatCode.NOT_GENUINE)
-    if (people := len(lead.seen)) > 1:
-        alone, raised = lead.context.thresholds.suspect, lead.thresholds.suspect
-        limits: dict[str, Param] = {"high": raised, "alone": alone} if raised > alone else {}
-        add(CaveatCode.WHICH_PERSON, people=people, **limits)
+    out += _several(lead, accused=file.label.side is Side.FAKE)
     if lead.context.basis is Basis.PUBLISHED:
         voters = [lead.context.counted[id] for id in lead.context.published]
         titles: Param = [_name(model) for model in voters]
@@ -349,6 +346,16 @@ def caveats(
     if tried and tried.fragile and file.label.side is not None:
         add(CaveatCode.COPIES, trials=[trial.title for trial in tried.flipped])
     return out
+
+
+def _several(lead: Decision, *, accused: bool) -> list[Caveat]:
+    """Name what several people do to the limits, and of an accused file that it may be another."""
+    alone, raised = lead.context.thresholds.suspect, lead.thresholds.suspect
+    limits: dict[str, Param] = {"high": raised, "alone": alone} if raised > alone else {}
+    if len(lead.seen) < 2 or not (accused or limits):
+        return []
+    params: dict[str, Param] = {"people": len(lead.seen), "accused": accused, **limits}
+    return [Caveat(code=CaveatCode.WHICH_PERSON, params=params)]
 
 
 def why_unanswered(analysis: Analysis, question: Question) -> ReasonCode | None:

@@ -285,13 +285,17 @@ def _published_point(p: Params) -> tuple[str, str]:
 
 
 def _which_person(p: Params) -> tuple[str, str]:
-    text = _("Which of {people} people is fake, for sure.")
+    texts = []
+    if p.get("accused", True):
+        texts.append(_("Which of {people} people is fake, for sure."))
     if "high" in p:
-        text = _(
-            "Which of {people} people is fake, for sure. With {people} people the limit is {high}, "
-            "not {alone}, so that a genuine file is accused as rarely as with one."
+        texts.append(
+            _(
+                "With {people} people the limit is {high}, not {alone}, so that a genuine file is "
+                "accused as rarely as with one."
+            )
         )
-    return Template(text)(p)
+    return " ".join(Template(text)(p)[0] for text in texts), ""
 
 
 CAVEATS: dict[str, Wording] = {

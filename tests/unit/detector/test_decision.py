@@ -662,7 +662,9 @@ def test_of_several_people_the_highest_score_is_the_files_and_the_limits_rise():
     assert out.verdict.label is out.judged[0].label is Label.FAKE
     assert banded(0.91, 0.3, correction=0.4).verdict.label is Label.PROBABLY_FAKE
     said = limits(out)
-    assert "With 2 people the limit is" in said
+    assert "Which of 2 people is fake, for sure. With 2 people the limit is" in said
+    calm = limits(banded(0.5, 0.3, correction=0.4))
+    assert "With 2 people the limit is" in calm and "Which of 2" not in calm, "nobody is accused"
     assert banded(0.93, 0.3).verdict.answers[FACE].thresholds.people == 1
 
 
