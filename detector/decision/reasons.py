@@ -310,7 +310,7 @@ def caveats(
     def add(code: CaveatCode, **params: Param) -> None:
         out.append(Caveat(code=code, params=params))
 
-    if file.label.side is not Side.REAL:
+    if file.label.side is Side.FAKE:
         add(CaveatCode.WHO_AND_WHY, question=lead.context.question.value)
     if lead.context.question.spec.out_of_scope:
         add(CaveatCode.OUT_OF_SCOPE, question=lead.context.question.value)

@@ -14,6 +14,7 @@ from cli import compare as command
 from cli import main
 from detector import report
 from detector.comparison import compare
+from detector.messages.format import clock
 from detector.report.seal import PAIR_ATTACHMENT as ATTACHMENT
 from detector.schema.comparison import Comparison, ComparisonFinding
 from tests.support.compared import write_pair
@@ -59,8 +60,8 @@ def test_it_shows_both_where_most_differs(content, pdf):
     most = max(content.comparison.moments, key=lambda moment: moment.excess)
     kinds = [figure.kind for figure in content.figures]
     assert kinds == ["copy", "original", "heat"]
-    assert f"{most.time:.2f} s" in content.figures[0].caption
-    assert f"{most.original_time:.2f} s" in content.figures[1].caption
+    assert clock(most.time, tenths=True) in content.figures[0].caption
+    assert clock(most.original_time, tenths=True) in content.figures[1].caption
     assert len(PdfReader(io.BytesIO(pdf)).pages[0].images) == 3
     with pypdfium2.PdfDocument(pdf) as document:
         pages = [
