@@ -18,6 +18,7 @@ from contextlib import suppress
 from importlib import import_module
 
 from detector import converted
+from detector.idle import IdleTimer
 from detector.memory import give_back_freed, return_freed
 
 log = logging.getLogger(__name__)
@@ -32,13 +33,13 @@ class Converter:
         self._process: subprocess.Popen[str] | None = None
         self._environment: dict[str, str] = {}
         self._lock = threading.Lock()
-        self._end: threading.Timer | None = None
+        self._end = IdleTimer(self.close)
 
     def run(self, function: str, *arguments: str | Sequence[str]) -> bool:
         """Call a function ("module:name") there, which converts; return whether it has. Without
         processes and where it raises, it has not: the caller meets the same error."""
         with self._lock:
-            self._keep()
+            self._end.cancel()
             try:
                 process = self._started()
                 assert process.stdin and process.stdout
@@ -52,9 +53,7 @@ class Converter:
                 self._close()
                 raise
             if self._process is not None:
-                self._end = threading.Timer(IDLE_SECONDS, self.close)
-                self._end.daemon = True
-                self._end.start()
+                self._end.restart(IDLE_SECONDS)
         if error:  # the caller reports it, once it has met it itself
             log.info("a network was not converted: %s", error)
         return not error
@@ -67,13 +66,8 @@ class Converter:
     def close(self) -> None:
         """End the process, if there is one."""
         with self._lock:
-            self._keep()
-            self._close()
-
-    def _keep(self) -> None:
-        if self._end is not None:
             self._end.cancel()
-            self._end = None
+            self._close()
 
     def _close(self) -> None:
         process, self._process = self._process, None

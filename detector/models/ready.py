@@ -15,6 +15,7 @@ from weakref import ref
 import numpy as np
 
 from detector import converted, runtime
+from detector.idle import IdleTimer
 from detector.memory import return_freed
 from detector.models.base import Image, Model, ModelSpec, check_batch
 from detector.models.pictures import fit, normalized
@@ -31,19 +32,8 @@ IDLE = 60.0  # s that a whole model stays loaded after it was asked for
 
 _latest: list[Model] = []
 """The one model that stays loaded as a whole, while it is asked for: heatmaps of CLIP's three
-models held 1 GB of float32 weights in a server that was idle, one of them 0.5 GB."""
-_timer: list[threading.Timer] = []  # what lets go of it
+models held 1 GB of float32 weights in a server that was idle, one of them 0.33 GB."""
 _loading = threading.RLock()  # what is loaded may be ready as well
-
-
-def _keep(model: Model) -> None:
-    """Keep a whole model, and no other, until no caller has asked for it for `IDLE` seconds."""
-    _latest[:] = [model]
-    for timer in _timer:
-        timer.cancel()
-    _timer[:] = [threading.Timer(IDLE, _let_go)]
-    _timer[0].daemon = True
-    _timer[0].start()
 
 
 def _let_go() -> None:
@@ -51,6 +41,9 @@ def _let_go() -> None:
         _latest.clear()
     gc.collect()  # networks may hold themselves in circles
     return_freed()
+
+
+_idle = IdleTimer(_let_go)
 
 
 class ReadyModel(Model):
@@ -73,7 +66,8 @@ class ReadyModel(Model):
                 whole = self._load().whole()
                 self._whole = ref(whole)
                 return_freed()  # the one before, and what loading took
-            _keep(whole)
+            _latest[:] = [whole]
+            _idle.restart(IDLE)
             return whole
 
     def __getattr__(self, name: str) -> Any:
