@@ -94,11 +94,9 @@ def draw(lines: Sequence[ModelLine], time: float, palette: Palette) -> None:
         show(strip(lines, time, said))
         left, right = st.columns(2, gap="medium")
         with left:
+            blocks.draw(agreement.section(compared))
             if compared:
-                blocks.draw(agreement.section(compared))
                 _differences(lines, compared)
-            else:
-                blocks.draw(agreement.section(compared))
         with right:
             _scatter(lines, palette)
 
