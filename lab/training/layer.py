@@ -79,10 +79,10 @@ def train(
     """Fit the layer to labelled clips; return `run.out`/model.safetensors. `begin` is the file of a
     trunk, `cache` a folder of cut faces that runs share (default: `run.out`/faces). Raise
     WeightsError without a trunk or for that of another network, InputError without both labels."""
+    items = read_labels(data)
     network = TextureNet(plan.crop.size)
     network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     _begin(network, Path(begin) if begin else None)
-    items = read_labels(data)
     people, clips = held_out_people(items, plan), [item for item in items if item.kind == "video"]
     faces = open_cache(cache or run.out / "faces", cached(plan.crop), clips, run)
     entries = [entry for entry in faces.entries if entry.person not in people]
