@@ -1,7 +1,8 @@
-"""The application without a user interface: what a dashboard, a REST API or a command calls.
+"""The application without a user interface, as called by the dashboard, the REST API and commands.
 
 One `Application` a server process holds what all requests share: queue, models, samples, cameras.
-Each function that touches a person's things is given the `RequestContext` it works for."""
+Each function that touches a person's data takes the `RequestContext` of the caller.
+"""
 
 from __future__ import annotations
 
@@ -67,8 +68,8 @@ _Step = Callable[[], object]
 
 @dataclass(frozen=True)
 class SharedView:
-    """A shared result as the result page draws it, at `/?s=<token>`; nothing on that page names the
-    record."""
+    """A shared result as the result page draws it, at `/?s=<token>`; the page does not contain the
+    id of the record."""
 
     key: str
     name: str
@@ -124,7 +125,7 @@ class Application:
 
     @cached_property
     def viewers(self) -> Viewers:
-        """Return the running cameras, which take cores from the budget of background work."""
+        """Return the running cameras, which reserve cores of the background work's budget."""
         return Viewers(
             engine,
             max_viewers(),
@@ -134,8 +135,8 @@ class Application:
         )
 
     def scope(self, context: RequestContext) -> RecordScope:
-        """Return whose records they are and where they are kept, also for what goes on in a thread.
-        Raise RecordsError if the caller has signed out since the request began."""
+        """Return the caller's store and owner id, also for use in a thread. Raise RecordsError if
+        the caller has signed out since the request began."""
         principal = context.principal
         if principal.kind is not PrincipalKind.USER:
             return RecordScope(principal.id, self.jobs.store)
@@ -150,7 +151,7 @@ class Application:
         return RecordScope(principal.id, store)
 
     def replicates_media(self, context: RequestContext) -> bool:
-        """Return whether the files of the caller are kept as long as their records."""
+        """Return whether the caller's files are stored as long as their records."""
         return context.principal.kind is PrincipalKind.USER and get_config().supabase_media
 
     def submit(
@@ -162,29 +163,29 @@ class Application:
         *,
         size: int | None = None,
     ) -> Job:
-        """Take in a file and put its analysis in line, within what this person may ask for. Raise
-        QueueFull, InputError or RecordsError if it is not accepted."""
+        """Store a file and queue its analysis, within the caller's limits. Raise QueueFull,
+        InputError or RecordsError if it is not accepted."""
         with limits.taking(context, size):
             return self.jobs.submit(source, name, settings, self.scope(context), size=size)
 
     def submit_film(
         self, context: RequestContext, picture: Path, name: str, settings: Settings
     ) -> Job:
-        """Go on as `submit` does with the film behind a picture (a motion photo), as a file of its
-        own. Raise MediaError where there is none, and as `submit`."""
+        """Submit the video of a motion photo as a file of its own. Raise MediaError if there is
+        none, and as `submit`."""
         with media.open_film(picture) as film:
             size = os.fstat(film.fileno()).st_size
             return self.submit(context, film, media.film_name(name), settings, size=size)
 
     def submit_link(self, context: RequestContext, url: str, settings: Settings) -> Job:
-        """Fetch a file by its address, and go on as `submit` does. Raise QueueFull, InputError or
-        RecordsError if it is not fetched or not accepted."""
+        """Fetch a file by its address and submit it. Raise QueueFull, InputError or RecordsError if
+        it is not fetched or not accepted."""
         with limits.taking(context), links.fetched(url, context.principal) as (link, file):
             return self._submit_fetched(link, file, settings, self.scope(context))
 
     def start_link(self, context: RequestContext, url: str, settings: Settings) -> Task:
-        """Begin to fetch a file by its address, and to go on as `submit` does, which says what it
-        raises. The result of the task is the id of the analysis; stopped, it leaves nothing."""
+        """Fetch a file by its address in the background and submit it; raise as `submit`. The
+        result of the task is the id of the analysis; a stopped task leaves nothing."""
         scope = self.scope(context)  # while they are here
 
         def keep(link: FetchedLink, file: BinaryIO) -> str:
@@ -200,7 +201,7 @@ class Application:
         )
 
     def find(self, context: RequestContext, key: str) -> Job | None:
-        """Return the job behind an address, if the caller may see it."""
+        """Return the job behind an address if the caller may see it."""
         scope = self.scope(context)
         job = self.jobs.find(key, scope)
         if job is None and scope.store is not self.jobs.store:
@@ -209,7 +210,7 @@ class Application:
         return job
 
     def rerun(self, context: RequestContext, key: str, settings: Settings) -> Job | None:
-        """Analyze one's own kept file once more; None when its media is gone."""
+        """Analyze the caller's stored file again; return None if its media is gone."""
         if (job := self.find(context, key)) is None:
             return None
         context.must_own(job.record.owner)
@@ -217,19 +218,19 @@ class Application:
             return self.jobs.rerun(key, settings, RecordScope(context.principal.id, job.store))
 
     def try_robustness(self, context: RequestContext, job: Job, analysis: Analysis) -> Task:
-        """Queue a result's trials, or return the running ones; raise QueueFull or InputError."""
+        """Queue the robustness trials of a result, or return the running ones. Raise QueueFull or
+        InputError."""
         context.must_own(job.record.owner)
         with limits.taking(context):
             return self.robustness.start(job, analysis, context.principal)
 
     def keep_signals(self, context: RequestContext, job: Job, found: Sequence[Signal]) -> None:
-        """Put signals that were measured on request into a finished result."""
+        """Add signals that were measured on request to a finished result."""
         context.must_own(job.record.owner)
         self.jobs.update(job, lambda analysis: signals.merged(analysis, found))
 
     def delete(self, context: RequestContext, *keys: str) -> list[str]:
-        """Delete the person's own analyses with their files; the ids of those that belonged to the
-        person."""
+        """Delete the caller's analyses with their files; return the ids of those that existed."""
         scope = self.scope(context)
         with self.originals.forgetting(scope, keys):
             deleted = self.jobs.delete(keys, scope)
@@ -238,7 +239,7 @@ class Application:
         return deleted
 
     def count_guest_analyses(self, context: RequestContext) -> int:
-        """Return how many finished analyses, made without an account, the caller may take over."""
+        """Return how many finished analyses of the guest the signed-in caller may take over."""
         principal, guest = context.principal, context.guest
         if guest is None or principal.kind is not PrincipalKind.USER or not principal.may_analyze:
             return 0
@@ -246,23 +247,24 @@ class Application:
         return sum(number for verdict, number in counts.items() if verdict is not None)
 
     def claim_guest_analyses(self, context: RequestContext) -> int:
-        """Give them to the account that is signed in; return how many, raise as `Jobs.transfer`."""
+        """Transfer the guest's analyses to the signed-in account; return how many. Raise as
+        `Jobs.transfer`."""
         if context.guest is None or not self.count_guest_analyses(context):
             return 0
         source = RecordScope(context.guest.id, self.jobs.store)
         return self.jobs.transfer(source, self.scope(context))
 
     def usage(self, context: RequestContext) -> Usage:
-        """Return what the records and files of the caller take up, bytes."""
+        """Return the size of the caller's records and files, bytes."""
         scope = self.scope(context)
         usage = scope.store.usage(scope.owner)
         files = self.jobs.uploads.size(scope.store.ids(scope.owner))
         return usage.model_copy(update={"bytes": usage.bytes + files})
 
     def shared(self, token: str, address: str = "") -> SharedResult | None:
-        """Return what a share link leads to, for anybody; None when it is over or never was. Raise
-        RateLimitExceeded if too many links from this network address led nowhere; `address` is
-        empty for a caller's own links."""
+        """Return the result behind a share link for any caller; None if it is revoked, expired or
+        unknown. Raise RateLimitExceeded after too many invalid links from this network address;
+        `address` is empty for a caller's own links."""
         now = datetime.now(UTC)
         shared = self.jobs.store.shared(token, now)
         if shared is None and (project := auth.accounts()):
@@ -278,7 +280,7 @@ class Application:
         return shared
 
     def open_share(self, token: str, address: str = "") -> SharedView | None:
-        """Return what a share link leads to, as the result page draws it; raise as `shared`."""
+        """Return the result behind a share link as the result page draws it; raise as `shared`."""
         shared = self.shared(token, address)
         if shared is None:
             return None
@@ -291,17 +293,17 @@ class Application:
     def keep_live(
         self, analysis: Analysis, name: str, *, scope: RecordScope, media: Path | None = None
     ) -> str:
-        """Store a live session among a person's records, look for the original of its recording,
-        and return its address (`/?a=`). `media` is copied."""
+        """Store a live session as a record, look for the original of its recording, and return its
+        address (`/?a=`). `media` is copied."""
         with media.open("rb") if media else nullcontext() as file:
             job = self.jobs.import_result(analysis, name, scope, media=file)
         self.originals.enqueue_lookup(job)
         return job.key
 
     def start(self, *, then: _Step = bool, at_rest: _Step = bool) -> None:
-        """Start a server's background work, once: samples, models, deletion when time is up. `then`
-        runs after the models are loaded, `at_rest` once nothing else runs. Raise SystemExit if the
-        environment is invalid."""
+        """Start the server's background work, once: samples, models, retention. `then` runs after
+        the models are loaded, `at_rest` once nothing else runs. Raise SystemExit if the environment
+        is invalid."""
         get_config()
         if not self._started.acquire(blocking=False):
             return
@@ -311,8 +313,8 @@ class Application:
             threading.Thread(target=work, daemon=True).start()
 
     def stop(self) -> None:
-        """End what would be lost: a running camera ends as if its person had pressed Stop; tasks
-        are offered again by the next start."""
+        """Stop the server: end running cameras as their Stop button does; interrupted tasks are
+        offered again by the next start."""
         if "viewers" in self.__dict__:
             self.viewers.close()
         self._stopped.set()
@@ -322,7 +324,7 @@ class Application:
 
     @property
     def preparing(self) -> tuple[int, int] | None:
-        """Return how many of the models for pictures and videos are ready, and of how many, while
+        """Return how many of the models for pictures and videos are ready, and their number, while
         the first start on this computer converts them."""
         if self.prepared.is_set() or not converter.running:
             return None
@@ -377,7 +379,7 @@ class Application:
 
 
 class JumpGuard:
-    """Compares the clock of the day with one that only goes on."""
+    """Comparison of the wall clock with the monotonic clock."""
 
     def __init__(
         self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
@@ -386,7 +388,8 @@ class JumpGuard:
         self._last = wall(), steady()
 
     def jumped(self) -> bool:
-        """Return whether the clock was set since the last call; deletion by age then waits."""
+        """Return whether the wall clock was set since the last call; retention is then
+        postponed."""
         wall, steady = self._wall(), self._steady()
         jump = (wall - self._last[0]) - (steady - self._last[1])
         self._last = wall, steady
@@ -397,7 +400,7 @@ class JumpGuard:
 
 
 class Gallery:
-    """The samples, made in the background on first use."""
+    """Samples, generated in the background on first use."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -407,13 +410,13 @@ class Gallery:
 
     @property
     def problem(self) -> str:
-        """Return why there can't be any, for a person."""
+        """Return why there are no samples, for a person."""
         if self._error is None:
             return ""
         return getattr(self._error, "message", "") or _("they could not be written")
 
     def make(self) -> None:
-        """Make them once; return when they are there or can't be."""
+        """Generate the samples once; return when they exist or failed."""
         with self._lock:
             if self.samples is not None or self._error:
                 return

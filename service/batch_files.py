@@ -1,4 +1,4 @@
-"""The files of a batch: an archive or a document stands for its contents.
+"""Expansion of batch uploads: archives and documents into the files they contain.
 
 A list of paths or links is a file like any other; no path of this computer is opened for it. Files
 of an archive are unpacked one at a time, beside the uploads, and deleted afterwards.
@@ -21,7 +21,7 @@ HEAD = 8  # bytes by which a container is known
 
 
 class IncomingFile(NamedTuple):
-    """A file that is brought: read from where it stands."""
+    """A file to be added, read from its current position."""
 
     source: BinaryIO
     name: str
@@ -30,7 +30,7 @@ class IncomingFile(NamedTuple):
 
 
 class RefusedFile(NamedTuple):
-    """A file that is not taken, and why."""
+    """A refused file and the reason."""
 
     name: str
     error: UnmaskError
@@ -39,7 +39,8 @@ class RefusedFile(NamedTuple):
 def opened(
     file: IncomingFile, uploads: Uploads, *, most: int, largest: int
 ) -> Iterator[IncomingFile | RefusedFile]:
-    """Yield the file, or its contents one at a time; at most `most`, of `largest` bytes each."""
+    """Yield the file, or its contents one at a time; at most `most` files of at most `largest`
+    bytes."""
     start = file.source.tell()
     head = file.source.read(HEAD)
     file.source.seek(start)

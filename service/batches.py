@@ -1,9 +1,11 @@
-"""Batches of a person: many files, run a few at a time, paused, stopped, resumed after a restart.
+"""Batches of a person: many files, analyzed a few at a time; paused, stopped, resumed after a
+restart.
 
 A file is stored as an interrupted analysis (`Jobs.submit` without `start`). One task a batch is a
-run of `detector.batch.engine` that queues them, no more at a time than the server runs, so that
-others wait for one file and not for all. A pause ends that task; the next server resumes a lost one
-once, then it is interrupted."""
+run of `detector.batch.engine` that queues these, no more at a time than the server runs, so that
+other people wait for one file and not for all. A pause ends that task; the next server resumes a
+lost one once, then it is interrupted.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,7 @@ KIND = TaskKind("batch", Priority.BATCH, 0.0, Task, max_running=16, min_steps=3)
 
 
 class BatchState(StrEnum):
-    """Where a batch stands."""
+    """State and progress of a batch."""
 
     RUNNING = "running"
     PAUSING = "pausing"  # What runs is finished; nothing more begins
@@ -53,7 +55,7 @@ class BatchState(StrEnum):
 
 @dataclass(frozen=True)
 class BatchRow:
-    """One file of a batch as it is now; light enough to be kept for each of hundreds."""
+    """State of one file of a batch; small enough to cache for each of hundreds."""
 
     item: BatchItem
     record: Record | None = None  # None: refused, or deleted since
@@ -69,7 +71,7 @@ class BatchRow:
 
     @classmethod
     def of(cls, item: BatchItem, job: Job | None) -> BatchRow:
-        """Return the row of a file, with its job where it has one."""
+        """Return the row of a file with its job, if it has one."""
         if job is None:
             why = item.refused or {}
             return cls(item, error=" ".join(filter(None, (why.get("message"), why.get("hint")))))
@@ -89,7 +91,7 @@ class BatchRow:
 
     @property
     def proof(self) -> Proof | None:
-        """Return the finding that leads the headline."""
+        """Return the finding that decides the headline."""
         result = self.record.result if self.record is not None else None
         return result.proof if result is not None else None
 
@@ -100,17 +102,17 @@ class BatchRow:
 
     @property
     def over(self) -> bool:
-        """Nothing more becomes of it by itself."""
+        """Whether the file has reached a final state."""
         return self.over_in(self.state)
 
     @staticmethod
     def over_in(state: State | None) -> bool:
-        """Return whether nothing more becomes of a file in this state by itself."""
+        """Return whether a state is final."""
         return state not in (State.QUEUED, State.RUNNING, State.INTERRUPTED)
 
     @property
     def waits(self) -> bool:
-        """It can be put in line."""
+        """Whether the file can be queued."""
         return self.state is State.INTERRUPTED and self.kept
 
 
@@ -132,9 +134,9 @@ class BatchService:
         id: str | None = None,
         name: str = "",
     ) -> Batch:
-        """Take files into a batch, a new one without `id`, and go on with it. A text is a
-        link, which is fetched now; an archive or a document gives what is in it; a refused
-        file says why in its row. Raise RecordsError if nothing can be stored."""
+        """Add files to a batch, a new one without `id`, and resume it. A text is a link, which is
+        fetched now; archives and documents are expanded; the row of a refused file has the reason.
+        Raise RecordsError if nothing can be stored."""
         known = self._batches.get(scope.owner, id) if id else None
         intake = _Intake(self._jobs, context, scope, settings, known.items if known else ())
         for file in files:
@@ -148,19 +150,19 @@ class BatchService:
         return batch
 
     def go_on(self, principal: Principal, scope: RecordScope, batch: Batch) -> None:
-        """Run what is left of a batch; nothing happens where it runs."""
+        """Analyze the remaining files of a batch, unless it is running."""
         if not any(item.analysis for item in batch.items):
             return
         task = Task(self._kind, principal.id, subject=batch.id)
         self._tasks.submit(task, partial(self._run, scope), once_for=principal)
 
     def pause(self, principal: Principal, batch: Batch) -> None:
-        """Begin no more files; those that run are finished."""
+        """Start no more files; running ones are finished."""
         if (task := self.task(principal, batch)) is not None:
             self._tasks.cancel(task)
 
     def stop(self, principal: Principal, scope: RecordScope, batch: Batch) -> None:
-        """Cancel what runs and what waits; results stay."""
+        """Cancel running and waiting files; results stay."""
         self.pause(principal, batch)
         task, deadline = self.task(principal, batch), time.monotonic() + STOP_SECONDS
         while task is not None and task.active and time.monotonic() < deadline:
@@ -173,14 +175,14 @@ class BatchService:
                 self._jobs.end_waiting(job)
 
     def first(self, scope: RecordScope, batch: Batch, ids: Sequence[str]) -> None:
-        """Analyze these before all others of their batch that wait."""
+        """Move these files before all others of their batch that wait."""
         self._batches.advance(scope.owner, batch.id, ids)
 
     def again(
         self, context: RequestContext, scope: RecordScope, batch: Batch, ids: Iterable[str]
     ) -> None:
-        """Analyze kept files of a batch once more, before those that wait; while it is paused, they
-        wait as well. Raise UnmaskError at the first that is not accepted."""
+        """Analyze stored files of a batch again, before those that wait; a paused batch starts them
+        later. Raise UnmaskError at the first that is not accepted."""
         asked: list[str] = []
         try:
             for job in filter(None, (self._jobs.find(id, scope) for id in dict.fromkeys(ids))):
@@ -194,11 +196,11 @@ class BatchService:
                 self.go_on(context.principal, scope, batch)
 
     def task(self, principal: Principal, batch: Batch) -> Task | None:
-        """Return the latest run of a batch that this server knows of."""
+        """Return the latest run of a batch on this server."""
         return self._tasks.latest(self._kind, batch.id, principal)
 
     def state(self, principal: Principal, batch: Batch, rows: Sequence[BatchRow]) -> BatchState:
-        """Say where a batch stands."""
+        """Return the state of a batch."""
         task = self.task(principal, batch)
         runs = any(row.state in ACTIVE for row in rows)
         if task is not None and task.active:
@@ -217,8 +219,8 @@ class BatchService:
         *,
         fresh: bool = False,
     ) -> list[BatchRow]:
-        """Return all files of a batch in the order they came. `known` caches the rows of files that
-        are over, by id; `fresh` reads their records again, since a comparison may have come."""
+        """Return all files of a batch in upload order. `known` caches rows in a final state by id;
+        `fresh` reads their records again, since a comparison may have been added."""
         known = {} if known is None else known
         if fresh and known:
             records = scope.store.records(scope.owner, known)
@@ -236,19 +238,19 @@ class BatchService:
         return rows
 
     def _resume(self, task: Task) -> None:
-        """Go on with a batch whose server was killed; an account's needs its owner's token."""
+        """Resume a batch of a dead server; one of an account needs its owner's token."""
         if not has_account(task.owner):
             self._tasks.resume(task, partial(self._run, RecordScope(task.owner, self._jobs.store)))
 
     def _run(self, scope: RecordScope, task: Task) -> None:
-        """In a worker: queue files until none is left; more may come meanwhile."""
+        """Queue files in a worker until none is left; files may be added meanwhile."""
         stop = CancellationToken(task.cancel)
         feed = _Feed(self._jobs, self._batches, scope, task, stop)
         run_side_by_side(feed.waiting(), feed.finish, self._jobs.workers, stop)
 
 
 class _Feed:
-    """The files of a batch for one run of it. `waiting` is read by one thread at a time."""
+    """Files of a batch for one run. `waiting` is read by one thread at a time."""
 
     def __init__(
         self, jobs: Jobs, batches: Batches, scope: RecordScope, task: Task, stop: CancellationToken
@@ -260,7 +262,7 @@ class _Feed:
         self._total = 0
 
     def waiting(self) -> Iterator[str]:
-        """Yield the analysis whose turn it is; end when none waits or runs any more."""
+        """Yield the next analysis; end when none waits or runs."""
         while (batch := self._batches.get(self._scope.owner, self._task.subject)) is not None:
             turns = {item.analysis: item.turn for item in batch.items if item.analysis}
             self._total = len(turns)
@@ -276,7 +278,7 @@ class _Feed:
                 return
 
     def finish(self, id: str) -> None:
-        """Queue a file that waits, and return once it is over; raise Canceled."""
+        """Queue a waiting file and return when it has ended. Raise Canceled."""
         try:
             if self._begun(id):
                 while (job := self._jobs.find(id, self._scope)) is not None and job.active:
@@ -291,7 +293,7 @@ class _Feed:
             self._running.discard(id)
 
     def _begun(self, id: str) -> bool:
-        """Queue a file, where it waits to be; return whether it is at work now."""
+        """Queue a file if it waits; return whether it runs."""
         job = self._jobs.find(id, self._scope)
         if job is None or job.active or job.state is not State.INTERRUPTED or not job.has_media:
             return job is not None and job.active
@@ -302,7 +304,7 @@ class _Feed:
 
 
 class _Intake:
-    """Takes the files of one call, each into an item."""
+    """Collector of the files of one call, each as a batch item."""
 
     def __init__(
         self,
@@ -326,7 +328,7 @@ class _Intake:
         return MAX_FILES - self._known - len(self.items)
 
     def take(self, file: IncomingFile | str) -> None:
-        """Take a file, what is in it, or what a link leads to."""
+        """Add a file, the contents of an archive, or the file of a link."""
         name = file if isinstance(file, str) else file.name
         try:
             limits.check(self._context)
@@ -364,7 +366,7 @@ class _Intake:
         self.items.append(BatchItem(name=name, refused=why))
 
     def _set_aside(self, file: IncomingFile) -> None:
-        """Store a file until its turn, unless its answer is here or on its way."""
+        """Store a file without starting it, unless its result exists or is under way."""
         title = PurePath(file.name).name
         job = self._jobs.submit(
             file.source, title, self._settings, self._scope,

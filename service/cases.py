@@ -1,6 +1,4 @@
-"""Cases: what a person does with one, each step an entry of its log; and a case as files: one PDF,
-or one ZIP in BagIt form (RFC 8493).
-"""
+"""Cases: operations with audit log, and export as one PDF or as a ZIP in BagIt form (RFC 8493)."""
 
 from __future__ import annotations
 
@@ -55,10 +53,9 @@ class NoCase(InputError):
 
 
 class CaseService:
-    """The cases of a server. Every method raises InputError where the case is not the caller's, or
-    what is given is no entry of a case, and RecordsError where the records can't be used. `scope`
-    returns whose records they are; `bring` gets the id of each file of an export, whose media may
-    be elsewhere."""
+    """Operations on cases. Every method raises InputError if the case is not the caller's or the
+    entry is invalid, and RecordsError if the records can't be used. `scope` returns the caller's
+    store; `bring` fetches the media of an exported file, which may be on another server."""
 
     def __init__(
         self,
@@ -69,12 +66,12 @@ class CaseService:
         self._scope, self._uploads, self._bring = scope, uploads, bring
 
     def all(self, context: RequestContext) -> list[Case]:
-        """Return the caller's cases, the newest change first."""
+        """Return the caller's cases, the latest change first."""
         scope = self._scope(context)
         return scope.store.cases.all(scope.owner)
 
     def get(self, context: RequestContext, id: str) -> Case:
-        """Return one of the caller's."""
+        """Return a case of the caller."""
         scope = self._scope(context)
         case = scope.store.cases.get(scope.owner, id)
         if case is None:
@@ -82,7 +79,7 @@ class CaseService:
         return case
 
     def open(self, context: RequestContext, title: str, by: str = "") -> Case:
-        """Begin a case."""
+        """Create a case."""
         self._may_write(context)
         scope = self._scope(context)
         case = Case(id=new_id(), owner=scope.owner)
@@ -94,7 +91,7 @@ class CaseService:
     def add_files(
         self, context: RequestContext, id: str, analyses: Sequence[str], by: str = ""
     ) -> Case:
-        """Add finished analyses of the caller; those that are in the case already are left out."""
+        """Add finished analyses of the caller that are not in the case yet."""
         scope = self._scope(context)
         records = scope.store.records(scope.owner, analyses)
         case = self.get(context, id)
@@ -120,7 +117,7 @@ class CaseService:
         return case
 
     def remove_file(self, context: RequestContext, id: str, analysis: str, by: str = "") -> Case:
-        """Take a file out; the log keeps that it was there."""
+        """Remove a file; the log still records it."""
         noted = self.get(context, id).files.get(analysis)
         if noted is None:
             raise InputError(_("This file is not in the case."), code="not_in_case")
@@ -128,28 +125,28 @@ class CaseService:
         return self._append(context, id, CaseAction.FILE_REMOVED, details, by)
 
     def add_link(self, context: RequestContext, id: str, url: str, by: str = "") -> Case:
-        """Note an address; nothing is fetched."""
+        """Record a link; nothing is fetched."""
         url = _text(url, MAX_URL, _("link"))
         if not url.startswith(("http://", "https://")):
             raise InputError(_("A link begins with http:// or https://."), code="bad_link")
         return self._append(context, id, CaseAction.LINK_ADDED, {"url": url}, by)
 
     def add_note(self, context: RequestContext, id: str, text: str, by: str = "") -> Case:
-        """Write a note, which stays as it is."""
+        """Add a note, which can't be changed later."""
         text = rules.cleaned_changes({"note": text})["note"]
         if not text:
             raise InputError(_("A note needs a text."), code="no_text")
         return self._append(context, id, CaseAction.NOTE_ADDED, {"text": text}, by)
 
     def rename(self, context: RequestContext, id: str, title: str, by: str = "") -> Case:
-        """Give a case another title."""
+        """Change the title of a case."""
         details = {"title": _text(title, MAX_TITLE, _("title"))}
         return self._append(context, id, CaseAction.RENAMED, details, by)
 
     def set_status(
         self, context: RequestContext, id: str, status: CaseStatus, reviewer: str = "", by: str = ""
     ) -> Case:
-        """Set a case's status; reviewed needs a reviewer, a closed one can only be reopened."""
+        """Set a case's status; "reviewed" needs a reviewer, a closed case can only be reopened."""
         if status is CaseStatus.REVIEWED and not reviewer.strip():
             raise InputError(_("Name who reviewed the case."), code="no_reviewer")
         details = {"status": status.value, "reviewer": one_line(reviewer)[:MAX_TITLE].strip()}
@@ -165,8 +162,8 @@ class CaseService:
         by: str = "",
         zone: tzinfo = UTC,
     ) -> bytes:
-        """Return a case as one PDF or as a bag (ZIP), its PDFs in a language and their times in a
-        zone; its log and the export note it."""
+        """Return a case as one PDF or as a bag (ZIP), in a language and time zone; the log records
+        the export."""
         case = self.get(context, id)
         files = [self._file(context, noted) for noted in case.files.values()]
         sizes = [file.media.stat().st_size for file in files if media and file.media is not None]
@@ -182,7 +179,7 @@ class CaseService:
         return as_bag(case, files, zone, media=media)
 
     def _file(self, context: RequestContext, noted: Mapping[str, str]) -> CaseFile:
-        """Return a file of a case with its result and media, where these are still here."""
+        """Return a file of a case with its result and media, if they still exist."""
         scope, id = self._scope(context), noted["analysis"]
         analysis = scope.store.analysis(scope.owner, id)
         if analysis is None:
@@ -192,7 +189,7 @@ class CaseService:
         return CaseFile(noted, analysis, media, origin(analysis.seal, scope.owner))
 
     def delete(self, context: RequestContext, id: str) -> bool:
-        """Delete a case with its log; the analyses stay."""
+        """Delete a case with its log; its analyses stay."""
         scope = self._scope(context)
         return scope.store.cases.delete(scope.owner, id)
 
@@ -223,7 +220,7 @@ class CaseService:
 
 
 def actor(context: RequestContext, by: str = "") -> str:
-    """Return who acts for a log: the account, else the typed name, marked as unchecked."""
+    """Return the actor for a log entry: the account, else the typed name, marked as unchecked."""
     person, name = context.principal, one_line(by)[:MAX_TITLE].strip()
     if person.kind is PrincipalKind.USER:
         return person.email or person.id
@@ -264,7 +261,7 @@ CHAIN = _(
 
 @dataclass(frozen=True)
 class CaseFile:
-    """A file of a case: what was noted when it was added, and its result where it is still here."""
+    """A file of a case: the facts recorded when it was added, and its result if it still exists."""
 
     noted: Mapping[str, str]
     analysis: Analysis | None = None
@@ -277,8 +274,8 @@ class CaseFile:
 
 
 def as_pdf(case: Case, files: Sequence[CaseFile], zone: tzinfo = UTC) -> bytes:
-    """Return a case and the reports of its analyses as one sealed PDF, in a language and its times
-    in a zone."""
+    """Return a case and the reports of its analyses as one sealed PDF, in a language and
+    time zone."""
     details = ReportDetails(case.title, case.reviewer, zone)
     reports = [_report(file, "pdf", details) for file in files]
     return _merged(case, files, [report for report in reports if report], details)
@@ -287,8 +284,8 @@ def as_pdf(case: Case, files: Sequence[CaseFile], zone: tzinfo = UTC) -> bytes:
 def as_bag(
     case: Case, files: Sequence[CaseFile], zone: tzinfo = UTC, *, media: bool = False
 ) -> bytes:
-    """Return a case as a bag: its report, those of its analyses with their data, its log,
-    keyframes, and the media where they are asked for. Raise InputError if those are too large."""
+    """Return a case as a bag: its report, the reports and data of its analyses, its log, keyframes,
+    and on request the media. Raise InputError if these are too large."""
     content: dict[str, bytes | Path] = {
         "case.json": _json(case),
         "log.jsonl": case.as_lines().encode(),
@@ -407,7 +404,7 @@ def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> byt
 
 
 def log(case: Case, zone: tzinfo) -> Section:
-    """Return who did what and when, its times in a zone."""
+    """Return actor, action and time of each entry, in a time zone."""
     blocks: list[Block] = [Text(say(CHAIN), "note")]
     if (broken := case.first_broken) is not None:
         text = _("The chain is BROKEN at entry {number}.").format(number=broken)
@@ -433,7 +430,7 @@ def _said(file: CaseFile) -> str:
 
 
 def _worded(entry: CaseEntry) -> str:
-    """Return what an entry is about, short: "File added: clip.mp4"."""
+    """Return an entry in short: "File added: clip.mp4"."""
     details = entry.details
     shown = [details.get(name, "") for name in ("title", "name", "url", "status", "form")]
     if reviewer := details.get("reviewer"):

@@ -1,10 +1,10 @@
-"""What the environment tells the server, beside what it tells the library: every variable once,
-with its type, bounds and default.
+"""Environment variables of the server, beside those of the library, each declared once with type,
+bounds and default.
 
-    python -m service.config     what each is for, and what it is now
+    python -m service.config     the purpose and current value of each
 
-A value that makes no sense stops the server with a sentence that names the variable: guessing how
-long private files are kept, or which proxy to trust, would be worse.
+An invalid value stops the server with a message that names the variable: guessing how long private
+files are stored, or which proxy to trust, would be worse.
 """
 
 import base64
@@ -91,7 +91,7 @@ SignInMode = Literal["optional", "required", "off"]
 
 
 class Config(LibraryConfig):
-    """What a server of the application reads."""
+    """Settings of a server."""
 
     retention_hours: Amount = setting(
         "UNMASK_RETENTION_HOURS", 24.0, "how long uploads are kept, in hours"
@@ -302,14 +302,15 @@ _fallback: dict[str, str] = {}
 
 
 def set_fallback(values: Mapping[str, str]) -> None:
-    """Believe these, of `FALLBACK`, where the environment says nothing."""
+    """Use these values, of `FALLBACK`, where the environment has none."""
     _fallback.clear()
     stripped = {name: values.get(name, "").strip() for name in FALLBACK}
     _fallback.update({name: value for name, value in stripped.items() if value})
 
 
 def get_config() -> Config:
-    """Return today's settings, cached until they change; raise SystemExit for an invalid value."""
+    """Return the settings, cached until the environment changes. Raise SystemExit for an invalid
+    value."""
     return _read(snapshot(Config), tuple(_fallback.items()))
 
 
@@ -330,8 +331,7 @@ def _read(environment: Snapshot, fallback: Snapshot) -> Config:
 
 
 def _is_secret(key: str) -> bool:
-    """Return whether a key belongs to the server alone: of the new form, or a token that says
-    so."""
+    """Return whether a Supabase key is secret: of the new form, or a token that states so."""
     if key.startswith("sb_secret_"):
         return True
     try:

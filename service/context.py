@@ -1,7 +1,7 @@
-"""The caller of the service, passed to every function that needs to know it.
+"""The caller of the service, passed to every function that needs it.
 
-An edge builds a `RequestContext` for each request, such as `dashboard.session`. Nothing below looks
-up the caller, and there is no default. Knows nothing of cookies, Streamlit or Supabase.
+An edge, such as `dashboard.session`, builds a `RequestContext` for each request. Nothing below
+looks up the caller, and there is no default. Knows nothing of cookies, Streamlit or Supabase.
 """
 
 from __future__ import annotations
@@ -24,14 +24,15 @@ in any thread. Raises `auth.problems.SignedOut` and `auth.problems.Unreachable`.
 
 
 def new_id() -> str:
-    """Return 22 random URL-safe characters (128 bits), the first no hyphen: that is an option."""
+    """Return 22 random URL-safe characters (128 bits), the first no hyphen, which would look like
+    an option."""
     while (drawn := secrets.token_urlsafe(16)).startswith("-"):
         pass
     return drawn
 
 
 class PrincipalKind(StrEnum):
-    """How a principal is known."""
+    """How a principal is authenticated."""
 
     LOCAL = "local"  # At this computer, without accounts: the owner of all that is done here
     GUEST = "guest"  # A browser without an account, known by a random cookie or its open tab
@@ -40,7 +41,7 @@ class PrincipalKind(StrEnum):
 
 
 class Role(StrEnum):
-    """What an account is for. Each may do all that the ones before it may."""
+    """Role of an account; each includes the ones before it."""
 
     VIEWER = "viewer"  # Reads results; starts no analysis
     ANALYST = "analyst"  # Analyzes files. Guests, and accounts without a role
@@ -48,7 +49,7 @@ class Role(StrEnum):
 
 
 class Scope(StrEnum):
-    """What a key of the REST API may be for."""
+    """Permission of an API key."""
 
     READ = "read"  # Results, tasks and models: what is there
     ANALYZE = "analyze"  # Bring files, and delete what was brought
@@ -58,7 +59,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Principal:
-    """The caller."""
+    """The identity, role and limits of a caller."""
 
     id: str
     """Owns uploads, records and presets: "local", "guest:<22 characters>", "key:<12 characters>" or
@@ -84,7 +85,7 @@ LOCAL = Principal("local", PrincipalKind.LOCAL, Role.ADMIN)
 
 @dataclass(frozen=True)
 class RequestContext:
-    """The principal of a request, and what is known of its origin."""
+    """The principal of a request and its origin."""
 
     principal: Principal
     address: str = "unknown"  # The client's network address, to count by; IPv6 as its /64
@@ -93,11 +94,12 @@ class RequestContext:
     connect: Connect | None = None  # Of who is signed in
 
     def owns(self, owner: str) -> bool:
-        """Return whether a person may change, stop or restart what an owner has; the one check."""
+        """Return whether the caller may change, stop or restart what an owner has; the only such
+        check."""
         return owner in {self.principal.id, self.guest.id if self.guest else ""}
 
     def must_own(self, owner: str) -> None:
-        """Refuse what only the owner may do. Raise InputError for anybody else."""
+        """Raise InputError unless the caller is the owner."""
         if not self.owns(owner):
             raise InputError(
                 _("Only the person who uploaded the file can do this."), code="not_yours"

@@ -1,4 +1,4 @@
-"""Reports and heatmaps of results, made when they are asked for.
+"""Reports and heatmaps of results, made on request.
 
 One is made at a time in a process: they run networks, which compete with analyses for the cores.
 """
@@ -41,9 +41,9 @@ def report(
     place: bool = True,
     details: ReportDetails | None = None,
 ) -> bytes:
-    """Return a sealed report as "pdf", "json" or "csv", signed where this server made the
-    result and has a key. `path` is the media (a missing one is stated), `origin` who made the
-    result, `notes` the analyst's; `place=False` leaves out where it was recorded."""
+    """Return a sealed report as "pdf", "json" or "csv", signed if this server made the result and
+    has a key. `path` is the media (a missing one is stated), `origin` the maker of the result,
+    `notes` the analyst's; `place=False` omits where it was recorded."""
     seal = analysis.seal
     if seal is not None and document_hash(analysis.model_dump(mode="json")) != seal.document:
         # The seal is of another result: thresholds may have been moved since.
@@ -67,8 +67,8 @@ def report(
 def comparison_report(
     form: str, kept: KeptComparison, copy: Path | None, original: Path | None, *, zone: tzinfo = UTC
 ) -> bytes:
-    """Return the sealed report of a comparison as "pdf" or "json", signed where this server has
-    a key. A file that is gone is stated; the PDF is in a language, its times in `zone`."""
+    """Return the sealed report of a comparison as "pdf" or "json", signed if this server has a key,
+    in a language and time zone. A deleted file is stated."""
     with _making:
         content = reports.collect_pair(kept.comparison, copy, original, id=kept.id, zone=zone)
         content = replace(content, signed=_may_sign())
@@ -96,9 +96,9 @@ def sealed_case(pdf: bytes, id: str, head: str, *, sign: bool) -> bytes:
 def heatmap(
     path: Path, analysis: Analysis, index: int, subject_id: str | None, model_id: str | None
 ) -> bytes | None:
-    """Return where a model looked in `Analysis.timestamps[index]`, over the frame, as a JPEG;
-    by default for the most suspicious person and the first counted model there. None where
-    there is no such subject or model, or it can't show it."""
+    """Return the heatmap of a model over the frame at `Analysis.timestamps[index]`, as a JPEG; by
+    default of the most suspicious person and the first counted model there. None if there is no
+    such subject or model, or the model has no heatmaps."""
     shown = next(
         (
             (subject, frame)
@@ -129,7 +129,7 @@ def heatmap(
 
 
 def _may_sign() -> bool:
-    """Return whether the certificate for PDFs can be used, or none is configured."""
+    """Return whether the PDF certificate can be used, or none is configured."""
     try:
         certificate.signer()
     except UsageError as error:

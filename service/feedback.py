@@ -1,7 +1,7 @@
-"""What people confirmed about files: how often verdicts were right, and a labelled set of them
-(`unmask export-labels`).
+"""Confirmed ground truth: how often verdicts were right, and export as a labelled set (`unmask
+export-labels`).
 
-Confirmed files are no random sample: the shares say nothing of files without doubts.
+Confirmed files are no random sample: the shares do not apply to other files.
 """
 
 import csv
@@ -24,7 +24,7 @@ _CALLED = {Side.FAKE: Confirmed.FAKE, Side.REAL: Confirmed.REAL}  # Other verdic
 
 @dataclass(frozen=True)
 class VerdictOutcome:
-    """How the verdicts of some confirmed files did."""
+    """Counts of right and wrong verdicts on confirmed files."""
 
     right: int = 0
     wrong: int = 0
@@ -37,7 +37,7 @@ class VerdictOutcome:
 
 @dataclass(frozen=True)
 class LabelSet:
-    """What became of confirmed files when they were written as a labelled set."""
+    """Result of an export of confirmed files as a labelled set."""
 
     real: int
     fake: int
@@ -46,7 +46,7 @@ class LabelSet:
 
 
 def confirmed(scope: RecordScope) -> list[Record]:
-    """Return the records of a person of which they found out what they are."""
+    """Return a person's records with confirmed ground truth."""
     out: list[Record] = []
     while True:
         query = Query(
@@ -61,7 +61,7 @@ def confirmed(scope: RecordScope) -> list[Record]:
 
 
 def outcome(records: Iterable[Record]) -> VerdictOutcome:
-    """Return how the verdicts did; records without a result don't count."""
+    """Return the outcome of the verdicts; records without a result don't count."""
     counts = Counter(
         "open"
         if record.result.verdict.side is None
@@ -73,7 +73,7 @@ def outcome(records: Iterable[Record]) -> VerdictOutcome:
 
 
 def by_month(records: Iterable[Record]) -> dict[datetime, VerdictOutcome]:
-    """Return how the verdicts did, by the first day of the month in which they were made."""
+    """Return the outcome of the verdicts by the first day of their month."""
     months: dict[datetime, list[Record]] = {}
     for record in records:
         if record.result is not None:
@@ -83,9 +83,8 @@ def by_month(records: Iterable[Record]) -> dict[datetime, VerdictOutcome]:
 
 
 def write_labels(records: Sequence[Record], uploads: Uploads, folder: Path) -> LabelSet:
-    """Write the files that are still kept, and their labels, into a folder: `labels.csv`, `real`
-    and `fake`. A file is there once, under its hash. Raise InputError if there is a labels.csv
-    already."""
+    """Write the files that still exist with their labels into a folder: `labels.csv`, `real` and
+    `fake`; each file once, under its hash. Raise InputError if there is a labels.csv already."""
     if (folder / "labels.csv").exists():
         raise InputError(f"There is a labels.csv in {folder} already.", hint="Name another folder.")
     says: dict[str, set[Confirmed]] = {}

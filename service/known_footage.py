@@ -1,7 +1,7 @@
 """Additions to a library of known footage: a folder, uploaded files, imported fingerprints.
 
 One task a person at a time. Only fingerprints are stored (`service.records.footage`); uploads are
-deleted once they are read. A folder that was interrupted can be resumed: known files are skipped.
+deleted once they are read. An interrupted folder can be resumed: known files are skipped.
 """
 
 import math
@@ -36,14 +36,14 @@ _PREFIX = ".library-"  # Of the folder of copies, beside the uploads, which are 
 
 
 class LeftOut(NamedTuple):
-    """A file that nothing was kept of, and why."""
+    """A skipped file and the reason."""
 
     name: str
     error: UnmaskError
 
 
 class LibraryTask(Task):
-    """What is being added; steps are files."""
+    """An addition to a library; its steps are files."""
 
     added = 0
     known = 0  # files of which fingerprints are kept already
@@ -53,11 +53,11 @@ class LibraryTask(Task):
 
     @property
     def folder(self) -> str:
-        """Return the folder that is looked through; empty where things were brought."""
+        """Return the folder that is scanned; empty for uploads."""
         return str(self.params.get("folder", ""))
 
     def leave_out(self, path: Path | str, error: UnmaskError) -> None:
-        """Note what was not read."""
+        """Record a skipped file."""
         self.unread += 1
         if len(self.left_out) < MAX_LEFT_OUT:
             self.left_out = (*self.left_out, LeftOut(os.fspath(path), error))
@@ -68,7 +68,7 @@ _ReadFiles = Callable[[Sequence[tuple[Path, str]], LibraryTask], None]
 
 
 class KnownFootage(SubjectTasks[LibraryTask]):
-    """What is added to people's libraries; `library` is a callable, as its import takes time."""
+    """Additions to the libraries of a server; `library` is a callable, as its import takes time."""
 
     def __init__(
         self, tasks: TaskQueue, store: FootageStore, library: Callable[[], Library], jobs: Jobs
@@ -95,14 +95,14 @@ class KnownFootage(SubjectTasks[LibraryTask]):
         super().__init__(tasks, kind)
 
     def add_folder(self, context: RequestContext, folder: str) -> LibraryTask:
-        """Begin to add what is in a folder of this computer; what is known from it is passed over.
-        Raise as `folder_of` does, or QueueFull if something is being added already."""
+        """Add the files of a folder of this computer, except known ones. Raise as `folder_of` does,
+        or QueueFull while another addition runs."""
         path = Path(folder_of(context, folder))
         task = self._new(context.principal, {"folder": os.fspath(path)})
         return self._submit(context.principal, task, partial(self._look_through, path))
 
     def add_files(self, context: RequestContext, files: Sequence[IncomingFile]) -> LibraryTask:
-        """Add uploaded files, none of which is stored; raise QueueFull or InputError."""
+        """Add uploaded files without storing them. Raise QueueFull or InputError."""
         if len(files) > MAX_FILES:
             text = _("At most {number} files at a time.").format(number=MAX_FILES)
             raise InputError(text, code="too_many_files")
@@ -111,28 +111,28 @@ class KnownFootage(SubjectTasks[LibraryTask]):
             return self._take(context.principal, files, self._read)
 
     def add_prints(self, context: RequestContext, file: IncomingFile) -> LibraryTask:
-        """Import fingerprints that others exported; raise QueueFull or InputError."""
+        """Import exported fingerprints. Raise QueueFull or InputError."""
         with limits.taking(context, file.size):
             return self._take(context.principal, [file], self._import)
 
     def export(self, owner: str) -> bytes:
-        """Return all of a person's known footage as a file for others."""
+        """Return all of a person's known footage as an export file."""
         return b"".join(self._library().export(owner))
 
     # --- folders that are watched -----------------------------------------------------------------
 
     def watched(self) -> tuple[str, ...]:
-        """Return the folders of this computer that are watched for who sits at it."""
+        """Return the watched folders of this computer's owner."""
         return self._records.preferences(LOCAL.id).watched
 
     def watch_state(self, folder: str) -> WatchState | None:
-        """Return what came of the looks at a folder; None where it is not watched."""
+        """Return the state of a watched folder; None if it is not watched."""
         watcher = self._watcher
         return watcher.state(folder) if watcher and folder in self.watched() else None
 
     def watch(self, context: RequestContext, folder: str, *, on: bool) -> None:
-        """Add what comes into a folder of this computer from now on, or no longer. Raise as
-        `folder_of` does, or InputError if too many folders are watched."""
+        """Start or stop watching a folder of this computer for new files. Raise as `folder_of`
+        does, or InputError if too many folders are watched."""
         path = folder_of(context, folder) if on else folder
         store = self._records
         with self._starting:
@@ -146,7 +146,7 @@ class KnownFootage(SubjectTasks[LibraryTask]):
         self.watch_folders()
 
     def watch_folders(self) -> None:
-        """Look at the watched folders, if there are any, until this is closed."""
+        """Watch the folders, if there are any, until `close`."""
         if self._watcher is None and not self.watched():
             return
         with self._starting:
@@ -156,7 +156,7 @@ class KnownFootage(SubjectTasks[LibraryTask]):
         self._watcher.wake()
 
     def close(self) -> None:
-        """Watch no folder any more."""
+        """Stop watching folders."""
         if self._watcher is not None:
             self._watcher.close()
 
@@ -192,7 +192,7 @@ class KnownFootage(SubjectTasks[LibraryTask]):
     def _add(
         self, task: LibraryTask, files: Mapping[Path, str], source: str, *, brought: bool = False
     ) -> None:
-        """Add files under their owner's names, note unreadable ones, delete uploads once read."""
+        """Add files under their owner's names, record unreadable ones, delete uploads once read."""
         done = 0
 
         def on_file(path: Path, footage: Footage | None, error: MediaError | None) -> None:
@@ -219,7 +219,7 @@ class KnownFootage(SubjectTasks[LibraryTask]):
         )
 
     def _room(self, owner: str) -> float:
-        """Return how many fingerprints a person may add: who sits here, any number."""
+        """Return how many fingerprints a person may add; any number at this computer."""
         if owner == LOCAL.id:
             return math.inf
         return MAX_SHARED_FRAMES - sum(one.frames for one in self.store.sources(owner))
@@ -229,7 +229,7 @@ class KnownFootage(SubjectTasks[LibraryTask]):
     def _take(
         self, principal: Principal, files: Sequence[IncomingFile], work: _ReadFiles
     ) -> LibraryTask:
-        """Copy what is brought to disk, and begin."""
+        """Copy uploads to disk and start the task."""
         self._refuse_second(principal)
         if not self._uploads.has_room(sum(file.size or 0 for file in files)):
             raise no_room()
@@ -267,13 +267,13 @@ class KnownFootage(SubjectTasks[LibraryTask]):
 
 
 def may_name_folders(context: RequestContext) -> bool:
-    """Return whether a folder of this computer may be named: by who sits at it."""
+    """Return whether the caller may name a folder of this computer: its owner only."""
     return context.loopback and context.principal.kind is PrincipalKind.LOCAL
 
 
 def folder_of(context: RequestContext, folder: str) -> str:
-    """Return the path of a folder of this computer that a person wrote. Raise NotAllowed if the
-    caller is not at this computer, InputError if there is no such folder or it is Unmask's own."""
+    """Return the path of a folder of this computer. Raise NotAllowed if the caller is not at this
+    computer, InputError if there is no such folder or it is Unmask's own."""
     if not may_name_folders(context):
         raise limits.NotAllowed(_("Only who sits at this computer may name its folders."))
     text = folder.strip().strip("\"'")

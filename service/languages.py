@@ -1,7 +1,5 @@
-"""The catalogs of the languages: `locale/<code>/LC_MESSAGES/unmask.po` in a checkout, which is
-compiled when it is first read; in an installed package the compiled ones that its wheel carries.
-
-A checkout needs no step of building, and an edited catalog speaks after a restart."""
+"""Catalogs of the languages: `locale/<code>/LC_MESSAGES/unmask.po`, compiled on first use in a
+checkout and at build time in a wheel. An edited catalog takes effect after a restart."""
 
 from __future__ import annotations
 
@@ -25,7 +23,7 @@ FOLDER = _CARRIED if _CARRIED.is_dir() else _PACKAGE.parent / "locale"
 
 @lru_cache(maxsize=256)
 def nearest(*wanted: str) -> str:
-    """Return the first language with a file: "de-AT" -> "de_AT", else "de"; else English."""
+    """Return the first language with a catalog: "de-AT" -> "de_AT", else "de"; else English."""
     codes = [code.replace("-", "_") for code in wanted]
     try:
         return negotiate_locale(codes, [SOURCE, *available()]) or SOURCE
@@ -35,7 +33,7 @@ def nearest(*wanted: str) -> str:
 
 @lru_cache(maxsize=1)
 def available() -> tuple[str, ...]:
-    """Return the codes of the languages there is a file for, besides English."""
+    """Return the codes of the languages with a catalog, besides English."""
     return tuple(sorted(file.parts[-3] for file in FOLDER.glob("*/LC_MESSAGES/unmask.[mp]o")))
 
 
@@ -55,7 +53,7 @@ def catalog(code: str) -> gettext.NullTranslations:
 
 
 def of_terminal() -> str:
-    """Return the language of a command: UNMASK_LANGUAGE, else that of LC_ALL, LC_MESSAGES, LANG."""
+    """Return the language of a command: UNMASK_LANGUAGE, else LC_ALL, LC_MESSAGES, LANG."""
     return nearest(get_config().language or default_locale("LC_MESSAGES") or SOURCE)
 
 

@@ -1,8 +1,8 @@
-"""Rate limits of one person and one network address.
+"""Rate limits of a person and a network address.
 
 A sliding window over the last 60 minutes. Counts are in memory, or in PostgreSQL where several
-servers share one (`share`). The owner of this computer is not limited. Guests of one address count
-together too, since a guest without their cookie is a new one.
+servers share one (`share`). The owner of this computer is not limited. Guests of one address also
+count together, since a guest without a cookie is a new one.
 """
 
 import math
@@ -25,8 +25,7 @@ MEGABYTE = 1 << 20  # bytes, as Streamlit counts them for the server's own limit
 
 
 class RateLimitExceeded(QueueFull):
-    """The allowance is used up; `retry_after` is the s until there is room, infinite if there never
-    is."""
+    """The rate limit is exceeded; `retry_after` is in s, infinite if it never has room."""
 
     default_code = "quota"
     retry_after = 0.0
@@ -39,7 +38,7 @@ class NotAllowed(InputError):
 
 
 class TooLarge(InputError):
-    """More than a guest may bring."""
+    """The file is larger than a guest may upload."""
 
     default_code = "too_large"
 
@@ -54,17 +53,17 @@ rejected = RateLimiter(MINUTE, "rejected")  # Wrong keys and links, by address
 
 
 def share(database: Database) -> None:
-    """Count in a database from now on, with all servers that do, where that is a server's: a file
-    of SQLite's is one machine's, for which memory does, and faster."""
+    """Count in a database from now on, if servers share it; a file of SQLite's belongs to one
+    machine, where memory is enough and faster."""
     for limiter in (files, daily_files, requests, rejected):
         limiter.share(database if database.shared else None)
 
 
 @contextmanager
 def taking(context: RequestContext, size: int | None = None, count: int = 1) -> Iterator[None]:
-    """Count files that are taken in within, the largest of `size` bytes, against the rate limits of
-    their owner; uncount them if that raises. Raise NotAllowed for an account that only reads,
-    TooLarge for a guest's large file, RateLimitExceeded with the time to wait."""
+    """Count files, the largest of `size` bytes, against their owner's rate limits for the duration
+    of the context; uncount them if it raises. Raise NotAllowed for a read-only account, TooLarge
+    for a guest's large file, RateLimitExceeded with the time to wait."""
     person = context.principal
     if not person.may_analyze:
         text = _("Your account can read results, not start an analysis.")
@@ -83,18 +82,18 @@ def taking(context: RequestContext, size: int | None = None, count: int = 1) -> 
 
 
 def check(context: RequestContext) -> None:
-    """Raise what `taking` would for one file; nothing is counted."""
+    """Raise as `taking` would for one file, without counting it."""
 
     class Enough(Exception):
-        """It would be taken."""
+        """Raised internally to undo the count."""
 
     with suppress(Enough), taking(context):
         raise Enough
 
 
 def count_request(context: RequestContext) -> None:
-    """Count a request of a program, by its key and by where it is from. Raise RateLimitExceeded if
-    there were too many."""
+    """Count an API request by its key and its network address. Raise RateLimitExceeded after too
+    many."""
     most = get_config().requests_per_minute
     if context.principal.kind is PrincipalKind.LOCAL or not most:
         return
@@ -105,14 +104,12 @@ def count_request(context: RequestContext) -> None:
 
 
 def count_rejected(address: str) -> None:
-    """Count a key that was none. Raise RateLimitExceeded if there were too many from this
-    address."""
+    """Count an invalid API key. Raise RateLimitExceeded after too many from this address."""
     _count_guess(f"{_ADDRESS}{address}", _("Too many invalid API keys from this address."))
 
 
 def count_dead_link(address: str) -> None:
-    """Count a share link that leads nowhere. Raise RateLimitExceeded if there were too many from
-    this address."""
+    """Count an invalid share link. Raise RateLimitExceeded after too many from this address."""
     _count_guess(f"{_LINK}{address}", _("Too many links that lead nowhere from this address."))
 
 
@@ -163,7 +160,7 @@ def _exceeded(refusal: Refusal, count: int, span: int) -> str:
 
 
 def allowance(person: Principal, address: str) -> dict[str, int]:
-    """Return the rate limits that apply, as key to files an hour; empty: no limit."""
+    """Return the rate limits that apply, key to files an hour; empty: no limit."""
     own = person.files_per_hour
     limits = {person.id: files_per_hour(person.kind) if own is None else own}
     if person.kind is PrincipalKind.GUEST:
@@ -172,7 +169,7 @@ def allowance(person: Principal, address: str) -> dict[str, int]:
 
 
 def files_per_hour(kind: PrincipalKind) -> int:
-    """Return how many a person of this kind may bring; 0: any number."""
+    """Return the files an hour of this kind of principal; 0: any number."""
     if kind is PrincipalKind.LOCAL:
         return 0
     config = get_config()
@@ -181,11 +178,11 @@ def files_per_hour(kind: PrincipalKind) -> int:
 
 
 def megabytes(person: Principal, most: int) -> int:
-    """Return the largest file that a person may bring, where the server takes `most` MB."""
+    """Return the largest file that a principal may upload, MB, where the server accepts `most`."""
     guests = get_config().guest_max_mb if person.kind is PrincipalKind.GUEST else 0
     return min(most, guests) if guests else most
 
 
 def _sign_in() -> str:
-    """Return where a guest gets more, if there is such a place."""
+    """Return where a guest can sign in for a higher limit, if there is such a place."""
     return _("With an account you may bring more.") if auth.accounts() else ""

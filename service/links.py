@@ -1,4 +1,4 @@
-"""Links that people bring: fetched by the rules of `detector.links`, within what they may bring."""
+"""Links of people: fetched by the rules of `detector.links`, within the person's limits."""
 
 import tempfile
 import threading
@@ -30,9 +30,9 @@ _places = threading.BoundedSemaphore(MAX_AT_ONCE)
 def fetched(
     url: str, principal: Principal, *, seconds: float | None = None, task: Task | None = None
 ) -> Iterator[tuple[FetchedLink, BinaryIO]]:
-    """Fetch a file by its address; it is gone when this ends. The principal's limit of size
-    holds, `seconds` shortens the usual time, and `task` gets the bytes. Raise LinkRefused or
-    MediaError for a file that can't be had, QueueFull, StorageError (disk full), or Canceled."""
+    """Fetch a file by its address; it is deleted on exit. The principal's size limit applies,
+    `seconds` shortens the usual timeout, and `task` gets the progress in bytes. Raise LinkRefused
+    or MediaError if it can't be fetched, QueueFull, StorageError (disk full), or Canceled."""
     rules = links.rules(limits.megabytes(principal, max_upload_mb()) * MEGABYTE)
     if seconds is not None:
         rules = replace(rules, seconds=min(seconds, rules.seconds))
@@ -58,10 +58,8 @@ def _take_place(task: Task | None) -> None:
 
 
 class LinkFetches:
-    """What people fetch in the background: it reports its progress, and can be stopped.
-
-    A task names neither its address nor its file.
-    """
+    """Fetches in the background, with progress and cancellation. A task contains neither its
+    address nor its file's name."""
 
     def __init__(self, tasks: TaskQueue) -> None:
         self._tasks = tasks
@@ -70,8 +68,8 @@ class LinkFetches:
     def start(
         self, context: RequestContext, url: str, keep: Callable[[FetchedLink, BinaryIO], object]
     ) -> Task:
-        """Fetch a file in the background; what `keep` returns is the task's result. Raise
-        LinkRefused if links are off or this one is not fetched, QueueFull, RateLimitExceeded,
+        """Fetch a file in the background; the return value of `keep` is the task's result. Raise
+        LinkRefused if links are off or this one is not allowed, QueueFull, RateLimitExceeded,
         NotAllowed or RecordsError if the task is not accepted."""
         links.check(url)
         limits.check(context)
@@ -102,7 +100,7 @@ KIND = TaskKind(
 
 
 def refusal(task: Task) -> UnmaskError:
-    """Return why a fetch has no file, as what it was refused with."""
+    """Return the error of a failed fetch as a refused file."""
     kinds: dict[str, type[UnmaskError]] = {
         "busy": QueueFull,
         "disk_full": StorageError,

@@ -1,4 +1,4 @@
-"""Figures of this server for Prometheus. Counted where it happens, read at `/metrics`.
+"""Prometheus metrics of this server, read at `/metrics`.
 
 Labels are Unmask's own codes: no file, person or address is in any of them.
 """
@@ -53,7 +53,7 @@ DISK_FREE_BYTES = Gauge("unmask_disk_free_bytes", "Of the data folder's disk", r
 
 
 def count_end(state: State, fault: ErrorReport | None, analysis: Analysis | None) -> None:
-    """Count an analysis that ended."""
+    """Count an ended analysis."""
     ANALYSES.labels(state.value).inc()
     if fault is not None:
         ERRORS.labels(fault.problem.code, str(fault.ours).lower()).inc()

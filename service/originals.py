@@ -1,11 +1,11 @@
-"""Near-proof for an analysis: its file compared with another, which may be its original.
+"""Comparison of an analyzed file with its original, on request and from the library of known
+footage.
 
-Two kinds of tasks. A comparison is asked for; one whose server was killed is resumed once, then
-offered again by the page that shows it. A lookup runs after each analysis with the lowest priority:
-it keeps fingerprints of the file and looks for it among its owner's known footage. Neither changes
-a verdict.
+Two kinds of tasks. A comparison runs on request; one of a dead server is resumed once, then offered
+again by its page. A lookup runs after each analysis with the lowest priority: it stores
+fingerprints of the file and searches its owner's known footage. Neither changes a verdict.
 
-Each function works for the named person: what one person compared, or holds, no other learns.
+Each function works for the named person: no other person learns what they compared or own.
 """
 
 import hashlib
@@ -74,8 +74,8 @@ _File = tuple[Path, Media]
 
 
 class Originals:
-    """The comparisons of a server's people. `samples`, by their SHA-256, are not looked for: they
-    are made of each other's pictures."""
+    """Comparisons and lookups of a server. `samples`, by their SHA-256, are not looked up: they
+    share pictures with one another."""
 
     def __init__(
         self, tasks: TaskQueue, jobs: Jobs, database: Database, samples: Container[str] = ()
@@ -94,8 +94,8 @@ class Originals:
         return Library(self._footage)
 
     def enqueue_lookup(self, job: Job) -> None:
-        """Look quietly whether what was just analyzed is known footage of its owner's; it has the
-        lowest priority."""
+        """Queue the lookup of an analyzed file in its owner's known footage, with the lowest
+        priority."""
         analysis, record = job.analysis, job.record
         if analysis is None or not record.sha256 or analysis.media.kind == "audio":
             return
@@ -116,7 +116,7 @@ class Originals:
             log.warning("an original was not looked for: %s", error.code)
 
     def attach_to_live(self, viewer: Viewer) -> None:
-        """While a camera is on, look whether it shows known footage of its viewer."""
+        """Look up a running camera in its viewer's known footage."""
         scope = viewer.options.scope
         try:
             if scope is None or not self._footage.count(scope.owner):
@@ -127,40 +127,40 @@ class Originals:
             log.warning("known footage is not looked for: %s", error.code)
 
     def found(self, context: RequestContext, job: Job) -> FoundFootage | None:
-        """Return the known footage of its owner's that an analyzed file shows; None for anybody
-        else, who must not learn what that person holds."""
+        """Return the known footage of the owner that an analyzed file shows; None for any other
+        caller."""
         if not context.owns(job.record.owner):
             return None
         return self.lookups.find(job.record.owner, job.record.sha256)
 
     def missed(self, context: RequestContext, job: Job) -> MissedLookup:
-        """Return how an analyzed file was looked for among its owner's files and not found. All 0
-        where it was not looked for or found, where none of these files is left, where they want no
-        originals looked for, and for anybody else."""
+        """Return the statistics of an unsuccessful lookup. All 0 if the file was not looked up or
+        was found, if none of the searched files is left, if lookups are off, and for any caller but
+        the owner."""
         owner, sha256 = job.record.owner, job.record.sha256
         if not self.others(context, job) or not job.store.preferences(owner).find_originals:
             return MissedLookup()
         return self.lookups.missed(owner, sha256)
 
     def others(self, context: RequestContext, job: Job) -> int:
-        """Return how many files are in the library of an analyzed file's owner beside that file; 0
-        for anybody else."""
+        """Return how many other files are in the library of an analyzed file's owner; 0 for any
+        other caller."""
         owner, sha256 = job.record.owner, job.record.sha256
         return self._footage.count(owner, without=[sha256]) if context.owns(owner) else 0
 
     def lookup(self, person: Principal, job: Job) -> Task | None:
-        """Return the lookup of a file that is under way, or that ended lately."""
+        """Return the running or recent lookup of a file."""
         return self._tasks.latest(LOOKUP, job.key, person)
 
     def disable_lookups(self, scope: RecordScope) -> None:
-        """Forget the fingerprints of what a person analyzed: they want no originals looked for."""
+        """Delete the fingerprints of a person's analyzed files, since they turned lookups off."""
         self._footage.forget(scope.owner)
 
     def import_known(
         self, context: RequestContext, scope: RecordScope, found: FoundFootage, settings: Settings
     ) -> Job | None:
-        """Analyze known footage of a folder, so that it can be looked at beside a copy; None where
-        it is gone. Raise QueueFull or InputError if it is not accepted."""
+        """Analyze known footage of a folder to show it beside a copy; return None if it is gone.
+        Raise QueueFull or InputError if it is not accepted."""
         path = _in_folder(scope, found)
         if path is None:
             return None
@@ -168,8 +168,8 @@ class Originals:
             return self._jobs.submit(file, found.name, settings, scope)
 
     def _look_up(self, job: Job, task: Task) -> None:
-        """In a worker: keep the fingerprints of what was analyzed, and the known footage that it
-        shows best, compared with it where its owner's analysis or folder still has that."""
+        """Worker of a lookup: store the file's fingerprints and its best match, compared with it if
+        the match is still available."""
         task.on_progress(0, STEPS)
         scope, library, sha256 = RecordScope(task.owner, job.store), self.library, job.record.sha256
         path, about = _file(job)
@@ -197,7 +197,7 @@ class Originals:
             self._matched(scope, job, _compared((path, about), original, task, roles, begun=20))
 
     def _matched(self, scope: RecordScope, job: Job, found: Comparison) -> None:
-        """Keep what came of a lookup's comparison; what a person compared themselves stands."""
+        """Store the comparison of a lookup, unless the person has compared the two files."""
         pair = found.copy_media.sha256, found.original_media.sha256
         store = self.comparisons
         if found.role_source == "unknown" and self._stated(scope.owner, *reversed(pair)):
@@ -212,10 +212,10 @@ class Originals:
     def compare(
         self, context: RequestContext, one: Job, other: Job, *, original: Job | None = None
     ) -> Task:
-        """Begin to compare two files; return the task that is at it where there is one. Raise
-        QueueFull or InputError if it is not accepted. `original`: the one of the two that a person
-        says is the original. Without it, what was stated before stands, then what their library has
-        as an original; else no file is accused."""
+        """Queue the comparison of two files; return the running task if there is one. Raise
+        QueueFull or InputError if it is not accepted. `original`: the one that the person states to
+        be the original. Without it, an earlier statement counts, then the library; else neither
+        file is called a copy."""
         person = context.principal
         copy, source, roles = self._in_roles(person, one, other, original)
         params = {"copy": copy.key, "original": source.key, "roles": roles}
@@ -235,7 +235,7 @@ class Originals:
     def _in_roles(
         self, person: Principal, one: Job, other: Job, original: Job | None
     ) -> tuple[Job, Job, RoleSource]:
-        """Return copy, original and who says so."""
+        """Return copy, original and the source of these roles."""
         if original is not None:
             stands = original.key == other.key
             return (one, other, "stated") if stands else (other, one, "stated")
@@ -251,8 +251,8 @@ class Originals:
         return one, other, "unknown"
 
     def _compare(self, copy: Job, original: Job, ours: bool, task: Task) -> str:
-        """In a worker: compare two files and keep the finding under the task's id, unless an older
-        one stands."""
+        """Worker of a comparison: compare two files and store the finding under the task's id,
+        unless an older one stands."""
         roles: RoleSource = task.params.get("roles", "unknown")
         found = _compared(_file(copy), _file(original), task, roles)
         kept = self.comparisons.save(task.owner, found, task.id)
@@ -265,7 +265,7 @@ class Originals:
         return task.id
 
     def _resume(self, task: Task) -> None:
-        """Compare the files of a lost task again, unless one is gone or needs a token."""
+        """Queue a lost comparison again, unless a file is gone or needs its owner's token."""
         scope = RecordScope(task.owner, self._jobs.store)
         copy, original = (
             self._jobs.find(task.params.get(name, ""), scope) for name in ("copy", "original")
@@ -276,14 +276,15 @@ class Originals:
         self._tasks.resume(task, partial(self._compare, copy, original, ours))
 
     def _judged(self, owner: str, kept: KeptComparison, *jobs: Job) -> KeptComparison:
-        """Add what the detectors say of these files alone to a stored comparison."""
+        """Add the models' likelihoods of both files to a stored comparison."""
         found = _with_scores(kept.comparison, *jobs)
         if found == kept.comparison:
             return kept
         return self.comparisons.update(owner, kept, found)
 
     def _rejudge(self, scope: RecordScope, kept: KeptComparison, job: Job) -> None:
-        """Add what the detectors say of a file to its comparison, also where that is shown."""
+        """Add the models' likelihood of a file to its comparisons, also where an analysis shows
+        them."""
         found = self._judged(scope.owner, kept, job).comparison
         if found != kept.comparison:
             sides = found.copy_media.sha256, found.original_media.sha256
@@ -293,8 +294,8 @@ class Originals:
     def answer(
         self, context: RequestContext, one: Job, other: Job, original: Job | None = None
     ) -> KeptComparison | None:
-        """Return the finding about two files, of which a person may say which is the original; None
-        where they have to be compared for that."""
+        """Return the finding about two files with the stated roles; None if they have to be
+        compared for that."""
         kept = self.of_pair(context.principal, one, other)
         if kept is None or original is None:
             return kept
@@ -306,7 +307,7 @@ class Originals:
     def state_roles(
         self, context: RequestContext, copy: Job, kept: KeptComparison, *, known: bool = True
     ) -> KeptComparison:
-        """Note that a person says that `copy` is the copy, or that they don't know any more."""
+        """Store a person's statement that `copy` is the copy, or that they don't know any more."""
         owner = copy.record.owner
         if known != kept.comparison.states_roles:
             roles = "stated" if known else "unknown"
@@ -321,8 +322,8 @@ class Originals:
         return kept
 
     def stated_copy(self, context: RequestContext, job: Job, sha256: str) -> Comparison | None:
-        """Return what came of holding one's own file of some content against an analyzed file,
-        where that was stated to be its original; None for anybody else."""
+        """Return the comparison of the caller's file with an analyzed file that was stated to be
+        its original; None for any other caller."""
         owner = job.record.owner
         if not context.owns(owner):
             return None
@@ -330,12 +331,12 @@ class Originals:
         return kept.comparison if kept is not None else None
 
     def _stated(self, owner: str, copy: str, original: str) -> KeptComparison | None:
-        """Return the comparison of two files, by their sha256, whose roles are no assumption."""
+        """Return the comparison of two files, by sha256, whose roles are not assumed."""
         kept = self.comparisons.find(owner, copy, original)
         return kept if kept is not None and kept.comparison.states_roles else None
 
     def _hold_roles(self, scope: RecordScope, stated: Comparison) -> None:
-        """Take back the original's claims about a pair whose roles a person swapped."""
+        """Remove the claims about the original of a pair whose roles a person swapped."""
         if not stated.states_roles:
             return
         copy, original = stated.copy_media.sha256, stated.original_media.sha256
@@ -355,9 +356,8 @@ class Originals:
                 yield job
 
     def not_the_original(self, context: RequestContext, copy: Job) -> None:
-        """Take back from one's own analysis what it was compared with and what was found: neither
-        is its original, and no lookup tells of it again. Raise InputError if it is another
-        person's."""
+        """Remove a comparison and a match from the caller's analysis: neither is its original, and
+        no lookup reports it again. Raise InputError if the analysis is another person's."""
         context.must_own(copy.record.owner)
         owner, sha256 = copy.record.owner, copy.record.sha256
         found, analysis = self.lookups.find(owner, sha256), copy.analysis
@@ -370,39 +370,38 @@ class Originals:
         self._jobs.update(copy, lambda a: a.model_copy(update={"comparison": None}))
 
     def _attach(self, copy: Job, found: Comparison) -> None:
-        """Add what was found to the analysis of the copy, where the two are related."""
+        """Add a finding to the analysis of the copy if the two are related."""
         if found.finding.related:
             self._jobs.update(copy, lambda a: a.model_copy(update={"comparison": found}))
 
     def of_pair(self, person: Principal, one: Job, other: Job) -> KeptComparison | None:
-        """Return what came of comparing two files, in whichever order that was done."""
+        """Return the comparison of two files in either order."""
         return self.comparisons.of_pair(person.id, one.record.sha256, other.record.sha256)
 
     def task(self, person: Principal, copy: Job, original: Job) -> Task | None:
-        """Return the comparison that runs or ended lately."""
+        """Return the running or recent comparison task."""
         return self._tasks.latest(self.kind, _subject(person, copy, original), person)
 
     def again(self, person: Principal, copy: Job, original: Job) -> None:
-        """Forget how one ended, so that it may begin anew."""
+        """Forget the outcome of a task, so that it can be repeated."""
         task = self.task(person, copy, original)
         if task is not None and not task.active:
             self._tasks.dismiss(task)
 
     def analysis_of(self, scope: RecordScope, sha256: str) -> str | None:
-        """Return the id of a person's own analysis of a file, one with its media where there is
-        such a one."""
+        """Return the id of a person's analysis of a file, preferably one with its media."""
         ids = self._held(scope, sha256)
         return next((id for id in ids if self._jobs.uploads.has(id)), ids[0] if ids else None)
 
     def media_of(self, scope: RecordScope, sha256: str) -> Path | None:
-        """Return a person's own file, while one of their analyses of it still has it."""
+        """Return a person's file while one of their analyses still has it."""
         id = self.analysis_of(scope, sha256)
         return self._jobs.uploads.path(id) if id and self._jobs.uploads.has(id) else None
 
     @contextmanager
     def forgetting(self, scope: RecordScope, keys: Collection[str]) -> Iterator[None]:
-        """Forget what was found with a person's own files that are deleted within, of which no
-        record is left then."""
+        """Delete the comparisons and lookups of a person's files that are deleted within the
+        context and have no record afterwards."""
         records = [scope.store.get(scope.owner, key) for key in keys]
         for record in records:
             if record is not None:
@@ -416,7 +415,7 @@ class Originals:
             self._footage.forget(scope.owner, gone)
 
     def sweep(self, before: datetime) -> None:
-        """Forget what was found before a moment."""
+        """Delete findings from before a moment."""
         for store in (self.comparisons, self.lookups, self._footage):
             store.sweep(before)
 
@@ -427,7 +426,7 @@ class Originals:
 
 
 def _with_scores(found: Comparison, *jobs: Job | None) -> Comparison:
-    """Return the comparison with the likelihoods of its files that these analyses have."""
+    """Return the comparison with the likelihoods of its files from these analyses."""
     likely = {
         job.record.sha256: job.analysis.verdict.probability
         for job in jobs
@@ -439,7 +438,7 @@ def _with_scores(found: Comparison, *jobs: Job | None) -> Comparison:
 
 
 def _file(job: Job) -> _File:
-    """Return a file and what it is, under its owner's name for it."""
+    """Return a file with its facts, under its owner's name for it."""
     about = job.analysis.media if job.analysis is not None else media.probe(job.path)
     return job.path, about.model_copy(update={"name": job.name, "sha256": job.record.sha256})
 
@@ -447,8 +446,8 @@ def _file(job: Job) -> _File:
 def _compared(
     copy: _File, original: _File, task: Task, roles: RoleSource, begun: int = 0
 ) -> Comparison:
-    """Return a comparison, which is what a task does after its first `begun` steps; raise
-    MediaError, UsageError or Canceled."""
+    """Return a comparison, the work of a task after its first `begun` steps. Raise MediaError,
+    UsageError or Canceled."""
 
     def on_progress(share: float) -> None:
         task.on_progress(begun + round((STEPS - begun) * share), STEPS)
@@ -466,14 +465,15 @@ def _compared(
 
 
 def _subject(person: Principal, one: Job, other: Job) -> str:
-    """Return an order-independent name of two files and of whose comparison it is: an administrator
-    sees all tasks."""
+    """Return an order-independent key of two files and their owner: an administrator sees all
+    tasks."""
     names = (person.id, *sorted((one.record.sha256, other.record.sha256)))
     return hashlib.sha256("\0".join(names).encode()).hexdigest()[:32]
 
 
 def _in_folder(scope: RecordScope, found: FoundFootage) -> Path | None:
-    """Return known footage of a folder on this computer's disk, which only who sits at it names."""
+    """Return known footage of a folder on this computer's disk; for the owner at this computer
+    only."""
     folder = Path(found.source)
     if scope.owner != LOCAL or not folder.is_absolute():
         return None
@@ -481,9 +481,8 @@ def _in_folder(scope: RecordScope, found: FoundFootage) -> Path | None:
 
 
 def follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]]) -> None:
-    """While a camera is on, look for its last seconds in the viewer's library, by `search`: who
-    plays a film into a camera's link is not in front of it. What is found stays in
-    `viewer.known`."""
+    """Look up a camera's last seconds in its viewer's library by `search` while it runs: a film
+    that is played into the link is detected. The match is stored in `viewer.known`."""
 
     def work() -> None:
         while not viewer.over.wait(LOOK_SECONDS):

@@ -1,4 +1,4 @@
-"""Rate limits: counting what happened lately, by who did it.
+"""Rate limiter: counts of recent events by key.
 
 A window is cut into slots, each with a count for a key. A count expires with the beginning of its
 slot, up to a minute early: no wait is longer than the window.
@@ -27,7 +27,8 @@ _Opened = tuple[float, Mapping[str, Counter[int]]]
 
 @dataclass(frozen=True)
 class Refusal:
-    """Who has had `most` already, and the s until there is room; infinite: there never is."""
+    """The key that has `most` events, and the wait until there is room, s; infinite if there never
+    is."""
 
     key: str
     most: int
@@ -35,8 +36,8 @@ class Refusal:
 
 
 class RateLimiter:
-    """Counts what happened in the last `span` seconds, by key: in memory, or, from `share` on, in a
-    database with all servers that count under the same `name`. Safe to use from several threads."""
+    """Counter of the events of the last `span` seconds by key: in memory, or, after `share`, in a
+    database with all servers that count under the same `name`. Thread-safe."""
 
     def __init__(self, span: int, name: str = "") -> None:
         self.span, self._name = span, name
@@ -46,18 +47,18 @@ class RateLimiter:
         self._database: Database | None = None
 
     def share(self, database: Database | None) -> None:
-        """Count in a database from now on, by its clock; None: in memory. What can't be counted
-        there is refused with RecordsError."""
+        """Count in a database from now on, by its clock; None: in memory. If the database fails,
+        raise RecordsError."""
         self._database = database
 
     def sweep(self) -> None:
-        """Delete what no window holds any more from a database, of all limiters in it."""
+        """Delete expired slots of all limiters in a database."""
         if (database := self._database) is not None:
             database.run(delete(RateCount).where(RateCount.expires < database.now))
 
     def take(self, allowed: Mapping[str, int], count: int = 1) -> Refusal | None:
-        """Count so many for each key if all of them have that many left, and return None; else
-        count nothing, and return the refusal with the longest wait."""
+        """Add `count` to each key if all of them have room, and return None; else count nothing,
+        and return the refusal with the longest wait."""
         with self._opened(allowed) as (now, counts):
             full = [
                 Refusal(key, most, wait)
@@ -71,7 +72,7 @@ class RateLimiter:
         return None
 
     def give_back(self, keys: Iterable[str], count: int = 1) -> None:
-        """Uncount the last ones: nothing came of them."""
+        """Undo the last events."""
         with self._opened([*keys]) as (_now, counts):
             for slots in counts.values():
                 left = count
@@ -81,12 +82,12 @@ class RateLimiter:
                     left -= taken
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all counts."""
         with self._lock:
             self._counts.clear()
 
     def _opened(self, keys: Collection[str]) -> AbstractContextManager[_Opened]:
-        """Lock the counts of keys; yield the time, s, and the counts by slot, to be changed."""
+        """Lock the counts of keys; yield the time, s, and the mutable counts by slot."""
         database = self._database
         return self._in_memory(keys) if database is None else self._in_database(database, keys)
 
@@ -121,11 +122,11 @@ class RateLimiter:
                         upsert(session, row)
 
     def _hash(self, key: str) -> str:
-        """Return what stands for a key in a database: no address of a person is in there."""
+        """Return the hash of a key for a database, which holds no network address."""
         return hashlib.sha256(f"{self._name}:{key}".encode()).hexdigest()[:32]
 
     def _within(self, slots: Mapping[int, int], now: float) -> Counter[int]:
-        """Return what of the counts is in the window."""
+        """Return the counts in the window."""
         return Counter({slot: n for slot, n in slots.items() if self._end(slot) > now})
 
     def _end(self, slot: int) -> float:
@@ -133,7 +134,7 @@ class RateLimiter:
         return slot * self._width + self.span
 
     def _wait(self, slots: Counter[int], most: int, count: int, now: float) -> float | None:
-        """Return the s until `count` more fit; None: they do now, infinite: never."""
+        """Return the time until `count` more fit, s; None: now, infinite: never."""
         if count > most:
             return math.inf
         over = slots.total() + count - most

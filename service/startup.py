@@ -1,8 +1,9 @@
-"""What every server does once, before anybody came: the pages' and that of the API alone.
+"""Startup common to the dashboard's server and the API's: memory, log, data folder, sandbox,
+cluster.
 
-From then on log records have no file names, addresses of results, and secrets: an upload's token
-opens its result, so a log line with one would leak a key. Records are cleaned where they are made,
-whichever library makes them.
+From then on log records contain no file names, addresses of results, or secrets: an upload's token
+opens its result, so a log line with one would leak a key. Records are cleaned where they are
+created, whichever library creates them.
 """
 
 import logging
@@ -25,8 +26,8 @@ log = logging.getLogger(__name__)
 
 
 def prepare() -> None:
-    """Prepare memory, log, data folder, sandbox and cluster; raise SystemExit where one can't be
-    used."""
+    """Prepare memory, log, data folder, sandbox and cluster. Raise SystemExit if one
+    can't be used."""
     give_back_freed()
     install_log_filter()
     _check_data_folder()
@@ -91,14 +92,14 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 
 def clean(text: str) -> str:
-    """Return a line without names of uploads, addresses of results, or secrets."""
+    """Return a log line without names of uploads, addresses of results, or secrets."""
     for pattern, put in _SECRETS:
         text = pattern.sub(put, text)
     return text
 
 
 def install_log_filter() -> None:
-    """Clean every line of every logger from here on. Twice changes nothing."""
+    """Clean every line of every logger from here on. Idempotent."""
     make = logging.getLogRecordFactory()
     if not isinstance(make, _Cleaning):
         logging.setLogRecordFactory(_Cleaning(make))
@@ -106,7 +107,7 @@ def install_log_filter() -> None:
 
 
 class _Cleaning:
-    """Makes log records without what must not be in them."""
+    """Log record factory that removes private values."""
 
     def __init__(self, make: Callable[..., logging.LogRecord]) -> None:
         self._make = make
@@ -127,13 +128,13 @@ class _Cleaning:
 
 
 def _origin(value: Any) -> Any:
-    """Return of an address that was asked for what leads to its server: in the rest stand keys."""
+    """Return scheme and host of an address; the rest may contain keys."""
     found = re.match(r"\w+://[^/?#]*", str(value))
     return f"{found[0]}/{HIDDEN}" if found else value
 
 
 def _cleaned(value: Any) -> Any:
-    """Return an argument of a log line, as text only where there is something to hide in it."""
+    """Return an argument of a log line, as cleaned text only if it has something to hide."""
     if value is None or isinstance(value, int | float):
         return value
     text = str(value)
@@ -142,7 +143,7 @@ def _cleaned(value: Any) -> Any:
 
 
 def _report(args: threading.ExceptHookArgs) -> None:
-    """Log a thread that ends with an error, not straight to the error channel."""
+    """Log an exception that ended a thread, instead of printing it to stderr."""
     if args.exc_type is SystemExit:
         return
     lines = traceback.format_exception(args.exc_type, args.exc_value, args.exc_traceback)

@@ -1,12 +1,12 @@
-"""Webhooks: a request to an address of the owner's choice when an analysis has ended.
+"""Webhooks: a request to an owner's address when an analysis has ended.
 
-A delivery is a task: it waits for the analysis, and is tried again with growing pauses. A server
-that stops in between offers it again at its next start, so an event may come twice, never not at
-all; `Unmask-Delivery` is the same each time. What is sent is signed with a secret that only the
-owner and this server can make (`secret`).
+A delivery is a task: it waits for the analysis, and is retried with exponential back-off. An
+interrupted one is offered again by the next start (at-least-once delivery); `Unmask-Delivery` is
+the same each time. The body is signed with a secret that only the owner and this server can derive
+(`secret`).
 
-Only public addresses are called, by the rule of links (`detector.links`): the connection goes to an
-address that was looked at. Nothing is followed elsewhere.
+Only public addresses are called, by the rule of links (`detector.links`): the connection goes to
+the resolved address that was checked, and redirects are not followed.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ FindJob = Callable[[str, str], Job | None]  # The analysis of an owner, by its i
 
 
 class WebhookRefused(InputError):
-    """This address is not called."""
+    """This address may not be called."""
 
     default_code = "webhook_refused"
 
@@ -80,12 +80,12 @@ class Webhooks:
         tasks.register(self.kind)
 
     def secret(self, owner: str) -> str:
-        """Return what an owner's events are signed with."""
+        """Return the secret of an owner's signatures."""
         key = load_key(self._data / "webhooks.key")
         return "whsec_" + hmac.digest(key, f"webhook:{owner}".encode(), "sha256").hex()
 
     def start(self, url: str, analysis: str, principal: Principal, batch: str = "") -> Task:
-        """Call a URL when an analysis has ended, which may wait in a batch; raise WebhookRefused if
+        """Call a URL when an analysis has ended, which may wait in a batch. Raise WebhookRefused if
         it may not be called."""
         check(url)
         params = {"url": url, "analysis": analysis, "batch": batch}
@@ -99,7 +99,7 @@ class Webhooks:
         )
 
     def _work(self, task: Task) -> int:
-        """Wait for the analysis, then call; the number of attempts."""
+        """Wait for the analysis, then call; return the number of attempts."""
         job = self._find(task.owner, task.subject)
         while job is not None and (job.active or self._waits(job, task.params.get("batch"))):
             _pause(task, LOOK_EVERY)
@@ -118,12 +118,12 @@ class Webhooks:
         raise DeliveryFailed(_("The address of the webhook took no event."))
 
     def _waits(self, job: Job, batch: str | None) -> bool:
-        """Return whether a batch that runs will come to an analysis."""
+        """Return whether a running batch will reach an analysis."""
         waits = bool(batch) and job.state is State.INTERRUPTED and job.has_media
         return waits and any(task.subject == batch for task in self._tasks.active())
 
     def _call(self, task: Task, body: bytes) -> int | None:
-        """Return the status of one attempt; None where there was no answer."""
+        """Return the HTTP status of one attempt; None without a response."""
         headers = {
             "Content-Type": "application/json",
             "User-Agent": f"Unmask/{__version__}",
@@ -139,7 +139,7 @@ class Webhooks:
 
 
 def sign(body: bytes, secret: str, now: int) -> str:
-    """Return the header of an event: when it was signed, and the HMAC-SHA256 of `<when>.<body>`."""
+    """Return the signature header of an event: its time, and the HMAC-SHA256 of `<when>.<body>`."""
     digest = hmac.new(secret.encode(), f"{now}.".encode() + body, "sha256").hexdigest()
     return f"t={now},v1={digest}"
 
@@ -164,7 +164,7 @@ def event(id: str, job: Job | None) -> dict[str, Any]:
 
 
 def check(url: str) -> None:
-    """Resolve a URL before it is called; raise WebhookRefused if it may not be."""
+    """Resolve a URL before it is called. Raise WebhookRefused if it may not be."""
     if get_config().offline:
         raise WebhookRefused(_("This server calls nobody: it is offline (UNMASK_OFFLINE)."))
     try:
@@ -175,7 +175,7 @@ def check(url: str) -> None:
 
 
 async def _post(url: str, body: bytes, headers: dict[str, str]) -> int:
-    """Return the status that an address answers with; its body is not read."""
+    """Return the HTTP status of a POST; the response body is not read."""
     async with (
         asyncio.timeout(TIMEOUT),
         # Looks at the address once more: a name may lead elsewhere by now.

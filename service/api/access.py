@@ -1,8 +1,8 @@
-"""The caller, and what they may do: a key, or a program on this computer.
+"""Authentication of API requests: an API key, or a program on this computer.
 
-Where no accounts are set up, a program on this computer is its owner, as a browser on it is
-(`service.auth.identify`); everybody else shows a key. Who shows a key is that key's principal,
-wherever they are.
+Without accounts, a program on this computer is its owner, as a browser on it is
+(`service.auth.identify`); any other caller sends a key. A request with a key acts as that key's
+principal, wherever it comes from.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ HEADER = "X-API-Key"  # Where a key may stand instead of `Authorization: Bearer`
 
 
 def application(connection: HTTPConnection) -> Application:
-    """Return the application that the server was made for."""
+    """Return the application of this server."""
     get: Callable[[], Application] = connection.app.state.application
     return get()
 
@@ -34,13 +34,13 @@ App = Annotated[Application, Depends(application)]
 
 
 class KeyHeader(SecurityBase):
-    """The key that a request shows, or nothing. (FastAPI's own knows no WebSockets.)"""
+    """Dependency that reads the API key of a request or WebSocket (FastAPI's own reads no
+    WebSockets)."""
 
     model = HTTPBearer(description=f"A key of `unmask keys add`; or in the header {HEADER}.")
     scheme_name = "key"
 
     def __call__(self, connection: HTTPConnection) -> str:
-        """Return it."""
         kind, _space, text = connection.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer" and text.strip():
             return text.strip()
@@ -53,8 +53,8 @@ Shown = Annotated[str, Security(KeyHeader())]
 def identify(
     connection: HTTPConnection, application: App, shown: Shown, needed: SecurityScopes
 ) -> RequestContext:
-    """Return the principal of a request. Raise Unauthorized if the caller is unknown, Forbidden if
-    their key lacks the scope, RateLimitExceeded if there were too many requests."""
+    """Return the principal of a request. Raise Unauthorized for an unknown caller, Forbidden if the
+    key lacks the scope, RateLimitExceeded after too many requests."""
     caller = Caller.of_request(connection)
     context = _with_key(application, caller, shown, needed.scopes) if shown else _here(caller)
     limits.count_request(context)
@@ -63,7 +63,7 @@ def identify(
 
 
 def in_force(connection: HTTPConnection, application: Application) -> bool:
-    """Return whether a connection's credentials still hold: a stream outlives many a key."""
+    """Return whether a connection's credentials are still valid: a stream may outlive its key."""
     shown = KeyHeader()(connection)
     return not shown or application.keys.find(shown) is not None
 

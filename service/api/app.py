@@ -1,4 +1,4 @@
-"""The API as one ASGI application, around the service that a server composed."""
+"""The REST API as one ASGI application, on top of the service that the server composed."""
 
 import asyncio
 import json
@@ -69,7 +69,7 @@ def create_app(application: Callable[[], Application], **options: Any) -> FastAP
 
 
 def alone(make: Callable[[], Application]) -> FastAPI:
-    """Return the API as a server of its own, which composes its application when it starts."""
+    """Return the API as a server of its own, which composes its application at startup."""
     made: list[Application] = []
 
     @asynccontextmanager
@@ -88,10 +88,8 @@ def alone(make: Callable[[], Application]) -> FastAPI:
 
 
 class RequestLog:
-    """Middleware: a request's id, headers of every answer, and one line of JSON in the log.
-
-    The line names the route, never the address: an analysis's id opens it.
-    """
+    """Middleware: add the request id and headers to each response, and log one line of JSON. The
+    line names the route, never the address: an analysis's id opens it."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -135,7 +133,7 @@ class RequestLog:
 
 
 class TimedProtocol(H11Protocol):
-    """uvicorn's protocol, which times out headers and bodies too, not only idle connections."""
+    """uvicorn's protocol with timeouts for headers and bodies, not only for idle connections."""
 
     _timer: asyncio.TimerHandle | None = None
 
@@ -170,7 +168,7 @@ class TimedProtocol(H11Protocol):
 
 
 class CheckedBody:
-    """Middleware: refuse a request of two lengths (smuggling), or whose body stops coming."""
+    """Middleware: refuse a request with two lengths (smuggling) or a stalled body."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -224,7 +222,7 @@ def _refuse(status: int, sentence: str) -> PlainTextResponse:
 
 
 def serve(host: str, port: int) -> None:
-    """Serve until it is stopped."""
+    """Run the server until it is stopped."""
     form = "%(asctime)s %(levelname)s %(message)s"
     logging.basicConfig(level=logging.WARNING, format=form, force=True)
     for name in ("unmask", "service", "uvicorn"):

@@ -1,4 +1,4 @@
-"""Every refusal has one shape: a status, a code for programs, a sentence for a person.
+"""Error responses of the API: a status, a code for programs, a sentence for a person.
 
 {"error": {"code": "disk_full", "message": "…", "hint": "…", "request_id": "…"}}
 """
@@ -36,13 +36,13 @@ BUSY_SECONDS = 10  # s after which to ask again where a queue is full or a datab
 
 
 class NotFound(InputError):
-    """There is no such object, or the caller may not see it."""
+    """The object does not exist, or the caller may not see it."""
 
     default_code = "not_found"
 
 
 class Unauthorized(InputError):
-    """The caller has shown no key, or none that is in force."""
+    """The request has no API key, or no valid one."""
 
     default_code = "unauthorized"
 
@@ -54,19 +54,19 @@ class Forbidden(InputError):
 
 
 class Conflict(InputError):
-    """It can't be done as things stand."""
+    """The request conflicts with the present state."""
 
     default_code = "conflict"
 
 
 class UnsupportedBody(InputError):
-    """The body is not of the kind that this takes."""
+    """The route does not accept this type of body."""
 
     default_code = "unsupported_media_type"
 
 
 class RefusalDetail(BaseModel):
-    """What went wrong, and what to do."""
+    """Code, message and hint of an error."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -78,12 +78,12 @@ class RefusalDetail(BaseModel):
 
     @classmethod
     def of(cls, error: UnmaskError) -> RefusalDetail:
-        """Return what an error says."""
+        """Return the detail of an error."""
         return cls(code=error.code, message=str(error.message), hint=str(error.hint))
 
 
 class ErrorAnswer(BaseModel):
-    """The body of every answer that is a refusal."""
+    """Body of each error response."""
 
     error: RefusalDetail
 
@@ -124,7 +124,7 @@ MEANINGS: dict[int | str, str] = {
 
 
 def described(meanings: Mapping[int | str, str]) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI description of refusals, by what each status means."""
+    """Return the OpenAPI description of error responses by status."""
     return {code: {"model": ErrorAnswer, "description": what} for code, what in meanings.items()}
 
 
@@ -136,7 +136,7 @@ def status_of(error: Exception) -> int:
 
 
 def detail_of(fault: ErrorReport) -> RefusalDetail:
-    """Return what a fault says."""
+    """Return the detail of a fault."""
     return RefusalDetail(
         code=fault.problem.code,
         message=str(message_of(fault)),
@@ -148,7 +148,7 @@ def detail_of(fault: ErrorReport) -> RefusalDetail:
 def answer(
     request: HTTPConnection, status: int, detail: RefusalDetail, headers: Mapping[str, str] = {}
 ) -> JSONResponse:
-    """Return a refusal."""
+    """Return an error response."""
     detail = detail.model_copy(update={"request_id": request_id(request)})
     # Of a body that was refused, the rest is not read either.
     hang_up = {"Connection": "close"} if request.scope.get("method") == "POST" else {}
@@ -158,12 +158,12 @@ def answer(
 
 
 def request_id(request: HTTPConnection) -> str:
-    """Return what a request is called in its answer and in the log."""
+    """Return the id of a request, as in its response and in the log."""
     return str(request.scope.get("state", {}).get("request_id", ""))
 
 
 def answer_error(request: HTTPConnection, error: Exception) -> JSONResponse:
-    """Return the refusal that an error is."""
+    """Return the response to an exception."""
     status = status_of(error)
     if status < 500 and isinstance(error, UnmaskError):
         detail = RefusalDetail.of(error)
@@ -179,7 +179,7 @@ def answer_error(request: HTTPConnection, error: Exception) -> JSONResponse:
 
 
 def headers_of(error: Exception, status: int) -> dict[str, str]:
-    """Return what an error's answer tells a client beside its body."""
+    """Return the headers of an error response, such as Retry-After."""
     if status == 401:
         return {"WWW-Authenticate": "Bearer"}
     if status in (429, 503) or isinstance(error, InProgress):
@@ -189,7 +189,7 @@ def headers_of(error: Exception, status: int) -> dict[str, str]:
 
 
 def install(app: FastAPI) -> None:
-    """Give an application these answers."""
+    """Register the exception handlers with an application."""
     for kind, handle in HANDLERS:
         app.add_exception_handler(kind, partial(_handle, handle))
 
@@ -199,7 +199,7 @@ async def _handle(
     connection: HTTPConnection,
     error: Exception,
 ) -> JSONResponse:
-    """Answer a request; a WebSocket that is refused gets the same answer in place of its link."""
+    """Answer a request; a refused WebSocket gets the same body before it is accepted."""
     response = handle(connection, error)
     if isinstance(connection, WebSocket):
         if connection.client_state is WebSocketState.CONNECTING:
@@ -210,7 +210,7 @@ async def _handle(
 
 
 def _http(request: HTTPConnection, error: Exception) -> JSONResponse:
-    """Answer what the framework refuses: an unknown path or method, a broken body."""
+    """Answer errors of the framework: an unknown path or method, a broken body."""
     assert isinstance(error, HTTPException)
     message = {
         400: _("The body could not be read: {problem}.").format(problem=error.detail),
@@ -228,7 +228,7 @@ def _invalid(request: HTTPConnection, error: Exception) -> JSONResponse:
 
 
 def invalid(problems: Sequence[Any]) -> RefusalDetail:
-    """Return the message about invalid fields, by what pydantic found."""
+    """Return the message about invalid fields from pydantic's errors."""
     where = "; ".join(
         f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
         for problem in problems[:5]

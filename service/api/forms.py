@@ -1,5 +1,5 @@
-"""Forms with files as clients send them: names after RFC 5987 too (`filename*=UTF-8''…`), and with
-what browsers write for characters that end a name."""
+"""Multipart forms with files as clients send them: file names by RFC 5987 (`filename*=UTF-8''…`),
+and with browsers' escapes for characters that end a name."""
 
 import re
 from collections.abc import AsyncIterator
@@ -18,10 +18,10 @@ _ESCAPED = {b"%22": b'\\"', b"%0D": b" ", b"%0A": b" "}
 
 
 class NamedParts(MultiPartParser):
-    """A parser of forms that knows every way to name a file."""
+    """Multipart parser that reads each form of a file name."""
 
     def on_headers_finished(self) -> None:
-        """Take in the headers of a part, its file's name written plainly."""
+        """Rewrite the file name in the headers of a part as plain UTF-8."""
         part = self._current_part
         if part.content_disposition:
             part.content_disposition = _plainly(part.content_disposition)
@@ -32,8 +32,7 @@ class NamedParts(MultiPartParser):
 async def parsed(
     request: Request, *, max_files: int, max_fields: int, max_part_size: int
 ) -> AsyncIterator[FormData]:
-    """Parse a form; its files are gone when this ends. Raise HTTPException (400) for a broken
-    one."""
+    """Parse a form; its files are deleted on exit. Raise HTTPException (400) for a broken one."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
         async with request.form(max_fields=max_fields, max_part_size=max_part_size) as form:

@@ -1,4 +1,4 @@
-"""What the API's answers are made of."""
+"""Response models of the API."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def example(**fields: JsonValue) -> ConfigDict:
 
 
 class TaskView(BaseModel):
-    """Background work: how far it is, and where its result will be."""
+    """A background task: progress, and the address of its result."""
 
     model_config = example(**_TASK)
 
@@ -75,7 +75,7 @@ class TaskView(BaseModel):
 
     @classmethod
     def of(cls, task: Task) -> TaskView:
-        """Return a consistent snapshot of a task that a worker may be writing, its state last."""
+        """Return a consistent snapshot of a running task; its state is read last."""
         state = task.state
         active = state in ACTIVE
         about = {"analysis": f"{V1}/analyses/{task.subject}", "download": f"{V1}/models"}
@@ -100,7 +100,7 @@ class TaskView(BaseModel):
 
 
 class ComparisonView(BaseModel):
-    """Two files compared: the state, and the finding once there is one."""
+    """A comparison: its state, and its finding at the end."""
 
     id: str
     state: State
@@ -116,7 +116,7 @@ class ComparisonView(BaseModel):
 
     @classmethod
     def of(cls, id: str, kept: KeptComparison | None, task: Task | None) -> ComparisonView:
-        """Return a comparison as it is now: kept, or at work."""
+        """Return a stored or running comparison."""
         found = kept.comparison if kept is not None else None
         # A finding is kept a moment before its task has ended; until then no other may begin.
         state = task.state if task and (task.active or found is None) else State.DONE
@@ -134,7 +134,7 @@ class ComparisonView(BaseModel):
 
 
 class AnalysisView(BaseModel):
-    """The analysis of a file: where it stands, and its result once there is one."""
+    """An analysis: its state, and its result at the end."""
 
     model_config = example(
         id=_ID,
@@ -166,7 +166,7 @@ class AnalysisView(BaseModel):
 
     @classmethod
     def of(cls, job: Job, ahead: int, *, whole: bool = True) -> AnalysisView:
-        """Return an analysis now, `ahead` files before it; without `whole`, the verdict alone."""
+        """Return an analysis with `ahead` files before it; without `whole`, the verdict alone."""
         analysis = job.analysis
         return cls(
             id=job.key,
@@ -185,7 +185,7 @@ class AnalysisView(BaseModel):
 
 
 class SubjectInFrame(BaseModel):
-    """One subject at one sampled moment."""
+    """One subject in one sampled frame."""
 
     id: str = Field(description="A, B, … of people; picture; full_frame")
     box: Box
@@ -196,7 +196,7 @@ class SubjectInFrame(BaseModel):
 
 
 class FrameView(BaseModel):
-    """One sampled moment of a file, and who is in it."""
+    """One sampled frame of a file with its subjects."""
 
     index: int = Field(description="for /heatmap/{frame}")
     time: float = Field(description="s from the first frame")
@@ -204,14 +204,14 @@ class FrameView(BaseModel):
 
 
 class FramesView(BaseModel):
-    """All sampled moments of a file."""
+    """All sampled frames of a file."""
 
     analysis: str
     frames: list[FrameView]
 
     @classmethod
     def of(cls, id: str, analysis: Analysis) -> FramesView:
-        """Return the moments of a result."""
+        """Return the sampled frames of a result."""
         frames = [
             FrameView(index=i, time=t, subjects=[]) for i, t in enumerate(analysis.timestamps)
         ]

@@ -1,6 +1,7 @@
-"""A file that comes in a request: written to disk while it arrives, refused while it arrives.
+"""Upload of files in a request: streamed to disk, and refused as soon as a limit is exceeded.
 
-Who sends it is known before the first byte of it is read, and a body is never held in memory.
+The caller is authenticated before the first byte of the body is read; a body is never held in
+memory.
 """
 
 import hashlib
@@ -47,7 +48,7 @@ Source = IncomingFile | str
 
 @contextmanager
 def on_disk(file: IncomingFile) -> Iterator[Path]:
-    """Copy a file of a request to where it has a path, for as long as this lasts."""
+    """Copy a file of a request to a temporary path for the duration of the context."""
     with tempfile.NamedTemporaryFile(prefix="unmask-") as copy:
         shutil.copyfileobj(file.source, copy)
         copy.flush()
@@ -62,8 +63,8 @@ def submit(
     *,
     film: bool = False,
 ) -> Job:
-    """Put the analysis of a file in line, fetched where it is an address; with `film`, that of the
-    film behind a picture. Raise as `Application.submit`, `submit_link` and `submit_film`."""
+    """Queue the analysis of a file or of a link's file; with `film`, of the video in a motion
+    photo. Raise as `Application.submit`, `submit_link` and `submit_film`."""
     if isinstance(source, str):
         return application.submit_link(context, source, settings)
     if not film:
@@ -74,19 +75,19 @@ def submit(
 
 @dataclass(frozen=True)
 class Form:
-    """What came in the body of a request."""
+    """The parsed body of a request."""
 
     sources: tuple[tuple[str, Source], ...]  # Each with the name of its field
     fields: dict[str, str]
 
     @property
     def files(self) -> list[Source]:
-        """Return the files and addresses, in their order."""
+        """Return the files and addresses in their order."""
         return [source for _field, source in self.sources]
 
     def fingerprint(self) -> str:
-        """Return a hash of all that was asked for: what another request has to bring to be the
-        same. Reads the files, which stand at their beginning again."""
+        """Return a hash of all values and files, to recognize a repeated request. Reads the files
+        and rewinds them."""
         parts = []
         for field, source in self.sources:
             if isinstance(source, str):
@@ -99,12 +100,12 @@ class Form:
 
     @property
     def webhook(self) -> str:
-        """Return the address that is to be told; may be empty."""
+        """Return the webhook's address; may be empty."""
         return self.fields.get("webhook", "").strip()
 
     @property
     def film(self) -> bool:
-        """Return whether the film behind the picture is to be analyzed. Raise InputError if the
+        """Return whether the video of a motion photo is to be analyzed. Raise InputError if the
         value is invalid."""
         try:
             return TypeAdapter(bool).validate_python(self.fields.get("film", "").strip() or False)
@@ -113,7 +114,8 @@ class Form:
 
     @property
     def settings(self) -> Settings:
-        """Return what was asked for. Raise InputError if a value is invalid or a model unknown."""
+        """Return the settings of the analysis. Raise InputError if a value is invalid or a model
+        unknown."""
         given: dict[str, Any] = {n: v for n in SETTINGS if (v := self.fields.get(n, "").strip())}
         if "models" in given:
             given["models"] = [id.strip() for id in given["models"].split(",") if id.strip()]
@@ -134,9 +136,8 @@ async def receive(
     most: int = 1,
     least: int = 1,
 ) -> AsyncIterator[Form]:
-    """Take in the form of a request, with files in the fields `names`, so many at `least` and at
-    `most`; they are gone when this ends. Raise TooLarge, UnsupportedBody or InputError if the form
-    is not accepted."""
+    """Parse the form of a request with `least` to `most` files in the fields `names`; they are
+    deleted on exit. Raise TooLarge, UnsupportedBody or InputError if the form is not accepted."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ("multipart/form-data", "application/x-www-form-urlencoded"):
         text = _("A file comes as a form: Content-Type multipart/form-data.")
@@ -158,7 +159,7 @@ async def receive(
 
 
 def _limited(request: Request, megabytes: int) -> Receive:
-    """Return what reads a body and refuses it at the first byte too many."""
+    """Return a reader of the body that refuses the first byte over the limit."""
     allowed = megabytes * MEGABYTE + OVERHEAD
     refusal = TooLarge(_("A file may have {number} MB here.").format(number=megabytes))
     announced = request.headers.get("content-length", "")
@@ -217,8 +218,8 @@ def once(
     key: str | None,
     make: Callable[[], str],
 ) -> str:
-    """Return the id of what a request makes, or of what it made under the same key before. Raise
-    KeyReused or InProgress if the key belongs to another request or to one that is not done yet."""
+    """Return the id of what a request creates, or created before under the same idempotency key.
+    Raise KeyReused or InProgress if the key belongs to another or an unfinished request."""
     if key is None:
         return make()
     owner, keys = context.principal.id, application.idempotency

@@ -1,5 +1,5 @@
-"""Accounts, and who is behind a connection. Nothing here looks anybody up by itself: an edge
-(`dashboard.session`) brings the connection.
+"""Accounts and the identity of a connection. An edge (`dashboard.session`) passes the connection
+in.
 
 Without accounts a browser on this computer is the owner of everything, and any other browser is a
 guest of its own, so that users of one network or Space do not see each other's analyses. With
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def identify(caller: Caller, session: Session | None) -> Principal | None:
-    """Return the person behind a connection signed in with `session`; None if unknown."""
+    """Return the principal of a connection that is signed in with `session`; None if unknown."""
     if session is not None:
         try:
             return session.principal()
@@ -46,20 +46,20 @@ def find_session(caller: Caller, cookie: str | None = None) -> Session | None:
 
 
 def guest_of(secret: str) -> Principal:
-    """Return the guest whose cookie this is."""
+    """Return the guest of a cookie."""
     project = accounts()
     role = Role.VIEWER if project and project.required else Role.ANALYST
     return Principal(f"guest:{digest(secret)}", PrincipalKind.GUEST, role)
 
 
 def auth_service() -> AuthService | None:
-    """Return what makes and ends sessions; None without accounts."""
+    """Return the service for sign-in and sign-out; None without accounts."""
     project = accounts()
     return _auth_service(project, paths.data()) if project else None
 
 
 def people_service() -> People | None:
-    """Return the accounts to look after; None without the project's secret key."""
+    """Return the administration of accounts; None without the project's secret key."""
     service, key = auth_service(), get_config().accounts_key.get_secret_value()
     return _people_service(service, key) if service is not None and key else None
 
@@ -77,7 +77,8 @@ def _auth_service(project: Accounts, data: Path) -> AuthService:
 
 
 def accounts() -> Accounts | None:
-    """Return the account settings, None where off; raise SystemExit if one lacks the other."""
+    """Return the account settings, None where they are off. Raise SystemExit if one of them is
+    missing."""
     config = get_config()
     if config.sign_in == "off":
         return None

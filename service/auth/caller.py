@@ -1,9 +1,8 @@
-"""One connection to this server: where it comes from, and which cookies it may be known by. Also
-what a sign-in passes on between its steps, for a server that has not imported Supabase.
+"""One connection to this server: its origin, and the cookies that may identify it. Also the state
+that a sign-in passes between its steps, for a server that has not imported Supabase.
 
-The same questions are asked of a page's connection (`dashboard.session`) and of a plain request, so
-both are brought into one shape. Everything in a header is a stranger's claim; the functions here
-say how far each is believed.
+A page's connection (`dashboard.session`) and a plain request have the same shape here. Each header
+is an untrusted claim; the functions here decide how far it is trusted.
 """
 
 from __future__ import annotations
@@ -30,25 +29,25 @@ _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "
 
 
 def digest(secret: str) -> str:
-    """Return 22 characters from which the secret can't be found; the same for the same secret."""
+    """Return a one-way digest of a secret, 22 characters."""
     hashed = hashlib.sha256(f"unmask:{secret}".encode()).digest()
     return base64.urlsafe_b64encode(hashed[:16]).decode().rstrip("=")
 
 
 def public_url() -> str:
-    """Return scheme and host that people use, from `UNMASK_PUBLIC_URL`; else empty."""
+    """Return scheme and host from `UNMASK_PUBLIC_URL`; else empty."""
     parts = urlsplit(get_config().public_url)
     return f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
 
 
 def lower_names(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return headers with their names in lower case."""
+    """Return headers with lower-case names."""
     return tuple((name.lower(), value) for name, value in headers)
 
 
 @dataclass(frozen=True)
 class Caller:
-    """What is known of the other end."""
+    """Address, headers and cookies of a connection."""
 
     peer: str | None  # Address of the connection: perhaps a proxy's. None: this computer
     headers: tuple[tuple[str, str], ...] = ()  # In their order, names in lower case
@@ -57,26 +56,26 @@ class Caller:
 
     @classmethod
     def of_request(cls, request: HTTPConnection, *, tls: bool = False) -> Caller:
-        """Return the connection of a request to one of our routes."""
+        """Return the caller of a request to one of the server's own routes."""
         peer = request.client.host if request.client else None
         return cls(peer, lower_names(request.headers.items()), request.cookies, tls)
 
     def header(self, name: str) -> str:
-        """Return the first value, or nothing."""
+        """Return the first value of a header; may be empty."""
         return next((value for known, value in self.headers if known == name), "")
 
     @property
     def secure(self) -> bool:
-        """Return whether the browser uses HTTPS; a liar only changes the cookies of their own
-        browser."""
+        """Return whether the browser uses HTTPS. A forged header changes only the sender's own
+        cookies."""
         proto = self.header("x-forwarded-proto").split(",")[0].strip()
         return self.tls or proto in ("https", "wss") or public_url().startswith("https://")
 
     @property
     def address(self) -> str:
-        """Return the client's address, to count by: the connection's own, or with trusted proxies
-        the one that the outermost of them saw. What stands further left in X-Forwarded-For anybody
-        may have written. IPv6 by its /64, of which one person has all."""
+        """Return the client's address for rate limits: of the connection itself, or with trusted
+        proxies the one that the outermost of them saw; entries further left in X-Forwarded-For are
+        untrusted. IPv6 by its /64, which belongs to one subscriber."""
         address = self.peer or "127.0.0.1"
         if hops := get_config().trust_proxy:
             sent = [value for name, value in self.headers if name == "x-forwarded-for"]
@@ -86,14 +85,12 @@ class Caller:
 
     @property
     def loopback(self) -> bool:
-        """Return whether the browser runs on this computer, as far as that can be told.
-
-        The connection comes from a loopback address, no proxy left its mark, and the page was
-        opened under a loopback name: a proxy on this computer would look local, and so would a
-        stranger's page that had its own name resolve to 127.0.0.1. Nor is it the page of another
-        server here, on another port. `UNMASK_LOCAL=off` says that no browser is; `all`, that
-        everybody who can reach the server is: their own pages, not a stranger's in their browser.
-        """
+        """Return whether the browser runs on this computer, as far as that can be determined. The
+        connection comes from a loopback address, no proxy added a header, and the page was opened
+        under a loopback name: a proxy on this computer would look local, and so would a foreign
+        page whose name resolves to 127.0.0.1 (DNS rebinding). The page of another server here, on
+        another port, does not count. `UNMASK_LOCAL=off`: no browser is local; `all`: each that
+        reaches the server, from its own pages."""
         if owners := get_config().local:
             return owners == "all" and not self.misled and not self._of_another_server
         return self._direct and _loopback(self._host) and not self._of_another_origin
@@ -101,13 +98,11 @@ class Caller:
     @property
     def misled(self) -> bool:
         """Return whether a browser on this computer was led here by a name that is not this
-        server's. With an operator's word on the server's address, or that no browser is local, it
-        is trusted.
-
-        Where everybody is local, connections come from anywhere (a container's from its bridge), so
-        the name alone decides: one without a dot is of this network, and no stranger can have it
-        resolve to an address here. What a script may write into a request (X-Forwarded-For) changes
-        nothing then; a proxy is one that the operator trusts."""
+        server's (DNS rebinding). With an operator's public address, or with no local browsers, the
+        name is trusted. With `UNMASK_LOCAL=all`, connections come from anywhere (a container's from
+        its bridge), so the name alone decides: one without a dot belongs to this network.
+        X-Forwarded-For, which a script can set, is ignored then; proxies are those that the
+        operator trusts."""
         config = get_config()
         if config.local == "off" or config.space_id or not self.header("host"):
             return False
@@ -118,7 +113,7 @@ class Caller:
     @property
     def from_a_neighbor(self) -> bool:
         """Return whether the page of another server opened this connection: another port is another
-        server. Where everybody is local, any page that is not of the address that was asked."""
+        server. With `UNMASK_LOCAL=all`, any page of another origin."""
         if get_config().local == "all":
             return self._of_another_server
         if not self._of_another_origin:
@@ -132,12 +127,12 @@ class Caller:
 
     @property
     def _direct(self) -> bool:
-        """Return whether the connection comes from this computer, and no proxy left its mark."""
+        """Return whether the connection comes from this computer without a proxy."""
         return _loopback(self.peer) and not get_config().trust_proxy and not self._marked
 
     @property
     def _marked(self) -> bool:
-        """Return whether a proxy left its mark."""
+        """Return whether a proxy added a header."""
         return any(self.header(name) for name in _FORWARDED)
 
     @property
@@ -146,38 +141,39 @@ class Caller:
 
     @property
     def _of_a_name_here(self) -> bool:
-        """Return whether the server was asked by a name that is no stranger's."""
+        """Return whether the host name of the request belongs to this server or network."""
         host, public = self._host, public_url()
         return "." not in host or _is_address(host) or (bool(public) and host == _hostname(public))
 
     @property
     def _of_another_origin(self) -> bool:
-        """Return whether a browser named a page of another name or port as the one that asks."""
+        """Return whether the Origin header has another host or port than the request."""
         origin = self.header("origin")
         return bool(origin) and _netloc(origin) != self.header("host").lower()
 
     @property
     def _of_another_server(self) -> bool:
-        """Compare ports only, where neither operator nor proxy names this server."""
+        """Return whether the Origin header has another port; for when neither operator nor proxy
+        names this server."""
         names = {_netloc(public_url())}
         if get_config().trust_proxy:
             names.add(self.header("x-forwarded-host").split(",")[-1].strip().lower())
         return self._of_another_origin and _netloc(self.header("origin")) not in names - {""}
 
     def cookie(self, name: str) -> str | None:
-        """Return the browser's token of this server, if it has a valid one."""
+        """Return the browser's token of this server, if it is valid."""
         value = self.cookies.get(cookie_name(name, self.secure), "")
         return value if _TOKEN.fullmatch(value) else None
 
     @property
     def origin(self) -> str:
-        """Scheme and host as the browser sees them, without a slash at the end."""
+        """Return scheme and host as the browser sees them, without a trailing slash."""
         return public_url() or f"{'https' if self.secure else 'http'}://{self.header('host')}"
 
     @property
     def from_own_page(self) -> bool:
-        """Return whether a page of this server sent this POST, by its Origin, which no script can
-        change."""
+        """Return whether a page of this server sent this POST, by its Origin header, which no
+        script can set."""
         site = self.header("sec-fetch-site")
         if site and site != "same-origin":
             return False
@@ -185,7 +181,7 @@ class Caller:
 
 
 def cookie_name(name: str, secure: bool) -> str:
-    """Return its name; `__Host-` over HTTPS, so that no subdomain can set it."""
+    """Return the cookie's name; `__Host-` over HTTPS, so that no subdomain can set it."""
     return f"__Host-{name}" if secure else name
 
 
@@ -220,7 +216,7 @@ def _is_address(host: str) -> bool:
 
 
 def _unmapped(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Return an address with ::ffff:127.0.0.1 as IPv4 (Python < 3.13); ValueError for none."""
+    """Return ::ffff:127.0.0.1 as IPv4 (Python < 3.13). Raise ValueError for an invalid address."""
     parsed = ipaddress.ip_address(address)
     mapped = parsed.ipv4_mapped if isinstance(parsed, ipaddress.IPv6Address) else None
     return mapped or parsed
@@ -238,7 +234,7 @@ def _counted(address: str) -> str:
 
 @dataclass(frozen=True)
 class Accounts:
-    """The project that keeps the accounts."""
+    """Address and key of the Supabase project with the accounts."""
 
     url: str
     key: str
@@ -249,7 +245,7 @@ class Accounts:
 
 
 class Purpose(StrEnum):
-    """Why a flow left the browser."""
+    """Purpose of a sign-in flow that left the browser."""
 
     CONFIRM = "confirm"
     LINK = "link"
@@ -259,7 +255,7 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True)
 class Pending:
-    """A flow that is on its way."""
+    """A sign-in flow between its steps."""
 
     purpose: Purpose
     browser: str  # Digest of the cookie of the browser that began
@@ -269,7 +265,7 @@ class Pending:
 
 @dataclass(frozen=True)
 class SignedIn:
-    """What a flow ended with."""
+    """Result of a sign-in flow."""
 
     cookie: str  # For the browser
     ttl: float  # s
@@ -278,7 +274,7 @@ class SignedIn:
 
 @dataclass(frozen=True)
 class AuthReturnContext:
-    """Where a flow begins."""
+    """Origin of a sign-in flow."""
 
     browser: str  # Digest of its cookie; empty where it keeps none
     address: str  # To count by
@@ -286,11 +282,12 @@ class AuthReturnContext:
 
     @classmethod
     def of(cls, caller: Caller, base_path: str) -> AuthReturnContext:
-        """Return where a flow of this caller begins; `base_path` is "" or "/something"."""
+        """Return the context of a flow that this caller begins; `base_path` is "" or
+        "/something"."""
         secret = caller.cookie(GUEST)
         browser = digest(secret) if secret else ""
         return cls(browser, caller.address, f"{caller.origin}{base_path}")
 
     def back(self, nonce: str) -> str:
-        """Return the address that a flow comes back to."""
+        """Return the redirect address of a flow."""
         return f"{self.origin}/session/return/{nonce}"

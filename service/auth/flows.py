@@ -1,8 +1,9 @@
-"""Sign-in by password, e-mail link, Google or GitHub; and sign-out.
+"""Sign-in flows: password, e-mail link, Google or GitHub; and sign-out.
 
-A flow that leaves the browser is stored under a random one-use nonce in the address it comes back
-to, with the PKCE verifier and the browser that began: no link can sign a person in to another
-person's account."""
+A flow that leaves the browser is stored under a random one-use nonce in its redirect address, with
+the PKCE verifier and the browser that began it: no link can sign a person in to another person's
+account.
+"""
 
 import json
 import logging
@@ -56,11 +57,12 @@ class AuthService:
         self._mails = RateLimiter(MAILS_WINDOW)
 
     def people(self, key: str) -> People:
-        """Return the accounts to look after, by the project's secret key."""
+        """Return the administration of accounts, by the project's secret key."""
         return People(self.accounts, key, self.sessions, self._pool)
 
     def sign_up(self, email: str, password: str, return_to: AuthReturnContext) -> Grant | None:
-        """Make an account; None, also where one exists, while its address is to be confirmed."""
+        """Create an account; return None while its e-mail address is to be confirmed, also if one
+        exists."""
 
         def send(client: supabase.Client, link: str) -> Grant | None:
             options: Any = {"email_redirect_to": link}
@@ -78,7 +80,7 @@ class AuthService:
         return _session(answer)
 
     def send_link(self, email: str, return_to: AuthReturnContext) -> None:
-        """Have a sign-in link sent, to who has an account."""
+        """Send a sign-in link, if the address has an account."""
 
         def send(client: supabase.Client, link: str) -> None:
             options: Any = {"email_redirect_to": link, "should_create_user": False}
@@ -87,7 +89,7 @@ class AuthService:
         self._mail(Purpose.LINK, email, return_to, send)
 
     def send_reset(self, email: str, return_to: AuthReturnContext) -> None:
-        """Have a link sent that leads to a new password, to who has an account."""
+        """Send a link to reset the password, if the address has an account."""
 
         def send(client: supabase.Client, link: str) -> None:
             client.auth.reset_password_for_email(email, {"redirect_to": link})
@@ -95,7 +97,7 @@ class AuthService:
         self._mail(Purpose.RESET, email, return_to, send)
 
     def send_confirmation(self, email: str, return_to: AuthReturnContext) -> None:
-        """Have the link of a new account sent again."""
+        """Send the confirmation link of a new account again."""
 
         def send(client: supabase.Client, link: str) -> None:
             options: Any = {"email_redirect_to": link}
@@ -104,19 +106,19 @@ class AuthService:
         self._mail(Purpose.CONFIRM, email, return_to, send)
 
     def ticket(self, grant: Grant, browser: str) -> str:
-        """Return what the page that signed in hands to `redeem`, to get a cookie: a script run
-        can't set one. Good for a minute, once, and for this browser."""
+        """Return a ticket that the page passes to `redeem` to get a cookie, since a script run
+        can't set one. Valid for a minute, once, and for this browser."""
         ticket = new_id()
         body = json.dumps({"browser": browser, "session": grant.model_dump_json()})
         self._store.put("ticket", digest(ticket), body, TICKET_TTL, grant.user.id)
         return ticket
 
     def begin_tab_session(self, grant: Grant) -> str:
-        """Begin a session of a browser that keeps no cookie, for as long as its tab is open."""
+        """Begin a session of a browser without cookies, for as long as its tab is open."""
         return self.sessions.begin(grant, ttl=TAB_TTL)
 
     def set_password(self, session: Session, password: str) -> None:
-        """Choose a new password. All other browsers are signed out: who resets it has a reason."""
+        """Set a new password and sign out all other browsers, which may not be the owner's."""
         client, user = session.client(), session.principal().id
         with explained():
             client.auth.update_user({"password": password})
@@ -125,11 +127,11 @@ class AuthService:
         self._store.remove("reset", session.key)
 
     def needs_new_password(self, session: Session) -> bool:
-        """Return whether this browser came by a link to reset the password, and has not yet."""
+        """Return whether this browser opened a reset link and has not set a password yet."""
         return self._store.get("reset", session.key) is not None
 
     def sign_out(self, session: Session) -> None:
-        """Sign out here; if the account server is away, the tokens are forgotten all the same."""
+        """Sign out in this browser; delete the tokens even if the account server is unreachable."""
         try:
             with explained():
                 session.client().auth.sign_out({"scope": "local"})
@@ -139,7 +141,7 @@ class AuthService:
             session.close()
 
     def sign_out_everywhere(self, session: Session) -> None:
-        """Sign out in all browsers; in none, if the account server can't be told."""
+        """Sign out in all browsers; in none if the account server is unreachable."""
         client, user = session.client(), session.principal().id
         with explained():
             client.auth.sign_out({"scope": "global"})
@@ -156,7 +158,7 @@ class AuthService:
         return self._begin(Grant.model_validate_json(content["session"]))
 
     def begin_oauth(self, provider: str, return_to: AuthReturnContext) -> str:
-        """Return the address at which a provider vouches for the person."""
+        """Return the address of a provider's sign-in page."""
         if provider not in self.accounts.providers:
             raise account_error("not_offered")
         self._count(self._tries, MAX_TRIES, f"{provider}:{return_to.browser}", return_to)
@@ -169,12 +171,12 @@ class AuthService:
         return answer.url
 
     def pending(self, nonce: str) -> Pending | None:
-        """Return the flow that a nonce belongs to; it stays."""
+        """Return the flow of a nonce without using it up."""
         body = self._store.get("flow", digest(nonce))
         return _pending(body) if body else None
 
     def finish(self, nonce: str, code: str) -> SignedIn:
-        """End a flow that came back with a code; its nonce is used up."""
+        """End a flow that returned with a code; its nonce is used up."""
         body = self._store.take("flow", digest(nonce))
         if body is None:
             raise account_error("expired")
@@ -186,7 +188,7 @@ class AuthService:
         return self._begin(_session(answer), reset=pending.purpose is Purpose.RESET)
 
     def confirm(self, token_hash: str, kind: str) -> SignedIn:
-        """End a flow whose e-mail carried a hash."""
+        """End a flow whose e-mail link has a token hash."""
         if kind not in KINDS:
             raise account_error("expired")
         client, _ = self._client()
@@ -195,7 +197,7 @@ class AuthService:
         return self._begin(_session(answer), reset=kind in ("recovery", "invite"))
 
     def forget(self, nonce: str) -> None:
-        """Forget a flow that won't come back."""
+        """Delete an abandoned flow."""
         self._store.remove("flow", digest(nonce))
 
     def _begin(self, grant: Grant, *, reset: bool = False) -> SignedIn:

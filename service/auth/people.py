@@ -1,8 +1,8 @@
-"""The accounts of the project, for its administrators: list them, disable one, change a role.
+"""Administration of accounts: list them, disable one, change a role.
 
-This uses the project's secret key (UNMASK_ACCOUNTS_KEY), which no policy limits, so every call asks
-the project again whether its caller is an administrator. Administrators can't change their own
-account.
+This uses the project's secret key (UNMASK_ACCOUNTS_KEY), which no policy limits, so each call
+checks with the project that its caller is still an administrator. Administrators can't change their
+own account.
 """
 
 import logging
@@ -67,10 +67,9 @@ class People:
         return sorted(people, key=lambda person: person.created, reverse=True)
 
     def change(self, caller: Principal, id: str, *, role: Role, disabled: bool) -> None:
-        """Give another person's account a role, and disable or enable it; raise AccountError.
-
-        They are signed out of this server, so that it holds at once.
-        """
+        """Change the role of another person's account, and disable or enable it. Raise
+        AccountError. The account is signed out of this server, so that the change takes effect at
+        once."""
         if id == caller.id:
             raise account_error("yourself")
         with _changing, explained("accounts_key"):
@@ -89,7 +88,7 @@ class People:
         log.warning("account %s: %s, %s, by %s", id, role.value, state, caller.id)
 
     def _must_administer(self, caller: Principal) -> None:
-        """Refuse who is no administrator, or was one when they signed in."""
+        """Raise if the caller is not, or no longer, an administrator."""
         if caller.kind is not PrincipalKind.USER or not caller.may_administer:
             raise account_error("not_admin")
         now = self._person(self._admin.get_user_by_id(caller.id).user)

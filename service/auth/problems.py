@@ -1,6 +1,6 @@
-"""What can go wrong with an account, in words for a person; and what Supabase calls it.
+"""Errors of accounts: messages for a person, and the mapping from Supabase's codes.
 
-A sentence never says whether an address has an account here: the caller may be a stranger.
+A message never reveals whether an e-mail address has an account.
 """
 
 from detector.errors import InputError
@@ -8,19 +8,19 @@ from detector.sentences import _
 
 
 class AccountError(InputError):
-    """It can't be done; `code` says why."""
+    """An account operation failed; `code` names the reason."""
 
     default_code = "account"
 
 
 class Unreachable(AccountError):
-    """The account server does not answer."""
+    """The account server does not respond."""
 
     default_code = "unreachable"
 
 
 class SignedOut(AccountError):
-    """The person is not signed in any more."""
+    """The session has ended."""
 
     default_code = "signed_out"
 
@@ -114,7 +114,7 @@ _OURS = {theirs: ours for ours, codes in _CODES.items() for theirs in codes}
 
 
 def account_error(code: str) -> AccountError:
-    """Return the error of one of our codes; an unknown one says only that it did not work."""
+    """Return the error of a code; of an unknown code, a general one."""
     code = code if code in SENTENCES else "account"
     what, then = SENTENCES[code]
     kind = {"unreachable": Unreachable, "signed_out": SignedOut}.get(code, AccountError)
@@ -122,5 +122,5 @@ def account_error(code: str) -> AccountError:
 
 
 def code_of_supabase(code: str) -> str:
-    """Return our code for one of Supabase's, as its redirects name them."""
+    """Return the code for one of Supabase's, as its redirects name them."""
     return _OURS.get(code, "account")

@@ -1,8 +1,10 @@
-"""Secrets that outlive a restart: tokens of signed-in browsers, and pending sign-ins.
+"""Encrypted store of secrets that outlive a restart: tokens of signed-in browsers, and pending
+sign-ins.
 
-An SQLite file in the data folder. Rows are keyed by a one-way digest of what the browser holds and
-encrypted with `UNMASK_SECRET_KEY`, or a file beside it that only this user may read. With another
-key everybody is signed out, and nothing else."""
+An SQLite file in the data folder. Rows are keyed by a one-way digest of the browser's cookie and
+encrypted with `UNMASK_SECRET_KEY`, or a key file beside it that only this user may read. With
+another key, everybody is signed out.
+"""
 
 import base64
 import hashlib
@@ -48,7 +50,7 @@ class EncryptedSessionStore:
         self._database.executescript(_SCHEMA)
 
     def put(self, kind: str, key: str, body: str, ttl: float, owner: str = "") -> None:
-        """Keep something for `ttl` s, in place of what has this key."""
+        """Store a value for `ttl` s, over an existing one."""
         with self._open() as database:
             database.execute("delete from vault where until <= ?", (self._clock(),))
             database.execute(
@@ -57,17 +59,17 @@ class EncryptedSessionStore:
             )
 
     def get(self, kind: str, key: str) -> str | None:
-        """Return what is kept, unless its time is up."""
+        """Return a value that has not expired."""
         kept = "select body from vault where kind = ? and key = ? and until > ?"
         return self._read(kept, kind, key)
 
     def take(self, kind: str, key: str) -> str | None:
-        """Return and remove what is kept: only one caller ever gets it."""
+        """Return and remove a value: only one caller gets it."""
         taken = "delete from vault where kind = ? and key = ? and until > ? returning body"
         return self._read(taken, kind, key)
 
     def change(self, kind: str, key: str, body: str) -> bool:
-        """Put something in the place of what is there; what was removed stays removed."""
+        """Replace an existing value; a removed one stays removed."""
         with self._open() as database:
             changed = database.execute(
                 "update vault set body = ? where kind = ? and key = ? and until > ?",
@@ -76,12 +78,12 @@ class EncryptedSessionStore:
             return changed.rowcount > 0
 
     def remove(self, kind: str, key: str) -> None:
-        """Remove what is kept, if it is."""
+        """Remove a value, if it exists."""
         with self._open() as database:
             database.execute("delete from vault where kind = ? and key = ?", (kind, key))
 
     def keys(self, kind: str, owner: str) -> list[str]:
-        """Return those of everything that belongs to an owner."""
+        """Return the keys of all values of an owner."""
         with self._open() as database:
             rows = database.execute(
                 "select key from vault where kind = ? and owner = ?", (kind, owner)
@@ -90,7 +92,7 @@ class EncryptedSessionStore:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """Open a transaction on a kept connection: opening the file costs 100 times a read."""
+        """Open a transaction on a reused connection: opening the file costs 100 times a read."""
         with self._lock, self._database as database:
             yield database
 

@@ -1,8 +1,8 @@
-"""Sessions of signed-in browsers. Each has a Supabase client of its own.
+"""Sessions of signed-in browsers, each with a Supabase client of its own.
 
 The browser holds a random cookie, this server everything else: tokens never reach a browser, an
-address or a log. A token that is about to expire is exchanged under the session's lock, and the new
-pair is in the store before anybody uses it; so a restart, or two tabs at once, lose no session.
+address or a log. An expiring token is refreshed under the session's lock, and the new pair is
+stored before it is used, so that a restart, or two tabs at once, lose no session.
 """
 
 import math
@@ -46,7 +46,8 @@ _ssl_context: object = None
 
 
 def http() -> httpx.Client:
-    """Return a client's connection pool; pools share the certificates, which take 0.1 s to read."""
+    """Return a client's connection pool; pools share the certificates, whose loading
+    takes 0.1 s."""
     global _ssl_context
     with _SSL:
         if _ssl_context is None:
@@ -68,7 +69,8 @@ def connect(
 
 
 def principal_of(user: Account, accounts: Accounts) -> Principal:
-    """Return a person; roles come from `app_metadata`, which only the server writes."""
+    """Return the principal of an account; roles come from `app_metadata`, which only the server
+    writes."""
     name = user.app_metadata.get("role")
     name = accounts.default_role if name is None else name
     role = Role(name) if name in set(Role) and not user.is_anonymous else Role.VIEWER
@@ -82,7 +84,7 @@ def is_disabled(user: Account) -> bool:
 
 
 def explain_auth_error(error: AuthError) -> AccountError:
-    """Return what to tell a person of an error of Supabase's client."""
+    """Return the message for an error of Supabase's client."""
     if isinstance(error, AuthRetryableError | AuthUnknownError):
         return account_error("unreachable")
     if isinstance(error, AuthSessionMissingError):
@@ -107,8 +109,8 @@ def explain_auth_error(error: AuthError) -> AccountError:
 
 @contextmanager
 def explained(refused: str = "") -> Iterator[None]:
-    """Raise errors of Supabase's client as those for a person; `refused` is our code for a refused
-    key, where there is one."""
+    """Raise errors of Supabase's client as AccountError; `refused` is the code for a
+    rejected key."""
     try:
         yield
     except AuthError as error:
@@ -156,7 +158,7 @@ class Session:
             return self._client
 
     def principal(self) -> Principal:
-        """Return who is signed in, checked minutes ago; raise SignedOut or Unreachable."""
+        """Return the signed-in account, checked minutes ago. Raise SignedOut or Unreachable."""
         with self._lock:
             now = time.monotonic()
             known, age = self._principal, now - self._checked
@@ -190,14 +192,15 @@ class Session:
         return self._principal
 
     def close(self) -> None:
-        """Forget the tokens: this browser is signed in no more."""
+        """Delete the tokens and end the session."""
         with self._lock:
             self._store.remove(KIND, self.key)
             self._client = self._principal = None
 
 
 class _TokenStorage(SyncSupportedStorage):
-    """Store new tokens at once, as the library reports them, unless the session ended meanwhile."""
+    """Storage for Supabase's client that persists new tokens at once, unless the session
+    has ended."""
 
     def __init__(self, store: EncryptedSessionStore, key: str) -> None:
         self._store, self._key = store, key
@@ -225,7 +228,7 @@ class SessionManager:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def begin(self, grant: Grant, *, ttl: float) -> str:
-        """Begin a session and return a fresh cookie, so that a planted one is worth nothing."""
+        """Begin a session and return a fresh cookie (no session fixation)."""
         cookie = new_id()
         # What Google or GitHub let their own servers do for this person is no business of ours.
         grant = grant.model_copy(update={"provider_token": None, "provider_refresh_token": None})
@@ -233,7 +236,8 @@ class SessionManager:
         return cookie
 
     def find(self, cookie: str) -> Session | None:
-        """Return a cookie's session by the store, where a sign-out elsewhere holds at once."""
+        """Return a cookie's session from the store, where a sign-out on another server takes
+        effect."""
         key = digest(cookie)
         exists = self._store.get(KIND, key) is not None
         with self._lock:
@@ -251,7 +255,7 @@ class SessionManager:
             return session
 
     def end_all(self, user: str, *, keep: str = "") -> None:
-        """Give up all sessions of an account, in whatever browser, but for one."""
+        """End all sessions of an account, except one."""
         for key in self._store.keys(KIND, user):
             if key != keep:
                 self._store.remove(KIND, key)

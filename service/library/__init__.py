@@ -1,4 +1,4 @@
-"""Known footage: fingerprints of it, an index of them, and what a file shares pictures with.
+"""Known footage: fingerprints, an index of them, and search by a file's fingerprints.
 
-Knows nothing of analyses: callers look a file's originals up by its fingerprints.
+Knows nothing of analyses: callers look up a file's originals by its fingerprints.
 """

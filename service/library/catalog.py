@@ -1,7 +1,7 @@
-"""A person's library of known footage: what is added to it, and what is looked up in it.
+"""A person's library of known footage: adding files, searching, import and export.
 
-Fingerprints are given to others, and taken from them, without any footage: docs/library.md has the
-format. What comes is a stranger's: bounded, and checked whole before anything of it is kept.
+Fingerprints are exported and imported without any footage (format: docs/library.md). An imported
+file is untrusted: its size is bounded, and it is validated whole before anything is stored.
 """
 
 import base64
@@ -56,12 +56,12 @@ OnFile = Callable[[Path, Footage | None, MediaError | None], None]
 
 
 def source_of(folder: Path) -> str:
-    """Return a folder as the library keeps it."""
+    """Return a folder's path as the library stores it."""
     return os.fspath(folder.resolve())
 
 
 def full_of_frames() -> InputError:
-    """Return the error of a library with more fingerprints than it may hold."""
+    """Return the error of a full library."""
     text = _("That is more footage than a library may hold on this server.")
     return InputError(text, code="library_full", hint=_("Remove some first."))
 
@@ -69,9 +69,9 @@ def full_of_frames() -> InputError:
 def media_in(
     folder: Path, on_unreadable: Callable[[Path, MediaError], object], leave_out: Path | None = None
 ) -> Iterator[Path]:
-    """Yield the files under a folder that may be media, by name, without `leave_out`;
-    `on_unreadable` gets what can't be listed or leads out of it. Raise InputError if the folder
-    can't be listed."""
+    """Yield the media files under a folder by name, except `leave_out`; `on_unreadable` gets
+    entries that can't be listed or lead out of it. Raise InputError if the folder can't be listed.
+    """
     if not folder.is_dir():
         raise InputError(_("There is no folder {folder}.").format(folder=folder), code="not_found")
     try:
@@ -106,7 +106,7 @@ _Read = tuple[Media, Fingerprints] | str  # A sha256: known already
 
 
 class Library:
-    """The known footage of a server's people, each their own alone."""
+    """The known footage of a server's people, each visible to its owner only."""
 
     def __init__(self, store: FootageStore) -> None:
         self.store = store
@@ -116,7 +116,7 @@ class Library:
     def _read(
         self, owner: str, path: Path, name: str | None, cancel: threading.Event | None
     ) -> _Read:
-        """Read a file whose content is not known already."""
+        """Return the fingerprints of a file whose content is not known yet."""
         try:
             this = media.identify(path, name=name)
             if self.store.knows(owner, this.sha256):
@@ -135,8 +135,8 @@ class Library:
     def add_prints(
         self, owner: str, prints: Fingerprints, about: Media, source: str
     ) -> Footage | None:
-        """Keep fingerprints that were taken; None where their content is known already. Raise
-        MediaError if there is no picture, InputError if the library is full."""
+        """Store computed fingerprints; return None if their content is known. Raise MediaError if
+        there is no picture, InputError if the library is full."""
         if not len(prints.times):
             text = _("There is no picture to know it again by.")
             raise MediaError(text, code="no_picture")
@@ -161,9 +161,9 @@ class Library:
         at_once: int = AT_ONCE,
         cancel: threading.Event | None = None,
     ) -> None:
-        """Keep the fingerprints of all media in a folder and the folders in it, `at_once` of which
-        are read side by side; unreadable files are reported and left out. Raise InputError if there
-        is no such folder or the library is full, or Canceled."""
+        """Store the fingerprints of all media in a folder tree, read `at_once` in parallel;
+        unreadable files are reported and skipped. Raise InputError if there is no such folder or
+        the library is full, or Canceled."""
         found = media_in(folder, lambda path, error: on_file(path, None, error))
         wanted = (path for path in found if only is None or path in only)
         self.add_files(owner, wanted, source_of(folder), on_file, at_once=at_once, cancel=cancel)
@@ -179,10 +179,9 @@ class Library:
         at_once: int = AT_ONCE,
         cancel: threading.Event | None = None,
     ) -> None:
-        """Keep the fingerprints of files, by `names` where they differ from those on disk, and tell
-        them in their order; unreadable files are reported and left out. What `on_file` raises ends
-        it, and what was kept until then stays. Raise InputError if the library is full, or
-        Canceled."""
+        """Store the fingerprints of files, by `names` where they differ from those on disk, and
+        report each in order; unreadable files are skipped. An exception of `on_file` ends it; what
+        was stored stays. Raise InputError if the library is full, or Canceled."""
 
         def keep(path: Path, reading: Future[_Read]) -> None:
             try:
@@ -205,9 +204,9 @@ class Library:
                     reading.cancel()
 
     def unseen(self, owner: str, source: str, paths: Sequence[Path]) -> list[Path]:
-        """Leave out the files of a folder that are known from it already, without reading them: by
-        name and size, where nothing touched them since. Where more files are alike in these than
-        are known, all of them are looked at."""
+        """Return the files of a folder that are not known from it, without reading them: by name,
+        size and modification time. Where more files match than are known, all of them are returned.
+        """
         known: dict[tuple[str, int], list[float]] = {}
         for name, size, added in self.store.known_from(owner, source):
             known.setdefault((name, size), []).append(added.timestamp())
@@ -227,12 +226,12 @@ class Library:
         return [path for path in paths if path in new]
 
     def search(self, owner: str, prints: Fingerprints, *, without: str = "") -> list[LibraryMatch]:
-        """Return the owner's known footage that a file shares pictures with, the most alike first;
-        without that of the sha256 `without`."""
+        """Return the owner's known footage that shares frames with a file, the best match first,
+        except that of the sha256 `without`."""
         return self._index(owner).search(prints, without=without)
 
     def export(self, owner: str) -> Iterator[bytes]:
-        """Yield all of the owner's fingerprints as a file for others."""
+        """Yield all of the owner's fingerprints as an export file."""
         return write(self.store.prints(owner))
 
     def import_prints(
@@ -243,10 +242,9 @@ class Library:
         max_frames: float = math.inf,
         on_progress: Callable[[int, int], object] = lambda done, total: None,
     ) -> tuple[int, int]:
-        """Store the fingerprints of a file of others, none of a damaged one, within
-        `max_frames`. Return how many are new, and how many were known. Raise InputError as
-        `read` does, or if the library is full; what `on_progress(stored, all)`
-        raises ends the import."""
+        """Store the fingerprints of an export file, none of a damaged one, within `max_frames`.
+        Return how many are new, and how many were known. Raise InputError as `read` does, or if the
+        library is full; an exception of `on_progress(stored, all)` ends the import."""
         total = frames = 0
         for _checked, prints in read(file):
             total, frames = total + 1, frames + len(prints.times)
@@ -267,7 +265,8 @@ class Library:
     def _extend(
         self, owner: str, before: tuple[int, str], footage: Footage, prints: Prints
     ) -> None:
-        """Add a file in memory; read the library anew only if another process changed it."""
+        """Add a file to the index in memory; reload it only if another process changed
+        the library."""
         count, version = self.store.version(owner)
         with self._lock:
             kept = self._indexes.get(owner)
@@ -276,7 +275,7 @@ class Library:
                 self._indexes[owner] = version, kept[1]
 
     def _index(self, owner: str) -> PrintIndex:
-        """Return all an owner knows, in memory, made anew when it has changed."""
+        """Return the owner's index, rebuilt if the library has changed."""
         _count, version = self.store.version(owner)
         with self._lock:
             kept = self._indexes.get(owner)
@@ -305,7 +304,7 @@ class _Header(BaseModel):
 
 
 class SharedFootage(BaseModel):
-    """A line: one file."""
+    """One line of an export file: one file."""
 
     model_config = ConfigDict(extra="ignore", strict=True, allow_inf_nan=False)
 
@@ -319,7 +318,7 @@ class SharedFootage(BaseModel):
     face_hashes: str = ""
 
     def prints(self) -> Prints:
-        """Return what it says. ValueError where it can't be true."""
+        """Return the fingerprints. Raise ValueError if they are inconsistent."""
         faces = _rows(self.face_times, self.face_hashes)
         return Prints(*_rows(self.times, self.hashes), *faces)
 
@@ -335,7 +334,7 @@ def _rows(times: list[float], hashes: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def write(entries: Iterable[tuple[Footage, Prints]]) -> Iterator[bytes]:
-    """Yield the lines of a file for others: no folder, no id, no date of the one who gives it."""
+    """Yield the lines of an export file, without folders, ids and dates of its owner."""
     yield b'{"unmask_library":%d,"hash":"pdq-128"}\n' % VERSION
     for footage, prints in entries:
         if not len(prints.times):
@@ -357,8 +356,8 @@ def _text(hashes: np.ndarray) -> str:
 
 
 def read(file: BinaryIO) -> Iterator[tuple[SharedFootage, Prints]]:
-    """Yield what a file of others holds, a line at a time. Raise InputError if it is no such file,
-    of a newer version, or out of bounds."""
+    """Yield the entries of an export file. Raise InputError if it is no such file, of a newer
+    version, or out of bounds."""
     head = file.readline(MAX_LINE + 1)
     try:
         header = _Header.model_validate_json(head)
@@ -390,13 +389,13 @@ which turn away between a moment of the one and the nearest of the other"""
 
 
 def most_alike(matches: list[LibraryMatch]) -> tuple[int, int]:
-    """Return how many of the looked-for frames the most alike file shows, and of how many."""
+    """Return how many of the searched frames the best match shows, and of how many."""
     best = max(matches, key=lambda match: match.share, default=None)
     return (best.matched, best.asked) if best is not None else (0, 0)
 
 
 def best_match(matches: list[LibraryMatch]) -> FoundFootage | None:
-    """Return the match to report: what was brought as known before what was merely analyzed."""
+    """Return the match to report: added originals before files that were merely analyzed."""
     good = [m for m in matches if m.share >= (MIN_FACE_SHARE if m.by_faces else MIN_SHARE)]
     good.sort(key=lambda m: (m.footage.source == ANALYSES, -m.share, m.by_faces, m.bits))
     if not good:
@@ -410,7 +409,7 @@ def best_match(matches: list[LibraryMatch]) -> FoundFootage | None:
 
 
 def original_in(folder: Path, name: str, sha256: str) -> Path | None:
-    """Return a file of a folder that is this very footage; None where it is gone or changed."""
+    """Return the file of a folder with this very content; None if it is gone or changed."""
     if not folder.is_dir():
         return None
     for path in [folder / name, *(path for path in files(folder) if path.name == name)]:
@@ -422,14 +421,14 @@ def original_in(folder: Path, name: str, sha256: str) -> Path | None:
 
 
 class LocalOriginals:
-    """The library and the refused matches of a database."""
+    """The library and the rejected matches of a database."""
 
     def __init__(self, database: Database) -> None:
         self._library = Library(FootageStore(database))
         self._lookups = LookupStore(database)
 
     def find(self, file: Path, about: Media) -> tuple[FoundFootage, Path | None] | None:
-        """Return the known footage that a file shows best, and where it is, if it still is."""
+        """Return the best match for a file, and its path if it still exists."""
         if not self._library.store.count(LOCAL.id):
             return None
         matches = self._library.search(LOCAL.id, fingerprint(file, about), without=about.sha256)

@@ -1,8 +1,8 @@
-"""Where a frame was seen before: all fingerprints of an owner, searched by Hamming distance.
+"""Nearest-neighbor index of frame fingerprints by Hamming distance, one an owner.
 
-An exact search (FAISS, flat): 18 million hashes, which is 10,000 hours at one in two seconds, take
-576 MB, and to look for 24 among them took 0.64 s on two cores (`lab.bench.library`). An approximate
-index would answer faster and has to be trained, and copies lie further off than it looks.
+Exact search (FAISS, flat): 18 million hashes, which is 10,000 hours at one in two seconds, take 576
+MB, and a search for 24 of them took 0.64 s on two cores (`lab.bench.library`). An approximate index
+would be faster, but needs training, and copies differ by more bits than it expects.
 """
 
 import threading
@@ -28,7 +28,7 @@ MAX_TIES = 50  # places in known footage that a still clip fits alike, of which 
 
 @dataclass(frozen=True)
 class LibraryMatch:
-    """Known footage that a file shares pictures with."""
+    """Known footage that shares frames with a file."""
 
     footage: Footage
     matched: int
@@ -41,12 +41,12 @@ class LibraryMatch:
 
     @property
     def share(self) -> float:
-        """Of the frames that were looked for, 0..1."""
+        """Return the share of the searched frames, 0..1."""
         return self.matched / self.asked
 
 
 class _HashIndex:
-    """Hashes of many files, each with its time, in memory."""
+    """Hashes of many files with their times, in memory."""
 
     def __init__(self) -> None:
         self._index: Any = None
@@ -54,7 +54,7 @@ class _HashIndex:
         self._counts = [0]
 
     def add(self, times: np.ndarray, hashes: np.ndarray) -> None:
-        """Add those of one more file."""
+        """Add the hashes of one more file."""
         self._parts.append(times)
         self._counts.append(self._counts[-1] + len(times))
         if len(times):
@@ -68,8 +68,8 @@ class _HashIndex:
         return self._counts[-1]
 
     def near(self, hashes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return of everything that is near one of some hashes [N, 32]: which of these, the number
-        of its file, its time there, and by how many bits it differs."""
+        """Return all entries near any of the hashes [N, 32]: index of the hash, number of the file,
+        time there, and distance in bits."""
         limits, distances, rows = self._index.range_search(np.ascontiguousarray(hashes), NEAR)
         query = np.repeat(np.arange(len(hashes)), np.diff(limits.astype(np.int64)))
         owners = np.asarray(np.searchsorted(self._counts, rows, side="right")) - 1
@@ -100,8 +100,8 @@ class PrintIndex:
         return len(self._frames)
 
     def search(self, prints: Fingerprints, *, without: str = "") -> list[LibraryMatch]:
-        """Return what a file shares pictures with, the most alike first, but for the file with the
-        sha256 `without`: its own entry is no match."""
+        """Return the files that share frames with a file, the best match first, except that of the
+        sha256 `without`: its own entry."""
         # The widest face of each frame: whoever else is in it counts in known footage alone.
         times, first = np.unique(prints.faces.times, return_index=True)
         faces = Hashes(times, prints.faces.hashes[first], prints.faces.mirrored[first])
@@ -113,7 +113,7 @@ class PrintIndex:
         return _best(match for match in found if match.footage.sha256 != without)
 
     def _found(self, index: _HashIndex, asked: Hashes, most: int) -> list[LibraryMatch]:
-        """Return the files in which at most so many of the hashes are, both ways round."""
+        """Return the files in which at most so many of the hashes are, upright and mirrored."""
         count = len(asked.times)
         if not count or not len(index):
             return []
@@ -146,12 +146,9 @@ class PrintIndex:
 def _agreeing(
     asked: np.ndarray, frames: np.ndarray, times: np.ndarray, distances: np.ndarray
 ) -> tuple[int, float, float, int] | None:
-    """Return how many frames agree on one place in the known footage, the first one's times in the
-    file and there, and the median distance.
-
-    Frames that stand still are alike at many places: each votes for all shifts it allows, once,
-    and the shift that most frames allow wins, among equals the one that is nearest.
-    """
+    """Return how many frames agree on one offset in the known footage, the first one's times in
+    both files, and the median distance. A still frame matches at many places: each frame votes once
+    for all offsets it allows, and the offset with the most votes wins, among equals the nearest."""
     shifts = times - asked
     slots = np.floor(shifts / DRIFT).astype(np.int64)
     # A window is two slots wide: what lies on the edge of one is in the middle of another.
@@ -172,7 +169,7 @@ def _agreeing(
 
 
 def _best(found: Iterable[LibraryMatch]) -> list[LibraryMatch]:
-    """Return each file once, at its best match over both orientations, frames and faces."""
+    """Return each file once, with its best match over both orientations, frames and faces."""
     one: dict[str, LibraryMatch] = {}
     for match in sorted(found, key=lambda m: (-m.share, m.by_faces, m.bits)):
         one.setdefault(match.footage.id, match)

@@ -1,4 +1,4 @@
-"""Folders that footage arrives in: each file is added once it has stopped growing."""
+"""Watched folders: each new file is added to the library once it has stopped growing."""
 
 import logging
 import threading
@@ -26,9 +26,9 @@ def adding(
     on_file: OnFile = lambda path, footage, error: None,
     cancel: threading.Event | None = None,
 ) -> FolderWatch:
-    """Return what adds the files of a folder to a library. What is known from it, and was not
-    touched since, is not opened. A look raises InputError if there is no such folder or the library
-    is full, or Canceled."""
+    """Return a function that adds the new files of a folder to a library, without opening known
+    ones that are unchanged. It raises InputError if there is no such folder or the library is full,
+    or Canceled."""
 
     def take(ready: list[Path]) -> None:
         if new := library.unseen(owner, source_of(folder), ready):
@@ -39,7 +39,7 @@ def adding(
 
 @dataclass
 class WatchState:
-    """What came of a server's looks at a folder."""
+    """State of a watched folder."""
 
     looked: datetime | None = None  # when it was last looked at; None: not yet
     added: int = 0  # files, since the server started
@@ -48,8 +48,8 @@ class WatchState:
 
 
 class FolderWatcher:
-    """Looks at one owner's folders again and again, one after another. `library` is a callable,
-    since its import takes a moment; `folders` gives the folders that are watched at the moment."""
+    """Poller of one owner's folders, one after another. `library` is a callable, since its import
+    takes time; `folders` returns the folders to watch."""
 
     def __init__(
         self,
@@ -64,20 +64,20 @@ class FolderWatcher:
         self._states: dict[str, WatchState] = {}
 
     def state(self, folder: str) -> WatchState:
-        """Return what came of the looks at a folder."""
+        """Return the state of a folder."""
         return self._states.get(folder, WatchState())
 
     def wake(self) -> None:
-        """Look at once: another folder is watched now, or one no longer."""
+        """Poll at once, after a change of the watched folders."""
         self._changed.set()
 
     def close(self) -> None:
-        """Look no more; a file that is being read is left out."""
+        """Stop; a file that is being read is skipped."""
         self._stop.set()
         self._changed.set()
 
     def run(self) -> None:
-        """Look until it is closed."""
+        """Poll until `close`."""
         watches: dict[str, FolderWatch] = {}
         while not self._stop.is_set():
             self._changed.clear()

@@ -1,1 +1,1 @@
-"""Live sessions of a server: who has a place, and what is kept of them."""
+"""Live sessions of a server: capacity, cameras, and the records of ended sessions."""

@@ -1,7 +1,7 @@
-"""Cameras by their address: watched by this server in place of a browser that sends its own.
+"""Network cameras by their address, read by this server instead of a browser.
 
-The rules are those of links (`detector.links`), and narrower: nothing private but the networks that
-the operator names. An address may hold a password: it is in no log and on no page.
+The rules are those of links (`detector.links`), and narrower: no private network except those that
+the operator names. An address may contain a password: it is in no log and on no page.
 """
 
 import logging
@@ -19,13 +19,13 @@ log = logging.getLogger(__name__)
 
 
 def allowed() -> bool:
-    """Return whether cameras are watched by their address here."""
+    """Return whether network cameras are enabled."""
     config = get_config()
     return config.cameras and (not config.offline or bool(config.camera_networks))
 
 
 def rules() -> LinkRules:
-    """Return where a camera may be."""
+    """Return the allowed networks of cameras."""
     config = get_config()
     return LinkRules(
         ports=USUAL_PORTS | frozenset(config.camera_ports),
@@ -35,15 +35,14 @@ def rules() -> LinkRules:
 
 
 def address(text: str) -> CameraAddress:
-    """Return the address of a camera that may be watched here, as far as its form says. Raise
-    LinkRefused otherwise."""
+    """Return a camera's address if its form is allowed. Raise LinkRefused otherwise."""
     if not allowed():
         raise LinkRefused(_("Cameras are not watched by their address here."), code="cameras_off")
     return parse(text, rules())
 
 
 def follow(viewer: Viewer, camera: CameraAddress) -> None:
-    """Watch a camera for a viewer, in a thread of its own, until one of them has ended."""
+    """Read a camera for a viewer in a thread of its own until either ends."""
     stop, release = threading.Event(), viewer.release
 
     def end() -> None:

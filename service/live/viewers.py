@@ -2,8 +2,8 @@
 
 `Viewer.receive` runs in a thread of streamlit-webrtc for every frame. It passes the frame to the
 engine, draws the overlay and returns; it never waits for inference and calls no Streamlit function.
-A reaper thread ends viewers without frames, which frees their place and keeps their scores. What
-becomes of a session (`ended`) is decided in whatever thread ends it: no language is known there.
+A reaper thread ends viewers without frames, which frees their place and stores their scores.
+`ended` runs in whatever thread ends the session, so no language is known there.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ MIN_SECONDS = 1.0  # s; a session that ended sooner was a slip of the finger
 
 
 class SessionRetention(StrEnum):
-    """What is kept of a session when it ends."""
+    """What to store of a session when it ends."""
 
     NOTHING = "nothing"
     SCORES = "scores"
@@ -72,14 +72,14 @@ class SessionRetention(StrEnum):
 
 
 class TooManyViewers(UnmaskError):
-    """Every place is taken."""
+    """All places are taken."""
 
     default_code = "too_many_viewers"
 
 
 @dataclass(frozen=True)
 class LiveOptions:
-    """What a person chose before Start, and may change while it runs (`mirror`)."""
+    """Choices before Start, and during the session (`mirror`)."""
 
     models: tuple[str, ...] | None = None
     keep: SessionRetention = SessionRetention.SCORES
@@ -94,7 +94,7 @@ class LiveOptions:
 
 
 class Viewer:
-    """One running camera; `on_end` is called once, from whatever thread ends it."""
+    """One running camera; `on_end` is called once, from the thread that ends it."""
 
     def __init__(
         self,
@@ -131,19 +131,19 @@ class Viewer:
         self.release: Callable[[], object] = lambda: None  # Gives back what was reserved
 
     def receive(self, frame: VideoFrame) -> VideoFrame:
-        """Take a frame of the camera and return it with its overlay; from a thread of WebRTC."""
+        """Process a camera frame and return it with its overlay; called by a WebRTC thread."""
         shown = self._take(frame.to_ndarray(format="rgb24"))
         return frame if shown is None else type(frame).from_ndarray(shown, format="rgb24")
 
     def hear(self, frame: AudioFrame) -> None:
-        """Take sound of the microphone; from a thread of WebRTC. What comes before the first frame
-        of the picture is none of the session."""
+        """Process sound of the microphone; called by a WebRTC thread. Sound before the first frame
+        is dropped."""
         if self.voice is not None and self._first is not None and not self.ended:
             self.voice.push(frame, self._clock() - self._first)
 
     def show(self, rgb: np.ndarray) -> bool:
-        """Take a picture that this server fetched itself, uint8 [H, W, 3]; False once it has
-        ended."""
+        """Process a frame that this server fetched itself, uint8 [H, W, 3]; return False once the
+        session has ended."""
         return self._take(rgb) is not None
 
     def _take(self, rgb: np.ndarray) -> np.ndarray | None:
@@ -158,8 +158,8 @@ class Viewer:
         return shown
 
     def push(self, rgb: np.ndarray) -> float | None:
-        """Hand in a frame, uint8 [H, W, 3], of one size (`letterbox`), and return its time in the
-        session, s; None once it has ended."""
+        """Pass a frame, uint8 [H, W, 3], of one size (`letterbox`) to the engine and return its
+        time in the session, s; None once it has ended."""
         if self.ended:
             return None
         now = self._clock()
@@ -184,8 +184,8 @@ class Viewer:
         return self.session.state
 
     def snapshot(self) -> LiveState:
-        """Return the newest state, for a page to draw; the boxes in the picture have its readings
-        until the next call."""
+        """Return the newest state for a page; the overlay shows its readings until the
+        next call."""
         state = self.session.state
         self._drawn = self._clock(), state
         return state
@@ -197,31 +197,31 @@ class Viewer:
 
     @property
     def seconds(self) -> float:
-        """From its first frame to its last."""
+        """Return the time from its first frame to its last, s."""
         return 0.0 if self._last is None or self._first is None else self._last - self._first
 
     @property
     def silent(self) -> float:
-        """Return seconds since the last frame, or since it was opened."""
+        """Return the time since the last frame, or since it was opened, s."""
         return self._clock() - (self._opened if self._last is None else self._last)
 
     @property
     def expired(self) -> bool:
-        """Return whether all viewers have left."""
+        """Return whether no page watches it any more."""
         if self._last is None:
             return self.silent > FIRST_FRAME_SECONDS
         return self._clock() - max(self._last, self._held) > RECONNECT_SECONDS
 
     def hold(self) -> None:
-        """Keep its place while a page is there and calls its lost picture back."""
+        """Keep its place while a page reconnects its lost picture."""
         self._held = self._clock()
 
     def picture(self) -> np.ndarray | None:
-        """Return the newest frame as it was shown, uint8 [H, W, 3]; None before the first."""
+        """Return the newest frame with its overlay, uint8 [H, W, 3]; None before the first."""
         return self._shown
 
     def end(self) -> None:
-        """Stop, keep what was asked for, free the place. Once is enough; a second call waits."""
+        """Stop, store what was requested, free the place. Idempotent; a second call waits."""
         with self._lock:
             if self.ended:
                 return
@@ -243,12 +243,9 @@ class Viewer:
 
 
 class Viewers:
-    """All running cameras of this server, `capacity` at a time.
-
-    `engine` is called at the first `open`, because it loads torch; `on_open` with each viewer that
-    is opened; `on_end` with each that ends, before its session is closed; `reserve` for each that
-    is opened, and returns what gives back the cores it takes.
-    """
+    """All running cameras of this server, at most `capacity`. `engine` is called at the first
+    `open`, because it loads torch; `on_open` with each opened viewer; `on_end` with each that ends,
+    before its session is closed; `reserve` reserves its cores and returns the release function."""
 
     def __init__(
         self,
@@ -272,8 +269,8 @@ class Viewers:
         self._reaper: threading.Thread | None = None
 
     def open(self, settings: LiveSettings, options: LiveOptions) -> Viewer:
-        """Begin to follow a camera. Raise TooManyViewers if all places are taken, UnmaskError if
-        the engine refuses."""
+        """Open a viewer. Raise TooManyViewers if all places are taken, UnmaskError if the engine
+        refuses."""
         engine = self._engine()
         with self._lock:
             self._open = [viewer for viewer in self._open if not viewer.ended]
@@ -297,7 +294,7 @@ class Viewers:
         return viewer
 
     def find(self, token: str) -> Viewer | None:
-        """Return the running camera whose picture a token names."""
+        """Return the running viewer of a token."""
         with self._lock:
             known = [viewer for viewer in self._open if not viewer.ended]
         return next((v for v in known if hmac.compare_digest(v.token, token)), None)
@@ -308,7 +305,7 @@ class Viewers:
             return sum(not viewer.ended for viewer in self._open)
 
     def sweep(self) -> int:
-        """End those whose frames stay away; how many are left."""
+        """End viewers without frames; return how many are left."""
         with self._lock:
             expired = [viewer for viewer in self._open if viewer.expired]
         for viewer in expired:
@@ -321,7 +318,7 @@ class Viewers:
         return left
 
     def close(self) -> None:
-        """End all; when the server stops."""
+        """End all viewers; called when the server stops."""
         with self._lock:
             viewers, self._open = self._open, []
         for viewer in viewers:
@@ -334,9 +331,9 @@ class Viewers:
 
 
 def letterbox(rgb: np.ndarray, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """Return a frame at the one size of a session: `size`, or what of it its proportions fill. A
-    browser that is short of time or bandwidth sends smaller frames for a while, and a face that
-    jumps to half its size would be taken for another person."""
+    """Return a frame at the one size of a session: `size`, or what its proportions fill of it. A
+    browser short of bandwidth sends smaller frames for a while, and a face of half the size would
+    become another person's track."""
     height, width = rgb.shape[:2]
     scale = min(size[0] / width, size[1] / height)
     if abs(scale - 1) < 1e-3:
@@ -347,7 +344,8 @@ def letterbox(rgb: np.ndarray, size: tuple[int, int] = SIZE) -> np.ndarray:
 
 
 def padded(rgb: np.ndarray) -> np.ndarray:
-    """Return a frame of a window at `SHARED_SIZE` with black bars: windows change their shape."""
+    """Return a frame of a shared window at `SHARED_SIZE` with black bars: windows change their
+    shape."""
     rgb = letterbox(rgb, SHARED_SIZE)
     across, down = (most - side for most, side in zip(SHARED_SIZE, rgb.shape[1::-1], strict=True))
     left, top = across // 2, down // 2
@@ -356,27 +354,28 @@ def padded(rgb: np.ndarray) -> np.ndarray:
 
 
 def max_viewers() -> int:
-    """Return the cameras at a time: `UNMASK_LIVE_VIEWERS`, else one a core, and two at least."""
+    """Return the number of cameras at a time: `UNMASK_LIVE_VIEWERS`, else one a core, and at least
+    two."""
     configured = get_config().live_viewers
     return max(2, min(8, os.cpu_count() or 2)) if configured is None else configured
 
 
 @lru_cache(maxsize=1)
 def engine() -> LiveEngine:
-    """Return the one engine of this process."""
+    """Return the engine of this process."""
     return LiveEngine()
 
 
 def film() -> Path:
-    """Return a new file to write a session's video to while it runs."""
+    """Return a new file to record a session's video to."""
     folder = paths.data() / "live"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     return Path(tempfile.mkstemp(prefix="session-", suffix=".mp4", dir=folder)[1])
 
 
 def ended(viewer: Viewer, keep: Callable[..., str]) -> None:
-    """Keep of a session what its person asked for; `viewer.result` is its address then, as `keep`
-    returns it (`Application.keep_live`)."""
+    """Store what was requested of a session; `viewer.result` is its address then, as `keep` returns
+    it (`Application.keep_live`)."""
     video = viewer.options.film
     try:
         if viewer.options.keep is SessionRetention.NOTHING or viewer.seconds < MIN_SECONDS:

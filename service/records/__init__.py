@@ -1,4 +1,4 @@
-"""What is kept of analyses, and who may see it.
+"""Records of analyses and access to them.
 
-`model` has the rows, `store` what any place to keep them must do; `sql` and `supabase` are two.
+`model` has the data, `store` the rules of every store; `sql` and `supabase` are two stores.
 """

@@ -1,11 +1,11 @@
-"""What is kept of programs: their keys, and which of their requests were done.
+"""API keys and idempotency keys of programs.
 
-A key is shown once, when it is made. Kept is its hash: a reader of the database can't use it. Its
-secret has 192 random bits, so one round of SHA-256 is as good as many.
+A key is shown once, when it is created. Its hash is stored, so that a reader of the database can't
+use it. The secret has 192 random bits, so one round of SHA-256 is enough.
 
-A client that hears no answer sends its request again, under the same idempotency key, and gets what
-the first made. What the key belongs to is claimed before the work begins, so that two at once are
-not both done.
+A client without an answer repeats its request under the same idempotency key, and gets the result
+of the first. The key is claimed before the work begins, so that of two concurrent requests one is
+done.
 """
 
 import hmac
@@ -29,7 +29,7 @@ USED_EVERY = timedelta(minutes=1)  # How exactly the last use is kept: not each 
 
 
 class ApiKeys(StoredRows):
-    """The keys of a server. Safe to use from several threads and processes."""
+    """The API keys of a server. Safe between threads and processes."""
 
     def add(
         self,
@@ -40,7 +40,7 @@ class ApiKeys(StoredRows):
         files_per_hour: int | None = None,
         files_per_day: int | None = None,
     ) -> tuple[ApiKey, str]:
-        """Make a key; return what is known of it and the key itself, which is stored nowhere. Raise
+        """Create a key; return its data and the key itself, which is stored nowhere. Raise
         InputError if the name or the scopes are missing."""
         if not name.strip() or len(name) > MAX_NAME or not scopes:
             raise InputError(
@@ -66,7 +66,7 @@ class ApiKeys(StoredRows):
         return key, text
 
     def find(self, text: str) -> ApiKey | None:
-        """Return the key that a text is, if it is in force now."""
+        """Return the valid key of a text; None if there is none."""
         if not _SHAPE.fullmatch(text):
             return None
         this = select(ApiKey).where(ApiKey.id == text.split("_")[1])
@@ -85,12 +85,12 @@ class ApiKeys(StoredRows):
         return self._database.all(select(ApiKey).order_by(ApiKey.created))
 
     def in_force(self) -> list[ApiKey]:
-        """Return the valid ones."""
+        """Return the valid keys."""
         now = datetime.now(UTC)
         return [key for key in self.all() if key.state(now) == "in force"]
 
     def describe(self) -> str:
-        """Return the log message on who may call the API."""
+        """Return the log message about the callers of the API."""
         if number := len(self.in_force()):
             return f"The API answers programs on this computer, and who has one of {number} keys."
         return (
@@ -99,7 +99,7 @@ class ApiKeys(StoredRows):
         )
 
     def revoke(self, id: str) -> bool:
-        """End a key, from this moment; whether there was one in force."""
+        """Revoke a key; return whether it was valid."""
         return self._change(id, revoked=datetime.now(UTC))
 
     def _change(self, id: str, **values: datetime) -> bool:
@@ -112,23 +112,23 @@ STALE = timedelta(minutes=10)  # A claim this old was left behind by a server th
 
 
 class KeyReused(InputError):
-    """The key was sent with another request before."""
+    """The idempotency key was used with another request."""
 
     default_code = "idempotency_key_reused"
 
 
 class InProgress(InputError):
-    """The same request is being worked on."""
+    """The same request is in progress."""
 
     default_code = "idempotency_in_progress"
 
 
 class IdempotencyKeys(StoredRows):
-    """What became of requests, by who sent them and the key they were sent under."""
+    """Results of requests by owner and idempotency key."""
 
     def claim(self, owner: str, key: str, fingerprint: str) -> str | None:
-        """Return what an earlier request under this key made; None if this one is to be done.
-        `fingerprint` covers all that decides what is made. Raise KeyReused if the key was sent with
+        """Return the result of an earlier request under this key; None if this one is to be done.
+        `fingerprint` covers all inputs of the request. Raise KeyReused if the key belongs to
         another request, InProgress if that is not done yet."""
         this = _this(owner, key)
         with self._database.writing() as session:
@@ -150,11 +150,11 @@ class IdempotencyKeys(StoredRows):
         return str(row.subject)
 
     def complete(self, owner: str, key: str, subject: str) -> None:
-        """Note what a claimed request made."""
+        """Store the result of a claimed request."""
         self._database.run(update(ApiRequest).where(_this(owner, key)).values(subject=subject))
 
     def release(self, owner: str, key: str) -> None:
-        """Forget a claim: nothing came of it."""
+        """Release a claim without a result."""
         self._database.run(delete(ApiRequest).where(_this(owner, key)))
 
 

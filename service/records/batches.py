@@ -1,4 +1,4 @@
-"""Groups of analyses that were asked for together."""
+"""Batches: groups of analyses that were submitted together."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
@@ -15,10 +15,10 @@ MAX_NAME = 80  # letters of a batch's name
 
 
 class Batches(StoredRows):
-    """The batches of a server, each its owner's alone."""
+    """The batches of a server, each visible to its owner only."""
 
     def create(self, owner: str, items: Sequence[BatchItem], name: str = "") -> Batch:
-        """Keep a new one."""
+        """Store a new batch."""
         batch = Batch(
             id=new_id(),
             owner=owner,
@@ -31,27 +31,27 @@ class Batches(StoredRows):
         return batch
 
     def get(self, owner: str, id: str) -> Batch | None:
-        """Return one of the owner's own."""
+        """Return a batch of the owner."""
         batch: Batch | None = self._database.scalar(select(Batch).where(*_this(owner, id)))
         return batch
 
     def latest(self, owner: str, number: int) -> list[Batch]:
-        """Return the owner's newest."""
+        """Return the owner's newest batch."""
         of = select(Batch).where(Batch.owner == owner)
         return self._database.all(of.order_by(Batch.created.desc(), Batch.id).limit(number))
 
     def rename(self, owner: str, id: str, name: str) -> None:
-        """Give one another name; an empty one takes it away."""
+        """Rename a batch; an empty name removes it."""
         self._database.run(update(Batch).where(*_this(owner, id)).values(name=_title(name)))
 
     def remove(self, owner: str, id: str, analyses: Collection[str]) -> None:
-        """Forget some analyses of one: they were deleted."""
+        """Remove deleted analyses from a batch."""
         self._change(
             owner, id, lambda items: [item for item in items if item.analysis not in analyses]
         )
 
     def add(self, owner: str, id: str, items: Sequence[BatchItem]) -> None:
-        """Add files to one; what was refused under the same name is forgotten."""
+        """Add files to a batch, in place of refused ones of the same name."""
         names = {item.name for item in items}
         self._change(
             owner,
@@ -60,7 +60,7 @@ class Batches(StoredRows):
         )
 
     def advance(self, owner: str, id: str, analyses: Collection[str]) -> None:
-        """Put some analyses of one before all others of it."""
+        """Move some analyses before all others of the batch."""
 
         def change(items: Sequence[BatchItem]) -> list[BatchItem]:
             turn = max((item.turn for item in items), default=0) + 1
@@ -81,7 +81,7 @@ class Batches(StoredRows):
                 batch.items = tuple(change(batch.items))
 
     def sweep(self, before: datetime) -> None:
-        """Forget those that were made before a moment."""
+        """Delete batches from before a moment."""
         self._database.run(delete(Batch).where(Batch.created < before))
 
 

@@ -1,7 +1,7 @@
-"""Cases: analyses, links and notes that belong together, and who did what with them.
+"""Cases: analyses, links and notes that belong together, as an append-only audit log.
 
-A case is its log: entries are only ever appended, and what a case holds is read from them. Each
-entry has the SHA-256 of its own canonical JSON, which includes the hash of the entry before.
+The contents of a case are derived from its log. Each entry has the SHA-256 of its own canonical
+JSON, which includes the hash of the entry before (a hash chain).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ FIRST = "0" * 64  # Stands for the hash before the first entry
 
 
 class CaseStatus(StrEnum):
-    """How far a case is."""
+    """Status of a case."""
 
     OPEN = "open"
     REVIEWED = "reviewed"
@@ -33,7 +33,7 @@ class CaseStatus(StrEnum):
 
 
 class CaseAction(StrEnum):
-    """What was done."""
+    """Action of a log entry."""
 
     CREATED = "created"
     RENAMED = "renamed"
@@ -46,7 +46,7 @@ class CaseAction(StrEnum):
 
 
 class CaseEntry(FrozenModel):
-    """One line of a case's log."""
+    """One entry of a case's log."""
 
     number: int = Field(ge=1)
     time: datetime = Field(description="UTC")
@@ -72,8 +72,8 @@ def entry_hash(entry: Mapping[str, Any]) -> str:
 
 
 def first_broken(log: Sequence[Mapping[str, Any]]) -> int | None:
-    """Return the position, from 1, of the first entry that was changed, removed or put elsewhere;
-    None if the whole chain holds. `log` has the entries' JSON trees."""
+    """Return the position, from 1, of the first entry that was changed, removed or moved; None if
+    the whole chain is intact. `log` has the entries' JSON trees."""
     previous = FIRST
     for number, entry in enumerate(log, 1):
         chained = entry.get("number") == number and entry.get("previous") == previous
@@ -91,7 +91,7 @@ class Case(FrozenModel):
     log: tuple[CaseEntry, ...] = ()
 
     def appended(self, actor: str, action: CaseAction, details: Mapping[str, str]) -> Case:
-        """Return the case with one entry more."""
+        """Return the case with one more entry."""
         now = datetime.now(UTC)
         entry = CaseEntry(
             number=len(self.log) + 1,
@@ -107,7 +107,7 @@ class Case(FrozenModel):
 
     @property
     def head(self) -> str:
-        """Return the hash of the newest entry: its holder can verify that nothing was changed."""
+        """Return the hash of the newest entry, by which its holder can verify the log."""
         return self.log[-1].hash if self.log else FIRST
 
     @property
@@ -140,7 +140,7 @@ class Case(FrozenModel):
 
     @property
     def files(self) -> dict[str, dict[str, str]]:
-        """Return what was noted of each analysis when it was added, by its id."""
+        """Return the facts recorded about each analysis when it was added, by its id."""
         files: dict[str, dict[str, str]] = {}
         for entry in self.log:
             if entry.action is CaseAction.FILE_ADDED:
@@ -151,7 +151,7 @@ class Case(FrozenModel):
 
     @property
     def tree(self) -> dict[str, Any]:
-        """Return what it is and holds, for JSON."""
+        """Return the case with its contents, for JSON."""
         return {
             "id": self.id,
             "title": self.title,
@@ -161,7 +161,7 @@ class Case(FrozenModel):
         }
 
     def entries(self, action: CaseAction) -> list[CaseEntry]:
-        """Return the entries of one kind."""
+        """Return the entries of one action."""
         return [entry for entry in self.log if entry.action is action]
 
     def as_lines(self) -> str:
@@ -183,7 +183,7 @@ class Case(FrozenModel):
 
 
 def too_many_cases() -> RecordsError:
-    """Return the refusal of a case too many."""
+    """Return the error of a case over the limit."""
     text = _("There can be {most} cases.").format(most=MAX_CASES)
     return RecordsError(text, code="quota", hint=_("Delete some."))
 
@@ -192,13 +192,13 @@ _CASE = ("id", "owner", "touched", "log")
 
 
 class Cases:
-    """The cases of people in some store; each is its owner's alone."""
+    """The cases of a store, each visible to its owner only."""
 
     def __init__(self, rows: RowGateway) -> None:
         self.rows = rows
 
     def all(self, owner: str) -> list[Case]:
-        """Return the owner's, the newest change first."""
+        """Return the owner's cases, the latest change first."""
         rows = self.rows.select(CaseRow, _CASE, {"owner": owner}, ("-touched", "id"))
         return [Case.read(row["id"], row["owner"], row["log"]) for row in rows]
 
@@ -207,9 +207,9 @@ class Cases:
         return next((Case.read(row["id"], row["owner"], row["log"]) for row in rows), None)
 
     def save(self, case: Case, known: int) -> bool:
-        """Store a case that had `known` entries when it was read; 0: a new one. Return False if
-        another request appended to it meanwhile, or it is gone. Raise RecordsError if it is full,
-        or one too many."""
+        """Store a case that had `known` entries when it was read; 0: a new one. Return False if it
+        was changed by another request or deleted meanwhile. Raise RecordsError if the case or the
+        number of cases is over the limit."""
         log = case.as_lines()
         if len(log.encode()) > MAX_LOG_BYTES:
             raise RecordsError(_("This case is full. Begin another one."), code="quota")

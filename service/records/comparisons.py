@@ -1,5 +1,4 @@
-"""Files that were compared with each other: the findings, each their owner's alone, by the
-contents of both files."""
+"""Stored comparisons of files, by the contents of both, each visible to its owner only."""
 
 from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
@@ -18,9 +17,9 @@ class ComparisonStore(StoredRows):
     """The comparisons of a server's people, in SQLite or PostgreSQL."""
 
     def save(self, owner: str, comparison: Comparison, id: str = "") -> KeptComparison:
-        """Store a comparison, under a new id by default, and return what is stored of the two files
-        now. It replaces an older one of the same two. One with the roles the other way round stays
-        as it is, unless this one states them."""
+        """Store a comparison, by default under a new id, and return the stored comparison of the
+        two files. It replaces an older one of the same two. One with swapped roles stays, unless
+        this one states them."""
         pair = comparison.copy_media.sha256, comparison.original_media.sha256
         kept = KeptComparison(
             id=id or new_id(),
@@ -46,30 +45,30 @@ class ComparisonStore(StoredRows):
         return kept
 
     def get(self, owner: str, id: str) -> KeptComparison | None:
-        """Return one of the owner's own."""
+        """Return a comparison of the owner."""
         return self._one(KeptComparison.owner == owner, KeptComparison.id == id)
 
     def find(self, owner: str, copy: str, original: str) -> KeptComparison | None:
-        """Return that of two files, by their sha256, as this version of the program made it."""
+        """Return the comparison of two files, by sha256, by this version of the program."""
         made = KeptComparison.version == detector.__version__
         return self._one(*_of(owner, copy, original), made)
 
     def of_pair(self, owner: str, one: str, other: str) -> KeptComparison | None:
-        """Return that of two files in either order: as asked, else a related one the other way
-        round."""
+        """Return the comparison of two files in either order: as given, else a related one with
+        swapped roles."""
         if (kept := self.find(owner, one, other)) is not None:
             return kept
         kept = self.find(owner, other, one)
         return kept if kept is not None and kept.comparison.finding.related else None
 
     def stated(self, owner: str, copy: str, original: str) -> RoleSource:
-        """Return who said that one of two files is the original, for any version."""
+        """Return the source of the roles of two files, from any version."""
         kept = self._one(*_of(owner, copy, original))
         states = kept is not None and kept.comparison.states_roles
         return kept.comparison.role_source if kept is not None and states else "unknown"
 
     def update(self, owner: str, kept: KeptComparison, comparison: Comparison) -> KeptComparison:
-        """Put what is known now in the place of what is stored, and return what is stored then."""
+        """Replace a stored comparison, and return what is stored afterwards."""
         this = KeptComparison.owner == owner, KeptComparison.id == kept.id
         with self._database.writing() as session:
             stored = session.scalar(select(KeptComparison).where(*this))
@@ -79,26 +78,26 @@ class ComparisonStore(StoredRows):
         return stored
 
     def of_file(self, owner: str, sha256: str) -> list[KeptComparison]:
-        """Return all that a file of these contents is part of."""
+        """Return all comparisons of a file of these contents."""
         return _readable(self._database.all(select(KeptComparison).where(*_with(owner, [sha256]))))
 
     def latest(self, owner: str, copy: str) -> KeptComparison | None:
-        """Return the newest of a suspected copy, by its sha256."""
+        """Return the newest comparison of a suspected copy, by its sha256."""
         this = KeptComparison.owner == owner, KeptComparison.copy_sha256 == copy
         newest = select(KeptComparison).where(*this).order_by(KeptComparison.created.desc())
         return next(iter(_readable(self._database.all(newest.limit(1)))), None)
 
     def remove(self, owner: str, copy: str, original: str) -> None:
-        """Remove that of two files, by their sha256."""
+        """Delete the comparison of two files, by sha256."""
         self._database.run(delete(KeptComparison).where(*_of(owner, copy, original)))
 
     def forget(self, owner: str, sha256s: Collection[str]) -> None:
-        """Forget all that a file of these contents is part of."""
+        """Delete all comparisons of a file of these contents."""
         if sha256s:
             self._database.run(delete(KeptComparison).where(*_with(owner, sha256s)))
 
     def sweep(self, before: datetime) -> None:
-        """Forget those that were made before a moment."""
+        """Delete comparisons from before a moment."""
         self._database.run(delete(KeptComparison).where(KeptComparison.created < before))
 
     def _one(self, *conditions: Any) -> KeptComparison | None:
@@ -119,6 +118,6 @@ def _of(owner: str, copy: str, original: str) -> tuple[Any, ...]:
 
 
 def _with(owner: str, sha256s: Collection[str]) -> tuple[Any, ...]:
-    """Return the condition of all that files of these contents are part of."""
+    """Return the condition of all comparisons of files of these contents."""
     sides = KeptComparison.copy_sha256, KeptComparison.original_sha256
     return KeptComparison.owner == owner, or_(*(side.in_(list(sha256s)) for side in sides))

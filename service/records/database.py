@@ -1,9 +1,8 @@
-"""The database of the records, SQLite or PostgreSQL: opened, brought up to date, read and written
-so that nothing is half done.
+"""The database of the records, SQLite or PostgreSQL: migration, transactions, errors.
 
-SQLite is a file, `<data>/unmask.db`. Other processes are let in by its write-ahead log; a writer
-waits for another up to `TIMEOUT_SECONDS`. What is deleted is gone from the disk: freed pages are
-overwritten (`secure_delete`), and the log, where old pages linger, is emptied after each deletion.
+SQLite is a file, `<data>/unmask.db`. Its write-ahead log lets other processes in; a writer waits
+for another up to `TIMEOUT_SECONDS`. Deleted data is gone from the disk: freed pages are overwritten
+(`secure_delete`), and the log, which holds old pages, is emptied after each deletion.
 
 PostgreSQL is named by an address (`postgresql+psycopg://user:password@host/name`).
 """
@@ -55,15 +54,15 @@ TIMEOUT_SECONDS = 15.0  # to wait for another process that writes, or for a serv
 
 
 def configured() -> Path | str:
-    """Return where the records are: UNMASK_DATABASE, else a file in the data folder."""
+    """Return the place of the records: UNMASK_DATABASE, else a file in the data folder."""
     return get_config().database.get_secret_value() or paths.data() / FILE
 
 
 class Database:
-    """An open database: a file of SQLite's, made when it is missing, readable by this user of the
+    """An open database: a file of SQLite's, created if it is missing, readable by this user of the
     computer only; or a PostgreSQL database by its address. Every method raises RecordsError if it
-    can't be used; opening it also where it is not a database of Unmask, a newer Unmask wrote it, or
-    a Supabase API serves it, and then nothing is changed."""
+    can't be used. Opening raises it also, and changes nothing, if the database is not Unmask's, was
+    written by a newer version, or is exposed by a Supabase API."""
 
     def __init__(self, where: Path | str) -> None:
         url = _address(where)
@@ -95,18 +94,18 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        """Return the engine that writes, for tests and tools."""
+        """Return the writing engine, for tests and tools."""
         return self._write
 
     @property
     def shared(self) -> bool:
-        """Return whether several machines may share it; else it is a file of this one."""
+        """Return whether several machines may share it; a file belongs to one."""
         return self.dialect != "sqlite"
 
     @property
     def now(self) -> ColumnElement[datetime]:
-        """Return the time by the database's clock, which all its servers share, as a part of a
-        statement."""
+        """Return the time by the database's clock, common to all its servers, as an SQL
+        expression."""
         if self.dialect == "sqlite":
             return func.strftime("%Y-%m-%dT%H:%M:%f000Z", "now", type_=UtcDateTime)
         return func.clock_timestamp(type_=UtcDateTime)
@@ -117,15 +116,14 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """Begin a transaction that sees the database as it is at one moment. What it reads stays
-        readable when it is over."""
+        """Open a read transaction on one snapshot. Its objects stay readable afterwards."""
         with self._refusing(), _session(self._read) as session, session.begin():
             yield session
 
     @contextmanager
     def writing(self, *, durable: bool = True) -> Iterator[Session]:
-        """Begin a transaction: all of it or nothing, whatever stops it. Without `durable`, a server
-        that shares it need not wait for the disk: a crash of the database may lose it."""
+        """Open a write transaction. Without `durable`, a shared server need not wait for the disk:
+        a crash of the database may lose it."""
         with self._turn, self._refusing(), _session(self._write) as session, session.begin():
             if not durable and self.dialect == "postgresql":
                 session.execute(select(func.set_config("synchronous_commit", "off", True)))
@@ -147,7 +145,8 @@ class Database:
             return list(session.scalars(query))
 
     def scalar(self, query: Executable) -> Any:
-        """Read the first column of the first row of a query, or the first object; None without."""
+        """Read the first column of the first row of a query, or the first object; None if there is
+        none."""
         with self.reading() as session:
             return session.scalar(query)
 
@@ -157,8 +156,8 @@ class Database:
             return affected(session, statement)
 
     def empty_log(self) -> None:
-        """Empty SQLite's write-ahead log, where old pages stand. A reader elsewhere or a full disk
-        can hold that up; the sweeper comes back to it."""
+        """Empty SQLite's write-ahead log, which holds old pages. A reader in another process or a
+        full disk can prevent that; the sweeper tries again."""
         try:
             self._pragma("wal_checkpoint(TRUNCATE)")
         except RecordsError as error:
@@ -167,12 +166,12 @@ class Database:
             log.warning("the log of the records was not emptied: the disk is full")
 
     def shrink(self) -> None:
-        """Give the room of what was deleted back to the disk. PostgreSQL does so by itself."""
+        """Return freed pages to the disk. PostgreSQL does so by itself."""
         self._pragma("incremental_vacuum")
         self.empty_log()
 
     def _pragma(self, command: str) -> None:
-        """Run one of SQLite's commands that work outside of a transaction only."""
+        """Run an SQLite command that works only outside of a transaction."""
         if self.dialect != "sqlite":
             return
         with self._refusing():
@@ -199,7 +198,7 @@ def _session(engine: Engine) -> Session:
 
 
 class StoredRows:
-    """Base of what reads and writes rows of a database."""
+    """Base of stores in a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -224,9 +223,9 @@ def _address(where: Path | str) -> URL:
 
 
 def sqlite_engine(url: URL) -> Engine:
-    """Open a file of SQLite's, readable by this user of the computer only; made when it is missing.
-    Transactions of the execution option `writes` wait for other processes at their beginning. Raise
-    RecordsError if it can't be opened."""
+    """Open a file of SQLite's, readable by this user of the computer only; create it if it is
+    missing. Transactions with the execution option `writes` wait for other processes at their
+    beginning. Raise RecordsError if it can't be opened."""
     path = Path(str(url.database))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -260,7 +259,7 @@ def sqlite_engine(url: URL) -> Engine:
 
 
 def _refused_file(error: BaseException) -> RecordsError:
-    """Return what SQLite said, for a person. Its own words name columns, never contents."""
+    """Translate an SQLite error; its own words name columns, never contents."""
     text = str(error).lower()
     if "not a database" in text or "malformed" in text:
         problem = _("The file {name} in the data folder is damaged or is something else.")
@@ -366,8 +365,8 @@ def _in_use() -> RecordsError:
 
 
 def lock(session: Session, names: Iterable[str]) -> None:
-    """Have other transactions that lock one of these names wait for this one. Locked in sorted
-    order to avoid deadlocks; SQLite lets one write anyway."""
+    """Block other transactions that lock one of these names until this one ends. Locked in sorted
+    order to avoid deadlocks; SQLite allows one writer anyway."""
     if session.get_bind().dialect.name == "postgresql":
         for name in sorted(names):
             session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
@@ -379,14 +378,14 @@ def affected(session: Session, statement: Executable) -> int:
 
 
 def upsert(session: Session, new: Base) -> None:
-    """Insert a row, or write it over the one with the same primary key."""
+    """Insert a row, or overwrite the one with the same primary key."""
     inserted, key = _insert(session, new)
     others = {c.name: c for c in inserted.excluded if c.name not in key}
     session.execute(inserted.on_conflict_do_update(index_elements=key, set_=others))
 
 
 def insert_new(session: Session, new: Base) -> bool:
-    """Insert a row unless its key exists or comes with a concurrent insert; return whether."""
+    """Insert a row unless its key exists or is inserted concurrently; return whether."""
     inserted, key = _insert(session, new)
     # Not its row count, which a driver need not know.
     made = inserted.on_conflict_do_nothing().returning(*(getattr(type(new), name) for name in key))
@@ -415,8 +414,9 @@ _one_at_a_time = threading.Lock()  # Alembic's `op` is a global of the process
 
 
 def upgrade(connection: Connection) -> None:
-    """Make the tables of a new database, or run the steps that an older one lacks, in a transaction
-    of `connection`. Raise RecordsError and change nothing if a newer version wrote it."""
+    """Create the tables of a new database, or run the missing migrations of an older one, in a
+    transaction of `connection`. Raise RecordsError and change nothing if a newer version wrote it.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.set_config("lock_timeout", f"{MIGRATION_SECONDS}s", True)))
         connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
@@ -440,7 +440,7 @@ def upgrade(connection: Connection) -> None:
 
 
 def _revision(connection: Connection) -> int:
-    """Return the number of the last step that a database had, 0 for a new one."""
+    """Return the number of the last migration of a database, 0 for a new one."""
     if not inspect(connection).has_table("alembic_version"):
         return 0
     query = select(table("alembic_version", column("version_num", Text)))

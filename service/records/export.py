@@ -1,4 +1,4 @@
-"""Records as others read them: rows of a table, and entries of JSON with the whole result."""
+"""Export of records: rows of a table, and JSON entries with the whole result."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ COLUMNS = (
 
 
 class ExportRow(NamedTuple):
-    """A file of an export: the name it came with, its record unless it became none, and why there
-    is no result, or the file could not be judged."""
+    """A file of an export: its name, its record unless it was refused, and why it has no result or
+    could not be judged."""
 
     name: str
     record: Record | None
@@ -31,8 +31,8 @@ class ExportRow(NamedTuple):
 
 
 def as_table(exported: Iterable[ExportRow]) -> str:
-    """Return a row a file. Likelihoods are 0..1 and not rounded, times in UTC. Why a file became no
-    record is in the column of notes, too, where it stood first."""
+    """Return one row a file. Likelihoods are 0..1 and not rounded, times in UTC. The reason of a
+    refused file is also in the column of notes."""
     out = io.StringIO()
     rows = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     rows.writeheader()

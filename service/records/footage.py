@@ -1,5 +1,5 @@
-"""Known footage of people, each their own alone: what each knows by its fingerprints; what of it
-their files show, found quietly; and what they said is not the original of a file."""
+"""Known footage of people, each visible to its owner only: fingerprints, results of lookups, and
+rejected matches."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ MAX_FOOTAGE = 200_000  # files of an owner
 
 
 def kept_name(name: str) -> str:
-    """Return a file's name as it is kept."""
+    """Return a file's name as it is stored."""
     return one_line(name)[:MAX_NAME_LENGTH]
 
 
 @dataclass(frozen=True)
 class FootageSource:
-    """Where some of an owner's footage is from, and how much of it."""
+    """Source of some of an owner's footage, and its amount."""
 
     source: str
     files: int
@@ -51,14 +51,13 @@ class Prints:
     face_hashes: np.ndarray = field(default_factory=lambda: np.zeros((0, HASH_BYTES), np.uint8))
 
     def packed(self) -> bytes:
-        """Return them as they are kept: all times, then all hashes, little-endian; of the frames,
-        then of the faces."""
+        """Return the stored form: all times, then all hashes, little-endian; of the frames, then of
+        the faces."""
         return _packed(self.times, self.hashes) + _packed(self.face_times, self.face_hashes)
 
     @classmethod
     def unpack(cls, data: bytes, frames: int) -> Prints:
-        """Return what `packed` wrote, of `frames` frames; of what was kept before faces were, those
-        are none. ValueError where it is cut off."""
+        """Read the stored form of `frames` frames. Raise ValueError if it is truncated."""
         at = frames * _ROW_BYTES
         faces, cut = divmod(len(data) - at, _ROW_BYTES)
         if faces < 0 or cut:
@@ -89,8 +88,8 @@ class FootageStore(StoredRows):
         size: int = 0,
         duration: float | None = None,
     ) -> Footage | None:
-        """Keep the fingerprints of a file; None where its content is known already. Raise
-        InputError if this owner's library is full."""
+        """Store the fingerprints of a file; return None if its content is known. Raise InputError
+        if this owner's library is full."""
         if self.count(owner) >= MAX_FOOTAGE:
             full = _("A library holds {most} files at most.").format(most=f"{MAX_FOOTAGE:,}")
             raise InputError(full, hint=_("Remove some first."))
@@ -103,15 +102,15 @@ class FootageStore(StoredRows):
             return new if insert_new(session, new) else None
 
     def list(self, owner: str) -> list[Footage]:
-        """Return what an owner knows, the newest first."""
+        """Return an owner's footage, the newest first."""
         owned = select(Footage).where(Footage.owner == owner)
         return self._database.all(owned.order_by(Footage.added.desc(), Footage.id))
 
     def page(
         self, owner: str, text: str = "", *, offset: int = 0, limit: int = 50
     ) -> tuple[Sequence[Footage], int]:
-        """Return some of what an owner knows, the newest first, and how many there are in all. Each
-        part of `text`, split at spaces, must occur in the name."""
+        """Return a page of an owner's footage, the newest first, and the number of all matches.
+        Each word of `text` must occur in the name."""
         every: list[ColumnElement[bool]] = [Footage.owner == owner]
         every += [Footage.name.icontains(part, autoescape=True) for part in text.split()]
         newest = select(Footage).where(*every).order_by(Footage.added.desc(), Footage.id)
@@ -120,7 +119,7 @@ class FootageStore(StoredRows):
             return list(session.scalars(newest.offset(offset).limit(limit))), total
 
     def sources(self, owner: str) -> Sequence[FootageSource]:
-        """Return where what an owner knows is from, the latest first."""
+        """Return the sources of an owner's footage, the latest first."""
         newest = func.max(Footage.added)
         seconds = func.coalesce(func.sum(Footage.duration), 0.0)
         parts = [func.count(), seconds, func.sum(Footage.frames), newest]
@@ -129,37 +128,38 @@ class FootageStore(StoredRows):
         return [FootageSource(*row) for row in map(tuple, rows)]
 
     def known_from(self, owner: str, source: str) -> Sequence[tuple[str, int, datetime]]:
-        """Return name, bytes and time of each file that is known from one place."""
+        """Return name, bytes and time of each file from one source."""
         columns = Footage.name, Footage.size, Footage.added
         this = select(*columns).where(Footage.owner == owner, Footage.source == source)
         return [(row.name, row.size, row.added) for row in self._database.rows(this)]
 
     def get(self, owner: str, id: str) -> Footage | None:
-        """Return one of the owner's own."""
+        """Return a file of the owner."""
         this = select(Footage).where(Footage.owner == owner, Footage.id == id)
         found: Footage | None = self._database.scalar(this)
         return found
 
     def knows(self, owner: str, sha256: str) -> bool:
-        """Return whether an owner knows this very file."""
+        """Return whether an owner's footage contains this very file."""
         this = select(Footage.id).where(Footage.owner == owner, Footage.sha256 == sha256)
         return self._database.first(this) is not None
 
     def registered(self, owner: str, sha256: str) -> bool:
-        """Return whether an owner added this very file as an original, rather than analyzed it
-        alone."""
+        """Return whether an owner added this very file as an original, rather than only analyzed
+        it."""
         this = Footage.owner == owner, Footage.sha256 == sha256, Footage.source != ANALYSES
         return self._database.first(select(Footage.id).where(*this)) is not None
 
     def count(self, owner: str, *, without: Collection[str] = ()) -> int:
-        """Return how many files an owner knows, but for those of some contents, by sha256."""
+        """Return how many files an owner's footage has, except those of some contents, by
+        sha256."""
         this = [Footage.owner == owner]
         if without:
             this += [Footage.sha256.not_in(list(without))]
         return int(self._database.scalar(select(func.count()).where(*this)))
 
     def remove(self, owner: str, ids: Collection[str]) -> int:
-        """Forget some of the owner's own; return how many there were."""
+        """Delete some of the owner's files; return how many existed."""
         these = delete(Footage).where(Footage.owner == owner)
         with self._database.writing() as session:
             return sum(
@@ -167,27 +167,28 @@ class FootageStore(StoredRows):
             )
 
     def remove_source(self, owner: str, source: str) -> int:
-        """Forget all that an owner knows from one place; return how much it was."""
+        """Delete all of an owner's footage from one source; return how much it was."""
         this = delete(Footage).where(Footage.owner == owner, Footage.source == source)
         return self._database.run(this)
 
     def promote(self, owner: str, sha256: str, source: str) -> None:
-        """Have what was known by an analysis alone stay when that goes: it came from elsewhere."""
+        """Keep footage that is known from an analysis when that is deleted: it was added from
+        elsewhere too."""
         this = Footage.owner == owner, Footage.sha256 == sha256, Footage.source == ANALYSES
         if source != ANALYSES:
             self._database.run(update(Footage).where(*this).values(source=source))
 
     def forget(self, owner: str, sha256s: Collection[str] | None = None) -> None:
-        """Forget what is known by analyses alone: of these contents, or all of it."""
+        """Delete footage that is known from analyses only: of these contents, or all of it."""
         conditions = [Footage.owner == owner, Footage.source == ANALYSES]
         if sha256s is not None:
             conditions.append(Footage.sha256.in_(list(sha256s)))
         self._database.run(delete(Footage).where(*conditions))
 
     def sweep(self, before: datetime) -> None:
-        """Forget what is known by an analysis alone that is gone: of people whose records are in
-        this database, and of others after their time. Of guests, who can't return without their
-        cookie, all after its time."""
+        """Delete footage that is known only from deleted analyses: of people whose records are in
+        this database, and of others after their time. A guest can't return without a cookie, so all
+        of theirs goes after its time."""
         here = or_(
             Footage.owner == LOCAL, Footage.owner.startswith(GUEST), Footage.owner.startswith(KEY)
         )
@@ -203,7 +204,7 @@ class FootageStore(StoredRows):
         self._database.run(gone)
 
     def prints(self, owner: str) -> Iterator[tuple[Footage, Prints]]:
-        """Yield all an owner knows with its fingerprints, as of one moment."""
+        """Yield an owner's footage with its fingerprints, as one snapshot."""
         owned = select(Footage, Footage.prints).where(Footage.owner == owner)
         oldest = owned.order_by(Footage.added, Footage.id)
         with self._database.reading() as session:
@@ -211,7 +212,7 @@ class FootageStore(StoredRows):
                 yield known, Prints.unpack(data, known.frames)
 
     def version(self, owner: str) -> tuple[int, str]:
-        """Return how many files an owner knows, and something that changes with them."""
+        """Return the number of an owner's files, and a value that changes with them."""
         newest = func.max(Footage.added), func.max(Footage.id), func.min(Footage.id)
         count = select(func.count(), *newest).where(Footage.owner == owner)
         [row] = self._database.rows(count)
@@ -222,10 +223,10 @@ _LOOKED_UP: tuple[type[LookupRow | RefusedMatch], ...] = (LookupRow, RefusedMatc
 
 
 class LookupStore(StoredRows):
-    """What was found in a server's libraries, in SQLite or PostgreSQL."""
+    """Results of lookups in a server's libraries, in SQLite or PostgreSQL."""
 
     def save(self, owner: str, sha256: str, outcome: FoundFootage | MissedLookup) -> None:
-        """Keep what a file shows, in place of what was found before."""
+        """Store the result of a lookup over an earlier one."""
         match = outcome.match_sha256 if isinstance(outcome, FoundFootage) else ""
         row = LookupRow(
             owner=owner, sha256=sha256, match_sha256=match, created=datetime.now(UTC),
@@ -235,7 +236,7 @@ class LookupStore(StoredRows):
             upsert(session, row)
 
     def find(self, owner: str, sha256: str) -> FoundFootage | None:
-        """Return what one of the owner's own files shows; None where that was taken out of their
+        """Return the match of the owner's file; None if that was removed from their
         library since."""
         same = Footage.owner == LookupRow.owner, Footage.sha256 == LookupRow.match_sha256
         this = LookupRow.owner == owner, LookupRow.sha256 == sha256, LookupRow.match_sha256 != ""
@@ -247,28 +248,28 @@ class LookupStore(StoredRows):
         return found
 
     def missed(self, owner: str, sha256: str) -> MissedLookup:
-        """Return how one of the owner's own was looked for and not found; all 0 where it was found
-        or not looked for."""
+        """Return the statistics of an unsuccessful lookup; all 0 if the file was found or not
+        looked up."""
         this = LookupRow.owner == owner, LookupRow.sha256 == sha256
         outcome = self._database.scalar(select(LookupRow.outcome).where(*this))
         missed = outcome if isinstance(outcome, MissedLookup) else MissedLookup()
         return missed._replace(refused=len(self.refused(owner, sha256)))
 
     def refuse(self, owner: str, sha256: str, match: str) -> None:
-        """Note that a file does not come from this footage: it isn't told again."""
+        """Store that a file does not come from this footage; it isn't reported again."""
         this = {"owner": owner, "sha256": sha256, "match_sha256": match}
         with self._database.writing() as session:
             upsert(session, RefusedMatch(**this, created=datetime.now(UTC)))
             session.execute(delete(LookupRow).filter_by(**this))
 
     def refused(self, owner: str, sha256: str) -> set[str]:
-        """Return what the owner said is not the original of a file, by sha256."""
+        """Return the footage that the owner rejected as the original of a file, by sha256."""
         this = RefusedMatch.owner == owner, RefusedMatch.sha256 == sha256
         rows = self._database.rows(select(RefusedMatch.match_sha256).where(*this))
         return {row.match_sha256 for row in rows}
 
     def forget(self, owner: str, sha256s: Collection[str]) -> None:
-        """Forget all that files of these contents are part of."""
+        """Delete all results that involve files of these contents."""
         wanted = list(sha256s)
         if not wanted:
             return
@@ -278,7 +279,7 @@ class LookupStore(StoredRows):
                 session.execute(delete(kept).where(kept.owner == owner, part))
 
     def sweep(self, before: datetime) -> None:
-        """Forget what was found, or said, before a moment."""
+        """Delete results and rejections from before a moment."""
         with self._database.writing() as session:
             for kept in _LOOKED_UP:
                 session.execute(delete(kept).where(kept.created < before))

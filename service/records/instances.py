@@ -1,4 +1,4 @@
-"""Which servers are alive, to tell a task of another server from one that was lost with its server.
+"""Liveness of servers, to tell a task of another server from one that was lost with its server.
 
 Two signals: a heartbeat in the database every `BEAT_SECONDS`, with a lease of `LEASE_SECONDS`, and
 a lock on a file in the data folder, which the system releases even after kill -9. Only the
@@ -48,14 +48,14 @@ class Server:
         self._thread.start()
 
     def alive(self, id: str) -> bool:
-        """Return whether a server lives: this one, or another on any machine."""
+        """Return whether a server is alive: this one, or another on any machine."""
         if id == self.id:
             return not self._closed.is_set()
         near = self._holds_its_lock(id)
         return self._beats(id) if near is None else near
 
     def beat(self) -> None:
-        """Say that this server lives."""
+        """Renew the lease of this server."""
         with self._database.writing() as session:
             upsert(session, ServerRow(id=self.id, seen=self._database.now))
             now = session.execute(
@@ -67,7 +67,7 @@ class Server:
         self._last = now
 
     def close(self) -> None:
-        """Say that this server is gone."""
+        """Release the lease of this server."""
         self._closed.set()
         self._thread.join()
         with suppress(InputError), self._database.writing() as session:
@@ -100,7 +100,7 @@ class Server:
         return abs(now - seen[id]) <= lease or not steady
 
     def _holds_its_lock(self, id: str) -> bool | None:
-        """Return whether a server of this data folder lives; None for one of another folder."""
+        """Return whether a server of this data folder is alive; None for one of another folder."""
         path = self._path(id)
         if not id.isalnum() or not path.is_file():
             return None

@@ -1,6 +1,6 @@
-"""Copies of media in the Supabase project's bucket, for another server or an empty disk.
+"""Replication of media to the Supabase project's bucket, for another server or an empty disk.
 
-A copy is kept as long as its record (UNMASK_SUPABASE_MEDIA); otherwise media is on this server
+A copy is stored as long as its record (UNMASK_SUPABASE_MEDIA); otherwise media is on this server
 alone. Copies are made in the background, one at a time; a failed copy fails nothing else.
 """
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 
 class MediaReplicator:
-    """The copies of one server. For stores that keep none it does nothing."""
+    """The replication of one server; a no-op for stores without media."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="media")
@@ -31,14 +31,14 @@ class MediaReplicator:
         self._has_none: set[str] = set()
 
     def keep(self, store: Store, record: Record, file: Path) -> Future[None] | None:
-        """Make a copy of a record's file."""
+        """Copy a record's file to the bucket in the background."""
         keep_media: Any = getattr(store, "keep_media", None)
         if keep_media is None or not get_config().supabase_media or not file.is_file():
             return None
         return self._do(record.id, lambda: keep_media(record.owner, record.id, file))
 
     def bring(self, store: Store, record: Record, uploads: Uploads) -> Future[None] | None:
-        """Bring a record's file back into its folder, where it is not kept here any more."""
+        """Fetch a record's missing file from the bucket in the background."""
         fetch_media: Any = getattr(store, "fetch_media", None)
         if fetch_media is None or not get_config().supabase_media or record.id in self._has_none:
             return None
@@ -64,7 +64,7 @@ class MediaReplicator:
         return self._do(record.id, work)
 
     def close(self) -> None:
-        """Give up what has not begun."""
+        """Cancel waiting copies."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _do(self, id: str, work: Any) -> Future[None] | None:

@@ -1,8 +1,8 @@
-"""What is kept of an analysis: the rows that every store speaks, and their limits.
+"""Data of the records: rows of all stores, and their limits.
 
-Two ids matter and are never mixed up. An *owner* (`Principal.id`) is whose a row is: "local",
-"guest:…" or the id of an account. Every method of a store takes it, and to anybody else a row does
-not exist: the answer is the same as for an id that was never given. A record's *id* is 128 random
+Two ids must not be confused. An *owner* (`Principal.id`) is the person that a row belongs to:
+"local", "guest:…" or the id of an account. Every method of a store takes it, and for any other
+person a row does not exist: the answer is that for an unknown id. A record's *id* is 128 random
 bits and is also the address of its result (`/?a=<id>`), see `AnalysisStore.open`.
 """
 
@@ -40,8 +40,8 @@ MAX_LINKS = 100  # of a record; in a Supabase project deploy/supabase/migrations
 
 
 class State(StrEnum):
-    """Where an analysis stands. A store holds QUEUED until a run has ended; RUNNING and INTERRUPTED
-    are what `service.tasks.jobs` makes of it, who knows whether the run still lives."""
+    """State of an analysis. A store holds QUEUED until a run has ended; `service.tasks.jobs`, which
+    knows whether the run is alive, turns it into RUNNING or INTERRUPTED."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -52,7 +52,7 @@ class State(StrEnum):
 
 
 class Confirmed(StrEnum):
-    """What an analyst found out about a file, whatever the models say."""
+    """Ground truth that an analyst confirmed, independent of the verdict."""
 
     OPEN = ""
     FAKE = "fake"
@@ -60,7 +60,7 @@ class Confirmed(StrEnum):
 
 
 class ResultOrigin(StrEnum):
-    """Who made a result."""
+    """Maker of a result."""
 
     HERE = "this_server"
     BEFORE = "before_seals"  # In this server's own database, from before it sealed results
@@ -68,13 +68,13 @@ class ResultOrigin(StrEnum):
 
 
 class RecordsError(InputError):
-    """The place where records are kept can't be used: full, locked, not reachable, or newer."""
+    """The store can't be used: full, locked, unreachable, or of a newer version."""
 
     default_code = "records"
 
 
 class ErrorReport(FrozenModel):
-    """Why a job failed."""
+    """Reason of a failed job."""
 
     problem: ErrorDetail  # For the person: what, and what to do, in English
     message: MessageSpec | None = None
@@ -87,10 +87,8 @@ class ErrorReport(FrozenModel):
 
 
 class Record(FrozenModel):
-    """One analysis in a list: everything but the result itself (`Store.analysis`).
-
-    Times are in UTC, whole to the microsecond.
-    """
+    """One analysis in a list, without the result itself (`Store.analysis`). Times are in UTC, in
+    whole microseconds."""
 
     id: str = Field(description="22 URL-safe characters; the upload's token and folder too")
     owner: str
@@ -128,9 +126,9 @@ Order = Literal["newest", "oldest", "name", "likelihood"]
 
 
 class Query(FrozenModel):
-    """What is looked for. Everything that is given must hold; within one list, any of it.
+    """Filters of a search. All of them apply; within one list, any value.
 
-    `text` is split at spaces; each part must occur in the name, sha256, note or a tag, whatever the
+    `text` is split at spaces; each word must occur in the name, sha256, note or a tag, ignoring
     case.
     """
 
@@ -147,11 +145,11 @@ class Query(FrozenModel):
 
 
 class Page(FrozenModel):
-    """A part of what was found.
+    """A page of search results.
 
-    `counts` is by the headline's label under all filters but that of the verdict, None for what has
-    no result, so that a page can say how many each choice would show. Orders are total (ties by
-    id): no record is on two pages.
+    `counts` is by the headline's label under all filters except the verdict, None for records
+    without a result, so that a page can show how many each choice would give. Orders are total
+    (ties by id): no record is on two pages.
     """
 
     records: tuple[Record, ...]
@@ -160,7 +158,7 @@ class Page(FrozenModel):
 
 
 class Facets(FrozenModel):
-    """What an owner can filter by: how many records have each tag and each model."""
+    """Values to filter by: the number of an owner's records with each tag and each model."""
 
     tags: dict[str, int] = {}
     models: dict[str, int] = {}
@@ -169,8 +167,8 @@ class Facets(FrozenModel):
 class ShareLink(FrozenModel):
     """A read-only link to one record.
 
-    `token` is given by `Store.share` alone: a store keeps only its hash, so that a reader of the
-    database can't open a link, and a link can be shown once.
+    `token` is returned by `Store.share` alone: a store holds only its hash, so that a reader of the
+    database can't open a link.
     """
 
     id: str
@@ -181,10 +179,10 @@ class ShareLink(FrozenModel):
 
 
 class SharedResult(FrozenModel):
-    """What a link shows: no note, tag or label, not the place of the recording.
+    """A result as a link shows it: without note, tags, labels and the place of the recording.
 
-    `record` names the media on this server and must not reach the person's browser: it is the
-    address that gives more than reading. A project's `record` is its `detector.seals.record_hash`.
+    `record` names the media on this server and must not reach the viewer's browser: that address
+    allows more than reading. In a Supabase project `record` is its `detector.seals.record_hash`.
     """
 
     share: str
@@ -196,7 +194,7 @@ class SharedResult(FrozenModel):
 
 
 class Preferences(BaseModel):
-    """What a person set for themselves. What a newer version added is left as it is."""
+    """A person's own settings. Unknown fields of a newer version are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -224,7 +222,7 @@ class Preferences(BaseModel):
 
 
 class BatchItem(FrozenModel):
-    """One file of a batch: the analysis that it became, or why it became none."""
+    """One file of a batch: its analysis, or the reason of its refusal."""
 
     name: FileName
     analysis: str | None = None
@@ -234,7 +232,7 @@ class BatchItem(FrozenModel):
 
 
 class MissedLookup(NamedTuple):
-    """A lookup that found nothing to tell of."""
+    """Statistics of a lookup without a match to report."""
 
     searched: int = 0  # files of the library
     matched: int = 0
@@ -243,7 +241,7 @@ class MissedLookup(NamedTuple):
 
 
 class Usage(FrozenModel):
-    """What an owner's records take up in the store (the media's bytes are `Uploads.size`)."""
+    """Size of an owner's records in the store (of the media: `Uploads.size`)."""
 
     records: int = 0
     bytes: int = 0
@@ -254,7 +252,7 @@ _STOPPED = _("The analysis stopped. Your file is not at fault.")
 
 
 def fault_of(error: BaseException) -> ErrorReport:
-    """Return what to tell a person, and what to tell us."""
+    """Return the report of an error: a message for the person, details for a bug report."""
     ours = not isinstance(error, InputError)
     if isinstance(error, UnmaskError):
         message, hint = error.message, error.hint
@@ -276,17 +274,17 @@ def fault_of(error: BaseException) -> ErrorReport:
 
 
 def message_of(fault: ErrorReport) -> str:
-    """Return what a fault says, to be said in the reader's language."""
+    """Return a fault's message, which is translated when it is shown."""
     return Message(fault.message) if fault.message is not None else fault.problem.message
 
 
 def hint_of(fault: ErrorReport) -> str:
-    """Return what to do about a fault; may be empty."""
+    """Return a fault's hint; may be empty."""
     return Message(fault.hint) if fault.hint is not None else fault.problem.hint
 
 
 def _details(error: BaseException, problem: ErrorDetail, reference: str, when: datetime) -> str:
-    """Type and place of an error. Its message stays out when it is not one of Unmask's own: it may
+    """Return type and traceback of an error, without the message of a foreign exception, which may
     name files."""
     lines = [
         f"Reference {reference}, {when:%Y-%m-%d %H:%M} UTC, Unmask {__version__}",

@@ -1,4 +1,4 @@
-"""Rules that hold for every store: ids, what people may write, what strangers may read."""
+"""Rules of every store: ids, limits of what people may write, validation of stored values."""
 
 import hashlib
 import logging
@@ -38,23 +38,23 @@ are written with them."""
 
 
 def storable(text: str) -> str:
-    """Return a text without NUL, which PostgreSQL has in none: file names are a stranger's."""
+    """Return a text without NUL, which PostgreSQL accepts in no text: file names are untrusted."""
     return text.replace("\x00", "\ufffd")
 
 
 def hash_token(token: str) -> str:
-    """Return what is kept of a share's token: its sha256."""
+    """Return the stored hash of a share's token, its sha256."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def has_account(owner: str) -> bool:
-    """Return whether an owner is a person with an account; what others analyzed is opened by its
-    address, also what a program did: a recipient of the address has no key."""
+    """Return whether an owner is a person with an account. Other records are opened by their
+    address alone, also those of API keys: a recipient of the address has no key."""
     return owner != LOCAL and not owner.startswith((GUEST, KEY))
 
 
 def owner_kind(owner: str) -> tuple[PrincipalKind, str]:
-    """Return who an owner is, with the few letters that tell two of a kind apart."""
+    """Return the kind of an owner, with a few characters that distinguish two of a kind."""
     if owner == LOCAL:
         return PrincipalKind.LOCAL, ""
     for prefix, kind in ((GUEST, PrincipalKind.GUEST), (KEY, PrincipalKind.KEY)):
@@ -73,7 +73,7 @@ def _clean_note(note: str) -> str:
 
 
 def _clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
-    """Return tags without needless spaces and repetitions, in the order given."""
+    """Return tags without extra spaces and repetitions, in the order given."""
     unique: dict[str, str] = {}
     for tag in tags:
         tag = storable(" ".join(_STEERS.sub("", tag).split()))
@@ -91,7 +91,7 @@ def _clean_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def cleaned_changes(changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a record that `Store.change` changes, cleaned; raise as there."""
+    """Return the changes of `Store.change`, cleaned; raise as there."""
     return {name: _CLEAN[name](value) for name, value in changes.items() if value is not None}
 
 
@@ -103,20 +103,20 @@ _CLEAN: dict[str, Callable[[Any], Any]] = {
 
 
 def check_share_ttl(ttl: timedelta) -> None:
-    """Raise InputError where a link would last too long, or no time."""
+    """Raise InputError for an invalid lifetime of a link."""
     if not timedelta(0) < ttl <= MAX_SHARE_TTL:
         most = _("A link can last up to {number} days.")
         raise InputError(most.format(number=MAX_SHARE_TTL.days))
 
 
 def too_many_links() -> RecordsError:
-    """Return what a link too many is refused with, by whichever store."""
+    """Return the error of a link over the limit."""
     text = _("A file can have {most} links.").format(most=MAX_LINKS)
     return RecordsError(text, code="quota", hint=_("Revoke some, or wait until some have ended."))
 
 
 def check_preset(preset: CustomEnsemble, known: Collection[str]) -> None:
-    """Raise InputError where a preset has no name, or there are too many."""
+    """Raise InputError if a preset has no name, or there are too many."""
     if not preset.name.strip():
         raise InputError(_("Give the preset a name."))
     if preset.name not in known and len(known) >= MAX_PRESETS:
@@ -125,7 +125,7 @@ def check_preset(preset: CustomEnsemble, known: Collection[str]) -> None:
 
 
 def read_presets(stored: Mapping[str, Any]) -> dict[str, CustomEnsemble]:
-    """Return the presets of a store, in the order of their names, without unreadable ones."""
+    """Return the stored presets by name, without unreadable ones."""
     presets = {}
     for name, value in sorted(stored.items()):
         try:
@@ -136,7 +136,7 @@ def read_presets(stored: Mapping[str, Any]) -> dict[str, CustomEnsemble]:
 
 
 def read_preferences(chosen: Any) -> Preferences:
-    """Return what a person chose; the defaults where that is missing or unreadable."""
+    """Return a person's preferences; the defaults if they are missing or unreadable."""
     try:
         return Preferences.model_validate(chosen or {})
     except ValidationError:
@@ -144,10 +144,10 @@ def read_preferences(chosen: Any) -> Preferences:
 
 
 def normalize_text(text: str) -> str:
-    """Return a text as it is compared in a search: without differences of case and of form."""
+    """Return a text in the form that a search compares: NFKC, case-folded."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
 def search_text(record: Record) -> str:
-    """Return what a search looks through."""
+    """Return the text that a search looks through."""
     return normalize_text("\n".join((record.name, record.sha256, record.note, *record.tags)))

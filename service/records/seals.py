@@ -1,11 +1,13 @@
-"""Which results this server made: sealed when its own pipeline writes one, checked on reading.
+"""Seals of results: signatures of this server, made when its pipeline writes a result and checked
+on reading.
 
-    python -m service.records.seals [revoke KEY]     lists the public keys; believes one no more
+    python -m service.records.seals [revoke KEY]     list the public keys, or revoke one
 
-The key is `<data>/seal.key`, made at the first start, or follows from `UNMASK_SECRET_KEY`, which
-several servers share. Public keys stand in the records' database, so that servers of one database
-know each other's, and a seal from before a change of keys still holds; `UNMASK_SEAL_KEYS` adds
-those of others. Rows that an account writes into a Supabase project by itself have no seal.
+The private key is `<data>/seal.key`, created at the first start, or derived from
+`UNMASK_SECRET_KEY`, which several servers share. Public keys are in the records' database, so that
+servers of one database trust each other, and a seal from before a change of keys is still valid;
+`UNMASK_SEAL_KEYS` adds those of other servers. Rows that an account writes into a Supabase project
+by itself have no seal.
 """
 
 from __future__ import annotations
@@ -48,32 +50,32 @@ _AGAIN_SECONDS = 5.0  # s between two looks for keys of other servers
 
 
 def origin(seal: ResultSeal | None, owner: str) -> ResultOrigin:
-    """Return who made a result with this seal, as its store read it. An account can write its rows
-    by itself, so that without a seal nothing speaks for them."""
+    """Return the maker of a result from its checked seal. An account can write its own rows, so
+    without a seal their origin is unknown."""
     if seal is None and not rules.has_account(owner):
         return ResultOrigin.BEFORE
     return origin_of_account(seal)
 
 
 def origin_of_account(seal: ResultSeal | None) -> ResultOrigin:
-    """Return who made a result that stands where an account writes."""
+    """Return the maker of a result in a table that accounts can write."""
     ours = seal is not None and seal.holds
     return ResultOrigin.HERE if ours else ResultOrigin.ELSEWHERE
 
 
 def believed(seal: ResultSeal | None, owner: str) -> bool:
-    """Return whether a result with this seal may be given again as an answer."""
+    """Return whether a result with this seal may be served from the cache."""
     return origin(seal, owner) is not ResultOrigin.ELSEWHERE
 
 
 def origin_of(record: Record) -> ResultOrigin | None:
-    """Return who made a record's result, as its store read it; None where there is none."""
+    """Return the maker of a record's result; None if it has none."""
     return origin(record.result.seal, record.owner) if record.result is not None else None
 
 
 class Keyring:
-    """The key that this server seals with, and those whose seals it believes. One without keys
-    seals nothing and trusts no seal."""
+    """The private key of this server, and the public keys that it trusts. An empty one seals
+    nothing and trusts no seal."""
 
     def __init__(
         self, key: Ed25519PrivateKey | None = None, database: Database | None = None
@@ -86,8 +88,8 @@ class Keyring:
 
     @classmethod
     def open(cls, data: Path, database: Database) -> Keyring:
-        """Return the keys of a server, made and written down where they are missing. Raise
-        RecordsError if the key can't be read or made, or was revoked."""
+        """Return the keys of a server, created and stored if they are missing. Raise RecordsError
+        if the key can't be read or created, or was revoked."""
         keyring = cls(_private_key(data / FILE), database)
         with database.writing() as session:
             known = select(SealKeyRow.revoked).where(SealKeyRow.key == keyring.own)
@@ -101,7 +103,7 @@ class Keyring:
         return keyring
 
     def seal(self, record: Record, analysis: Analysis) -> Analysis:
-        """Return a result that this server just made, with its seal under it."""
+        """Return a new result of this server with its seal."""
         if self._key is None:
             return analysis
         plain = analysis.model_copy(update={"seal": None})
@@ -111,16 +113,15 @@ class Keyring:
         return plain.model_copy(update={"seal": seal})
 
     def seal_again(self, record: Record, before: Analysis, after: Analysis) -> Analysis:
-        """Return a changed result sealed anew, if its old seal held and is of this server."""
+        """Return a changed result sealed anew, if its old seal is valid and this server's."""
         held = before.seal is not None and before.seal.holds
         return self.seal(record, after) if held else after
 
     def read(
         self, document: str | bytes, record: str, *, place: Any = None, sign: str | None = None
     ) -> Analysis | None:
-        """Return a result as it was written, its seal checked by the record's hash and
-        signature; None if this version can't read it. `place` is that of the recording,
-        where it is stored apart."""
+        """Return a stored result, its seal checked by the record's hash and signature; None if this
+        version can't read it. `place` is that of the recording, where it is stored apart."""
         try:
             analysis = Analysis.model_validate_json(document)
             tree = json.loads(document)
@@ -141,7 +142,7 @@ class Keyring:
         return analysis
 
     def checked(self, record: Record) -> Record:
-        """Return a record whose summary has a seal that holds, or is marked as broken."""
+        """Return a record whose summary has a valid seal or is marked as broken."""
         result = record.result
         if result is None or result.seal is None or self._holds(record, result, result.seal):
             return record
@@ -149,14 +150,14 @@ class Keyring:
         return record.model_copy(update={"result": broken})
 
     def listed(self) -> list[tuple[str, datetime, datetime | None]]:
-        """Return each public key of the database, when it came and when it was revoked."""
+        """Return each public key of the database with its dates of creation and revocation."""
         if self._database is None:
             return []
         query = select(SealKeyRow).order_by(SealKeyRow.added)
         return [(row.key, row.added, row.revoked) for row in self._database.all(query)]
 
     def revoke(self, key: str) -> bool:
-        """Believe a key no more: who has it could seal what this server never made."""
+        """Revoke a key: its holder could seal results that this server never made."""
         if self._database is None:
             return False
         change = update(SealKeyRow).where(SealKeyRow.key == key, SealKeyRow.revoked.is_(None))
@@ -172,7 +173,7 @@ class Keyring:
         )
 
     def _known_to_us(self, seal: ResultSeal) -> bool:
-        """Return whether a seal names a key that is believed; looks anew for one it has not met."""
+        """Return whether a seal names a trusted key; reload the keys for an unknown one."""
         with self._lock:
             now = time.monotonic()
             if now - self._looked > _AGAIN_SECONDS and self._database is not None:
@@ -191,7 +192,7 @@ def _summary(result: ResultSummary) -> dict[str, Any]:
 
 
 def _private_key(path: Path) -> Ed25519PrivateKey:
-    """Return the key of this server, made on first use. RecordsError when it can't be."""
+    """Return the key of this server, created on first use. Raise RecordsError if that fails."""
     if secret := get_config().secret_key:
         data = secret.get_secret_value().encode()
         seed = HKDF(hashes.SHA256(), length=32, salt=None, info=_INFO).derive(data)

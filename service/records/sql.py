@@ -1,6 +1,4 @@
-"""Records in SQLite or PostgreSQL: their rows, their store, and what a server does that finds them
-damaged.
-"""
+"""Records in SQLite or PostgreSQL: rows, store, and recovery of a damaged database."""
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -121,7 +119,7 @@ class SQLRows:
 
     @contextmanager
     def inserting(self) -> Iterator[Session]:
-        """Begin a transaction; raise RecordsError (`records_taken`) for a key that is there."""
+        """Open a write transaction. Raise RecordsError (`records_taken`) for an existing key."""
         try:
             with self._database.writing() as session:
                 yield session
@@ -133,7 +131,7 @@ class SQLRows:
 
 
 def _refuse_beyond(session: Session, table: type[Base], limit: Limit) -> None:
-    """Raise where there are as many rows as there may be; a concurrent insert waits."""
+    """Raise if the number of rows has reached the limit; a concurrent insert waits."""
     lock(session, [f"{table.__tablename__}:{sorted(limit.where.items())}"])
     number = select(func.count()).select_from(table).where(*_conditions(table, limit.where))
     if session.execute(number).scalar_one() >= limit.most:
@@ -145,7 +143,7 @@ def _columns(table: type[Base], names: Iterable[str]) -> list[InstrumentedAttrib
 
 
 def _order(table: type[Base], names: Iterable[str]) -> list[Any]:
-    """Return what to order by; descending by `-column`."""
+    """Return the columns to order by; descending by `-column`."""
     found = [(name[0] == "-", getattr(table, name.removeprefix("-"))) for name in names]
     return [column.desc() if descending else column for descending, column in found]
 
@@ -159,12 +157,12 @@ def _conditions(table: type[Base], where: Where) -> list[ColumnElement[bool]]:
 
 
 class SQLCases(Cases):
-    """The cases of a server, which deletes them in time."""
+    """The cases of a server, with retention."""
 
     rows: SQLRows
 
     def sweep(self, before: datetime) -> None:
-        """Delete closed cases, and those of guests, unchanged since a moment."""
+        """Delete closed cases, and those of guests, that were not changed since a moment."""
         over = or_(CaseRow.closed, CaseRow.owner.startswith(GUEST))
         with self.rows.inserting() as session:
             session.execute(delete(CaseRow).where(CaseRow.touched < before, over))
@@ -232,7 +230,7 @@ class SQLStore(Store):
             )
 
     def _filters(self, owner: str, query: Query) -> list[ColumnElement[bool]]:
-        """Return all filters but that of the verdict."""
+        """Return all filters except that of the verdict."""
         # Unlike with LIKE, no letter of what is looked for means anything.
         position = func.strpos if self._postgresql else func.instr
         filters = [RecordRow.owner == owner]
@@ -265,7 +263,7 @@ class SQLStore(Store):
         return {row.value: row.number for row in session.execute(statement)}
 
     def _words(self, column: Any) -> Any:
-        """Return the rows of a `StringList`, each with its text in `value`."""
+        """Return the elements of a `StringList` as rows with a column `value`."""
         elements = func.jsonb_array_elements_text if self._postgresql else func.json_each
         return elements(column).table_valued(Column("value", TextType))
 
@@ -299,11 +297,11 @@ class SQLStore(Store):
     # --- the whole server: no name, person or file is in the counts -------------------------------
 
     def sweep(self, now: datetime, longest: timedelta, *, spare: Collection[str] = ()) -> list[str]:
-        """Delete what was kept long enough: records by their owner's wish, at most `longest`, and
-        links that are over. Return the ids of the deleted records; their media is the caller's.
+        """Delete expired records, by their owner's preference, at most `longest`, and expired
+        links. Return the ids of the deleted records; the caller deletes their media.
 
-        What is in a case that is not closed stays. A guest's does not: they could keep anything
-        forever by this."""
+        Files of an open case stay. A guest's do not: a case would keep them forever.
+        """
         files = self._words(CaseRow.analyses)
         lasting = and_(not_(CaseRow.closed), not_(CaseRow.owner.startswith(GUEST)))
         in_cases = select(files.c.value).select_from(CaseRow).join(files, true()).where(lasting)
@@ -341,9 +339,8 @@ MAX_CHECKED_BYTES = 200_000_000  # of a file that is checked at each start; a se
 
 
 def open_records(where: Path | str) -> SQLStore:
-    """Return the store of a server. A file of SQLite's that is damaged, or is something else, is
-    moved aside with its log under a name of its own, and the server begins anew. Raise RecordsError
-    as `Database` does, but for damage."""
+    """Return the store of a server. A damaged or foreign file of SQLite's is moved aside with its
+    log, and a new one is created. Raise RecordsError as `Database` does, except for damage."""
     try:
         return SQLStore(_checked(where))
     except RecordsError as error:
@@ -359,13 +356,13 @@ def open_records(where: Path | str) -> SQLStore:
 
 
 def damaged(data: Path) -> list[str]:
-    """Return the names of the files that were set aside, the oldest first."""
+    """Return the names of the damaged files that were moved aside, the oldest first."""
     found = (path.name for path in data.glob(f"{FILE}.damaged-*"))
     return sorted(name for name in found if not name.endswith(("-wal", "-shm")))
 
 
 def _checked(where: Path | str) -> Database:
-    """Return the database, looked through where that is quick."""
+    """Return the database after a quick integrity check, if it is small."""
     known = isinstance(where, Path) and where.is_file()
     database = Database(where)
     if known and Path(where).stat().st_size <= MAX_CHECKED_BYTES:

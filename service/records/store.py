@@ -1,7 +1,7 @@
-"""What any place that keeps analyses does: every rule of records, above whichever database.
+"""The interface of all stores of analyses, with every rule of records above the database.
 
-Pages, tasks and the live page speak `Store` and know neither SQL nor Supabase. A store reads and
-writes by `RowGateway`; what a database does in a way of its own are the methods without a body.
+Pages, tasks and the live page use `Store` and know neither SQL nor Supabase. A store reads and
+writes through `RowGateway`; the abstract methods are those that each database does differently.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _PREFERENCES, _PRESET = "preferences", "preset"  # Kinds of settings
 
 
 class RecordChanges(TypedDict, total=False):
-    """What a person may change in a record; None: as it is."""
+    """Changes of a record by a person; None: unchanged."""
 
     note: str | None
     tags: Iterable[str] | None
@@ -58,8 +58,8 @@ class RecordChanges(TypedDict, total=False):
 
 
 def outcome(analysis: Analysis | None = None) -> Row:
-    """Return the columns of what a run ended with, but for its picture; without an analysis, what
-    an earlier one left is deleted."""
+    """Return the columns of an ended run, except its picture; without an analysis, an earlier
+    result is deleted."""
     done = ResultSummary.of(analysis) if analysis is not None else None
     return {
         "result": done,
@@ -72,12 +72,10 @@ def outcome(analysis: Analysis | None = None) -> Row:
 
 
 class Store(ABC):
-    """Where the records of people are kept. Safe to call from several threads. A result that it
-    reads, whole or in short, has its seal checked by `seals`.
-
-    Methods that change something return what changed, and nothing (None, False, an empty list)
-    when the owner has no such row. All raise `RecordsError` when the store can't be used.
-    """
+    """Records of people. Safe between threads. The seal of each result, whole or summary, is
+    checked by `seals`. Methods that change something return what changed, and nothing (None, False,
+    an empty list) if the owner has no such row. All raise `RecordsError` if the store can't be
+    used."""
 
     def __init__(self, rows: RowGateway, seals: Keyring | None = None) -> None:
         self.rows = rows
@@ -89,7 +87,7 @@ class Store(ABC):
     def add(
         self, record: Record, analysis: Analysis | None = None, thumbnail: bytes | None = None
     ) -> None:
-        """Store a new record, finished with `analysis`; raise RecordsError if the id is taken."""
+        """Store a new record, finished with `analysis`. Raise RecordsError if the id exists."""
         row = record.model_dump(exclude={"result"}) | outcome(analysis)
         row |= {
             "name": record.name[:MAX_NAME_LENGTH],
@@ -103,7 +101,7 @@ class Store(ABC):
     def restart(
         self, owner: str, id: str, *, run: str, settings: Settings, cache_key: str, now: datetime
     ) -> Record | None:
-        """Begin a new run of a kept file: QUEUED, without result, thumbnail and fault."""
+        """Begin a new run of a stored file: QUEUED, without result, thumbnail and fault."""
         new = {
             "run": run,
             "settings": settings,
@@ -126,28 +124,29 @@ class Store(ABC):
         thumbnail: bytes | None = None,
         cache_key: str = "",
     ) -> bool:
-        """Write the end of a run, all or nothing; False if the record is gone or of a later run."""
+        """Write the end of a run atomically; return False if the record is gone or has a
+        later run."""
         new = {"state": State.DONE, "cache_key": cache_key, "fault": None, "thumbnail": thumbnail}
         return self._update(owner, id, new | outcome(analysis), run=run) is not None
 
     def stop(
         self, owner: str, id: str, run: str, state: State, fault: ErrorReport | None = None
     ) -> bool:
-        """Write the end of a run without a result: FAILED or CANCELED. False as in `finish`, and
-        where a result came first: who cancels may be late."""
+        """Write the end of a run without a result: FAILED or CANCELED. Return False as in `finish`,
+        and if a result was stored before a late cancel."""
         new = {"state": state, "fault": fault}
         return self._update(owner, id, new, run=run, state=State.QUEUED) is not None
 
     def update_result(self, owner: str, id: str, analysis: Analysis) -> bool:
-        """Put a result that says more in the place of a finished one; its thumbnail stays."""
+        """Replace a finished result by an extended one; its thumbnail stays."""
         return self._update(owner, id, outcome(analysis), state=State.DONE) is not None
 
     def record_cache_hit(self, owner: str, id: str, now: datetime) -> Record | None:
-        """Note that the file came again and got this result (`last_cache_hit`, `touched`)."""
+        """Store that the file came again and got this result (`last_cache_hit`, `touched`)."""
         return self._update(owner, id, {"last_cache_hit": now, "touched": now})
 
     def change(self, owner: str, id: str, **changes: Unpack[RecordChanges]) -> Record | None:
-        """Change what is given; raise InputError and change nothing beyond the limits."""
+        """Apply changes. Raise InputError and change nothing beyond the limits."""
         new: Row = rules.cleaned_changes(changes)
         record = self.get(owner, id)
         while record is not None and new:
@@ -158,17 +157,17 @@ class Store(ABC):
         return record
 
     def get(self, owner: str, id: str) -> Record | None:
-        """Return one of the owner's own records."""
+        """Return a record of the owner."""
         return self._one({"owner": owner, "id": id})
 
     def records(self, owner: str, ids: Collection[str]) -> dict[str, Record]:
-        """Return some of the owner's own records by id."""
+        """Return some of the owner's records by id."""
         rows = self.rows.select(RecordRow, RECORD, {"owner": owner, "id": list(ids)})
         return {record.id: record for record in self._readable(rows)}
 
     def open(self, viewer: str, id: str) -> Record | None:
-        """Return the record behind an address, for any caller: an account's for that account
-        alone."""
+        """Return the record behind an address for any caller; that of an account for this account
+        only."""
         record = self._one({"id": id})
         if record and (record.owner == viewer or not rules.has_account(record.owner)):
             return record
@@ -190,7 +189,7 @@ class Store(ABC):
         return next(self._readable(rows), None)
 
     def ids(self, owner: str) -> list[str]:
-        """Return those of all the owner's records."""
+        """Return the ids of all the owner's records."""
         rows = self.rows.select(RecordRow, ["id"], {"owner": owner}, ["id"])
         return [row["id"] for row in rows]
 
@@ -200,7 +199,7 @@ class Store(ABC):
         return self.seals.read(rows[0]["document"], record_hash(id)) if rows else None
 
     def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
-        """Return the existing WebP pictures by id, of at most `MAX_THUMBNAIL_BYTES` each."""
+        """Return the existing WebP thumbnails by id, of at most `MAX_THUMBNAIL_BYTES` each."""
         where = {"owner": owner, "id": list(ids)}
         rows = self.rows.select(RecordRow, ("id", "thumbnail"), where)
         return {row["id"]: row["thumbnail"] for row in rows if row["thumbnail"]}
@@ -218,7 +217,8 @@ class Store(ABC):
     # --- read-only links to records ---------------------------------------------------------------
 
     def share(self, owner: str, id: str, ttl: timedelta, now: datetime) -> ShareLink | None:
-        """Make a link to a finished record, with its token; InputError over `MAX_SHARE_TTL`."""
+        """Create a link to a finished record and return it with its token. Raise InputError over
+        `MAX_SHARE_TTL`."""
         rules.check_share_ttl(ttl)
         where = {"owner": owner, "id": id, "state": State.DONE}
         if not self.rows.select(RecordRow, ["id"], where, limit=1):
@@ -231,7 +231,7 @@ class Store(ABC):
         return link
 
     def shares(self, owner: str, now: datetime, id: str | None = None) -> list[ShareLink]:
-        """Return links that are in force, to one record or to any, newest first; without tokens."""
+        """Return valid links, to one record or to any, newest first; without tokens."""
         where = {"owner": owner} | ({"record": id} if id is not None else {})
         rows = self.rows.select(ShareRow, LINK, where, ("-created", "id"))
         links = map(ShareLink.model_validate, rows)
@@ -242,7 +242,8 @@ class Store(ABC):
 
     @abstractmethod
     def shared(self, token: str, now: datetime) -> SharedResult | None:
-        """Return what a link leads to; None if unknown, revoked, expired, or its record is gone."""
+        """Return the result behind a link; None if it is unknown, revoked, expired, or its record
+        is gone."""
 
     # --- what people set for themselves, and ensembles that they put together and named -----------
 
@@ -269,11 +270,11 @@ class Store(ABC):
 
     @abstractmethod
     def _search(self, owner: str, query: Query) -> tuple[Iterable[Row], Mapping[str, int], int]:
-        """Return a page of records, how many each headline would show, by its label or nothing, and
-        how many there are in all."""
+        """Return a page of records, the number of records by headline label (empty: no result), and
+        the number of all matches."""
 
     def _update(self, owner: str, id: str, new: Row, **only: str) -> Record | None:
-        """Write columns of a record, if other fields are as in `only`; return what it is now."""
+        """Write columns of a record if other fields are as in `only`; return the updated record."""
         rows = self.rows.update(RecordRow, new, {"owner": owner, "id": id, **only}, RECORD)
         return self._read(rows[0]) if rows else None
 
@@ -282,8 +283,8 @@ class Store(ABC):
         return self._read(rows[0]) if rows else None
 
     def _read(self, row: Row) -> Record:
-        """Return a row's record, its seal checked; raise RecordsError where this version can't read
-        it, or an account wrote it by itself."""
+        """Return a row's record with its seal checked. Raise RecordsError if this version can't
+        read it."""
         try:
             settings = Settings.model_validate(row["settings"])
             record = Record.model_validate({name: row[name] for name in RECORD}
@@ -295,7 +296,7 @@ class Store(ABC):
         return self.seals.checked(record)
 
     def _readable(self, rows: Iterable[Row]) -> Iterator[Record]:
-        """Yield the records of rows, without those that this version can't read."""
+        """Yield the records of rows, without unreadable ones."""
         for row in rows:
             try:
                 yield self._read(row)
@@ -325,7 +326,7 @@ class Store(ABC):
 def shared_result(
     row: Row, analysis: Analysis | None, origin: ResultOrigin, now: datetime
 ) -> SharedResult | None:
-    """Return what a link shows; None where it can't be read or is over."""
+    """Return the shared result; None if it can't be read or has expired."""
     if analysis is None:
         return None
     fields = {name: row[name] for name in ("share", "record", "name", "expires")}
@@ -335,7 +336,7 @@ def shared_result(
 
 @dataclass(frozen=True)
 class RecordScope:
-    """The caller, and where their records are kept. Outlives the request: workers hold it."""
+    """The caller's owner id and store. Outlives the request: workers hold it."""
 
     owner: str
     store: Store

@@ -1,7 +1,7 @@
-"""What the databases hold, as classes mapped to tables: the same in SQLite and PostgreSQL, and, by
-`service.records.supabase`, in a Supabase project.
+"""Mapped classes of the tables, common to SQLite and PostgreSQL and, by `service.records.supabase`,
+to a Supabase project.
 
-A change of a table here needs a step in `migrations/versions`, which older databases get.
+A change of a table needs a migration in `migrations/versions`.
 """
 
 import json
@@ -42,12 +42,12 @@ HEAD = "0019"  # The newest migration
 
 
 def stamp(moment: datetime) -> str:
-    """Return a time as a text of one length, in UTC, so that texts compare as times do."""
+    """Return a time in UTC as a text of fixed length, which sorts as times do."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 class TextType(TypeDecorator[str]):
-    """A text of people's or of a `StrEnum`."""
+    """A text, or a `StrEnum`, without NUL."""
 
     impl = Text
     cache_ok = True
@@ -57,7 +57,8 @@ class TextType(TypeDecorator[str]):
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time in UTC, whole to the microsecond. SQLite has no such type: a text that sorts."""
+    """A time in UTC, in whole microseconds; in SQLite, which has no such type, a text
+    that sorts."""
 
     impl = Text
     cache_ok = True
@@ -77,7 +78,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class StringList(TypeDecorator[tuple[str, ...]]):
-    """Several texts of a `type` in their order, as JSON that both databases can look into."""
+    """A list of texts of a `type`, as JSON that both databases can search."""
 
     impl = Text
     cache_ok = True
@@ -102,7 +103,8 @@ class StringList(TypeDecorator[tuple[str, ...]]):
 
 
 class Json(TypeDecorator[Any]):
-    """A value, models of pydantic in it, as JSON; read as a `type`, else as what JSON has."""
+    """A value, possibly with pydantic models, as JSON; read as a `type`, by default as
+    plain JSON."""
 
     impl = Text
     cache_ok = True
@@ -120,8 +122,8 @@ class Json(TypeDecorator[Any]):
 
 
 class Packed(TypeDecorator[Any]):
-    """JSON, compressed to about a tenth; read as a model, None where this version can't, or without
-    a `type` as the JSON itself."""
+    """Compressed JSON (about a tenth); read as a model, None if this version can't, or without a
+    `type` as the JSON itself."""
 
     impl = LargeBinary
     cache_ok = True
@@ -153,7 +155,7 @@ NUMBER: TypeEngine[float] = REAL().with_variant(Double(), "postgresql")
 
 
 class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
-    """Base of all mapped classes. An object outlives the transaction that read it."""
+    """Base of all mapped classes. Objects outlive their transaction."""
 
     type_annotation_map = {
         str: TextType,
@@ -166,7 +168,7 @@ class Base(MappedAsDataclass, DeclarativeBase, kw_only=True):
 
     @property
     def tree(self) -> dict[str, Any]:
-        """Return what its owner may be shown, as JSON."""
+        """Return the fields that the owner may see, as JSON."""
         names = (field.name for field in fields(self) if field.name not in _PRIVATE)
         values = {name: getattr(self, name) for name in names}
         tree: dict[str, Any] = TypeAdapter(dict[str, Any]).dump_python(values, mode="json")
@@ -178,7 +180,7 @@ metadata = Base.metadata
 
 
 class RecordRow(Base):
-    """A `service.records.model.Record`, what it is searched by, its whole result and picture."""
+    """A `service.records.model.Record` with its search text, whole result and thumbnail."""
 
     __tablename__ = "records"
     __table_args__ = {"sqlite_with_rowid": True}
@@ -215,7 +217,7 @@ Index("records_by_key", RecordRow.owner, RecordRow.cache_key)
 
 
 class ShareRow(Base):
-    """A `service.records.model.ShareLink`: a hash of its token."""
+    """A `service.records.model.ShareLink` with the hash of its token."""
 
     __tablename__ = "shares"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -230,7 +232,7 @@ Index("shares_of_record", ShareRow.record)
 
 
 class SettingRow(Base):
-    """What people set for themselves: preferences, without a name, and presets by name."""
+    """A person's settings: preferences, without a name, and presets by name."""
 
     __tablename__ = "settings"
     owner: Mapped[str] = mapped_column(primary_key=True)
@@ -240,7 +242,7 @@ class SettingRow(Base):
 
 
 class CaseRow(Base):
-    """A `service.records.cases.Case`: its log, and what that is found by."""
+    """A `service.records.cases.Case`: its log, and the columns to find it by."""
 
     __tablename__ = "cases"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -257,7 +259,7 @@ Index("cases_of_owner", CaseRow.owner, CaseRow.touched)
 
 
 class TaskRow(Base):
-    """A `service.tasks.task.Task`, as its server last wrote it."""
+    """A `service.tasks.task.Task` as its server last wrote it."""
 
     __tablename__ = "tasks"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -280,7 +282,7 @@ Index("tasks_by_subject", TaskRow.kind, TaskRow.subject)
 
 
 class ServerRow(Base):
-    """A server on this database."""
+    """A server of this database."""
 
     __tablename__ = "servers"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -288,7 +290,7 @@ class ServerRow(Base):
 
 
 class SealKeyRow(Base):
-    """A public key that results were sealed with here."""
+    """A public key of this database's servers."""
 
     __tablename__ = "seal_keys"
     key: Mapped[str] = mapped_column(primary_key=True)
@@ -297,7 +299,7 @@ class SealKeyRow(Base):
 
 
 class RateCount(Base):
-    """How often something was done in a slot of time."""
+    """Number of events of a key in a time slot."""
 
     __tablename__ = "rate_counts"
     key: Mapped[str] = mapped_column(primary_key=True)  # hashed
@@ -310,7 +312,7 @@ Index("rate_counts_by_end", RateCount.expires)
 
 
 class ApiKey(Base):
-    """What is known of a key, without its secret."""
+    """An API key without its secret."""
 
     __tablename__ = "api_keys"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -332,7 +334,7 @@ class ApiKey(Base):
 
     @property
     def principal(self) -> Principal:
-        """Return the caller with it."""
+        """Return the principal of this key."""
         return Principal(
             f"{KEY}{self.id}",
             PrincipalKind.KEY,
@@ -343,7 +345,7 @@ class ApiKey(Base):
 
 
 class ApiRequest(Base):
-    """A request of a program, by the key that it was sent under."""
+    """An API request by its idempotency key."""
 
     __tablename__ = "api_requests"
     owner: Mapped[str] = mapped_column(primary_key=True)
@@ -354,7 +356,7 @@ class ApiRequest(Base):
 
 
 class Batch(Base):
-    """A group of analyses that were asked for together, in the order in which their files came."""
+    """A group of analyses that were submitted together, in upload order."""
 
     __tablename__ = "api_batches"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -365,7 +367,7 @@ class Batch(Base):
 
 
 class Footage(Base):
-    """A file that its owner knows; its fingerprints are read where they are asked for."""
+    """A known file of its owner; its fingerprints are loaded on access."""
 
     __tablename__ = "footage"
     __table_args__ = {"sqlite_with_rowid": True}
@@ -386,8 +388,8 @@ Index("footage_by_content", Footage.owner, Footage.sha256, unique=True)
 
 
 class KeptComparison(Base):
-    """A comparison among an owner's records. `comparison` is None in a row that another version
-    wrote and this one can't read: `ComparisonStore` gives out none of these."""
+    """A stored comparison. `comparison` is None in a row of another version that this one can't
+    read; `ComparisonStore` returns none of these."""
 
     __tablename__ = "comparisons"
     __table_args__ = {"sqlite_with_rowid": True}
@@ -410,7 +412,7 @@ Index(
 
 
 class LookupRow(Base):
-    """What came of looking for a file among known footage."""
+    """Result of a lookup in known footage."""
 
     __tablename__ = "lookups"
     owner: Mapped[str] = mapped_column(primary_key=True)
@@ -421,7 +423,7 @@ class LookupRow(Base):
 
 
 class RefusedMatch(Base):
-    """Known footage that its owner said is not the original of a file."""
+    """Known footage that its owner rejected as the original of a file."""
 
     __tablename__ = "refusals"
     owner: Mapped[str] = mapped_column(primary_key=True)
@@ -437,8 +439,7 @@ Where = Mapping[str, Any]  # The columns of a row with their values; any one, wh
 
 
 class Limit(NamedTuple):
-    """How many rows there may be, and what one more is refused with. A Supabase project counts by
-    itself."""
+    """Maximum number of rows, and the error beyond it. A Supabase project counts by itself."""
 
     where: Where
     most: int
@@ -446,7 +447,7 @@ class Limit(NamedTuple):
 
 
 class RowGateway(Protocol):
-    """Rows by column, of the mapped classes in `tables`. All raise RecordsError."""
+    """Access to rows of the mapped classes by column. All methods raise RecordsError."""
 
     def select(
         self,
@@ -456,23 +457,24 @@ class RowGateway(Protocol):
         order: Sequence[str] = (),
         limit: int | None = None,
     ) -> list[Row]:
-        """Return some columns of rows, in the order of columns; descending by `-column`. Without a
-        limit, the table has an `id`, and it and the columns of the order are among these."""
+        """Return some columns of rows, ordered by `order`; descending by `-column`. Without a
+        limit, the table has an `id`, and `columns` contain it and the columns of the order."""
 
     def insert(self, table: type[Base], row: Row, limit: Limit | None = None) -> None:
-        """Add a row; raise RecordsError (`records_taken`) where its key is there already."""
+        """Insert a row. Raise RecordsError (`records_taken`) if its key exists."""
 
     def update(
         self, table: type[Base], new: Row, where: Where, columns: Sequence[str]
     ) -> list[Row]:
-        """Change rows, and return what they are now."""
+        """Update rows, and return their new columns."""
 
     def delete(self, table: type[Base], where: Where, columns: Sequence[str]) -> list[Row]:
-        """Delete rows, and return what they were."""
+        """Delete rows, and return their columns."""
 
 
 def parts(where: Where, size: int = 0) -> Iterator[Where]:
-    """Yield the same with at most `size` values of a list at a time: a statement holds so many."""
+    """Yield the condition with at most `size` values of a list at a time: databases limit the
+    parameters of a statement."""
     name = next((name for name, value in where.items() if isinstance(value, list)), None)
     if name is None:
         yield where
@@ -485,7 +487,7 @@ BATCH_SIZE = 500  # ids named in one statement; databases bound the number of it
 
 
 def batches(ids: Collection[str], size: int = 0) -> Iterator[Sequence[str]]:
-    """Yield ids in parts of at most `size`, else `BATCH_SIZE`."""
+    """Yield ids in parts of at most `size`, by default `BATCH_SIZE`."""
     rest = iter(ids)
     while some := list(islice(rest, size or BATCH_SIZE)):
         yield some

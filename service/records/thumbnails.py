@@ -1,6 +1,6 @@
-"""The small picture of a record: the moment that speaks most, as WebP of at most 10 kB.
+"""Thumbnail of a record: its strongest moment, as WebP of at most 10 kB.
 
-It is as private as the file: it stands in the record, and goes with it.
+It is as private as the file: it is stored in the record and deleted with it.
 """
 
 import io
@@ -23,15 +23,15 @@ SIDE = 320  # px of the longer side
 
 
 def moment(analysis: Analysis) -> float:
-    """Return the moment that speaks most, s: the most suspicious person's best one."""
+    """Return the strongest moment, s: the most suspicious person's best one."""
     if analysis.seen:
         return analysis.seen[0].thumbnail_time
     return analysis.timestamps[len(analysis.timestamps) // 2] if analysis.timestamps else 0.0
 
 
 class EarlyThumbnail:
-    """The picture of a file that is being analyzed, made while its faces are scored: the moment is
-    known by then, unless the scores say that another person is the more suspicious one."""
+    """Thumbnail of a file that is being analyzed, made while its faces are scored. The moment is
+    known by then, unless the scores make another person the most suspicious one."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -40,7 +40,7 @@ class EarlyThumbnail:
         self._thread: threading.Thread | None = None
 
     def look(self, progress: Progress) -> None:
-        """Begin once all faces were searched for."""
+        """Start once all faces were detected."""
         known = progress.partial
         if self._thread is None and known and known.seen:
             if progress.sampled < progress.sampled_total:
@@ -50,7 +50,7 @@ class EarlyThumbnail:
             self._thread.start()
 
     def of(self, analysis: Analysis) -> bytes | None:
-        """Return the picture of a finished analysis; as `of`."""
+        """Return the thumbnail of a finished analysis; as `of`."""
         if self._thread is None or self._time != moment(analysis):
             return of(self._path, analysis)
         self._thread.join()
@@ -61,7 +61,7 @@ class EarlyThumbnail:
 
 
 def of(path: Path, analysis: Analysis) -> bytes | None:
-    """Return a file's picture at its moment; None for a sound or an unreadable file."""
+    """Return a file's thumbnail at its moment; None for a sound or an unreadable file."""
     if analysis.media.kind == "audio":
         return None
     time = moment(analysis)

@@ -1,4 +1,4 @@
-"""Files of people: uploads, and the copies that browsers play."""
+"""Media of people: uploads, and playable copies for browsers."""
 
 from pathlib import Path
 

@@ -1,7 +1,8 @@
-"""Copies of files that no browser plays, for the player; the file itself is what is analyzed.
+"""Playable copies of files that no browser plays, for the player; the file itself is what is
+analyzed.
 
-A copy is copy the first time a page wants it, one at a time, by the confined reader, and lies
-beside the file under a hidden name: it is never taken for the file, and is deleted with it.
+A copy is made when a page first needs it, one at a time, by the sandboxed reader. It lies beside
+the file under a hidden name, so it is never taken for the file, and is deleted with it.
 """
 
 import logging
@@ -24,7 +25,7 @@ _PARTIAL = ".playable.partial"
 
 
 class Previews:
-    """Makes copies in the background. Safe to use from several threads."""
+    """Background creation of playable copies. Thread-safe."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="preview")
@@ -33,7 +34,7 @@ class Previews:
         self._refused: set[Path] = set()
 
     def of(self, path: Path, info: Media) -> Path | None:
-        """Return a file's copy; None while one is prepared or if the file gets none."""
+        """Return a file's copy; None while it is being prepared or if there can't be one."""
         copy = path.parent / NAME
         if copy.is_file():
             return copy
@@ -44,7 +45,7 @@ class Previews:
         return None
 
     def pending(self, path: Path) -> bool:
-        """Return whether a copy is on its way."""
+        """Return whether a copy is being prepared."""
         with self._lock:
             return path in self._pending
 
@@ -72,5 +73,5 @@ class Previews:
 
 @lru_cache(maxsize=1)
 def previews() -> Previews:
-    """Return those of this server."""
+    """Return the previews of this server."""
     return Previews()

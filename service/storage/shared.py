@@ -50,12 +50,12 @@ _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
 class _NoSuchObject(StorageUnreachable):
-    """It is not in the bucket."""
+    """The object is not in the bucket."""
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """What a bucket says of a file."""
+    """Metadata of a file in a bucket."""
 
     name: str
     size: int  # bytes
@@ -63,8 +63,8 @@ class StoredFile:
 
 
 class S3Bucket:
-    """The objects of a bucket under a prefix, at Amazon or another endpoint. Safe between threads.
-    Every method raises StorageUnreachable if the bucket does not answer; making one raises
+    """The objects of a bucket under a prefix, at Amazon or another endpoint. Thread-safe. Every
+    method raises StorageUnreachable if the bucket does not respond; the constructor raises
     StorageError if it can't be used."""
 
     def __init__(self, name: str, endpoint: str = "", prefix: str = "") -> None:
@@ -83,7 +83,7 @@ class S3Bucket:
             ) from error
 
     def put(self, upload: Upload, file: Path) -> None:
-        """Copy a file into the bucket; whole or not at all."""
+        """Upload a file, whole or not at all."""
         about = {"name": file.name, "sha256": upload.sha256}
         with _translated():
             self._client.upload_file(
@@ -91,7 +91,7 @@ class S3Bucket:
             )
 
     def find(self, token: str) -> StoredFile | None:
-        """Return what is known of a file, or None."""
+        """Return the metadata of a file, or None."""
         try:
             with _translated():
                 head = self._client.head_object(Bucket=self.name, Key=self._key(token))
@@ -101,9 +101,8 @@ class S3Bucket:
         return StoredFile(about.get("name", ""), head["ContentLength"], about.get("sha256", ""))
 
     def fetch(self, token: str, stored: StoredFile, target: Path) -> bool:
-        """Bring a file to a path, whole or not at all; False if it is gone. Raise
-        StorageUnreachable also if its content is not what was put there, StorageError if the disk
-        is full."""
+        """Download a file, whole or not at all; return False if it is gone. Raise
+        StorageUnreachable also if its content has changed, StorageError if the disk is full."""
         coming = target.with_name(f".coming-{os.getpid()}-{id(stored):x}")
         try:
             with _translated():
@@ -122,18 +121,19 @@ class S3Bucket:
         return True
 
     def copy(self, token: str, to: str) -> None:
-        """Make a file another token's, too."""
+        """Copy a file to another token."""
         source = f"{self.name}/{self._key(token)}"
         with _translated():
             self._client.copy_object(CopySource=source, Bucket=self.name, Key=self._key(to))
 
     def delete(self, token: str) -> None:
-        """Delete a file; one that is gone already costs nothing."""
+        """Delete a file; a missing one is ignored."""
         with _translated():
             self._client.delete_object(Bucket=self.name, Key=self._key(token))
 
     def listed(self) -> Iterator[tuple[str, datetime, datetime]]:
-        """Yield each file's token, its upload time and the time now, both by the bucket's clock."""
+        """Yield each file's token, its upload time and the present time, both by the bucket's
+        clock."""
         pages = self._client.get_paginator("list_objects_v2")
         with _translated():
             for page in pages.paginate(Bucket=self.name, Prefix=self._prefix):
@@ -183,7 +183,7 @@ def _translated() -> Iterator[None]:
 
 
 class SharedUploads(Uploads):
-    """`Uploads` in a bucket; raises `StorageUnreachable` where that does not answer."""
+    """`Uploads` in a bucket. Raises `StorageUnreachable` if that does not respond."""
 
     def __init__(self, root: Path, bucket: S3Bucket) -> None:
         super().__init__(root)
@@ -193,7 +193,7 @@ class SharedUploads(Uploads):
         self._known: OrderedDict[str, tuple[float, StoredFile | None]] = OrderedDict()
 
     def add(self, source: BinaryIO, name: str, *, size: int | None = None) -> Upload:
-        """Copy a file to disk and bucket under a fresh token, or nothing; raise StorageError."""
+        """Copy a file to disk and bucket under a fresh token, or to neither. Raise StorageError."""
         upload = super().add(source, name, size=size)
         try:
             self._bucket.put(upload, self._here(upload.token))
@@ -203,7 +203,8 @@ class SharedUploads(Uploads):
         return upload
 
     def path(self, token: str) -> Path:
-        """Return a token's media, fetched if needed; a path that does not exist if it is gone."""
+        """Return a token's media, downloaded if needed; a path that does not exist if it
+        is gone."""
         path = self._here(token)
         if not path.is_file() and is_token(token):
             with self._lock:
@@ -220,33 +221,33 @@ class SharedUploads(Uploads):
         return path
 
     def has(self, token: str) -> bool:
-        """Return whether the media of a token is kept, here or in the bucket. Brings nothing."""
+        """Return whether the media of a token exists, here or in the bucket. Downloads nothing."""
         return super().has(token) or (is_token(token) and self._stored(token) is not None)
 
     def hand_over(self, token: str, to: str) -> None:
-        """Make the file of one token another's that has none; else it is deleted."""
+        """Move the file of one token to another that has none; else delete it."""
         if is_token(to) and self._bucket.find(to) is None:
             self._bucket.copy(token, to)
             self._forget(to)
         super().hand_over(token, to)
 
     def delete(self, token: str) -> None:
-        """Remove an upload from the bucket and from here; other servers' copies follow."""
+        """Delete an upload from the bucket and this disk; other servers' copies follow."""
         if is_token(token):
             self._bucket.delete(token)
             self._forget(token)
         super().delete(token)
 
     def size(self, tokens: Iterable[str]) -> int:
-        """Return the bytes that the media of these take up in the bucket."""
+        """Return the size of the media of these tokens in the bucket, bytes."""
         with ThreadPoolExecutor(PARALLEL) as pool:
             return sum(one.size for one in pool.map(self._stored, tokens) if one is not None)
 
     def sweep(
         self, older_than: timedelta, *, spare: Collection[str] = (), now: datetime | None = None
     ) -> list[str]:
-        """Delete from the bucket what was kept long enough, by the bucket's clock, but for tokens
-        to `spare`; and from here what is not in it any more, or was not used lately."""
+        """Delete expired files from the bucket, by its clock, except tokens to `spare`; and from
+        this disk copies that are gone from the bucket or were not used lately."""
         deleted = []
         for token, put, clock in self._bucket.listed():
             if is_token(token) and token not in spare and put <= (now or clock) - older_than:
@@ -282,7 +283,7 @@ class SharedUploads(Uploads):
                 folder.rmdir()  # where nothing came
 
     def _stored(self, token: str) -> StoredFile | None:
-        """Return what the bucket says of a file, or said a moment ago."""
+        """Return the bucket's metadata of a file, cached for a moment."""
         now = time.monotonic()
         with self._lock:
             asked, stored = self._known.get(token, (float("-inf"), None))

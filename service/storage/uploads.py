@@ -1,8 +1,8 @@
-"""Files on disk: an upload is copied here at once, and everything of it is deleted in time.
+"""Uploads on disk, with retention.
 
-One folder per upload, named by a random token of 128 bits: the id of its record, which holds all
-else there is to know of it (`service.records`). A folder outlives nothing but its time: a file
-whose record was never written, since the server was stopped, goes with the same sweep.
+One folder per upload, named by a random token of 128 bits: the id of its record, which has all
+other facts about it (`service.records`). A file whose record was never written, since the server
+was stopped, is deleted by the same sweep.
 
     <data>/uploads/<token>/<name>       the file, under a name safe on every system
                            .coming      while it is copied
@@ -43,24 +43,24 @@ _MISSING = "missing"  # Stands for the name of a file that is not kept
 
 
 class StorageError(InputError):
-    """The file can't be kept; nothing of it is left behind."""
+    """The file can't be stored; nothing of it is left behind."""
 
     default_code = "disk_full"
 
 
 class StorageUnreachable(StorageError):
-    """The bucket does not answer, or refuses; what it holds is as it was."""
+    """The bucket does not respond, or refuses; its contents are unchanged."""
 
     default_code = "storage_unreachable"
 
 
 def retention() -> timedelta:
-    """Return how long a file is kept: `UNMASK_RETENTION_HOURS`, else 24 hours."""
+    """Return how long a file is stored: `UNMASK_RETENTION_HOURS`, else 24 hours."""
     return timedelta(hours=get_config().retention_hours)
 
 
 def records_retention() -> timedelta:
-    """Return how long results are kept at most: `UNMASK_KEEP_RECORDS_DAYS`, else 30 days."""
+    """Return how long results are stored at most: `UNMASK_KEEP_RECORDS_DAYS`, else 30 days."""
     return timedelta(days=get_config().keep_records_days)
 
 
@@ -77,7 +77,7 @@ def upload_limit_mb() -> int | None:
 
 @dataclass(frozen=True)
 class Upload:
-    """A file that was just taken in."""
+    """A stored file."""
 
     token: str  # 22 URL-safe characters, 128 random bits
     sha256: str
@@ -85,9 +85,8 @@ class Upload:
 
 
 class Uploads:
-    """All uploads under one data folder (`shared.SharedUploads`: of several servers). Safe to use
-    from several threads and processes: each token has its own folder, and a file appears whole or
-    not at all."""
+    """All uploads under one data folder (`shared.SharedUploads`: of several servers). Safe between
+    threads and processes: each token has its own folder, and a file appears whole or not at all."""
 
     def __init__(self, root: Path) -> None:
         self.root = root / "uploads"
@@ -95,8 +94,8 @@ class Uploads:
         self._secret = secrets.token_bytes(32)
 
     def add(self, source: BinaryIO, name: str, *, size: int | None = None) -> Upload:
-        """Copy `source` from its position to disk under a fresh token; raise StorageError if
-        full."""
+        """Copy `source` from its position to disk under a fresh token. Raise StorageError if the
+        disk is full."""
         if size is not None and not self.has_room(size):
             raise no_room()
         token = new_id()
@@ -116,11 +115,11 @@ class Uploads:
         return Upload(token, digest.hexdigest(), count)
 
     def set_source(self, token: str, source: FileSource) -> None:
-        """Keep where a file was taken from beside it."""
+        """Store the source of a file beside it."""
         (self.root / token / _SOURCE).write_text(source.model_dump_json())
 
     def source(self, token: str) -> FileSource | None:
-        """Return where a file was taken from, where that is known."""
+        """Return the source of a file, if it is known."""
         try:
             return FileSource.model_validate_json((self.root / token / _SOURCE).read_bytes())
         except (OSError, ValueError):
@@ -131,15 +130,15 @@ class Uploads:
         return shutil.disk_usage(self.root).free - size >= MIN_FREE_BYTES
 
     def path(self, token: str) -> Path:
-        """Return the media of a token; where it is not kept, a path that does not exist."""
+        """Return the media of a token; a path that does not exist if it is gone."""
         return self._here(token)
 
     def has(self, token: str) -> bool:
-        """Return whether the media of a token is kept."""
+        """Return whether the media of a token exists."""
         return self._here(token).is_file()
 
     def token_of(self, record: str) -> str:
-        """Return the token with this `seals.record_hash`; empty where no media of it is kept."""
+        """Return the token with this `seals.record_hash`; empty if its media is gone."""
         return next((token for token in self._tokens() if record_hash(token) == record), "")
 
     def _tokens(self) -> Iterator[str]:
@@ -156,7 +155,7 @@ class Uploads:
         return self.root / _MISSING / _MISSING
 
     def hand_over(self, token: str, to: str) -> None:
-        """Make the file of one token another's that has none; else it is deleted."""
+        """Move the file of one token to another that has none; else delete it."""
         path = self._here(token)
         if not self._here(to).is_file():
             (self.root / to).mkdir(mode=0o700, exist_ok=True)
@@ -164,13 +163,13 @@ class Uploads:
         self.delete(token)
 
     def delete(self, token: str) -> None:
-        """Remove an upload. Nothing happens when it is gone already."""
+        """Delete an upload; a missing one is ignored."""
         if is_token(token):
             shutil.rmtree(self.root / token, ignore_errors=True)
 
     @contextmanager
     def deleted_on_error(self, token: str) -> Iterator[None]:
-        """Delete an upload where what is done with it raises."""
+        """Delete an upload if the context raises."""
         try:
             yield
         except BaseException:
@@ -179,7 +178,7 @@ class Uploads:
             raise
 
     def size(self, tokens: Iterable[str]) -> int:
-        """Return the bytes that the media of these take up."""
+        """Return the size of the media of these tokens, bytes."""
         total = 0
         for token in tokens:
             with suppress(OSError):
@@ -187,15 +186,15 @@ class Uploads:
         return total
 
     def address(self, token: str) -> str:
-        """Return where the server hands this file out, without a leading slash.
+        """Return the URL path of a file, without a leading slash.
 
-        It holds a pass that only this process can make: a page gives it to users who may see the
-        file, and knowing the token alone is not enough.
+        It contains an HMAC that only this process can make: a page gives it to people who may see
+        the file; the token alone is not enough.
         """
         return f"file/{token}/{self._pass(token)}"
 
     def admit(self, token: str, key: str) -> Path | None:
-        """Return the media, if the pass is right and it is there."""
+        """Return the media if the HMAC is right and the file exists."""
         if not hmac.compare_digest(self._pass(token).encode(), key.encode()):
             return None
         path = self.path(token)
@@ -207,7 +206,7 @@ class Uploads:
     def sweep(
         self, older_than: timedelta, *, spare: Collection[str] = (), now: datetime | None = None
     ) -> list[str]:
-        """Delete expired files but for tokens to `spare`; return the deleted tokens."""
+        """Delete expired files, except tokens to `spare`; return the deleted tokens."""
         now = now or datetime.now(UTC)
         deleted = []
         for folder in list(self.root.iterdir()):
@@ -227,12 +226,12 @@ class Uploads:
 
 
 def is_token(text: str) -> bool:
-    """Return whether a text can be the token of an upload."""
+    """Return whether a text has the form of an upload's token."""
     return _TOKEN.fullmatch(text) is not None
 
 
 def copied(files: Sequence[tuple[str, BinaryIO]], root: Path, prefix: str) -> list[Path]:
-    """Copy named files to a new folder under `root`, all or none; raise OSError on a full disk."""
+    """Copy named files to a new folder under `root`, all or none. Raise OSError on a full disk."""
     if not files:
         return []
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=root))
@@ -250,14 +249,14 @@ def copied(files: Sequence[tuple[str, BinaryIO]], root: Path, prefix: str) -> li
 
 
 def delete_copies(root: Path, prefix: str, name: str) -> None:
-    """Delete a folder that `copied` made, by its name; nothing happens for any other name."""
+    """Delete a folder of `copied` by its name; ignore any other name."""
     if Path(name).name.startswith(prefix):
         shutil.rmtree(root / Path(name).name, ignore_errors=True)
 
 
 @contextmanager
 def full_disk_refused() -> Iterator[None]:
-    """Raise StorageError in place of the OSError of a full disk."""
+    """Raise StorageError instead of the OSError of a full disk."""
     try:
         yield
     except OSError as error:

@@ -1,1 +1,1 @@
-"""Background work: what it is, in which order and where it runs."""
+"""Background tasks: queue, scheduling and the kinds of work."""

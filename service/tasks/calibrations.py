@@ -1,7 +1,7 @@
-"""Thresholds by a person's own clips: one calibration a server at a time.
+"""Calibrations of thresholds on a person's own clips, one at a time a server.
 
-Kept: the calibration (`conformal.keep`), when there is one. Clips that were uploaded for it are
-deleted when it ends, whatever its end, also that of the server; so it is not run again by itself.
+The calibration is stored (`conformal.keep`). Uploaded clips are deleted when the task ends in any
+way, also with the server; so an interrupted one is not resumed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ _PREFIX = "own-clips-"
 
 @dataclass(frozen=True)
 class CalibrationRequest:
-    """What thresholds are asked for."""
+    """Input of a calibration."""
 
     clips: Sequence[Path]
     models: Sequence[str] | None  # Default the default set
@@ -37,13 +37,13 @@ class CalibrationRequest:
 
 
 class CalibrationTask(Task):
-    """One calibration; steps are clips, its result an `OwnCalibration`."""
+    """One calibration; its steps are clips, its result an `OwnCalibration`."""
 
     left_out: Mapping[str, str] = MappingProxyType({})  # Name of a clip to why it does not count
 
     @property
     def reference(self) -> str:
-        """Return what to look for in the log, when the error was internal; else empty."""
+        """Return the log reference of an internal error; else empty."""
         return self.fault.reference if self.fault is not None and not self.code else ""
 
 
@@ -54,7 +54,7 @@ def _refuse(waiting: int, running: int) -> UnmaskError | None:
 
 
 class Calibrations:
-    """The calibrations of a server; uploaded clips are put in its data folder meanwhile."""
+    """The calibrations of a server; uploaded clips are in its data folder meanwhile."""
 
     def __init__(self, tasks: TaskQueue, analyzer: Callable[[], Analyzer], data: Path) -> None:
         self._tasks, self._analyzer, self._data = tasks, analyzer, data
@@ -79,7 +79,7 @@ class Calibrations:
         return copied(files, self._data, _PREFIX)
 
     def start(self, request: CalibrationRequest, principal: Principal) -> CalibrationTask:
-        """Begin; raise InputError while another one runs."""
+        """Start a calibration. Raise InputError while another one runs."""
         params = {"uploads": request.uploads.name} if request.uploads else {}
         task = CalibrationTask(self.kind, principal.id, params=params)
         task.progress = StepProgress("", 0, len(request.clips))
@@ -91,7 +91,7 @@ class Calibrations:
         return task
 
     def current(self, principal: Principal) -> CalibrationTask | None:
-        """Return the one that goes on, or the last one until it is dismissed."""
+        """Return the running calibration, or the last one until it is dismissed."""
         return next(reversed(self._tasks.visible(self.kind, principal)), None)
 
     def _work(self, request: CalibrationRequest, task: CalibrationTask) -> conformal.OwnCalibration:

@@ -1,11 +1,11 @@
 """Evaluations on labelled sets, one after another: scoring takes every core.
 
-Kept, in <data>/evaluations/<id>, until it is swept or deleted:
+Stored in <data>/evaluations/<id> until it is swept or deleted:
 
-    labels.csv, real/, fake/   what was brought
-    run.json                   what was asked for
-    scores.jsonl               the scores of each file; an interrupted run goes on here
-    report.json                the figures, once there are any
+    labels.csv, real/, fake/   the labelled set
+    run.json                   the request
+    scores.jsonl               the scores of each file; an interrupted run resumes here
+    report.json                the figures, at the end
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 class Evaluation(Task):
-    """One evaluation; steps are files."""
+    """One evaluation; its steps are files."""
 
     folder: Path
     labelled_set: LabelledSet
@@ -74,7 +74,7 @@ class Evaluations:
         models: list[str] | None = None,
         condition: str = "none",
     ) -> Evaluation:
-        """Store the upload and begin; raise InputError if it is no labelled set."""
+        """Store the upload and start. Raise InputError if it is no labelled set."""
         run = Evaluation(KIND, principal.id)
         run.folder = self.root / run.id
         run.models, run.condition = models, condition
@@ -91,7 +91,8 @@ class Evaluations:
         return run
 
     def rerun(self, id: str, principal: Principal) -> Evaluation | None:
-        """Resume an interrupted one, under its address and owner; None when it is gone."""
+        """Resume an interrupted evaluation under its address and owner; return None if it
+        is gone."""
         known = self.find(id, principal)
         if known is None or known.active:
             return known
@@ -102,7 +103,7 @@ class Evaluations:
         return run
 
     def find(self, id: str, principal: Principal) -> Evaluation | None:
-        """Return the evaluation of an address, if the caller may see it and it is still kept."""
+        """Return the evaluation of an address if it exists and the caller may see it."""
         if not _ID.fullmatch(id):
             return None
         run = self._tasks.find(id, principal)
@@ -115,20 +116,20 @@ class Evaluations:
         return run if run.state is not State.DONE or run.report is not None else None
 
     def reports(self, principal: Principal) -> list[Report]:
-        """Return the figures of the caller's own evaluations that are kept."""
+        """Return the figures of the caller's stored evaluations."""
         runs = (self.find(folder.name, principal) for folder in self.root.iterdir())
         owned = (run for run in runs if run is not None and run.owner == principal.id)
         return [run.report for run in owned if run.report is not None]
 
     def delete(self, id: str, principal: Principal) -> None:
-        """Stop an evaluation and remove all of it, if it belongs to the caller."""
+        """Stop an evaluation of the caller and delete it."""
         run = self.find(id, principal)
         if run is not None:
             self._tasks.dismiss(run)
             shutil.rmtree(run.folder, ignore_errors=True)
 
     def sweep(self, older_than: timedelta) -> None:
-        """Delete what was kept long enough."""
+        """Delete expired evaluations."""
         limit = datetime.now(UTC) - older_than
         for folder in list(self.root.iterdir()):
             run = self._tasks.find(folder.name, SYSTEM)
@@ -158,7 +159,7 @@ def _work(task: Evaluation) -> None:
 
 
 def _read(run: Evaluation, folder: Path) -> bool:
-    """Fill in what a folder holds of an evaluation; whether it is one."""
+    """Read the stored part of an evaluation; return whether the folder holds one."""
     try:
         note = json.loads((folder / "run.json").read_text("utf-8"))
         items = read_labels(folder / "labels.csv")

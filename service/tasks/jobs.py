@@ -1,9 +1,9 @@
-"""Analyses: tasks that pages poll and never wait for.
+"""Analyses as background tasks, which pages poll.
 
 A job belongs to a record, whose id is in the address of the page: a reload, another tab or a
 restart finds it again, and no other person does. The record stays QUEUED until its run has ended
-and names the server of the run; if that dies, the analysis is resumed once, then offered again.
-What is kept is the result, in the record that the run is of.
+and names the server of the run; if that dies, the analysis is resumed once, then offered again. The
+result is stored in the record.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 class Job(Task):
     """One run of the analysis of one record (`subject`). `record` is as it was when the run began:
-    what a person adds to it since is in the store; `analysis` is the result, at the end."""
+    a person's later changes are in the store; `analysis` is the result, at the end."""
 
     def __init__(self, kind: TaskKind[Any], record: Record, store: Store, uploads: Uploads) -> None:
         super().__init__(kind, record.owner, subject=record.id, id=record.run.rpartition(":")[2])
@@ -60,19 +60,19 @@ class Job(Task):
 
     @property
     def key(self) -> str:
-        """Return the record's id: names this job in addresses, widget keys and session state."""
+        """Return the record's id, which names this job in addresses, widget keys and
+        session state."""
         return self.record.id
 
     @property
     def name(self) -> str:
-        """As the person named the file. Escape it."""
+        """Return the file name as uploaded. Escape it."""
         return self.record.name
 
     @property
     def path(self) -> Path:
-        """Return the media on disk, brought there where servers share it. There is none any more
-        when its time is up (`has_media`), and never was one of a live session that was not
-        recorded."""
+        """Return the media on disk, downloaded if servers share it. It is gone after its retention
+        (`has_media`), and a live session without a recording never had one."""
         return self.uploads.path(self.key)
 
     @property
@@ -81,7 +81,7 @@ class Job(Task):
 
     @property
     def address(self) -> str:
-        """Return where the server hands out the media, without a leading slash."""
+        """Return the URL path of the media, without a leading slash."""
         return self.uploads.address(self.key)
 
     @property
@@ -91,12 +91,12 @@ class Job(Task):
 
     @property
     def last_cache_hit(self) -> datetime | None:
-        """Return when the same file came once more and was given this result without a run."""
+        """Return when the same file last came again and got this result without a run."""
         return self.record.last_cache_hit
 
     @property
     def origin(self) -> ResultOrigin:
-        """Who made the result."""
+        """Return the maker of the result."""
         seal = self.analysis.seal if self.analysis is not None else None
         return origin(seal, self.record.owner)
 
@@ -111,7 +111,7 @@ CORES = 2.0  # That one analysis keeps busy: decoding and scoring run side by si
 
 
 def refuse(most: int, waiting: int, running: int) -> UnmaskError | None:
-    """Refuse a file where so many wait; as `TaskKind.refuse`."""
+    """Return the refusal of a file at this number of waiting ones; as `TaskKind.refuse`."""
     if waiting < most:
         return None
     text = ngettext(
@@ -122,7 +122,7 @@ def refuse(most: int, waiting: int, running: int) -> UnmaskError | None:
 
 
 def _save_safely(write: Callable[[], object]) -> None:
-    """Write; on failure the result stays readable until the server stops."""
+    """Write to the store; if that fails, the result stays readable until the server stops."""
     try:
         write()
     except InputError as error:
@@ -131,15 +131,15 @@ def _save_safely(write: Callable[[], object]) -> None:
 
 def default_workers() -> int:
     """Return `UNMASK_WORKERS`, else one for two cores and at most two: decoding and scoring of one
-    file already run side by side, and more threads than cores slow each other down."""
+    file already run in parallel, and more threads than cores slow each other down."""
     return get_config().workers or max(1, min(2, (os.cpu_count() or 2) // 2))
 
 
 class Jobs:
-    """All analyses of this server. `store` is where the records of people without an account are
-    kept; `check` is called when a file arrives and raises `MediaError` for one that can't be read,
-    as an analysis would at its beginning; `workers` files are analyzed at once, by default as many
-    as the analyzer takes elsewhere, or as suit this computer."""
+    """All analyses of this server. `store` holds the records of people without an account; `check`
+    validates an arriving file and raises `MediaError` as an analysis would; `workers` files are
+    analyzed at a time, by default as many as the analyzer's remote workers, or as suit this
+    computer."""
 
     def __init__(
         self,
@@ -187,9 +187,9 @@ class Jobs:
         taken_from: FileSource | None = None,
         start: bool = True,
     ) -> Job:
-        """Store a file and queue its analysis, or give at once the answer that this
-        person's records hold to the same question. Without `start` it waits as if
-        interrupted. Raise QueueFull, StorageError or RecordsError; then nothing is stored."""
+        """Store a file and queue its analysis, or return the cached result of the same person and
+        settings. Without `start` it waits as if interrupted. Raise QueueFull, StorageError or
+        RecordsError; then nothing is stored."""
         if start:
             self._tasks.refuse_when_full(self.kind)
         upload = self.uploads.add(source, name, size=size)
@@ -214,7 +214,7 @@ class Jobs:
     def import_result(
         self, analysis: Analysis, name: str, scope: RecordScope, *, media: BinaryIO | None = None
     ) -> Job:
-        """Store a live session's result and media, if any; raise as `submit`."""
+        """Store a live session's result and its media, if any; raise as `submit`."""
         upload = self.uploads.add(media, name) if media else Upload(new_id(), "", 0)
         record = self._record(upload, scope, name, analysis.settings, source="live")
         analysis = scope.store.seals.seal(record, analysis)
@@ -226,7 +226,8 @@ class Jobs:
     def rerun(
         self, key: str, settings: Settings, scope: RecordScope, *, start: bool = True
     ) -> Job | None:
-        """Analyze a stored file again under its address; None if gone. `start` as in `submit`."""
+        """Analyze a stored file again under its address; return None if it is gone. `start` as in
+        `submit`."""
         job = self.find(key, scope)
         if job is None or not job.has_media:
             return None
@@ -244,8 +245,8 @@ class Jobs:
         return self._enqueue(Job(self.kind, record, job.store, self.uploads))
 
     def find(self, key: str, scope: RecordScope) -> Job | None:
-        """Return the job behind an address by its record (`Store.open`), for any caller, or
-        None."""
+        """Return the job behind an address by its record (`Store.open`), for any caller,
+        or None."""
         job = self._newest(key)
         ours = job is not None and job.record.owner == scope.owner
         if job is not None and ours and job.active:
@@ -266,13 +267,13 @@ class Jobs:
     def end_waiting(
         self, job: Job, state: State = State.CANCELED, fault: ErrorReport | None = None
     ) -> None:
-        """End one that was set aside, or interrupted, without a run."""
+        """End a waiting or interrupted job without a run."""
         if job.store.stop(job.record.owner, job.key, job.record.run, state, fault):
             metrics.count_end(state, fault, None)
             job.fault, job.state = fault, state
 
     def update(self, job: Job, change: Callable[[Analysis], Analysis]) -> None:
-        """Put a result that says more in the place of a finished one."""
+        """Replace a finished result by an extended one."""
         job = self._newest(job.key) or job  # what pages look at now
         if job.analysis is not None:
             analysis = job.store.seals.seal_again(job.record, job.analysis, change(job.analysis))
@@ -280,8 +281,8 @@ class Jobs:
             _save_safely(lambda: job.store.update_result(job.record.owner, job.key, analysis))
 
     def delete(self, keys: Collection[str], scope: RecordScope) -> list[str]:
-        """Delete the owner's own jobs with all they have; raise RecordsError, files gone if
-        disk_full."""
+        """Delete the owner's jobs with their records and files. Raise RecordsError; with
+        `disk_full` the files are gone."""
         ours = [key for key in keys if scope.store.get(scope.owner, key) is not None]
         self._drop(ours)  # before the rows: stopped in between, there is still a record to delete
         try:
@@ -302,9 +303,9 @@ class Jobs:
             ) from error
 
     def transfer(self, source: RecordScope, target: RecordScope) -> int:
-        """Give finished analyses another owner in another store, under the same addresses,
-        and return how many; links end. Each is stored there before it is deleted here, so a
-        stopped transfer can be repeated. Raise InputError if the other store takes no more."""
+        """Move finished analyses to another owner in another store under the same addresses, and
+        return how many; links end. Each is stored there before it is deleted here, so a stopped
+        transfer can be repeated. Raise InputError if the other store is full."""
         moved = 0
         for id in source.store.ids(source.owner):
             record = source.store.get(source.owner, id)
@@ -322,13 +323,14 @@ class Jobs:
         return moved
 
     def sweep(self, media: timedelta, records: timedelta, *, now: datetime | None = None) -> None:
-        """Delete expired files and guests' records, but for what runs on any server."""
+        """Delete expired files and guests' records, except those of running analyses on
+        any server."""
         busy = self._tasks.subjects(self.kind)
         self._drop(self.store.sweep(now or datetime.now(UTC), records, spare=busy))
         self.uploads.sweep(media, spare=busy, now=now)
 
     def close(self) -> None:
-        """Stop all work and wait for the workers; what they were at is offered again."""
+        """Stop all work and wait for the workers; interrupted analyses are offered again."""
         self._arrivals.shutdown(wait=True, cancel_futures=True)
         self._tasks.close()
         self._copies.close()
@@ -339,7 +341,7 @@ class Jobs:
     def _record(
         self, upload: Upload, scope: RecordScope, name: str, settings: Settings, **more: Any
     ) -> Record:
-        """Return a new one of a file, with its first run."""
+        """Return a new record of a file with its first run."""
         now = datetime.now(UTC)
         return Record(
             id=upload.token, owner=scope.owner, name=name, sha256=upload.sha256, size=upload.size,
@@ -347,7 +349,7 @@ class Jobs:
         )  # fmt: skip
 
     def _cached(self, key: str, upload: Upload, scope: RecordScope) -> Job | None:
-        """Return the cached answer, with the new copy of the file where the earlier one is gone."""
+        """Return the cached result, with the new copy of the file if the earlier one is gone."""
         record = scope.store.find_cached(scope.owner, key) if key else None
         analysis = scope.store.analysis(scope.owner, record.id) if record else None
         if record is None or analysis is None or not believed(analysis.seal, record.owner):
@@ -368,8 +370,8 @@ class Jobs:
         return job
 
     def _run(self, job: Job) -> None:
-        """Analyze a file and store the result, unless the record was deleted or requested with
-        other settings meanwhile; in a worker."""
+        """Worker: analyze a file and store the result, unless the record was deleted or requested
+        with other settings meanwhile."""
         picture = thumbnails.EarlyThumbnail(job.path)
 
         def observe(progress: Progress) -> None:
@@ -397,7 +399,7 @@ class Jobs:
         self._copies.keep(job.store, record, job.path)
 
     def _end(self, job: Job, state: State, fault: ErrorReport | None) -> None:
-        """Write the end of a run without a result into its record."""
+        """Write the end of a run without a result to its record."""
         metrics.count_end(state, fault, job.analysis)
         if job.progress is not None:  # what it knew on the way is as large as the result
             job.progress = replace(job.progress, partial=None)
@@ -408,7 +410,7 @@ class Jobs:
             _save_safely(lambda: job.store.stop(record.owner, record.id, record.run, state, fault))
 
     def _resume(self, task: Task) -> None:
-        """Queue a lost analysis again; an account's waits for its owner's token."""
+        """Queue a lost analysis again; that of an account waits for its owner's token."""
         if not self.uploads.has(task.subject):
             return
         record = self.store.get(task.owner, task.subject)
@@ -430,17 +432,17 @@ class Jobs:
         return record.run.startswith(f"{self._tasks.server.id}:")
 
     def _ended_here(self, job: Job, record: Record) -> bool:
-        """Return whether the latest run of a record is this ended one, changed here alone."""
+        """Return whether a record's latest run is this ended one, changed here alone."""
         same = job.record.run == record.run and job.state is not State.INTERRUPTED
         return same and self._ran_here(record)
 
     def _newest(self, key: str) -> Job | None:
-        """Return the newest run of a record that this process knows of."""
+        """Return the newest run of a record in this process."""
         task = self._tasks.newest(self.kind, key)
         return task if isinstance(task, Job) else None
 
     def _restore(self, record: Record, store: Store, known: Job | None) -> Job:
-        """Return a job from its record, as another process or an earlier one left it."""
+        """Return a job from its record, as another or an earlier process left it."""
         job = Job(self.kind, record, store, self.uploads)
         self._copies.bring(store, record, self.uploads)
         if record.state is State.DONE:
@@ -462,13 +464,13 @@ class Jobs:
         return self._tasks.remember(job, known)
 
     def _drop(self, keys: Collection[str]) -> None:
-        """Stop, forget and delete the files of these."""
+        """Stop and forget jobs and delete their files."""
         for key in keys:
             self._tasks.dismiss_subject(self.kind, key)
             self.uploads.delete(key)
 
     def _check_arrival(self, job: Job) -> None:
-        """Refuse an unreadable waiting file; keep it if the reader itself failed, or if it runs."""
+        """Validate a waiting file; keep it if the reader itself failed, or if it runs."""
         if job.state is State.RUNNING:
             return
         try:

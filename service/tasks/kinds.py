@@ -1,9 +1,8 @@
-"""Kinds of background work that are little more than a line: downloads of weights, self-checks of
-the models, robustness runs.
+"""Small kinds of tasks: downloads of weights, self-checks of models, robustness runs.
 
-Kept: what was fetched, which lies where weights belong; the outcomes of the last self-check, in
-memory; the outcome of a robustness run, with the result it is about. An interrupted download goes
-on where it was, when it is started again.
+Stored: downloaded weights, in their usual place; the outcomes of the last self-check, in memory;
+the outcome of a robustness run, in the result it is about. An interrupted download resumes when it
+is started again.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ OnProgress = Callable[[int, int], None]  # Bytes that are there, and of all file
 
 
 class Download(Task):
-    """The download of a model (`subject`); steps are bytes."""
+    """The download of a model (`subject`); its steps are bytes."""
 
     @property
     def error(self) -> str:
@@ -44,8 +43,8 @@ class Download(Task):
 
 
 class Downloads(SubjectTasks[Download]):
-    """The downloads of a server, by the id of what comes. What waits for a network takes no core,
-    so all may run at once."""
+    """The downloads of a server by id. Waiting for a network takes no core, so all may
+    run at once."""
 
     def __init__(self, tasks: TaskQueue) -> None:
         kind = TaskKind(
@@ -67,14 +66,14 @@ class Downloads(SubjectTasks[Download]):
     def start(
         self, model: str, work: Callable[[OnProgress], object], principal: Principal
     ) -> Download:
-        """Begin `work(on_progress)` in the background, unless it is under way."""
+        """Run `work(on_progress)` in the background, unless it is running."""
         download = Download(self.kind, principal.id, subject=model)
         return self._tasks.submit(download, lambda task: work(task.on_progress), once_for=principal)
 
 
 class SelfChecks(SubjectTasks[Task]):
-    """The self-checks of the models that are here, one at a time; steps are models. What they say
-    of speed holds for everybody, until the next one."""
+    """The self-checks of the installed models, one at a time; their steps are models. Measured
+    speeds are common to all users until the next one."""
 
     def __init__(self, tasks: TaskQueue) -> None:
         kind = TaskKind(
@@ -91,12 +90,12 @@ class SelfChecks(SubjectTasks[Task]):
         self._outcomes: dict[str, Outcome] = {}
 
     def start(self, principal: Principal) -> Task:
-        """Begin, unless it is under way. Its result is a list of `Outcome`."""
+        """Start a self-check, unless one is running. Its result is a list of `Outcome`."""
         check = Task(self.kind, principal.id, subject=SELF_CHECK)
         return self._tasks.submit(check, self._work, once_for=principal)
 
     def seconds(self, model: str) -> float | None:
-        """Return a model's seconds per item from the last self-check here; None before one."""
+        """Return a model's seconds per item from the last self-check; None before one."""
         outcome = self._outcomes.get(model)
         if outcome is None or outcome.milliseconds is None:
             return None
@@ -111,9 +110,9 @@ class SelfChecks(SubjectTasks[Task]):
 
 
 class RobustnessQueue(SubjectTasks[Task]):
-    """The robustness runs of a server: a part of a file is changed and analyzed again, one file at
-    a time. A task's subject is the record, its steps are trials, `stage` the one that runs, its
-    result a `Robustness`. The tab that shows an interrupted one offers it again."""
+    """The robustness runs of a server: a part of a file is altered and analyzed again, one file at
+    a time. A task's subject is the record, its steps are trials, `stage` the running one, its
+    result a `Robustness`. The tab of an interrupted one offers it again."""
 
     def __init__(self, tasks: TaskQueue, jobs: Jobs, analyzer: Analyzer) -> None:
         kind = TaskKind(
@@ -131,7 +130,7 @@ class RobustnessQueue(SubjectTasks[Task]):
         self._jobs, self._analyzer = jobs, analyzer
 
     def start(self, job: Job, analysis: Analysis, principal: Principal) -> Task:
-        """Queue a result's trials, or return the running ones; raise QueueFull."""
+        """Queue a result's trials, or return the running ones. Raise QueueFull."""
 
         def work(task: Task) -> Robustness:
             outcome = try_out(

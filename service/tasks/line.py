@@ -1,14 +1,14 @@
-"""Which task runs next: by priority, then round robin between owners, within a budget of cores.
+"""Scheduling: by priority, then round robin between owners, within a budget of cores.
 
 The rules, all of them:
 
-1. A task starts when its cores are free. Cores that less important ones hold count as free: those
-   pause at their next step (`pressed`).
-2. Of each priority one may always run, whatever the others hold: a camera that is watched all day
-   slows a batch down, it does not stop it.
-3. Within a priority, owners take turns: one file does not wait for another owner's twenty. No task
-   overtakes one that waits for cores.
-4. Cameras are reserved, never queued (`reserved`): a live picture can't wait.
+    1. A task starts when its cores are free. Cores of less important tasks count as free: those
+       pause at their next step (`pressed`).
+    2. Of each priority one may always run, whatever the others hold: a camera that runs all day
+       slows a batch down, it does not stop it.
+    3. Within a priority, owners take turns: one file does not wait for another owner's twenty. No
+       task overtakes one that waits for cores.
+    4. Cameras are reserved, never queued (`reserved`): a live picture can't wait.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SLACK = 1e-9  # cores: five tasks of 0.4 cores are two cores
 
 
 class Line:
-    """The tasks of a process that wait and run, on a budget of `cores`. Not thread-safe."""
+    """Waiting and running tasks of a process, on a budget of `cores`. Not thread-safe."""
 
     def __init__(self, cores: float) -> None:
         self.cores = cores
@@ -34,21 +34,21 @@ class Line:
         self._clock = count(1)
 
     def add(self, task: Task) -> None:
-        """Put a task in line."""
+        """Add a waiting task."""
         self._waiting[task] = 0
 
     def remove(self, task: Task) -> bool:
-        """Take a task out of the line; whether it was still in it."""
+        """Remove a waiting task; return whether it was waiting."""
         return self._waiting.pop(task, None) is not None
 
     def advance(self, task: Task) -> bool:
-        """Put a waiting task before all others of its priority; whether it still waits."""
+        """Move a waiting task before all others of its priority; return whether it still waits."""
         if task in self._waiting:
             self._waiting[task] = -next(self._clock)
         return task in self._waiting
 
     def next(self) -> Task | None:
-        """Return what may start now, moved from the line to what runs."""
+        """Return the tasks that may start now, and mark them as running."""
         blocked: set[Priority] = set()
         for task in self.waiting():
             kind = task.kind
@@ -66,20 +66,20 @@ class Line:
         return None
 
     def end(self, task: Task) -> None:
-        """Give back the cores of a task that ran."""
+        """Release the cores of a task."""
         self.running.remove(task)
         there = {(one.owner, one.kind.priority) for one in (*self._waiting, *self.running)}
         self._served = {who: turn for who, turn in self._served.items() if who in there}
 
     def count(self, kind: str) -> tuple[int, int]:
-        """Return how many of a kind wait, and how many run."""
+        """Return how many tasks of a kind wait, and how many run."""
         waiting, running = (
             sum(task.kind.name == kind for task in tasks) for tasks in (self._waiting, self.running)
         )
         return waiting, running
 
     def waiting(self) -> list[Task]:
-        """Return all that wait, in the order they would start."""
+        """Return all waiting tasks in the order they would start."""
         rounds: Counter[tuple[str, Priority]] = Counter()
         places = {}
         for task, first in sorted(self._waiting.items(), key=lambda item: item[1]):
@@ -89,19 +89,19 @@ class Line:
         return sorted(places, key=places.__getitem__)
 
     def ahead(self, task: Task) -> int:
-        """Return how many waiting tasks of its kind come before this one; 0 when it runs."""
+        """Return how many waiting tasks of its kind precede this one; 0 while it runs."""
         line = [one for one in self.waiting() if one.kind.name == task.kind.name]
         return line.index(task) if task in line else 0
 
     def pressed(self, task: Task) -> bool:
-        """Return whether more important ones need the cores of a running task."""
+        """Return whether more important tasks need the cores of a running one."""
         kind = task.kind
         if not kind.cores or kind.priority is not Priority.BATCH:
             return False
         return self._used(Priority.INTERACTIVE) + kind.cores > self.cores + _SLACK
 
     def _used(self, priority: Priority) -> float:
-        """Return the cores held by what is as important or more."""
+        """Return the cores of tasks of the same or higher importance."""
         running = (task.kind for task in self.running)
         return sum(self.reserved) + sum(k.cores for k in running if k.priority <= priority)
 

@@ -1,12 +1,11 @@
-"""All background work of a server: takes tasks in, runs them, and finds them for who may see them.
+"""The task queue of a server: submission, execution, lookup and recovery.
 
-Every task ends DONE, FAILED, CANCELED or INTERRUPTED, once, whatever happens in its worker; what a
-server took with it when it died is noticed by the others, or the next one (`recover`). Servers on
-one database see and stop each other's tasks; how far one is, they hear every half second.
+Every task ends DONE, FAILED, CANCELED or INTERRUPTED, once, whatever happens in its worker; the
+lost tasks of a dead server are recovered by the others, or by the next one (`recover`). Servers on
+one database see and cancel each other's tasks; they exchange progress every half second.
 
-The table of tasks (`TaskStore`) is what outlives the process. A row says who runs a task
-(`server`); when that server no longer lives, the task was interrupted. Results are not in there:
-each kind keeps its own where it belongs.
+The table of tasks (`TaskStore`) outlives the process. A row names the running server (`server`);
+when that is dead, the task was interrupted. Results are not in it: each kind stores its own.
 """
 
 from __future__ import annotations
@@ -44,8 +43,8 @@ Work = Callable[[AnyTask], object]  # Returns the result; raises `Canceled`
 
 
 def start_thread(name: str, call: Callable[[], None]) -> threading.Thread:
-    """Run a call in a daemon thread, which gives way to those that draw pages and does not keep a
-    stopping server; raise RuntimeError if it can't be started."""
+    """Run a call in a daemon thread of low priority, which does not delay a stopping server. Raise
+    RuntimeError if it can't be started."""
 
     def work() -> None:
         if sys.platform == "linux":  # elsewhere a thread has no priority of its own
@@ -61,7 +60,7 @@ def start_thread(name: str, call: Callable[[], None]) -> threading.Thread:
 
 @dataclass(eq=False)
 class _Run:
-    """What this process knows of a task beside it, while that waits or runs here."""
+    """State of a task that waits or runs in this process."""
 
     work: Work[Any]
     thread: threading.Thread | None = None
@@ -74,7 +73,7 @@ class _Run:
 class TaskQueue:
     """The tasks of a server, on a budget of `cores`, by default all of this computer. A batch whose
     cores others need pauses `pause_ratio` times as long as its last step took, `max_pause` s at
-    most. `start` runs a call beside the caller."""
+    most. `start` runs a call in the background."""
 
     def __init__(
         self,
@@ -100,15 +99,15 @@ class TaskQueue:
         self._foreign_read = float("-inf")
 
     def register(self, kind: TaskKind[AnyTask]) -> TaskKind[AnyTask]:
-        """Make a kind known, before `recover` and whatever may find a task of it."""
+        """Register a kind, before `recover` and any lookup of its tasks."""
         self._kinds[kind.name] = kind
         return kind
 
     def submit(
         self, task: AnyTask, work: Work[AnyTask], *, once_for: Principal | None = None
     ) -> AnyTask:
-        """Queue a task and return it; or the active one of its kind about the same thing that a
-        caller may see (`once_for`), which is forgotten if it has ended. Raise UnmaskError if it is
+        """Queue a task and return it; or return the active one of its kind with the same subject
+        that the caller may see (`once_for`), forgetting an ended one. Raise UnmaskError if it is
         refused (`TaskKind.refuse`), or RecordsError."""
         with self._starting:
             known = self.latest(task.kind, task.subject, once_for) if once_for else None
@@ -127,45 +126,45 @@ class TaskQueue:
         return task
 
     def refuse_when_full(self, kind: TaskKind[Any]) -> None:
-        """Raise UnmaskError where `submit` would."""
+        """Raise UnmaskError as `submit` would."""
         with self._changed:
             waiting, running = self._line.count(kind.name)
         if refusal := kind.refuse(waiting, running):
             raise refusal
 
     def counts(self) -> list[tuple[str, int, int]]:
-        """Return each kind's name with how many tasks of it wait and run."""
+        """Return the numbers of waiting and running tasks by the name of their kind."""
         with self._changed:
             return [(name, *self._line.count(name)) for name in self._kinds]
 
     def ahead(self, task: Task) -> int:
-        """Return how many waiting tasks of its kind come before this one; 0 when it runs."""
+        """Return how many waiting tasks of its kind precede this one; 0 while it runs."""
         with self._changed:
             return self._line.ahead(task)
 
     def advance(self, task: Task) -> bool:
-        """Put a waiting task before all others of its priority; whether it still waits."""
+        """Move a waiting task before all others of its priority; return whether it still waits."""
         with self._changed:
             return self._line.advance(task)
 
     @property
     def cores(self) -> float:
-        """Return the budget."""
+        """Return the budget of cores."""
         return self._line.cores
 
     @property
     def held(self) -> bool:
-        """Return whether nothing more starts that keeps cores busy."""
+        """Return whether the start of tasks that use cores is suspended."""
         return self._line.held
 
     def hold(self, on: bool = True) -> None:
-        """Start nothing more that keeps cores busy, or start it again: what runs goes on, what
-        comes waits in line."""
+        """Suspend or resume the start of tasks that use cores: running ones continue, new ones
+        wait."""
         self._line.held = on
         self._dispatch()
 
     def reserve(self, cores: float) -> Callable[[], None]:
-        """Hold cores for a camera at once, whatever runs; return what gives them back."""
+        """Reserve cores for a camera at once; return the function that releases them."""
         with self._changed:
             self._line.reserved.append(cores)
         left = [cores]
@@ -187,27 +186,27 @@ class TaskQueue:
         return False
 
     def active(self) -> list[Task]:
-        """Return all that waits or runs, of everybody, what is longest at work first."""
+        """Return all waiting and running tasks, of all owners, the longest running first."""
         kinds = self._kinds.values()
         found = [task for kind in kinds for task in self.visible(kind, SYSTEM) if task.active]
         return sorted(found, key=lambda task: (task.started is None, task.started or task.created))
 
     def find(self, id: str, principal: Principal) -> Task | None:
-        """Return a task by its id; None when there is none, or the caller may not see it."""
+        """Return a task by its id; None if there is none, or the caller may not see it."""
         with self._changed:
             known = next((tasks[id] for tasks in self._tasks.values() if id in tasks), None)
         task = known or self._restore(id)
         return task if task is not None and task.visible_to(principal) else None
 
     def newest(self, kind: TaskKind[AnyTask], subject: str) -> AnyTask | None:
-        """Return the newest task about something that this process has in memory."""
+        """Return the newest task of a subject in this process's memory."""
         with self._changed:
             known = reversed(self._tasks.get(kind.name, OrderedDict()).values())
             return next((cast(AnyTask, task) for task in known if task.subject == subject), None)
 
     def remember(self, task: AnyTask, known: Task | None) -> AnyTask:
-        """Keep a task that was read from elsewhere in memory, in place of an older one that was
-        `known` then; return what began or ended here since, where something did."""
+        """Cache a task that was read from elsewhere in place of an older one that was `known` then;
+        return one that began or ended here since, if any."""
         with self._changed:
             newest = self.newest(task.kind, task.subject)
             # Not one that is a row and no more: it was lost with its server.
@@ -218,7 +217,7 @@ class TaskQueue:
             return task
 
     def latest(self, kind: TaskKind[AnyTask], subject: str, principal: Principal) -> AnyTask | None:
-        """Return the newest task about something that the caller may see, as `visible`."""
+        """Return the newest task of a subject that the caller may see, as `visible`."""
         own = [task for task in self.visible(kind, principal) if task.subject == subject]
         return own[-1] if own else None
 
@@ -231,22 +230,22 @@ class TaskQueue:
         return [cast(AnyTask, task) for task in foreign + own if task.visible_to(principal)]
 
     def subjects(self, kind: TaskKind[Any]) -> set[str]:
-        """Return what the tasks of a kind are about that wait or run, on any server."""
+        """Return the subjects of a kind's waiting and running tasks, on any server."""
         return {row.subject for row in self._store.active() if row.kind == kind.name}
 
     def now(self, task: Task) -> Task:
-        """Return a task as it is now: itself where it runs here, else as its server last said."""
+        """Return a task's present state: itself if it runs here, else its server's last report."""
         if not task.active or self.runs_here(task):
             return task
         return self._restore(task.id) or task
 
     def runs_here(self, task: Task) -> bool:
-        """Return whether it waits or runs in this process."""
+        """Return whether a task waits or runs in this process."""
         return task in self._runs
 
     def cancel(self, task: Task) -> None:
-        """Ask a task to stop: one that waits ends at once, one that runs at its next step, that of
-        another server when it next says how far it is, or looks (`apply_remote_cancellations`)."""
+        """Cancel a task: a waiting one ends at once, a running one at its next step, that of
+        another server at its next report or poll (`apply_remote_cancellations`)."""
         task.cancel.set()
         if self._withdraw(task):
             self._end(task, State.CANCELED)
@@ -255,7 +254,8 @@ class TaskQueue:
                 self._store.request_cancel(task.id)
 
     def fail_waiting(self, task: Task, error: BaseException) -> bool:
-        """End a task that still waits, for a reason that its work would meet; whether it did."""
+        """End a waiting task with an error that its work would meet; return whether it
+        was waiting."""
         waited = self._withdraw(task)
         if waited:
             self._fail(task, error)
@@ -270,7 +270,7 @@ class TaskQueue:
             self._store.delete(task.id)
 
     def dismiss_subject(self, kind: TaskKind[Any], subject: str) -> None:
-        """Stop and forget all tasks about something, of any owner: it is deleted."""
+        """Stop and forget all tasks of a deleted subject, of any owner."""
         with self._changed:
             known = self._tasks.get(kind.name, OrderedDict())
             about = [task for task in known.values() if task.subject == subject]
@@ -282,7 +282,7 @@ class TaskQueue:
             self._store.delete_subject(kind.name, subject)
 
     def apply_remote_cancellations(self) -> None:
-        """Cancel tasks that another server canceled or deleted; raise RecordsError."""
+        """Cancel tasks that another server canceled or deleted. Raise RecordsError."""
         with self._changed:
             own = [task for task in self._runs if not task.cancel.is_set()]
         wanted = self._store.wanted(self.server.id) if own else set()
@@ -291,7 +291,7 @@ class TaskQueue:
                 self.cancel(task)
 
     def recover(self) -> list[Task]:
-        """Return the tasks of dead servers, marked as interrupted; raise RecordsError."""
+        """Return the tasks of dead servers, marked as interrupted. Raise RecordsError."""
         lost = []
         for row in self._store.active():
             if row.kind not in self._kinds or self.server.alive(row.server):
@@ -322,14 +322,14 @@ class TaskQueue:
         self.submit(again, work)
 
     def watch(self) -> None:
-        """Apply remote cancellations and take over dead servers' tasks until this is closed."""
+        """Apply remote cancellations and recover dead servers' tasks until `close`."""
         while not self._closing.wait(BEAT_SECONDS):
             with _suppress_store_errors():
                 self.apply_remote_cancellations()
                 self.recover()
 
     def sweep(self, older_than: timedelta, *, now: datetime | None = None) -> None:
-        """Forget what ended long enough ago."""
+        """Forget ended tasks after their time."""
         expired = self._store.sweep((now or datetime.now(UTC)) - older_than)
         with self._changed:
             for known in self._tasks.values():
@@ -353,7 +353,7 @@ class TaskQueue:
     # --- inside -----------------------------------------------------------------------------------
 
     def _withdraw(self, task: Task) -> bool:
-        """Take a task out of the line; whether it was still in it."""
+        """Remove a waiting task from the line; return whether it was waiting."""
         with self._changed:
             waited = self._line.remove(task)
             self._changed.notify_all()  # one that runs and pauses looks whether it was canceled
@@ -362,7 +362,7 @@ class TaskQueue:
         return waited
 
     def _dispatch(self) -> None:
-        """Start what may run now."""
+        """Start the tasks that may run now."""
         while not self._closing.is_set():
             with self._changed:
                 task = self._line.next()
@@ -378,7 +378,7 @@ class TaskQueue:
                     self._line.end(task)
 
     def _run(self, task: Task, run: _Run) -> None:
-        """In a worker: always leaves a final state, and gives the cores back."""
+        """Run a task in a worker; always write a final state and release its cores."""
         try:
             task.begin()
             self._report(task, run)
@@ -415,7 +415,7 @@ class TaskQueue:
             run.resumed = time.monotonic()
 
     def _report(self, task: Task, run: _Run) -> None:
-        """Store progress; stop a task that was canceled, deleted or marked lost elsewhere."""
+        """Store progress; stop a task that was canceled, deleted or marked as lost elsewhere."""
         run.reported = time.monotonic()
         with _suppress_store_errors():
             if not self._store.update(task, State.RUNNING):
@@ -432,7 +432,7 @@ class TaskQueue:
         self._end(task, State.FAILED, fault)
 
     def _end(self, task: Task, state: State, fault: ErrorReport | None = None) -> None:
-        """Give a task its final state; once is enough."""
+        """Give a task its final state. Idempotent."""
         with self._changed:
             run = self._runs.get(task)
             if run is None or run.ended:
@@ -467,7 +467,7 @@ class TaskQueue:
         return task
 
     def _remote_tasks(self) -> list[Task]:
-        """Return the tasks that wait or run on other live servers."""
+        """Return the waiting and running tasks of other live servers."""
         now = time.monotonic()
         if now - self._foreign_read >= REPORT_SECONDS:
             self._foreign_read = now
@@ -482,7 +482,7 @@ class TaskQueue:
         return self._foreign
 
     def _remember(self, task: Task) -> None:
-        """Keep a task in memory. The lock is held."""
+        """Cache a task in memory. Requires the lock."""
         known = self._tasks.setdefault(task.kind.name, OrderedDict())
         known[task.id] = task
         idle = [id for id, one in known.items() if not one.active and one is not task]
@@ -491,17 +491,17 @@ class TaskQueue:
 
 
 class SubjectTasks(Generic[AnyTask]):
-    """The tasks of one kind, by what they are about."""
+    """The tasks of one kind by their subject."""
 
     def __init__(self, tasks: TaskQueue, kind: TaskKind[AnyTask]) -> None:
         self._tasks, self.kind = tasks, tasks.register(kind)
 
     def find(self, subject: str, principal: Principal) -> AnyTask | None:
-        """Return the newest about something, running or ended lately."""
+        """Return the newest task of a subject, running or ended lately."""
         return self._tasks.latest(self.kind, subject, principal)
 
     def dismiss(self, subject: str, principal: Principal) -> None:
-        """Forget how the newest ended, so that another may begin."""
+        """Forget the outcome of the newest task, so that another may begin."""
         task = self.find(subject, principal)
         if task is not None and not task.active:
             self._tasks.dismiss(task)
@@ -512,7 +512,7 @@ def _nothing() -> None: ...
 
 @contextmanager
 def _suppress_store_errors() -> Iterator[None]:
-    """Log it where a store refuses to write or read the state of tasks: that costs no more."""
+    """Log a store's refusal to write or read the state of tasks, without failing the task."""
     try:
         yield
     except InputError as error:

@@ -1,8 +1,8 @@
-"""One piece of background work, whatever kind it is, and its row: what outlives the process that
-runs it. No thread is started here.
+"""A background task of any kind, and its row, which outlives the process. No thread is started
+here.
 
-A task is written by the worker that runs it and read by any page. Each attribute is replaced whole
-and never changed in place, so a reader needs no lock; `state` is written last.
+A task is written by its worker and read by any page. Each attribute is replaced whole and never
+changed in place, so a reader needs no lock; `state` is written last.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SYSTEM = Principal("system", PrincipalKind.LOCAL, Role.ADMIN)  # Sees all tasks
 
 
 class Priority(IntEnum):
-    """Who is served first; a lower number comes before a higher one."""
+    """Scheduling priority; a lower number runs first."""
 
     INTERACTIVE = 1  # Somebody waits in front of a page
     BATCH = 2  # Hours of background work; pauses while others need the cores
@@ -50,7 +50,7 @@ def bounded_line(
     text: str = _("Too many files are waiting. Try again in a few minutes."),
     hint: str = "",
 ) -> Callable[[int, int], QueueFull | None]:
-    """Return a `TaskKind.refuse` that lets so many wait, and the message to any other."""
+    """Return a `TaskKind.refuse` with a maximum of waiting tasks, and the message beyond it."""
 
     def refuse(waiting: int, running: int) -> QueueFull | None:
         return None if waiting < most else QueueFull(text, hint=hint)
@@ -60,7 +60,7 @@ def bounded_line(
 
 @dataclass(frozen=True)
 class StepProgress:
-    """Progress of work that is counted in steps: files, trials, bytes."""
+    """Progress in steps: files, trials, bytes."""
 
     stage: str = ""  # What is done just now; may be empty
     done: int = 0
@@ -68,14 +68,14 @@ class StepProgress:
 
     @property
     def fraction(self) -> float:
-        """0..1"""
+        """Return the share of finished steps, 0..1."""
         return min(1.0, self.done / self.total) if self.total else 0.0
 
 
 class Task:
-    """Work of one kind for one owner, the id of its requester. `subject`: what it is about, the id
-    of a record, of a model; `params`: what it takes to run it again after a restart, plain JSON
-    without file names of people. `id` may stand in addresses; default: 128 random bits."""
+    """Work of one kind for one owner, the id of its requester. `subject`: the id of the record or
+    model it is about; `params`: what a restart needs to run it again, plain JSON without people's
+    file names. `id` may appear in addresses; default: 128 random bits."""
 
     def __init__(
         self,
@@ -111,16 +111,16 @@ class Task:
         return principal.id == self.owner or principal.may_administer
 
     def begin(self) -> None:
-        """Note that a worker took it."""
+        """Record that a worker started it."""
         self.started, self._start_time = datetime.now(UTC), time.monotonic()
         self.state = State.RUNNING
 
     def elapsed(self) -> float:
-        """Return the seconds since a worker took it; 0 before."""
+        """Return the time since a worker started it, s; 0 before."""
         return time.monotonic() - self._start_time if self._start_time is not None else 0.0
 
     def on_progress(self, done: int, total: int, stage: str = "") -> None:
-        """Say how far it is, from the work, between two steps; raise Canceled if it is to stop."""
+        """Report progress from the work between two steps. Raise Canceled if it is to stop."""
         if self.cancel.is_set():
             raise Canceled
         if self.progress is None:
@@ -136,12 +136,12 @@ class Task:
 
     @property
     def total(self) -> int:
-        """Steps in all; 0 until it is known."""
+        """Return the number of steps; 0 until it is known."""
         return getattr(self.progress, "total", 0)
 
     @property
     def stage(self) -> str:
-        """Return what is done just now; may be empty."""
+        """Return the present stage; may be empty."""
         return getattr(self.progress, "stage", "")
 
     @property
@@ -150,7 +150,7 @@ class Task:
 
     @property
     def seconds_left(self) -> float | None:
-        """Time left by the rate so far; None while a rate would mean little."""
+        """Return the remaining time by the rate so far, s; None while that is too uncertain."""
         steps, elapsed = self.done - self._first_step, self.elapsed()
         if self._start_time is None or not self.total:
             return None
@@ -160,8 +160,7 @@ class Task:
 
     @property
     def code(self) -> str:
-        """Return which error it was, where it was one that is known; else empty, also where a
-        person stopped it."""
+        """Return the code of its error, if known; empty also after a cancel."""
         code = self.fault.problem.code if self.fault is not None else ""
         return "" if code == INTERNAL else code
 
@@ -179,7 +178,7 @@ class Task:
 
     @property
     def hint(self) -> str:
-        """Return what to do about it; may be empty."""
+        """Return what to do about the error; may be empty."""
         return hint_of(self.fault) if self.fault is not None else ""
 
 
@@ -188,7 +187,7 @@ AnyTask = TypeVar("AnyTask", bound=Task)
 
 @dataclass(frozen=True)
 class TaskKind(Generic[AnyTask]):
-    """What all tasks of a kind have in common."""
+    """Properties common to all tasks of a kind."""
 
     name: str  # As it stands in the store
     priority: Priority
@@ -213,8 +212,8 @@ class TaskKind(Generic[AnyTask]):
 
 
 class TaskStore:
-    """The tasks of all servers of a database. Every method raises RecordsError if that can't be
-    used."""
+    """The tasks of all servers of a database. Every method raises RecordsError if it
+    can't be used."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -235,9 +234,9 @@ class TaskStore:
             session.add(row)
 
     def update(self, task: Task, state: State) -> bool:
-        """Write its new state, its times, its fault and how far it is; return whether it is still
-        wanted: neither deleted meanwhile, nor asked to stop (`request_cancel`), nor given up for
-        lost by another server (`interrupt`). What was given up does not begin to run again."""
+        """Write a task's state, times, fault and progress; return whether it is still wanted: not
+        deleted, not canceled (`request_cancel`), and not marked as lost by another server
+        (`interrupt`). A lost one does not run again."""
         which = [TaskRow.id == task.id]
         if state in ACTIVE:
             which.append(TaskRow.state.in_(ACTIVE))
@@ -255,17 +254,17 @@ class TaskStore:
         return row
 
     def active(self) -> list[TaskRow]:
-        """Return all that waited or ran by the last report, oldest first."""
+        """Return all tasks that waited or ran at the last report, oldest first."""
         waiting = select(TaskRow).where(TaskRow.state.in_(ACTIVE))
         return self.database.all(waiting.order_by(TaskRow.created))
 
     def wanted(self, server: str) -> set[str]:
-        """Return the ids of what waits or runs on a server and was not asked to stop."""
+        """Return the ids of a server's waiting and running tasks that were not canceled."""
         mine = TaskRow.server == server, TaskRow.state.in_(ACTIVE), TaskRow.cancel.is_(False)
         return {row.id for row in self.database.rows(select(TaskRow.id).where(*mine))}
 
     def interrupt(self, id: str, server: str, now: datetime) -> bool:
-        """Note that a task was lost with its server; False when another server did."""
+        """Mark a task as lost with its server; return False if another server did."""
         which = TaskRow.id == id, TaskRow.server == server, TaskRow.state.in_(ACTIVE)
         changed = update(TaskRow).where(*which).values(state=State.INTERRUPTED, ended=now)
         return bool(self.database.run(changed))
@@ -275,18 +274,18 @@ class TaskStore:
         self.database.run(delete(TaskRow).where(TaskRow.id == id))
 
     def delete_subject(self, kind: str, subject: str) -> None:
-        """Delete all tasks of a kind about something."""
+        """Delete all tasks of a kind and a subject."""
         self.database.run(delete(TaskRow).where(TaskRow.kind == kind, TaskRow.subject == subject))
 
     def sweep(self, before: datetime) -> set[str]:
-        """Delete what ended before a moment; return the ids."""
+        """Delete tasks that ended before a moment; return their ids."""
         old = delete(TaskRow).where(TaskRow.ended < before).returning(TaskRow.id)
         with self.database.writing() as session:
             return set(session.execute(old).scalars())
 
 
 def restore(row: TaskRow, kind: TaskKind[Any]) -> Task:
-    """Make a task from its row, as it was last written."""
+    """Return a task from its row."""
     task: Task = kind.restore(kind, row.owner, subject=row.subject, params=row.params, id=row.id)
     task.created, task.started, task.ended = row.created, row.started, row.ended
     task.fault = row.fault

@@ -1,4 +1,4 @@
-"""How fast this computer is, learned from finished analyses. Before the first, it is not known."""
+"""Estimation of analysis time from finished analyses on this computer. Unknown before the first."""
 
 import contextlib
 import json
@@ -12,7 +12,7 @@ SMOOTHING = 0.5  # weight of the newest run: follows a busy or a freed machine w
 
 
 class ThroughputEstimator:
-    """Seconds per sampled frame of a video, for faces and for each model; `file` keeps them over
+    """Seconds per sampled frame of a video, for faces and for each model; `file` stores them over
     restarts."""
 
     def __init__(self, file: Path | None = None) -> None:
@@ -25,7 +25,7 @@ class ThroughputEstimator:
                 self._rates = {str(k): float(v) for k, v in rates.items()}
 
     def learn(self, analysis: Analysis) -> None:
-        """Take the times of a finished video. Pictures are over before a time matters."""
+        """Update the rates with the times of a finished video; pictures are too short to matter."""
         moments = len(analysis.timestamps)
         total = analysis.timings.get("total", 0.0)
         if analysis.media.kind != "video" or moments < 8 or total <= 0 or not analysis.judged:
@@ -46,13 +46,13 @@ class ThroughputEstimator:
                     self._file.write_text(json.dumps(self._rates), "utf-8")
 
     def rate(self, model: str) -> float | None:
-        """Return the seconds a sampled frame that a model takes here, or None before it ran."""
+        """Return a model's seconds per sampled frame on this computer, None before it ran."""
         with self._lock:
             return self._rates.get(model)
 
     def estimate(self, moments: int, models: Collection[str]) -> float | None:
-        """Return the seconds for a video with a face in all its sampled frames, or None when a rate
-        isn't known."""
+        """Return the time for a video with a face in all its sampled frames, s; None if a rate is
+        unknown."""
         with self._lock:
             if not models or any(key not in self._rates for key in ("faces", *models)):
                 return None

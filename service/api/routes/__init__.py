@@ -1,4 +1,4 @@
-"""The resources of the API, one file each. A file with a `router` is served; nothing lists it."""
+"""Resources of the API, one file each: a file with a `router` is served."""
 
 import importlib
 import pkgutil
@@ -7,6 +7,6 @@ from fastapi import APIRouter
 
 
 def routers() -> list[APIRouter]:
-    """Return the router of every file here, in the order of their names."""
+    """Return the routers of this package by file name."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
     return [importlib.import_module(f"{__name__}.{name}").router for name in names]

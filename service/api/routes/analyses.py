@@ -1,6 +1,5 @@
-"""Analyses: a file in, a result out; its moments, heatmaps and report. Also links that are fetched
-in the background, and what a file is before anything is analyzed.
-"""
+"""Routes of analyses: submit a file or link, read the result, its frames, heatmaps and report;
+preview a file without an analysis."""
 
 import base64
 from contextlib import suppress
@@ -39,7 +38,7 @@ MAX_WAIT = 600.0  # s that a client may wait for a result
 
 
 def _field(setting: dict[str, Any]) -> dict[str, Any]:
-    """Return the JSON Schema of a setting as a form has it: one that is left out is None."""
+    """Return the JSON Schema of a setting as a form field; an omitted one is None."""
     known = setting.get("anyOf", [{}])[0] | setting
     names = ("type", "enum", "minimum", "maximum", "multipleOf", "description")
     return {name: known[name] for name in names if name in known}
@@ -90,7 +89,7 @@ def read_by(
         str, Query(max_length=16, description="of the PDF: es, fr, de, pt or ar")
     ] = "en",
 ) -> tuple[tzinfo, Translations]:
-    """Return the zone and the nearest language that there is of a report's reader."""
+    """Return the time zone and the nearest available language of a report's reader."""
     return time_zone(zone), languages.catalog(languages.nearest(language))
 
 
@@ -98,7 +97,7 @@ ReportLocale = Annotated[tuple[tzinfo, Translations], Depends(read_by)]
 
 
 def download(content: bytes, name: str, kind: str = "application/pdf") -> Response:
-    """Answer with a file, to be saved by a name."""
+    """Return a response that is saved as a file of this name."""
     saved = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(content, media_type=kind, headers=saved)
 
@@ -140,9 +139,8 @@ async def create(
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT, description="s for the result")] = 0.0,
     idempotency_key: IdempotencyKey = None,
 ) -> Any:
-    """Analyze a file, or what an address leads to. The answer is where its analysis will be; with
-    `wait`, the result where it is there in time. The same file with the same settings is not
-    analyzed twice."""
+    """Analyze a file or a link. The answer has the address of the analysis; with `wait`, the result
+    if it is ready in time. The same file with the same settings is not analyzed twice."""
     async with uploads.receive(request, context) as form:
         job = await run_in_threadpool(submit, application, context, form, idempotency_key)
     if wait:
@@ -179,8 +177,8 @@ def get(job: RequestedJob, application: App) -> AnalysisView:
 
 @router.post("/analyses/{id}/again", status_code=202)
 def again(job: RequestedJob, context: Analyst, application: App) -> AnalysisView:
-    """Analyze a kept file once more, with its settings and under its address: one that was
-    interrupted, since its server stopped, or that failed. Only its owner's own."""
+    """Analyze a stored file again with its settings and under its address, after an interruption or
+    a failure. For its owner only."""
     if job.record.owner != application.scope(context).owner:
         raise NotFound(_("There is no such analysis of yours."))
     if job.active:
@@ -193,14 +191,14 @@ def again(job: RequestedJob, context: Analyst, application: App) -> AnalysisView
 
 @router.delete("/analyses/{id}", status_code=204)
 def delete(id: str, context: Analyst, application: App) -> None:
-    """Stop an analysis and delete it with its file. Only its owner's own."""
+    """Stop an analysis and delete it with its file. For its owner only."""
     if not application.delete(context, id):
         raise NotFound(_("There is no such analysis of yours."))
 
 
 @router.get("/analyses/{id}/frames")
 def frames(job: RequestedJob, analysis: Result) -> FramesView:
-    """List the sampled moments, with who is in each and how they score."""
+    """List the sampled frames with the subjects in each and their scores."""
     return FramesView.of(job.key, analysis)
 
 
@@ -216,7 +214,7 @@ def heatmap(
     subject: Annotated[str | None, Query(description="default: the most suspicious")] = None,
     model: Annotated[str | None, Query(description="default: the first that counts")] = None,
 ) -> Response:
-    """Draw where a model looked in a sampled moment, over the frame, as a JPEG."""
+    """Draw the heatmap of a model over a sampled frame, as a JPEG."""
     picture = exports.heatmap(_media(job), analysis, frame, subject, model)
     if picture is None:
         raise NotFound(_("There is nothing to show: no such subject or model in this frame."))
@@ -241,8 +239,8 @@ def report(
     details: Annotated[ReportDetails, Depends(_details)],
     place: bool = True,
 ) -> Response:
-    """Make the sealed report. `place=false` leaves out where the file was recorded; `base_rate` is
-    the share of fakes among the reader's files, from which the odds in words follow."""
+    """Return the sealed report. `place=false` omits where the file was recorded; `base_rate` is the
+    share of fakes among the reader's files, which sets the odds in words."""
     with use(reading[1]):
         content = exports.report(form, job.path, analysis, job.origin, place=place, details=details)
     return download(content, f"report.{form}", FORMS[form])
@@ -256,9 +254,9 @@ async def fetch(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> TaskView:
-    """Fetch a file by its address and analyze it. The answer is the task of the fetch, which says
-    how far it is and, once it is done, where the analysis is; deleted, it ends and nothing is
-    kept."""
+    """Fetch a file by its address and analyze it. The answer is the task of the fetch with its
+    progress and, at the end, the address of the analysis. Deleting the task stops it and keeps
+    nothing."""
     async with uploads.receive(request, context, names=()) as form:
         task = await run_in_threadpool(_start_link, application, context, form, idempotency_key)
     view = TaskView.of(task)
@@ -267,7 +265,7 @@ async def fetch(
 
 
 class MediaPreview(BaseModel):
-    """A file as its probe and its middle picture show it."""
+    """Facts about a file and its middle frame."""
 
     media: Media
     picture: str | None = Field(description="WebP, base64; None for a sound or an unreadable frame")
@@ -275,7 +273,7 @@ class MediaPreview(BaseModel):
 
 @router.post("/media", responses=REFUSALS, openapi_extra=form_body({"file": BINARY}, ["file"]))
 async def preview(request: Request, context: Analyst) -> MediaPreview:
-    """Describe a file and show a picture of it. Nothing is analyzed, and nothing is kept."""
+    """Return facts about a file and a frame of it. Nothing is analyzed or stored."""
     async with uploads.receive(request, context) as form:
         (source,) = form.files
         if isinstance(source, str):
@@ -284,7 +282,7 @@ async def preview(request: Request, context: Analyst) -> MediaPreview:
 
 
 def submit(application: Application, context: RequestContext, form: Form, key: str | None) -> Job:
-    """Put a file in line; or find what the same request did before. Raise UnmaskError if it is not
+    """Queue a file, or return what the same request created before. Raise UnmaskError if it is not
     accepted."""
     source, settings = form.files[0], form.settings
 
@@ -304,7 +302,7 @@ def submit(application: Application, context: RequestContext, form: Form, key: s
 
 
 def answer_failed(request: Request, error: RefusalDetail, href: str, job: Job) -> Response:
-    """Answer who waited for a result that there won't be."""
+    """Return the error response of an analysis that ended without a result."""
     ours = job.fault is not None and job.fault.ours
     return answer(request, 500 if ours else 422, error, {"Location": href})
 

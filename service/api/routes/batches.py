@@ -1,4 +1,4 @@
-"""Batches: several analyses that are followed as one."""
+"""Routes of batches: several analyses that are submitted and followed as one."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class BatchItemView(BaseModel):
 
     @classmethod
     def of(cls, row: BatchRow, *, runs: bool) -> BatchItemView:
-        """Return a file of a batch, to which its turn comes where the batch runs."""
+        """Return the view of a file of a batch; a running batch reaches waiting files by itself."""
         item, record = row.item, row.record
         error = RefusalDetail.model_validate(item.refused) if item.refused else None
         return cls(
@@ -63,7 +63,7 @@ class BatchItemView(BaseModel):
 
 
 class BatchView(BaseModel):
-    """Several analyses, and how far they are together."""
+    """Several analyses with their common progress."""
 
     model_config = example(
         id="q0Zl3vJ6T2uYb8Rk1cXw9A",
@@ -96,7 +96,7 @@ async def create(
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> BatchView:
-    """Analyze several files. Each that is not taken says why, and may be added later."""
+    """Analyze several files. A refused file states its reason and may be added later."""
     async with uploads.receive(request, context, names=NAMES, most=MAX_FILES) as form:
         id = await run_in_threadpool(_create, application, context, form, idempotency_key)
     view = await run_in_threadpool(_view_of, application, context, id)
@@ -106,7 +106,7 @@ async def create(
 
 @router.post("/{id}", status_code=202, responses=REFUSALS, openapi_extra=FORM)
 async def add(id: str, request: Request, context: Analyst, application: App) -> BatchView:
-    """Add files to a batch, and go on with what waits in it."""
+    """Add files to a batch and resume it."""
     await run_in_threadpool(find, id, context, application)
     async with uploads.receive(request, context, names=NAMES, most=MAX_FILES) as form:
         await run_in_threadpool(_bring, application, context, form, id)
@@ -115,7 +115,7 @@ async def add(id: str, request: Request, context: Analyst, application: App) -> 
 
 @router.get("/{id}")
 def get(batch: Annotated[Batch, Depends(find)], context: Reader, application: App) -> BatchView:
-    """Return the progress of a batch, and what became of each file."""
+    """Return the progress of a batch and the state of each file."""
     return _view(application, context, batch)
 
 
@@ -126,7 +126,7 @@ def _create(application: Application, context: RequestContext, form: Form, key: 
 def _bring(
     application: Application, context: RequestContext, form: Form, id: str | None = None
 ) -> str:
-    """Take the files of a request into a batch; return its id."""
+    """Add the files of a request to a batch; return its id."""
     if form.webhook:
         webhooks.check(form.webhook)
     known = application.batches.get(context.principal.id, id) if id else None

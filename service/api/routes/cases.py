@@ -1,4 +1,4 @@
-"""Cases: analyses, links and notes that belong together, with a log of who did what."""
+"""Routes of cases: analyses, links and notes that belong together, with an audit log."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ class _Change(BaseModel):
 
 
 class NewCase(_Change):
-    """A case to be opened."""
+    """Request body of a new case."""
 
     title: str
 
 
 class CaseChange(_Change):
-    """What is done with a case: any of these, in this order."""
+    """Changes of a case, applied in this order."""
 
     title: str | None = None
     add_analyses: list[str] = []
@@ -44,7 +44,7 @@ class CaseChange(_Change):
 
 
 class CaseView(BaseModel):
-    """A case as it is."""
+    """A case with its contents."""
 
     id: str
     title: str
@@ -84,7 +84,7 @@ RequestedCase = Annotated[Case, Depends(find)]
 
 @router.get("")
 def search(context: Reader, application: App) -> list[CaseView]:
-    """List one's own cases, the newest change first."""
+    """List the caller's cases, the latest change first."""
     return [CaseView.of(case) for case in application.cases.all(context)]
 
 
@@ -104,7 +104,7 @@ def get(case: RequestedCase) -> CaseView:
 
 @router.patch("/{id}")
 def change(case: RequestedCase, what: CaseChange, context: Analyst, application: App) -> CaseView:
-    """Change a case or do something with it. Each change is an entry of its log."""
+    """Change a case. Each change is an entry of its log."""
     cases, id, by = application.cases, case.id, what.by
     if what.title is not None:
         case = cases.rename(context, id, what.title, by)
@@ -131,7 +131,7 @@ def delete(case: RequestedCase, context: Analyst, application: App) -> None:
 def report(
     case: RequestedCase, context: Analyst, application: App, reading: ReportLocale, by: str = ""
 ) -> Response:
-    """Make one sealed PDF of a case and all its reports. The log says that it was made."""
+    """Return one sealed PDF of a case and all its reports; the log records the export."""
     zone, language = reading
     with use(language):
         made = application.cases.export(context, case.id, "pdf", by=by, zone=zone)
@@ -147,7 +147,7 @@ def bag(
     media: bool = False,
     by: str = "",
 ) -> Response:
-    """Make a BagIt bag of a case: its report, data, log and keyframes; the media with `media`."""
+    """Return a case as a BagIt bag: report, data, log and keyframes; media with `media`."""
     zone, language = reading
     with use(language):
         content = application.cases.export(context, case.id, "zip", media=media, by=by, zone=zone)

@@ -1,4 +1,4 @@
-"""Comparisons: two files, of which one may be a manipulated copy of the other."""
+"""Routes of comparisons: two files, of which one may be a manipulated copy of the other."""
 
 from typing import Literal
 
@@ -50,9 +50,9 @@ async def create(
     idempotency_key: IdempotencyKey = None,
 ) -> ComparisonView:
     """Compare two files: `first` and `second` are files, which are analyzed as well, or ids of
-    analyses whose files are still here. The answer says where the finding will be. Their order
-    means nothing: no file is accused unless `original` names one of them, here or in a later
-    request with the same two. The latest statement counts."""
+    analyses whose files are still stored. The answer has the address of the finding. Their order
+    means nothing: no file is called a copy unless `original` names the other one, here or in a
+    later request with the same two. The latest statement counts."""
     names = (FIRST, SECOND)
     async with uploads.receive(request, context, names=names, most=2, least=0) as form:
         id = await run_in_threadpool(_start, application, context, form, idempotency_key)
@@ -75,7 +75,7 @@ def report(
     application: App,
     reading: ReportLocale,
 ) -> Response:
-    """Make the sealed report of a finding. Where one of the files is gone, it says so."""
+    """Return the sealed report of a finding. A deleted file is stated."""
     kept, task = _known(id, context, application)
     if kept is None:
         state = ComparisonView.of(id, kept, task).state
@@ -97,7 +97,7 @@ def _view(id: str, context: RequestContext, application: Application) -> Compari
 def _known(
     id: str, context: RequestContext, application: Application
 ) -> tuple[KeptComparison | None, Task | None]:
-    """Return the caller's finding or running task; raise NotFound if there is neither."""
+    """Return the caller's finding or running task. Raise NotFound if there is neither."""
     person = context.principal
     task = application.tasks.find(id, person)  # first: it may end meanwhile
     originals = application.originals
@@ -130,7 +130,7 @@ def _start(application: Application, context: RequestContext, form: Form, key: s
 
 
 def _job(application: Application, context: RequestContext, form: Form, name: str) -> Job:
-    """Return the analysis of one of the two."""
+    """Return the analysis of one of the two files."""
     for field, source in form.sources:
         if field == name:
             return uploads.submit(source, application, context, Settings())

@@ -1,7 +1,7 @@
-"""Addresses of older services, with their fields: thin aliases of `/v1/analyses`, which wait, and
-of `/v1/batches`.
+"""Aliases with the paths and fields of older services, on top of `/v1/analyses` (which wait) and
+`/v1/batches`.
 
-They answer 202 with the analysis where it takes longer than `wait`.
+They answer 202 with the analysis when it takes longer than `wait`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def scores(analysis: Analysis) -> list[float]:
 
 
 class VideoScores(BaseModel):
-    """A score for each sampled frame of the most suspicious subject, and their mean."""
+    """Scores of the sampled frames of the most suspicious subject, and their mean."""
 
     model_config = example(pred_scores=[0.41, 0.44], mean_score=0.425)
 
@@ -93,7 +93,7 @@ class SimpleVerdict(BaseModel):
 
     @classmethod
     def of(cls, job: Job, analysis: Analysis) -> SimpleVerdict:
-        """Return what these addresses say of a result."""
+        """Return the verdict of a result."""
         verdict = analysis.verdict
         side = verdict.label.side
         fake = None if side is None else side is Side.FAKE
@@ -129,7 +129,7 @@ async def upload_video(
 async def detect(
     request: Request, context: Analyst, application: App, wait: Wait = MAX_WAIT
 ) -> Any:
-    """Judge a picture or a video."""
+    """Analyze a picture or a video."""
     job = await _analyze(request, context, application, wait)
     return _answer(request, job, SimpleVerdict.of)
 

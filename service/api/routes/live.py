@@ -1,9 +1,9 @@
-"""A camera elsewhere: JPEG frames in, what is read in them out, over a WebSocket.
+"""WebSocket of a remote camera: JPEG frames in, readings out.
 
-A binary message is a frame. A message of text, `end`, ends the session; so does silence, and a
-client that leaves. What comes back is JSON: `{"type": "frame", …}` for each scored frame, as
-`unmask live --json` writes it, `{"type": "known", …}` where the camera shows footage of its
-person's library, and `{"type": "end", "result": …}` at the end.
+A binary message is a frame. The text message `end` ends the session; so do silence and a
+disconnect. Answers are JSON: `{"type": "frame", …}` for each scored frame, as `unmask live --json`
+writes it, `{"type": "known", …}` when the camera shows footage of the owner's library, and
+`{"type": "end", "result": …}` at the end.
 """
 
 import asyncio
@@ -47,7 +47,8 @@ async def live(
     alarm_above: Annotated[float | None, Query(gt=0, lt=1)] = None,
     keep: Literal["nothing", "scores"] = "nothing",
 ) -> None:
-    """Follow a camera. With `keep=scores` it becomes an analysis at its end."""
+    """Score the frames of a camera. With `keep=scores` the session becomes an analysis at
+    its end."""
     ids = tuple(id.strip() for id in models.split(",") if id.strip()) if models else None
     viewer = await run_in_threadpool(
         application.viewers.open,
@@ -88,7 +89,7 @@ async def _take(websocket: WebSocket, viewer: Viewer) -> None:
 
 
 async def _tell(websocket: WebSocket, viewer: Viewer, application: Application) -> None:
-    """Say what is new, for as long as who watches may."""
+    """Send new readings while the caller's credentials are valid."""
     lines, checked, ready, known = ScoredFrameLines(), time.monotonic(), False, ""
     while not viewer.ended:
         state = viewer.state

@@ -1,7 +1,5 @@
-"""The server itself: whether it lives and can work, its figures for Prometheus (closed to
-strangers), the public keys that results are sealed with, what webhooks are signed with, and its
-models, with the downloads of those that are not here yet.
-"""
+"""Routes of the server: health, readiness, Prometheus metrics (for the operator), public seal keys,
+the webhook secret, and models with the download of their weights."""
 
 import shutil
 from collections.abc import Callable
@@ -25,13 +23,13 @@ router = APIRouter()
 
 
 class Health(BaseModel):
-    """The process answers."""
+    """The process responds."""
 
     status: str = Field(default="ok", examples=["ok"])
 
 
 class Readiness(BaseModel):
-    """What an analysis needs, each as it is now."""
+    """State of each part that an analysis needs."""
 
     model_config = example(
         ready=True, checks={"records": True, "models": True, "disk": True, "queue": True}
@@ -44,7 +42,7 @@ class Readiness(BaseModel):
 @router.get("/health", include_in_schema=False)
 @router.get("/healthz", tags=["server"])
 async def healthz() -> Health:
-    """Answer while the process lives. A liveness probe."""
+    """Answer while the process lives (liveness probe)."""
     return Health()
 
 
@@ -52,7 +50,7 @@ async def healthz() -> Health:
     "/readyz", tags=["server"], responses={503: {"model": Readiness, "description": "Not now."}}
 )
 def readyz(application: App, response: Response) -> Readiness:
-    """Say whether an analysis can be taken now: records, models, disk and queue."""
+    """Return whether an analysis can be accepted now: records, models, disk and queue."""
     checks = {
         "records": _works(lambda: application.jobs.store.ids("nobody")),
         "models": application.prepared.is_set(),
@@ -92,7 +90,7 @@ def read(context: Observer, application: App) -> Response:
 
 
 class SealKey(BaseModel):
-    """A key whose seals this server believes, or did."""
+    """A public key whose seals this server accepts or accepted."""
 
     key: str = Field(description="Ed25519, public, base64: for `unmask verify --key`")
     fingerprint: str
@@ -118,26 +116,26 @@ def seal_keys(application: App) -> list[SealKey]:
 
 
 class WebhookSecret(BaseModel):
-    """One's own secret: the same for as long as the server keeps its key."""
+    """The caller's own secret; it is constant while the server keeps its key."""
 
     secret: str = Field(examples=["whsec_9f3c…"])
 
 
 @router.get(f"{V1}/webhooks/secret", tags=["webhooks"])
 def secret(context: Analyst, application: App) -> WebhookSecret:
-    """Return the secret of one's webhook signatures."""
+    """Return the caller's secret for webhook signatures."""
     return WebhookSecret(secret=application.webhooks.secret(context.principal.id))
 
 
 @router.get(f"{V1}/models", tags=["models"])
 def models(context: Reader) -> list[ModelView]:
-    """List all models with what each needs to score here."""
+    """List all models with what each lacks to score here."""
     return [ModelView.of(status) for status in inventory.inventory()]
 
 
 @router.post(f"{V1}/models/{{model}}/fetch", status_code=202, tags=["models"])
 def fetch(model: str, context: ModelKeeper, application: App, response: Response) -> TaskView:
-    """Download a model's weights, in the background. One that runs already is not begun twice."""
+    """Download a model's weights in the background, unless a download is running."""
     try:
         spec = registry.get_spec(model)
     except UsageError as error:

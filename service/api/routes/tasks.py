@@ -1,4 +1,4 @@
-"""Background work: how far it is, told when asked, as server-sent events, or over a WebSocket."""
+"""Routes of background tasks: progress on request, as server-sent events, or over a WebSocket."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ def get(task: RequestedTask) -> TaskView:
 
 @router.delete("/{task}", status_code=202)
 def cancel(task: str, context: Analyst, application: App) -> TaskView:
-    """Ask a task to stop: one that waits ends at once, one that runs at its next step."""
+    """Cancel a task: a waiting one ends at once, a running one at its next step."""
     found = find(task, context, application)
     application.tasks.cancel(found)
     return TaskView.of(found)
@@ -62,7 +62,7 @@ async def events(
 
 @router.websocket("/{task}/events")
 async def socket(websocket: WebSocket, task: str, context: Reader, application: App) -> None:
-    """Tell each change of a task as a JSON message, until it has ended."""
+    """Send each change of a task as a JSON message until it has ended."""
     found = await run_in_threadpool(find, task, context, application)
     await websocket.accept()
     try:
@@ -76,7 +76,8 @@ async def socket(websocket: WebSocket, task: str, context: Reader, application: 
 async def watch(
     task: Task, connection: HTTPConnection, application: Application
 ) -> AsyncIterator[TaskView]:
-    """Give a task as it is, at each change, and as it ended; no longer than who watches may."""
+    """Yield a task now, at each change, and at its end, while the caller's credentials
+    are valid."""
     last: TaskView | None = None
     checked = time.monotonic()
     while True:
@@ -96,7 +97,7 @@ async def watch(
 
 
 async def wait_for(task: Task, seconds: float, application: Application) -> None:
-    """Wait for a task's end, wherever it runs, that long at most."""
+    """Wait for the end of a task on any server, up to a time limit."""
     tasks = application.tasks
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):

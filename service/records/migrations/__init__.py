@@ -1,1 +1,1 @@
-"""Alembic's steps of the records' tables."""
+"""Alembic migrations of the records' tables."""

@@ -1,1 +1,1 @@
-"""Records in the tables of deploy/supabase/migrations."""
+"""Store of records in a Supabase project (deploy/supabase/migrations)."""

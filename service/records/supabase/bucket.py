@@ -1,9 +1,9 @@
-"""Media of signed-in people in a Supabase project's private bucket, of each file
+"""Media of signed-in people in a Supabase project's private bucket, one object a record:
 `media/<owner>/<record>/media.<ending>`.
 
-Large files go up in pieces by the tus protocol, which the service speaks and its Python client does
-not: a piece that is lost is sent again, not the file. Files come down by signed addresses that live
-for a minute. What is let in is the bucket's to say (size, kinds) and its policies'.
+Large files are uploaded in chunks by the tus protocol, which Supabase's Python client does not
+support: a lost chunk is sent again, not the file. Files are downloaded by signed URLs that expire
+after a minute. The bucket's limits (size, types) and policies decide what is accepted.
 """
 
 import base64
@@ -45,20 +45,20 @@ OFFSET_STREAM = "application/offset+octet-stream"
 
 
 def object_path(owner: str, id: str, file: Path) -> str:
-    """Return where a record's file lies. Its name stays in the record: the bucket takes few
-    letters."""
+    """Return the object path of a record's file. Its name stays in the record: the bucket allows
+    few characters."""
     ending = file.suffix.lower()
     return f"{owner}/{id}/media{ending if re.fullmatch(r'[.][a-z0-9]{1,8}', ending) else ''}"
 
 
 class Bucket:
-    """The files of the person of `connect`'s client; see `SupabaseStore`."""
+    """The files of the account of `connect`'s client; see `SupabaseStore`."""
 
     def __init__(self, connect: Callable[[], Client]) -> None:
         self._connect = connect
 
     def put(self, path: str, file: Path) -> None:
-        """Upload a file over an existing one; raise RecordsError if it is refused or fails."""
+        """Upload a file over an existing one. Raise RecordsError if it is refused or fails."""
         kind = MIME_TYPES.get(Path(path).suffix, FALLBACK_MIME_TYPE)
         size = file.stat().st_size
         with translated_errors(), file.open("rb") as source:
@@ -69,7 +69,7 @@ class Bucket:
                 bucket.upload(path, source.read(), {"content-type": kind, "upsert": "true"})
 
     def url(self, path: str) -> str | None:
-        """Return a URL signed for `SIGNED_URL_TTL`; None if they have no such file."""
+        """Return a URL signed for `SIGNED_URL_TTL`; None if there is no such file."""
         try:
             with translated_errors():
                 bucket = self._connect().storage.from_(BUCKET)
@@ -86,7 +86,8 @@ class Bucket:
             raise
 
     def fetch(self, path: str, target: Path) -> bool:
-        """Bring a file down. False if there is none; `target` is written whole or not at all."""
+        """Download a file; return False if there is none. `target` is written whole or
+        not at all."""
         signed = self.url(path)
         if signed is None:
             return False
@@ -109,7 +110,7 @@ class Bucket:
         return True
 
     def remove(self, paths: Sequence[str]) -> None:
-        """Delete files. Those that are not there are no matter."""
+        """Delete files; missing ones are ignored."""
         with translated_errors():
             self._connect().storage.from_(BUCKET).remove(list(paths))
 
@@ -149,7 +150,7 @@ def _send_in_pieces(
 
 
 def _arrived(connect: Callable[[], Client], url: str, offset: int) -> int:
-    """Return how many bytes the service has; what we think, where it doesn't say."""
+    """Return how many bytes the service has; by default those that were sent."""
     try:
         answer = _ask(connect, "HEAD", url, {})
         return int(answer.headers["upload-offset"]) if answer.is_success else offset
@@ -164,7 +165,7 @@ def _ask(
     headers: dict[str, str],
     content: bytes | None = None,
 ) -> httpx.Response:
-    """With the token as it is now: a long upload outlives one."""
+    """Send a request with the current token: a long upload outlives one."""
     client = connect()
     headers = {**client.options.headers, "Tus-Resumable": "1.0.0", **headers}
     session = client.storage.session

@@ -1,11 +1,10 @@
-"""Delete what is due in a whole Supabase project; for a timer, such as once an hour.
+"""Retention of a whole Supabase project; for a timer, such as once an hour.
 
     SUPABASE_URL=… SUPABASE_SECRET_KEY=… python -m service.records.supabase.purge
 
-Deletes the records that are past their time, and the files of deleted records and accounts. SQL
-can't delete files, and no dashboard holds a key that may delete those of others: this needs the
-project's secret key (or its older service_role key), so run it where no other person can read the
-key.
+Deletes expired records, and the files of deleted records and accounts. SQL can't delete files, and
+no dashboard holds a key that may delete those of others: this needs the project's secret key (or
+its older service_role key), so run it where no other person can read the key.
 """
 
 import os

@@ -1,4 +1,5 @@
-"""Convert rows to those of deploy/supabase/migrations, and PostgREST's refusals to errors."""
+"""Conversion of rows to the tables of a Supabase project, and of PostgREST's errors to
+RecordsError."""
 
 import base64
 from collections.abc import Callable, Iterator, Sequence
@@ -29,8 +30,8 @@ _FIELDS = TypeAdapter(dict[str, Any])
 
 
 class SupabaseRows:
-    """A `RowGateway` of a Supabase project. `connect` gives a client with a token: policies decide
-    what that may see and do."""
+    """A `RowGateway` of a Supabase project. `connect` returns a client with a token; policies
+    decide what that may read and write."""
 
     def __init__(self, connect: Callable[[], Client]) -> None:
         self._connect = connect
@@ -98,7 +99,7 @@ class SupabaseRows:
 
 
 def as_json(row: Row) -> Row:
-    """Return columns by their names in a project, as JSON that PostgreSQL takes."""
+    """Return a row with the project's column names, as JSON that PostgreSQL accepts."""
     values = {_name(name): value for name, value in row.items() if name not in _DERIVED}
     if "document" in row:
         values |= _document(row["document"])
@@ -109,8 +110,8 @@ def as_json(row: Row) -> Row:
 
 
 def _document(analysis: Analysis | None) -> Row:
-    """Return the columns of a whole result. The place of the recording stands apart from the
-    document, so that what a share link gives can't contain it."""
+    """Return the columns of a whole result. The place of the recording has a column of its own, so
+    that a share link can't reveal it."""
     if analysis is None:
         return {"document": None, "place": None}
     place = analysis.provenance.place if analysis.provenance else None
@@ -121,7 +122,7 @@ def _document(analysis: Analysis | None) -> Row:
 
 
 def storable(value: Any) -> Any:
-    """Return a value without NUL, which PostgreSQL has in no text."""
+    """Return a value without NUL, which PostgreSQL accepts in no text."""
     if isinstance(value, str):
         return rules.storable(value)
     if isinstance(value, dict):
@@ -140,7 +141,7 @@ def _listed(columns: Sequence[str]) -> str:
 
 
 def _ours(rows: list[Row]) -> list[Row]:
-    """Return rows by our names of their columns."""
+    """Return rows with Unmask's column names."""
     return [{_OURS.get(name, name): value for name, value in row.items()} for row in rows]
 
 
@@ -156,14 +157,14 @@ def _matching(query: Any, where: Where) -> Any:
 
 
 def answer(query: Any) -> list[Row]:
-    """Return the rows of the service's answer; raise RecordsError if it refuses or is away."""
+    """Return the rows of a query. Raise RecordsError if the service refuses or is unreachable."""
     with translated_errors():
         return list(query.execute().data or [])
 
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Raise failures as `RecordsError` in our words; the service's may quote a row."""
+    """Raise failures as `RecordsError` with Unmask's messages; the service's may quote a row."""
     try:
         yield
     except PostgrestAPIError as error:
@@ -203,7 +204,7 @@ _REFUSALS: dict[str, tuple[str, str, str]] = {
 
 
 def refusal(code: str, details: str = "") -> RecordsError:
-    """Return what an error code of PostgREST, PostgreSQL or the storage service means."""
+    """Return the error of a code of PostgREST, PostgreSQL or the storage service."""
     if code == "PT429" and details == "links":
         return rules.too_many_links()
     if code == "PT429" and details == "cases":

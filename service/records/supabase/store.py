@@ -38,9 +38,9 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 class SupabaseStore(Store):
-    """Records in a Supabase project. `connect` gives a client with this person's fresh token, or
-    without one to open share links; it is called for every request, from any thread, and what it
-    raises passes through. Without `seals`, none are trusted."""
+    """Records in a Supabase project. `connect` returns a client with this account's fresh token, or
+    without one to open share links; it is called for every request, from any thread, and its
+    exceptions pass through. Without `seals`, none are trusted."""
 
     rows: SupabaseRows
 
@@ -104,9 +104,9 @@ class SupabaseStore(Store):
     # --- media: which file is whose, and what is deleted with its record --------------------------
 
     def keep_media(self, owner: str, id: str, file: Path) -> bool:
-        """Put a copy of a record's file into the bucket. False if there is no such record. Raise
-        RecordsError if the bucket does not take it, the account's room is used up, or the service
-        fails; the record stands without it."""
+        """Upload a record's file to the bucket; return False if there is no such record. Raise
+        RecordsError if the bucket refuses it, the account's quota is used up, or the service fails;
+        the record stays without it."""
         path = object_path(owner, id, file)
         # First: a file that is there is then always known of, and goes with its record.
         if self._update(owner, id, {"media": path}) is None:
@@ -122,22 +122,21 @@ class SupabaseStore(Store):
         return self.bucket.fetch(row["media"], folder / PurePosixPath(row["media"]).name)
 
     def purge(self, owner: str) -> int:
-        """Delete what its owner has kept long enough, and files whose record is gone. For where the
-        project has no pg_cron, and for files everywhere: SQL can't delete them. How many records.
-        """
+        """Delete an owner's expired records and the files of deleted records; return the number of
+        records. For projects without pg_cron, and for files everywhere: SQL can't delete them."""
         (counts,) = self.rows.call("purge", {})
         self._remove_media(owner)
         return int(counts["deleted"])
 
     def purge_all(self) -> int:
-        """Do the same for everybody, and for accounts that are gone. Needs a client with the
-        project's secret key, which no dashboard has: `service.records.supabase.purge`."""
+        """Purge all accounts, and deleted ones. Needs a client with the project's secret key, which
+        no dashboard has: `service.records.supabase.purge`."""
         (counts,) = self.rows.call("purge_all", {})
         self._remove_media(None)
         return int(counts["deleted"])
 
     def _remove_media(self, owner: str | None) -> None:
-        """Delete files of deleted records, of one owner or all; failures stay listed."""
+        """Delete the files of deleted records, of one owner or all; failed ones stay listed."""
         try:
             while True:
                 table = self._connect().table("removals")
@@ -156,7 +155,7 @@ class SupabaseStore(Store):
 
 
 def _thumbnail(text: bytes | str) -> bytes | None:
-    """Return the picture of a record; None where an account wrote something else in its place."""
+    """Return the thumbnail of a record; None if an account wrote an invalid one."""
     try:
         data = base64.b64decode(text, validate=True)
         with Image.open(io.BytesIO(data), formats=["WEBP"]) as image:
@@ -187,8 +186,8 @@ def _analysis(row: Mapping[str, Any], record: str, seals: Keyring) -> Analysis |
 
 @lru_cache(maxsize=2)
 def with_key(url: str, key: str, seals: Keyring | None = None) -> SupabaseStore:
-    """Return the store as a caller with this key in place of an account. With the one that browsers
-    may know it opens share links, and that is all."""
+    """Return the store with this API key instead of an account. With the publishable key it opens
+    share links only."""
     options = ClientOptions(
         auto_refresh_token=False,
         persist_session=False,

@@ -1,4 +1,4 @@
-"""The first tables: `service.records.database` makes them from `tables`."""
+"""The first tables, which `service.records.database` creates from `tables`."""
 
 revision = "0019"
 down_revision = None
