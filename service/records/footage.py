@@ -188,7 +188,7 @@ class FootageStore(StoredRows):
     def sweep(self, before: datetime) -> None:
         """Delete footage that is known only from deleted analyses: of people whose records are in
         this database, and of others after their time. A guest can't return without a cookie, so all
-        of theirs goes after its time."""
+        their footage goes after its time."""
         here = or_(
             Footage.owner == LOCAL, Footage.owner.startswith(GUEST), Footage.owner.startswith(KEY)
         )
