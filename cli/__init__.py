@@ -73,7 +73,7 @@ class _LazyCommand(TyperCommand):
 
 
 def _missing_extra(name: str, error: Exception) -> UsageError | None:
-    """Return the error that names the extra whose package a command lacks."""
+    """Return the error that names the extra of a missing package."""
     if not isinstance(error, ModuleNotFoundError):
         return None
     missing = str(error.name).partition(".")[0]
@@ -102,7 +102,7 @@ def command(name: str) -> Any:
 
 
 def _lab_command(name: str) -> Any:
-    """Return a command of the lab, or what says how to install it."""
+    """Return a command of the lab, or the stand-in that explains how to install it."""
     from cli import lab
 
     found = lab.installed(name)

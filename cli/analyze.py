@@ -1,4 +1,4 @@
-"""`unmask analyze`: videos and pictures."""
+"""`unmask analyze`: analysis of videos, pictures and sounds."""
 
 import shutil
 from contextlib import ExitStack
@@ -103,7 +103,7 @@ def analyze(
 
 
 def _pictures(path: str) -> list[Entry] | list[None]:
-    """Return the pictures of a document, or why it can't be read; [None] of any other file."""
+    """Return the pictures of a document, or the error of reading it; [None] of any other file."""
     name = Path(path).name
     if is_web_address(path) or Path(path).suffix.lower() not in DOCUMENT_ENDINGS:
         return [None]
@@ -121,8 +121,8 @@ def _one(
     limits: Thresholds | None, *, film: bool = False,
 ) -> tuple[Path, Analysis | Failure]:  # fmt: skip
     """Analyze a file: fetched to `file` where `path` is a link, or a document's `picture`, which is
-    unpacked beside it, or the `film` behind a picture, which is copied there. Return where it is,
-    and what came of it or what is wrong with it."""
+    unpacked beside it, or the `film` behind a picture, which is copied there. Return its path, and
+    its result or error."""
     link = is_web_address(path)
     name = links.name_of(path) if link else picture.title if picture else Path(path).name
     bar = ProgressBar(path if link else name, "share")
@@ -153,7 +153,7 @@ def _one(
 
 
 def _failed(name: str, error: Exception) -> Failure:
-    """Say that a file among others could not be analyzed; return what stands in its place."""
+    """Report a failed file among several; return the entry in its place."""
     if isinstance(error, UnmaskError):
         detail = ErrorDetail(code=error.code, message=error.message, hint=error.hint)
     else:
@@ -165,8 +165,8 @@ def _failed(name: str, error: Exception) -> Failure:
 
 
 def _against(analysis: Analysis, path: Path, original: Path, judge: Likelihood | None) -> Analysis:
-    """Return the result with what came of holding the file against its original; one that the
-    command names is judged as well, for the detectors can contradict."""
+    """Return the result with the comparison of the file with its original; an original that the
+    command names is analyzed as well, since the models may contradict the comparison."""
     bar = ProgressBar(_("comparing"), "share")
     found = compare(
         path,
@@ -186,6 +186,6 @@ def _against(analysis: Analysis, path: Path, original: Path, judge: Likelihood |
 
 @reading()
 def summary(analysis: Analysis, *, base_rate: float = EVEN) -> str:
-    """Return the result in a few lines for a terminal; odds in words follow a `base_rate` of
-    fakes, 0..1."""
+    """Return the result in a few lines for a terminal; odds in words follow a `base_rate` of fakes,
+    0..1."""
     return "\n  ".join(brief.lines(analysis, base_rate)).replace("\u00a0", " ")

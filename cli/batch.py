@@ -1,6 +1,5 @@
-"""`unmask batch`: everything in a folder, a table, a list, an archive or a document; and
-`unmask watch`: what comes into a folder.
-"""
+"""`unmask batch`: analysis of a folder, a table, a list, an archive or a document; `unmask watch`:
+of new files in a folder."""
 
 import re
 import signal
@@ -31,7 +30,7 @@ FORMATS = ("jsonl", "csv")
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions:
-    """Options of everything that fills a folder with results."""
+    """Options of commands that fill a folder with results."""
 
     out: Annotated[Path, opt("for the results", "-o", "--out", "DIR")]
     format: Annotated[
@@ -109,7 +108,7 @@ def open_batch(
 
 
 def _reports(out: Path, options: ReportOptions) -> WriteReport:
-    """Return what writes the reports, one a file, unless it is there."""
+    """Return the function that writes a file's report, unless it exists."""
     require("fpdf")
     made, folder = maker("pdf", options), out / "reports"
 
@@ -125,14 +124,14 @@ def _reports(out: Path, options: ReportOptions) -> WriteReport:
 
 
 def listed(bar: ProgressBar, tally: BatchTally, entry: Entry, error: ErrorDetail | None) -> None:
-    """Show how far a batch is, and an error as it happens."""
+    """Show the progress of a batch, and each error as it occurs."""
     if error is not None:
         print_error(error, entry.name)
     bar(tally.done, tally.total)
 
 
 def summary(tally: BatchTally, passed_over: int, out: Path) -> str:
-    """Return what was done, in a line."""
+    """Return the counts of a batch in one line."""
     parts = [f"{tally.analyzed} analyzed"]
     if tally.found:
         parts.append(f"{tally.found} known already")

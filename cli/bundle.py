@@ -1,4 +1,4 @@
-"""`unmask bundle`: everything that installs Unmask on a computer without internet."""
+"""`unmask bundle`: collection of all wheels for a computer without internet."""
 
 import os
 import shutil

@@ -1,5 +1,5 @@
-"""`unmask calibrate`: thresholds by one's own untouched clips; with the lab, ensembles fitted to
-left-out scores or labelled clips."""
+"""`unmask calibrate`: thresholds from a person's own untouched clips; with the lab, ensembles
+fitted to left-out scores or labelled clips."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ OWN = _("from your own untouched clips")  # Headings of the help
 
 @dataclass(frozen=True, kw_only=True)
 class LabelledOptions:
-    """What the lab fits ensembles to, and where the result goes."""
+    """Input and output of the lab's fits."""
 
     recipe: Annotated[
         str | None, opt("take only what this recipe kept out of training", rich_help_panel=LABELLED)

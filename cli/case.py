@@ -1,4 +1,4 @@
-"""`unmask case`: cases of this computer, the same as on its Cases page."""
+"""`unmask case`: the cases of this computer, as on its Cases page."""
 
 from __future__ import annotations
 

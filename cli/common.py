@@ -1,4 +1,4 @@
-"""What several commands share: writing, lists of ids, progress, one line for an error."""
+"""Helpers of several commands: output, lists of ids, progress, one-line errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ WIDTH = 24  # letters of a progress bar
 
 
 def _terminal() -> Translations:
-    """Return the language in which a person at the terminal reads."""
+    """Return the language of the terminal."""
     if find_spec("babel") is None:  # of the extra `report`
         return ENGLISH
     from service import languages  # Babel, which most commands do without
@@ -43,13 +43,13 @@ def _terminal() -> Translations:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Speak the terminal's language, in what a person reads there; JSON is English."""
+    """Translate what a person reads into the terminal's language; JSON stays English."""
     with use(_terminal()):
         yield
 
 
 def require_action(context: typer.Context) -> int:
-    """Show what a group of commands can do where none is named; return the exit status."""
+    """Show the actions of a group of commands if none is named; return the exit status."""
     if context.invoked_subcommand is not None:
         return 0
     with redirect_stdout(sys.stderr):
@@ -58,7 +58,7 @@ def require_action(context: typer.Context) -> int:
 
 
 def group(help: str) -> typer.Typer:
-    """Return a group of commands, which shows what it can do where none is named."""
+    """Return a group of commands that shows its actions if none is named."""
     actions = typer.Typer(add_completion=False, subcommand_metavar="ACTION …")
     actions.callback(invoke_without_command=True, help=help)(require_action)
     return actions
@@ -66,7 +66,7 @@ def group(help: str) -> typer.Typer:
 
 @contextmanager
 def user_files() -> Iterator[None]:
-    """Report a file that can't be read or written as bad input."""
+    """Report an unreadable or unwritable file as bad input."""
     try:
         yield
     except BrokenPipeError:
@@ -76,7 +76,7 @@ def user_files() -> Iterator[None]:
 
 
 def make_folder(out: Path) -> None:
-    """Make a folder for results. UsageError where that can't be."""
+    """Create a folder for results. Raise UsageError if that fails."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -91,19 +91,19 @@ def ids(text: str | None) -> list[str] | None:
 
 
 def is_web_address(path: str | Path) -> bool:
-    """Return whether a path is meant as a link. `Path` leaves one slash of two."""
+    """Return whether a path is a link. `Path` leaves one slash of two."""
     return re.match(r"https?:/", str(path), re.IGNORECASE) is not None
 
 
 def refuse_link(path: str | Path) -> None:
-    """Raise InputError where a path is meant as a link."""
+    """Raise InputError if a path is a link."""
     if is_web_address(path):
         hint = _("Download the file first, or give the link on the page, where links are allowed.")
         raise InputError(_("Links are not read here."), code="link", hint=hint)
 
 
 def write_text(target: str, text: str) -> None:
-    """Write to a file, which is replaced whole or not at all, or to standard output for "-"."""
+    """Write to a file atomically, or to standard output for "-"."""
     if target == "-":
         print(text)
         return
@@ -125,13 +125,14 @@ def write_result(target: str | None, data: object, *lines: object) -> None:
 
 class JsonOutput:
     """Results as JSON, to a file or to standard output for "-", each written when it ends: one as
-    it is, `several` as a list. A file is valid JSON after each. Without a target there is none."""
+    an object, `several` as a list. The file is valid JSON after each. Without a target nothing is
+    written."""
 
     def __init__(self, target: str | None, *, several: bool) -> None:
         self._target, self._several, self._count = target, several, 0
 
     def add(self, data: object) -> None:
-        """Write one result. UsageError when the file can't be written."""
+        """Write one result. Raise UsageError if the file can't be written."""
         if self._target is None:
             return
         if not self._several:
@@ -170,7 +171,7 @@ _LIST_END = b"\n]\n"
 
 
 def _replace_list_end(file: FileIO, data: bytes) -> None:
-    """Write over the end of a list in one piece; without room for it, the list stays as it was."""
+    """Overwrite the end of a list in one write; on a full disk the list stays valid."""
     end = max(0, file.seek(0, 2) - len(_LIST_END))
     file.seek(end)
     try:
@@ -184,7 +185,7 @@ def _replace_list_end(file: FileIO, data: bytes) -> None:
 
 
 def write_bytes(target: str, data: bytes) -> None:
-    """Write to a file, which is replaced whole or not at all; a pipe or device is written to."""
+    """Write to a file atomically; a pipe or device is written to directly."""
     path = Path(target).resolve()  # what a link leads to, not the link
     try:
         if path.exists() and not path.is_file():
@@ -197,9 +198,8 @@ def write_bytes(target: str, data: bytes) -> None:
 
 
 def tell(*lines: object, error: bool = False) -> None:
-    """Print lines that a person reads, on standard output or standard error, in the language of the
-    terminal. Names of files, models and people are strangers' words: nothing in them steers the
-    terminal or turns its direction."""
+    """Print lines for a person on standard output or standard error, in the terminal's language.
+    Names of files, models and people are untrusted: control characters in them are removed."""
     with reading():
         for text in lines:
             said = say(text if isinstance(text, str) else str(text))
@@ -214,8 +214,7 @@ def _harmless(text: str) -> str:
 
 
 def line(text: str) -> str:
-    """Return a stranger's words within a line: a line break in them would forge a line of
-    output."""
+    """Return untrusted text as one line: a line break would forge a line of output."""
     return " ".join(_harmless(" ".join(text.split())).split())
 
 
@@ -235,9 +234,9 @@ def failure(error: Exception) -> str:
 
 
 class ProgressBar:
-    """How far a piece of work is, on standard error: a bar with the time left on a terminal, below
-    what else is written there. `text` says what is counted, or whose work it is. Where there is no
-    terminal, a count leaves one line at its end, the other units leave nothing."""
+    """Progress of a piece of work on standard error: a bar with the remaining time on a terminal,
+    below other output. `text` names the unit or the work. Without a terminal, a count leaves one
+    line at its end, other units nothing."""
 
     _shown: ClassVar[ProgressBar | None] = None
 
@@ -246,7 +245,7 @@ class ProgressBar:
         self._bar: Progress | None = None
 
     def __call__(self, done: float, total: float) -> None:
-        """Show that `done` of `total` is done; of 0 where the total is unknown."""
+        """Show `done` of `total`; 0 if the total is unknown."""
         over = bool(total) and done >= total
         if sys.stderr.isatty():
             self._draw(done, total)
@@ -257,7 +256,7 @@ class ProgressBar:
             tell(text.format(done=done, total=total, text=self.text), error=True)
 
     def close(self) -> None:
-        """Leave the bar as it stands, and the terminal as it was."""
+        """Leave the bar as it is, and restore the terminal."""
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -265,7 +264,7 @@ class ProgressBar:
 
     @classmethod
     def close_shown(cls) -> None:
-        """Close the bar that work left behind when it ended early, if there is one."""
+        """Close the bar of work that ended early, if there is one."""
         if cls._shown is not None:
             cls._shown.close()
 

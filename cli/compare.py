@@ -1,4 +1,5 @@
-"""`unmask compare`: what differs between two files, and is one a manipulated copy of the other?"""
+"""`unmask compare`: comparison of two files, of which one may be a manipulated copy of
+the other."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -76,8 +77,8 @@ def compare(
 
 
 def in_roles(a: Path, b: Path, original: str | None) -> tuple[Path, Path]:
-    """Return copy and original; as they stand where no original is named. Raise UsageError where
-    something else is named."""
+    """Return copy and original; in the given order if no original is named. Raise UsageError if
+    another file is named."""
     if original is None:
         return a, b
     named = {"A": a, "B": b}.get(original.upper())
@@ -89,7 +90,7 @@ def in_roles(a: Path, b: Path, original: str | None) -> tuple[Path, Path]:
 
 
 def likelihood_by(analyzer: Analyzer, settings: Settings | None = None) -> Likelihood:
-    """Return what analyzes a file for its likelihood, and shows how far that is."""
+    """Return a function that analyzes a file for its likelihood and shows the progress."""
 
     def likelihood(path: Path) -> float | None:
         bar = ProgressBar(path.name, "share")
@@ -105,15 +106,15 @@ def likelihood_by(analyzer: Analyzer, settings: Settings | None = None) -> Likel
 
 
 def sides(result: Comparison, one: Path, other: Path) -> tuple[Path, Path]:
-    """Return the two files as the comparison names them: a signature can prove which of them is
-    the original."""
+    """Return the two files in the comparison's roles: a signature can prove which of them is the
+    original."""
     swapped = result.generation.proven and result.copy_media.sha256 != paths.sha256(one)
     return (other, one) if swapped else (one, other)
 
 
 def with_scores(result: Comparison, one: Path, other: Path, likelihood: Likelihood) -> Comparison:
-    """Return the comparison with what the detectors say of both files alone, where that has a say:
-    a face differs, and which of the two was changed is a person's word or unknown."""
+    """Return the comparison with the models' results for both files, where they matter: a face
+    differs, and the roles are a person's statement or unknown."""
     if not result.finding.manipulated or result.role_source == "registered":
         return result
     copy, original = sides(result, one, other)
@@ -122,7 +123,7 @@ def with_scores(result: Comparison, one: Path, other: Path, likelihood: Likeliho
 
 
 def status(result: Comparison) -> int:
-    """Return the exit status that says what was found."""
+    """Return the exit status of a finding."""
     if not result.finding.same_footage:
         return OTHER_FOOTAGE
     if result.roles_doubtful:
@@ -133,5 +134,5 @@ def status(result: Comparison) -> int:
 
 @reading()
 def lines(result: Comparison) -> list[str]:
-    """Return what a terminal shows."""
+    """Return the lines for a terminal."""
     return brief.of_comparison(result)

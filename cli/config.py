@@ -1,4 +1,4 @@
-"""`unmask config`: what the environment may set, and what it sets now."""
+"""`unmask config`: environment variables and their values."""
 
 from detector.config import as_text, get_config
 

@@ -1,4 +1,4 @@
-"""`unmask evaluate`: how good the models are on labelled files."""
+"""`unmask evaluate`: evaluation of the models on labelled files."""
 
 import tempfile
 from collections.abc import Iterator
@@ -90,7 +90,8 @@ def evaluate(
 
 @contextmanager
 def _labels_of(path: Path) -> Iterator[Path]:
-    """Yield the CSV of the labels: that of a ZIP is unpacked with its files until the end."""
+    """Yield the CSV of the labels; a ZIP is unpacked with its files for the duration of the
+    context."""
     if path.suffix.lower() != ".zip":
         yield path
         return

@@ -1,4 +1,4 @@
-"""`unmask export-labels`: what was confirmed in History, as a labelled set."""
+"""`unmask export-labels`: confirmed records of History as a labelled set."""
 
 from contextlib import closing
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`unmask fetch`: published weights from their authors' addresses, and models of the hub."""
+"""`unmask fetch`: download of published weights and of models of the hub."""
 
 import sys
 from pathlib import Path

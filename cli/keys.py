@@ -1,4 +1,4 @@
-"""`unmask keys`: who may use the REST API from elsewhere."""
+"""`unmask keys`: API keys for programs on other computers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The original of an analyzed file, where this computer's library of known footage has it."""
+"""Lookup of an analyzed file's original in this computer's library of known footage."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def open_originals(stack: ExitStack) -> LocalOriginals:
 
 
 class OriginalFinder(ExitStack):
-    """The library of any number of files, open until the end of its context; it finds nothing where
-    it is not wanted. Safe between threads, of which one searches at a time."""
+    """The library for any number of files, open until the end of its context; without lookups it
+    finds nothing. Thread-safe; one thread searches at a time."""
 
     def __init__(self, *, wanted: bool = True) -> None:
         super().__init__()
@@ -35,8 +35,8 @@ class OriginalFinder(ExitStack):
         self._originals: LocalOriginals | None = None
 
     def original_of(self, path: Path, about: Media) -> tuple[Path | None, str]:
-        """Return the known footage that a file shows best, where it still is, and a line that tells
-        of it; None and "" where there is none, or no library."""
+        """Return the best available match for a file, and a line about it; None and "" if there is
+        none, or no library."""
         if about.kind == "audio" or not (paths.data() / paths.RECORDS).is_file():
             return None, ""
         with self._searching:
@@ -54,7 +54,7 @@ class OriginalFinder(ExitStack):
         return original, f"  In your library: {name}, from {clock(found.start)} ({share}; {source})"
 
     def _library(self) -> LocalOriginals | None:
-        """Return the library, opened once; None where that failed, or its extra is missing."""
+        """Return the library, opened once; None if that failed, or its extra is missing."""
         if self._wanted and self._originals is None:
             try:
                 self._originals = open_originals(self)

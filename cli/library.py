@@ -34,7 +34,7 @@ actions = group("Known footage: fingerprints of it are kept, never the footage i
 
 @contextmanager
 def _library(*, reads_media: bool = False) -> Iterator[Library]:
-    """Open this computer's library; files of strangers are read in confined processes."""
+    """Open this computer's library; untrusted files are read in sandboxed processes."""
     # Of the extra `dashboard`, which --help does without.
     from service.library.catalog import Library
     from service.records.database import Database, configured

@@ -1,4 +1,4 @@
-"""`unmask live`: a camera, a stream or a file judged while it is watched."""
+"""`unmask live`: live analysis of a camera, a stream or a file."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def _remembered(frames: Frames, ring: Ring) -> Frames:
 
 
 def _known(ring: Ring, *, wanted: bool) -> list[str]:
-    """Return what this computer's library knows of the last seconds."""
+    """Return the match of the last seconds in this computer's library."""
     with known.OriginalFinder(wanted=wanted) as finder, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "last.mp4"
         if not ring.write(path):
@@ -142,7 +142,7 @@ def _known(ring: Ring, *, wanted: bool) -> list[str]:
 
 
 def _file(path: str, *, real: bool) -> tuple[str, Frames]:
-    """Return the name of a file, and its frames: at their times, or as fast as they are read."""
+    """Return the name of a file and its frames, in real time or as fast as they decode."""
     info = media.probe(path)
     if info.kind == "image" or not info.duration:
         raise UsageError(
@@ -170,7 +170,7 @@ def _file(path: str, *, real: bool) -> tuple[str, Frames]:
 def _watched(
     engine: LiveEngine, session: LiveSession, frames: Frames, *, full: bool
 ) -> Iterator[tuple[LiveState, bool]]:
-    """Push frames until they end; yield the state after each, and whether it is the last."""
+    """Push all frames; yield the state after each, and whether it is the last."""
     if full:
         engine.drain()
     while not session.state.ready:
@@ -188,7 +188,7 @@ def _watched(
 
 @contextmanager
 def _scored_frame_lines(target: str | None) -> Iterator[Callable[[LiveState], None]]:
-    """Yield what writes a JSON object a line for each scored frame that is new, if anywhere."""
+    """Yield the writer of a JSON line for each newly scored frame."""
     scored = ScoredFrameLines()
     with ExitStack() as opened:
         file = sys.stdout
@@ -207,7 +207,7 @@ def _scored_frame_lines(target: str | None) -> Iterator[Callable[[LiveState], No
 
 
 class _Console:
-    """On a terminal one line that follows the reading; elsewhere a line when something changes."""
+    """Output of the reading: one updated line on a terminal, else a line at each change."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -216,20 +216,20 @@ class _Console:
         self._alarms: dict[int, bool] = {}
 
     def say(self, text: str) -> None:
-        """Print a line of its own."""
+        """Print a separate line."""
         if self._terminal:
             print("\r\x1b[K", end="", file=sys.stderr)
         with reading():
             tell(f"unmask: {say(text)}", error=True)
 
     def lost(self, sentence: str, wait: float) -> None:
-        """Say that the stream was lost, and when the next retry is."""
+        """Report a lost stream and the time of the next retry."""
         self.say(
             _("{sentence} Trying again in {wait} s.").format(sentence=sentence, wait=f"{wait:.0f}")
         )
 
     def write(self, state: LiveState, *, last: bool = False) -> None:
-        """Show the reading, if it is time to."""
+        """Show the reading if it is due."""
         for alarm in reversed(state.alarms):
             over = alarm.end is not None
             if self._alarms.get(alarm.number) is over:
@@ -260,6 +260,6 @@ class _Console:
             print(text, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Leave the line."""
+        """End the updated line."""
         if self._terminal:
             print(file=sys.stderr)

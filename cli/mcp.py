@@ -1,4 +1,4 @@
-"""`unmask mcp`: the detector as tools for agents, by the Model Context Protocol."""
+"""`unmask mcp`: a Model Context Protocol server for agents."""
 
 from pathlib import Path
 from typing import Annotated

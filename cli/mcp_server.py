@@ -1,4 +1,4 @@
-"""The detector as tools for agents, by the Model Context Protocol, for `unmask mcp`."""
+"""Tools for agents by the Model Context Protocol, for `unmask mcp`."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -47,8 +47,8 @@ def server_of(folders: list[Path]) -> MCPServer:
 
 
 class Tools:
-    """What an agent can call. One call works at a time; a path outside of `folders`, links
-    followed, is refused."""
+    """Tools that an agent can call. One call runs at a time; a path outside of `folders`, with
+    links resolved, is refused."""
 
     def __init__(self, folders: list[Path]) -> None:
         if missing := [str(folder) for folder in folders if not folder.is_dir()]:
@@ -166,7 +166,8 @@ class Tools:
         return file
 
     async def _run(self, context: Context, work: Callable[[Report, Event], _Result]) -> _Result:
-        """Run `work` in a thread, tell the client how far it is, stop it when the client does."""
+        """Run `work` in a thread, report its progress to the client, and cancel it with
+        the client."""
         stop = Event()
 
         def report(share: float) -> None:

@@ -1,4 +1,4 @@
-"""`unmask models`: what there is; a person's own files; what may go."""
+"""`unmask models`: list, add, remove and delete models."""
 
 import sys
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Options that several commands have, and groups of them as dataclasses."""
+"""Options common to several commands, and groups of them as dataclasses."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -19,8 +19,8 @@ from detector.sentences import _
 
 
 def opt(help: str = "", *words: str, **look: Any) -> Any:
-    """Return an option; `words` are its names ("-o", "--out"), where they are not the parameter's,
-    and what its value is called ("DIR"), `look` what else Typer knows of one."""
+    """Return an option; `words` are its names ("-o", "--out") if they differ from the parameter's,
+    and the name of its value ("DIR"), `look` further arguments of Typer."""
     return typer.Option(*_names(words), help=help or None, metavar=_value(words), **look)
 
 
@@ -38,7 +38,7 @@ def _value(words: Sequence[str]) -> str | None:
 
 
 def between(low: float, high: float = math.inf) -> Callable[[float | None], float | None]:
-    """Return the check of a number that lies between two others, and is neither."""
+    """Return a validator for a number in an open interval."""
 
     def check(value: float | None) -> float | None:
         if value is not None and not low < value < high:
@@ -78,7 +78,7 @@ NoLibrary = Annotated[
 
 @dataclass(frozen=True, kw_only=True)
 class MachineOptions:
-    """How files are analyzed, which changes no result."""
+    """Options of how files are analyzed, which change no result."""
 
     device: Device = "auto"
     sandbox: Sandbox = False
@@ -86,7 +86,7 @@ class MachineOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions:
-    """Options of everything that writes a report."""
+    """Options of commands that write a report."""
 
     notes: Annotated[str, opt("the analyst's, for the report", "TEXT")] = ""
     no_place: Annotated[
@@ -113,7 +113,7 @@ _SAME = (
 
 @dataclass(frozen=True, kw_only=True)
 class SettingsOptions:
-    """What files are analyzed with, and what is looked at."""
+    """Options of the analysis: models, frames, thresholds."""
 
     models: Models = None
     weights: Annotated[
@@ -168,7 +168,7 @@ class SettingsOptions:
     ] = False
 
     def settings(self) -> Settings:
-        """Return the settings that the options ask for. UsageError when they can't be."""
+        """Return the settings of the options. Raise UsageError if they are invalid."""
         # So many a second is what was asked for: the usual bound would make it fewer.
         most = {"fps": 2000, "closer": CLOSER}.get(self.sampling, 32)
         try:
@@ -186,7 +186,7 @@ class SettingsOptions:
             ) from None
 
     def thresholds(self) -> Thresholds | None:
-        """Return "0.9" or "0.2,0.9" as thresholds for this one call."""
+        """Return "0.9" or "0.2,0.9" as thresholds for this call."""
         if self.threshold is None:
             return None
         try:
@@ -201,7 +201,7 @@ class SettingsOptions:
         return Thresholds(low=low, high=high, custom=True)
 
     def _ensemble(self) -> CustomEnsemble | None:
-        """Return an ensemble of one's own, as Compare makes one; None where nothing was changed."""
+        """Return a custom ensemble, as Compare builds one; None if nothing was changed."""
         if self.weights is None and self.min_models is None:
             return None
         weights = _weights(self.weights) if self.weights else {}

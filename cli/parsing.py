@@ -1,5 +1,5 @@
-"""What commands take beyond Typer: groups of options, options with several values or none, and help
-and usage errors in the language of the terminal."""
+"""Extensions of Typer: groups of options, options with several or optional values, translated help
+and usage errors."""
 
 import functools
 import inspect
@@ -17,7 +17,7 @@ from detector.sentences import _, english, say
 
 
 def grouped(command: Callable[..., int]) -> Callable[..., int]:
-    """Let a command take dataclasses of options: Typer sees an option for each of their fields."""
+    """Decorate a command so that each field of its dataclass parameters becomes an option."""
     signature = inspect.signature(command, eval_str=True)
     groups: dict[str, Any] = {
         name: parameter.annotation
@@ -46,10 +46,10 @@ _USUAL = {"--conditions": "few", "--baselines": "all"}
 
 
 class Command(TyperCommand):
-    """A command whose options may take several values at once, or their usual one."""
+    """A command whose options may have several values or an implicit one."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Write `--option A B` as `--option A --option B`, which Typer reads."""
+        """Rewrite `--option A B` as `--option A --option B` for Typer."""
         several = {name for param in self.params if param.multiple for name in param.opts}
         out: list[str] = []
         option = ""
@@ -65,14 +65,14 @@ class Command(TyperCommand):
 
 
 def translate(shown: Any) -> None:
-    """Give a command or a parameter the texts of the language of the terminal."""
+    """Translate the texts of a command or parameter."""
     for name in ("help", "rich_help_panel", "metavar", "options_metavar", "subcommand_metavar"):
         if text := getattr(shown, name, None):
             setattr(shown, name, say(text))
 
 
 class _Context(typer.Context):
-    """Shows help in the language of the terminal."""
+    """Context with translated help."""
 
     def get_help(self) -> str:
         from typer import rich_utils  # rich, which only help needs
@@ -98,7 +98,7 @@ class _Context(typer.Context):
 
 
 def build(actions: typer.Typer) -> Any:
-    """Return the command of a Typer application, whose help is in the language of the terminal."""
+    """Return the command of a Typer application with translated help."""
     command = typer.main.get_command(actions)
     inner: dict[str, Any] = getattr(command, "commands", {})
     for one in (command, *inner.values()):
@@ -133,8 +133,8 @@ TYPER = (
 
 
 def usage(text: str) -> str:
-    """Return a sentence of Typer in the reader's language: it is compared with the templates, since
-    neither Typer nor pydantic says which of them it is."""
+    """Translate an error message of Typer or pydantic by matching it with their templates, since
+    neither names the template."""
     for template in TYPER:
         names = re.split(r"{(\w+)}", english(template))
         parts = [

@@ -1,4 +1,5 @@
-"""`unmask report`: a saved analysis as a report, or written into a copy of its file."""
+"""`unmask report`: report of a saved analysis, or a copy of its file with the verdict in its
+metadata."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -47,8 +48,8 @@ def ending(
     known: Sequence[str] = ENDINGS,
     otherwise: str = "A report can be written as PDF, Markdown, JSON or CSV.",
 ) -> str:
-    """Return the form of a report by its name. UsageError for any other, ModuleNotFoundError where
-    it can't be written."""
+    """Return the format of a report by its file name. Raise UsageError for any other,
+    ModuleNotFoundError if its package is missing."""
     form = target.rpartition(".")[2].lower()
     if form not in known:
         raise UsageError(otherwise, hint=_("--report result.pdf"))
@@ -57,7 +58,7 @@ def ending(
 
 
 def require(package: str) -> None:
-    """Raise ModuleNotFoundError, before the work, where a report can't be written after it."""
+    """Raise ModuleNotFoundError before the analysis if its report can't be written."""
     if find_spec(package) is None:
         raise ModuleNotFoundError(f"There is no {package}.", name=package)
 
@@ -65,12 +66,13 @@ def require(package: str) -> None:
 def write_report(
     target: str, analysis: Analysis, media: Path | None, options: ReportOptions
 ) -> None:
-    """Write a report in the form that its name asks for."""
+    """Write a report in the format of its file name."""
     write_bytes(target, maker(ending(target), options)(analysis, media))
 
 
 def maker(form: str, options: ReportOptions) -> Callable[[Analysis, Path | None], bytes]:
-    """Return what makes reports of analyses in a form. Raise UsageError for a wrong key or zone."""
+    """Return the function that renders reports in a format. Raise UsageError for an invalid key or
+    zone."""
     from detector import report as reports  # of the extra `report`
 
     key, zone = reports.signing_key(options.sign), reports.time_zone(options.zone)
@@ -94,7 +96,7 @@ def maker(form: str, options: ReportOptions) -> Callable[[Analysis, Path | None]
 
 
 def read_analysis(path: Path) -> Analysis:
-    """Return a saved analysis, bare or in a JSON report. UsageError when it is none."""
+    """Return a saved analysis, plain or in a JSON report. Raise UsageError if it is none."""
     try:
         open_file(path).close()
         if path.stat().st_size > LARGEST:

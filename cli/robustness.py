@@ -1,4 +1,5 @@
-"""`unmask robustness`: does the verdict hold when the file is compressed, blurred, made noisy?"""
+"""`unmask robustness`: stability of the verdict under compression, blur, noise and other
+changes."""
 
 from pathlib import Path
 from typing import Annotated

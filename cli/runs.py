@@ -1,4 +1,4 @@
-"""`--runs`: what a command measured, as a run for MLflow."""
+"""`--runs`: measurements of a command as an MLflow run."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -37,6 +37,6 @@ def record(
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of the weights in the folder of a training, by their paths there."""
+    """Return the SHA-256 of the weights in a training folder by path."""
     files = sorted(folder.rglob("*.safetensors"))
     return {file.relative_to(folder).as_posix(): digest(file) for file in files}

@@ -1,4 +1,4 @@
-"""`unmask selfcheck`: does every model here do what it should?"""
+"""`unmask selfcheck`: check of the installed models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`unmask verify`: was a report changed since it was sealed, and who signed it?"""
+"""`unmask verify`: check of a report's seal and signature."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def verify(
 
 
 def _is_about(sha256: str, media: Path) -> bool:
-    """Tell whether a seal is about a file."""
+    """Return whether a seal refers to a file."""
     with files.open_file(media) as file:
         same = files.sha256(file) == sha256
     name = line(media.name)
@@ -53,7 +53,7 @@ def _is_about(sha256: str, media: Path) -> bool:
 
 
 def public_key(text: str) -> Ed25519PublicKey:
-    """Return the key that a PEM file or base64 text holds. UsageError for neither."""
+    """Return the key in a PEM file or base64 text. Raise UsageError for anything else."""
     from detector import report, seals
 
     try:
@@ -63,7 +63,7 @@ def public_key(text: str) -> Ed25519PublicKey:
 
 
 def _result(path: Path) -> dict[str, Any] | None:
-    """Return the result in a JSON file, plain or as the REST API answers; None otherwise."""
+    """Return the result in a JSON file, plain or as a REST response; None otherwise."""
     from detector.report.verify import LARGEST
 
     try:

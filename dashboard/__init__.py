@@ -1,1 +1,1 @@
-"""The pages, drawn with Streamlit. The only room that knows Streamlit; it runs no network."""
+"""The dashboard, drawn with Streamlit. No other package imports Streamlit; no network runs here."""

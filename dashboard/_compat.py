@@ -1,7 +1,7 @@
-"""The one place that touches what Streamlit does not promise to keep.
+"""Patches of Streamlit's internals, all in one place.
 
-Each piece says why it is needed and what in Streamlit it leans on; all of them were last seen to
-work with 1.67. A new version of Streamlit is tried here first.
+Each names its reason and the internals it depends on; all were last verified with Streamlit 1.67.
+Test a new version here first.
 """
 
 import json
@@ -52,7 +52,7 @@ _startup = uvicorn.Server.startup
 
 
 async def start_timed(server: uvicorn.Server, sockets: list[socket.socket] | None = None) -> None:
-    """Start with the protocol that closes connections which do not say what they want."""
+    """Start uvicorn with the protocol that times out incomplete requests."""
     server.config.http_protocol_class = TimedProtocol
     await _startup(server, sockets)
 
@@ -65,12 +65,11 @@ def keep_answers(
     retain_lifecycle_msgs: bool = False,
     fragment_ids_this_run: list[str] | None = None,
 ) -> None:
-    """Clear what a script run before has drawn and no browser has got yet, but not where a browser
-    may send its file to.
+    """Clear undelivered output of an earlier script run, but not the upload URLs in it.
 
-    A browser asks for that before an upload. Where a run began before the answer was sent, it was
-    cleared away with the rest, and the uploader waited for it until the page was loaded again: a
-    file that followed an option at once was not taken, nor any after it.
+    A browser requests that URL before an upload. If a run began before the answer was sent, the
+    answer was cleared with the rest, and the uploader hung until a reload: a file chosen right
+    after an option was lost, and each one after it.
     """
     waiting = [one for one in queue._queue if one.WhichOneof("type") == "file_urls_response"]
     _cleared(queue, retain_lifecycle_msgs, fragment_ids_this_run)
@@ -80,11 +79,11 @@ def keep_answers(
 
 
 class LastingFile(media_file_manager.MediaFileMetadata):
-    """A file that was made for a download, kept until the browser has had time to come for it.
+    """A download file that is kept until the browser has had time to fetch it.
 
-    Streamlit drops one at the second script run after it was made, in any session: beside a live
-    session, which draws itself several times a second, a report was gone before its browser asked
-    for it (404).
+    Streamlit drops it at the second script run after it was made, in any session: beside a live
+    session, which reruns several times a second, a report was gone before its browser requested it
+    (404).
     """
 
     def mark_for_delete(self) -> None:
@@ -95,25 +94,25 @@ class LastingFile(media_file_manager.MediaFileMetadata):
 
     @property
     def is_marked_for_delete(self) -> bool:
-        """Return whether it may go."""
+        """Return whether it may be deleted."""
         return self._is_marked_for_delete and time.monotonic() - self._marked > DOWNLOAD_SECONDS
 
 
 def set_server_option(name: str, value: Any, origin: str) -> None:
     """Set an option ("server.maxUploadSize") of a server that is about to start: `st.set_option`
-    takes those of the browser only. `origin` is where the value is from, for Streamlit's own
-    messages: a variable's name."""
+    sets the browser's only. `origin` names the source of the value in Streamlit's own messages: a
+    variable's name."""
     config.set_option(name, value, origin)
 
 
 def component_key(key: str) -> str:
     """Return a valid component key: Streamlit splits ids at two underscores, which Unmask's may
-    hold."""
+    contain."""
     return key.replace("_", "~")
 
 
 def reported(key: str, name: str) -> dict[str, Any] | None:
-    """Return the newest report of a kind by a component of our own; `key` is before
+    """Return the newest message of a type from a custom component; `key` is before
     `component_key`."""
     state = st.session_state.get(component_key(key))
     value = state.get(name) if state is not None else None
@@ -121,12 +120,13 @@ def reported(key: str, name: str) -> dict[str, Any] | None:
 
 
 def in_script_run() -> bool:
-    """Return whether this thread draws a page; elsewhere `st.context` would log a warning."""
+    """Return whether this thread runs a page's script; elsewhere `st.context` would log a
+    warning."""
     return get_script_run_ctx(suppress_warning=True) is not None
 
 
 def server_runs() -> bool:
-    """Return whether pages are served; a test draws them without a server."""
+    """Return whether a server runs; a test draws pages without one."""
     return runtime.exists()
 
 

@@ -1,4 +1,4 @@
-"""Cookies: the server gives each browser one of its own, out of reach of any script."""
+"""Cookies: the server sets one for each browser, unreadable for scripts."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
@@ -13,10 +13,8 @@ GUEST_TTL = 365 * 24 * 3600
 
 
 class GuestCookie:
-    """Middleware: a page that goes to a browser without our cookie takes one along.
-
-    The page's WebSocket brings it back, so the first script run already knows the browser.
-    """
+    """Middleware: set the cookie with the first page of a browser. The page's WebSocket sends it
+    back, so the first script run already knows the browser."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -42,9 +40,9 @@ def _with_cookie(send: Send, caller: Caller) -> Send:
 def cookie(name: str, value: str, caller: Caller, ttl: int) -> str:
     """Return a Set-Cookie header; `ttl` in s.
 
-    Where another site may show the app in a frame (a Space), a Lax cookie would not be sent from
-    there. A partitioned one is, and only below that site: it says nothing of a person elsewhere.
-    What changes something checks where a request comes from, so it need not be Lax for that.
+    If another site may embed the app (a Space), browsers would not send a Lax cookie from there. A
+    partitioned one is sent, only below that site, so it identifies no person elsewhere.
+    State-changing requests check their origin, so they need no Lax cookie.
     """
     framed = caller.secure and bool(hosting.frames())
     parts = [

@@ -1,4 +1,4 @@
-"""What differs from place to place: a laptop, a container, a Space of Hugging Face."""
+"""Differences between hosts: a laptop, a container, a Hugging Face Space."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ SPACE_FRAMES = ("https://huggingface.co", "https://*.hf.space")
 
 
 def in_space() -> bool:
-    """Return whether this is a Space of Hugging Face."""
+    """Return whether this is a Hugging Face Space."""
     return bool(get_config().space_id)
 
 
@@ -26,7 +26,7 @@ def base_path() -> str:
 
 
 def prepare() -> None:
-    """Make ready what the server needs, before anybody came."""
+    """Prepare the server before the first visitor."""
     frames()
     startup.prepare()
     if in_space():
@@ -36,19 +36,19 @@ def prepare() -> None:
 
 
 def frames() -> tuple[str, ...]:
-    """Return the origins that may show our pages in a frame, besides our own."""
+    """Return the origins that may embed the pages, besides the server's own."""
     return (*(SPACE_FRAMES if in_space() else ()), *get_config().frame_by)
 
 
 class SecureHeaders:
-    """Middleware: what every answer tells the browser not to do.
+    """Middleware: security headers of every response, against
 
-    - guess another type than the stated one;
-    - name our addresses to other sites: they open results;
-    - be shown in a stranger's frame, where clicks can be stolen;
-    - give a page anything of the device but camera, microphone and full screen.
+        - content sniffing;
+        - referrers: addresses open results;
+        - framing by other sites (clickjacking);
+        - device permissions except camera, microphone and full screen.
 
-    A header that a route set itself stays.
+    A header that a route has set stays.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -77,7 +77,7 @@ class SecureHeaders:
 
 
 def with_headers(send: Send, change: Callable[[MutableHeaders], None]) -> Send:
-    """Return a `send` that changes the headers of an answer before they go out."""
+    """Return a `send` that adds headers to a response."""
 
     async def changed(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -88,7 +88,7 @@ def with_headers(send: Send, change: Callable[[MutableHeaders], None]) -> Send:
 
 
 def unconditional(scope: Scope, *others: bytes) -> Scope:
-    """Return a request that can't be answered by "not changed", which has no page to change; nor do
-    `others` of its headers stay."""
+    """Return a request without conditional headers (304 would have no page to change) and without
+    `others`."""
     left_out = (b"if-none-match", b"if-modified-since", *others)
     return {**scope, "headers": [(k, v) for k, v in scope["headers"] if k not in left_out]}

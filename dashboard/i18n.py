@@ -1,12 +1,11 @@
-"""Whose language a page speaks.
+"""Language of a page.
 
-The texts in the code are English. Each goes through `_` of `detector.sentences` (or `count`, where
-a number decides its form), and a language is one file, `locale/<code>/LC_MESSAGES/unmask.po` in
-gettext's format, made and brought up to date by `python -m tools.languages <code>`. A text that a
-file lacks stays English.
+Texts in the code are English. Each passes through `_` of `detector.sentences` (or `count`, where a
+number decides its form); a language is one gettext file, `locale/<code>/LC_MESSAGES/unmask.po`,
+created and updated by `python -m tools.languages <code>`. A missing text stays English.
 
-UNMASK_LANGUAGE sets one for everybody; else it is what the person chose in their Settings; else
-that of their browser, where there is a file for it.
+UNMASK_LANGUAGE sets the language of all pages; else the person's choice in Settings counts; else
+the browser's, if there is a file for it.
 """
 
 import streamlit as st
@@ -23,17 +22,17 @@ _CHOSEN = "language-chosen"
 
 
 def advice(error: UnmaskError) -> str:
-    """Return what went wrong and what to do, in the viewer's language."""
+    """Return an error's message and hint in the viewer's language."""
     return f"{say(error.message)} {say(error.hint)}".strip()
 
 
 def current() -> str:
-    """Return the reader's language code, "en" or "pt_BR"; caches of texts have it in their key."""
+    """Return the reader's language code, "en" or "pt_BR"; include it in the key of cached texts."""
     return sentences.language().info().get("language", SOURCE)
 
 
 def _of_page() -> Translations:
-    """Return the language of the page that this thread draws; English where it draws none."""
+    """Return the language of this thread's page; English without one."""
     if not _compat.in_script_run():
         return ENGLISH
     if chosen := get_config().language:
@@ -51,19 +50,19 @@ def choose(code: str) -> None:
 
 
 def html_attributes() -> dict[str, str]:
-    """Return the attributes of the root of a page: its language, and which way it is read."""
+    """Return the root element's attributes: language and direction."""
     code = current()
     direction = "rtl" if languages.right_to_left(code) else "ltr"
     return {"lang": code.replace("_", "-"), "dir": direction}
 
 
 def html_tag() -> str:
-    """Return the start of a page in the language."""
+    """Return the opening tag of a page in its language."""
     return "<html {}>".format(" ".join(f'{k}="{v}"' for k, v in html_attributes().items()))
 
 
 def of_request(header: str) -> Translations:
-    """Return the language of a plain request, by its Accept-Language in the order of its names."""
+    """Return the language of a plain request by its Accept-Language header."""
     wanted = (wish.partition(";")[0].strip() for wish in header.split(","))
     chosen = get_config().language
     return languages.catalog(languages.nearest(*([chosen] if chosen else wanted)))

@@ -1,4 +1,4 @@
-"""Pictures as bytes, and as addresses that hold them."""
+"""Pictures as encoded bytes and data URLs."""
 
 import base64
 import io
@@ -21,5 +21,5 @@ def jpeg(rgb: np.ndarray, quality: int = 80) -> bytes:
 
 
 def data_url(content: bytes, kind: str) -> str:
-    """Return an address that holds an encoded picture; `kind` is "jpeg", "svg+xml"."""
+    """Return a data URL of an encoded picture; `kind` is "jpeg", "svg+xml"."""
     return f"data:image/{kind.lower()};base64,{base64.b64encode(content).decode()}"

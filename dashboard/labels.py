@@ -1,8 +1,7 @@
-"""The words of the dashboard: one place where a state gets its icon, name, glyph and color, and
-where a number becomes text.
+"""Icon, name, glyph and color of each state, and formats of numbers and times.
 
-Likelihood, never fact: no page says "fake", "authentic" or "verified". A state is always shown by
-icon + word + color, so that it can be read in grey and by a screen reader.
+Likelihood, never fact: no page says "fake", "authentic" or "verified". A state always has an icon,
+a word and a color, so that it is readable without color and by a screen reader.
 """
 
 from collections.abc import Iterable
@@ -37,7 +36,7 @@ Slug = Literal["fake", "pfake", "inc", "preal", "real", "na"]
 
 @dataclass(frozen=True)
 class StateWords:
-    """How one state is shown."""
+    """Icon, name and color of a state."""
 
     icon: str  # Material Symbol, by name
     words: str  # for the verdict
@@ -66,8 +65,8 @@ ORDER = (
 
 
 def state(label: Label, question: Question | None = None, proof: Proof | None = None) -> StateWords:
-    """Return the state of an answer, in the words of its question: "Likely AI-generated"; under a
-    finding that leads the headline, its words."""
+    """Return the state of an answer in the words of its question: "Likely AI-generated"; under a
+    finding that leads the headline, the finding's."""
     if proof is not None:
         label, question = headline_label(label, proof), None
     icon, color, slug = _LOOKS[label]
@@ -96,7 +95,7 @@ def clock(seconds: float, *, tenths: bool = True) -> str:
 
 
 def stretch(start: float, end: float, *, tenths: bool = True) -> str:
-    """Return 3.3, 4.7 as "00:03.3 to 00:04.7"; one time where both read alike."""
+    """Return 3.3, 4.7 as "00:03.3 to 00:04.7"; one time if both read alike."""
     return format.stretch(start, end, tenths=tenths)
 
 
@@ -122,18 +121,18 @@ def days(number: float) -> str:
 
 
 def _formats() -> str:
-    """Return whose way to write dates and lists: English is that of most countries, not of one."""
+    """Return the locale for dates and lists; for English one that most countries use."""
     code = current()
     return "en_GB" if code == "en" else code
 
 
 def escape(text: str) -> str:
-    """Return outside text without markup, for charts; `components.markup` escapes by itself."""
+    """Return untrusted text without markup, for charts; `components.markup` escapes by itself."""
     return str(markupsafe.escape(text))
 
 
 def plain_markdown(text: str) -> str:
-    """Return text from outside, inert inside Streamlit Markdown: nothing in it formats or links."""
+    """Return untrusted text with Markdown escaped: nothing in it formats or links."""
     return "".join(f"&#{ord(c)};" if c in "\\`*_{}[]()#+-.!<>|~:$&\"'" else c for c in text)
 
 

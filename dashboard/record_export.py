@@ -1,4 +1,4 @@
-"""Records as files, made in a thread: no Streamlit call."""
+"""Exports of records as files, made in a thread without Streamlit calls."""
 
 import io
 import json
@@ -23,22 +23,22 @@ MAX_REPORTS = 100
 
 @dataclass(frozen=True)
 class RecordExport:
-    """What is exported: `read` gives its rows as they are when a file is made."""
+    """An export; `read` returns its rows as stored when a file is made."""
 
     scope: RecordScope
     read: Callable[[], Sequence[ExportRow]]
 
     def as_csv(self) -> bytes:
-        """Return a row a file; one without a verdict says why."""
+        """Return one row a file; one without a verdict states the reason."""
         return as_table(self.read()).encode()
 
     def as_json(self) -> bytes:
-        """Return whole results."""
+        """Return whole results as JSON."""
         entries = [entry for row in self.read() if (entry := self._entry(row))]
         return _json({"exported": datetime.now(UTC).isoformat(), "analyses": entries})
 
     def as_jsonl(self) -> bytes:
-        """Return a whole result a line; `error` says why there is none."""
+        """Return one whole result a line; `error` states why there is none."""
         lines = []
         for row in self.read():
             judged = row.record is not None and row.record.result is not None
@@ -61,8 +61,8 @@ class RecordExport:
         return self._archive("analyses.csv", files)
 
     def as_reports(self, path: Callable[[str], Path]) -> bytes:
-        """Return a ZIP with the table and a PDF for each of the first `MAX_REPORTS` results;
-        `path` leads from a record's id to its file."""
+        """Return a ZIP with the table and a PDF for each of the first `MAX_REPORTS` results; `path`
+        maps a record's id to its file."""
 
         def files(rows: Sequence[ExportRow]) -> Iterator[tuple[str, str | bytes]]:
             number = 0
@@ -90,7 +90,7 @@ class RecordExport:
         return buffer.getvalue()
 
     def _entry(self, row: ExportRow) -> dict[str, Any]:
-        """Return a row's result as JSON; nothing of a file that became no record."""
+        """Return a row's result as JSON; nothing for a refused file."""
         if row.record is None:
             return {}
         record = row.record.model_copy(update={"name": row.name})

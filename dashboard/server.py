@@ -1,6 +1,6 @@
-"""The server around the pages: what runs from its start to its end, and the files it hands out.
+"""The dashboard's server: startup and shutdown, routes and middleware around Streamlit.
 
-A player gets its video from here in ranges, straight from the disk. Streamlit's own way would hold
+Players get videos in byte ranges straight from the disk. Streamlit's own media files would hold
 every file in memory while a page shows it.
 """
 
@@ -69,8 +69,8 @@ PICTURE_SECONDS = 0.05
 
 @asynccontextmanager
 async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
-    """Load the models and delete old files from the first moment on, visitors or not; keep live
-    sessions that are still on at the end."""
+    """Load the models and apply retention from the start, with or without visitors; store running
+    live sessions at the end."""
     set_fallback(_secrets())
     get_config()
     if limit := upload_limit_mb():
@@ -89,13 +89,13 @@ async def lifespan(app: st.App) -> AsyncIterator[dict[str, Any]]:
 
 
 def _import_result() -> None:
-    """Import what the first result would wait a second for."""
+    """Import the modules that the first result would wait a second for."""
     for module in ("dashboard.result", "dashboard.pages.analyze.running"):
         import_module(module)
 
 
 def _import_rest() -> None:
-    """Import what is asked for later than the first result: the API."""
+    """Import the modules that are needed later than the first result: the API."""
     import_module("service.api.app")
 
 
@@ -107,7 +107,7 @@ def _secrets() -> dict[str, str]:
 
 
 def routes() -> list[Route]:
-    """Return what the server answers beside Streamlit's own pages."""
+    """Return the routes beside Streamlit's own pages."""
     base = base_path()
     return [
         Route(f"{base}/file/{{token}}/{{given}}", _file, methods=["GET", "HEAD"]),
@@ -121,7 +121,7 @@ def routes() -> list[Route]:
 
 
 def middleware() -> list[Middleware]:
-    """Return what every request goes through, outermost first."""
+    """Return the middleware of every request, outermost first."""
     kinds = (
         hosting.SecureHeaders, CheckedBody, OriginCheck, IgnoreClientDisconnect,
         RestApi, GuestCookie, FirstPaint, KnownPages,
@@ -130,8 +130,8 @@ def middleware() -> list[Middleware]:
 
 
 class KnownPages:
-    """Middleware: a path that is no page is answered with 404. Streamlit answers every path that it
-    does not know with its front page and 200."""
+    """Middleware: answer 404 for a path that is no page; Streamlit would serve its front page with
+    200."""
 
     _OTHERS = ("_stcore/", "component/", "app/", "session/")
     """Paths under which HTML is no front page."""
@@ -164,8 +164,8 @@ class KnownPages:
 
 
 class IgnoreClientDisconnect:
-    """Middleware: a client that disconnects during an upload is no error and fills no log.
-    Streamlit's uploader writes sixty lines of traceback for each."""
+    """Middleware: ignore a client that disconnects during an upload; Streamlit's uploader logs
+    sixty lines of traceback for each."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -176,8 +176,8 @@ class IgnoreClientDisconnect:
 
 
 class RestApi:
-    """Middleware: what is the API's goes to the API (`service.api`), on the address of the pages.
-    Streamlit would answer it with its front page, there or not."""
+    """Middleware: pass the API's paths to the API (`service.api`), under the address of
+    the pages."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app, self.base = app, base_path()
@@ -203,7 +203,7 @@ class RestApi:
 
 
 def _file(request: Request) -> Response:
-    """Return the media of a record, for who was given its pass by a page."""
+    """Return the media of a record to the holder of its pass."""
     uploads, params = session.application().jobs.uploads, request.path_params
     try:
         path = uploads.admit(params["token"], params["given"])
@@ -213,7 +213,7 @@ def _file(request: Request) -> Response:
 
 
 def _shared(request: Request) -> Response:
-    """Return the media behind a link, for as long as it is in force."""
+    """Return the media behind a valid share link."""
     try:
         address = session.request_caller(request).address
         shared = session.application().shared(request.path_params["token"], address)
@@ -228,7 +228,7 @@ def _shared(request: Request) -> Response:
 
 
 def _camera(request: Request) -> Response:
-    """Stream a watched camera's picture to the holder of its pass."""
+    """Stream a network camera's picture to the holder of its pass."""
     viewer = session.application().viewers.find(request.path_params["token"])
     if viewer is None:
         return _refuse(request, 404)
@@ -240,7 +240,7 @@ def _camera(request: Request) -> Response:
 
 
 async def _pictures(viewer: Viewer) -> AsyncIterator[bytes]:
-    """Yield the newest picture whenever there is one, as JPEGs in a row."""
+    """Yield each new picture as a part of a multipart JPEG stream."""
     last: np.ndarray | None = None
     while not viewer.ended:
         picture = viewer.picture()
@@ -288,8 +288,8 @@ METRICS = "/_stcore/metrics"
 
 
 class OriginCheck:
-    """Middleware: refuse what a stranger's page asks of a server on its reader's computer (421 for
-    another host name, 403 for another origin), and Streamlit's counters to who is elsewhere (404).
+    """Middleware: refuse requests of foreign pages to a local server (421 for another host name,
+    403 for another origin), and Streamlit's metrics to remote clients (404).
 
     A browser lets any page open a WebSocket and names that page in `Origin`; DNS rebinding shows in
     `Host`. Both are checked for connections from this computer and where everybody is the owner
@@ -328,12 +328,12 @@ _ABOUT_THE_FILE = ("etag", "last-modified")
 
 
 class FirstPaint:
-    """Middleware: add to Streamlit's HTML page, before its script runs, the style sheet, the
-    server's address, and the language of the browser.
+    """Middleware: add the style sheet, the server's address and the browser's language to
+    Streamlit's HTML page.
 
-    So what is drawn first stands where it stays (`components.style.apply` comes with the first run
+    The first drawing then has its final layout (`components.style.apply` comes with the first run
     only), and Streamlit's script does not look for its server below the page's own address. Both go
-    to the end of the page: the styles that Streamlit's script puts into the head would win over
+    to the end of the page: the styles that Streamlit's script puts into the head would override
     Unmask's otherwise; the script itself waits for the whole page.
     """
 
@@ -379,6 +379,6 @@ class FirstPaint:
 
 
 def _wants_a_page(scope: Scope) -> bool:
-    """Return whether a browser goes to a page; scripts, fonts and pictures are asked for
-    otherwise."""
+    """Return whether a browser navigates to a page, rather than loads scripts, fonts or
+    pictures."""
     return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])

@@ -1,6 +1,6 @@
-"""The edge of the pages: the caller, from Streamlit's connection, and the application.
+"""The edge of the dashboard: the caller, from Streamlit's connection, and the application.
 
-The one place that looks at the browser behind a page. Pages ask here and hand what they get to the
+The only module that inspects the browser behind a page. Pages call it and pass the result to the
 service; in a thread without a page there is no user, and `request_context` raises.
 """
 
@@ -44,7 +44,7 @@ def _application(data: Path) -> Application:
 
 
 def request_context() -> RequestContext:
-    """Return the principal of this script run, to hand on; raise RuntimeError outside one."""
+    """Return the request context of this script run. Raise RuntimeError outside of one."""
     caller = page_caller()
     session = auth.find_session(caller, st.session_state.get(_SESSION))
     principal = auth.identify(caller, session)
@@ -62,17 +62,17 @@ def request_context() -> RequestContext:
 
 
 def current_user() -> Principal:
-    """Return the person whose page is drawn now."""
+    """Return the principal of the page."""
     return request_context().principal
 
 
 def record_scope() -> RecordScope:
-    """Return whose records the page shows and where; raise RecordsError after a sign-out."""
+    """Return the store and owner of the page's records. Raise RecordsError after a sign-out."""
     return application().scope(request_context())
 
 
 def load_language() -> None:
-    """Set the language that this person chose in Settings, once in a tab for each person."""
+    """Apply the language of this person's Settings, once a tab and person."""
     scope = record_scope()
     if st.session_state.get(_LANGUAGE_OF) != scope.owner:
         st.session_state[_LANGUAGE_OF] = scope.owner
@@ -80,17 +80,17 @@ def load_language() -> None:
 
 
 def find_job(id: str | None) -> Job | None:
-    """Return the job behind an address, if the user may see it."""
+    """Return the job behind an address if the user may see it."""
     return application().find(request_context(), id) if id else None
 
 
 def submit(file: BinaryIO, name: str, settings: Settings, *, size: int | None = None) -> Job:
-    """Put the analysis of a file in line (`Application.submit`, which says what it raises)."""
+    """Submit a file (`Application.submit`, which lists the errors)."""
     return application().submit(request_context(), file, name, settings, size=size)
 
 
 def start_link(url: str, settings: Settings) -> Task:
-    """Begin to fetch a file (`Application.start_link`, which says what it raises)."""
+    """Start to fetch a file (`Application.start_link`, which lists the errors)."""
     return application().start_link(request_context(), url, settings)
 
 
@@ -100,7 +100,7 @@ def find_task(id: str | None) -> Task | None:
 
 
 def owns(job: Job) -> bool:
-    """Return whether the user owns an analysis, to change and to stop."""
+    """Return whether the user may change and stop an analysis."""
     return request_context().owns(job.record.owner)
 
 
@@ -111,28 +111,28 @@ def may_stop(task: Task) -> bool:
 
 
 def cancel(task: Task) -> None:
-    """Ask a task to stop, where the user may."""
+    """Cancel a task if the user may."""
     if may_stop(task):
         application().tasks.cancel(task)
 
 
 def is_loopback_client() -> bool:
-    """Return whether the person sits at the computer that this runs on."""
+    """Return whether the browser runs on the server's computer."""
     return request_context().loopback
 
 
 def current_session() -> Session | None:
-    """Return the session of the browser whose page is drawn now."""
+    """Return the session of the page's browser."""
     return auth.find_session(page_caller(), st.session_state.get(_SESSION))
 
 
 def attach_session(cookie: str) -> None:
-    """Stay signed in for as long as this tab is open."""
+    """Sign this tab in for as long as it is open."""
     st.session_state[_SESSION] = cookie
 
 
 def sign_in_error() -> AccountError | None:
-    """Return why a signed-in user is a guest for now."""
+    """Return why a signed-in person is a guest for now."""
     session = current_session()
     try:
         if session is not None:
@@ -145,7 +145,7 @@ def sign_in_error() -> AccountError | None:
 
 
 def page_caller() -> Caller:
-    """Return the connection of the page that is drawn now."""
+    """Return the connection of the page."""
     if not _compat.in_script_run():
         raise RuntimeError("the caller is known while a page is drawn, not in a thread of its own")
     headers = st.context.headers
@@ -156,7 +156,7 @@ def page_caller() -> Caller:
 
 
 def request_caller(request: HTTPConnection) -> Caller:
-    """Return the connection of a plain request to one of our routes."""
+    """Return the connection of a request to one of the server's own routes."""
     return Caller.of_request(request, tls=_speaks_tls())
 
 

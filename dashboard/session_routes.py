@@ -1,13 +1,13 @@
-"""Requests around signing in, where a browser gets its cookie: a script run can't set one.
+"""HTTP routes of sign-in, where a browser gets its cookie: a script run can't set one.
 
-    POST /session/begin            a page that signed in takes its cookie, for a ticket
-    GET  /session/with/<provider>  off to Google or GitHub
-    GET  /session/return/<nonce>   back from there, or from a link in an e-mail
-    POST /session/return           the same, after a person said yes in another browser
+    POST /session/begin            exchange a ticket for the cookie
+    GET  /session/with/<provider>  redirect to Google or GitHub
+    GET  /session/return/<nonce>   return from there, or from a link in an e-mail
+    POST /session/return           the same, after a confirmation in another browser
 
-Nothing that signs in is done on a mere GET from a browser that did not begin: mail scanners open
-links, and a link could belong to another person's account. The server alone decides where to go
-afterwards; no address of it comes from a request.
+No GET signs in a browser that did not begin the flow: mail scanners open links, and a link could
+belong to another person's account. The server alone decides where to redirect afterwards; no
+address comes from a request.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
 def routes() -> list[Route]:
-    """Return the addresses that signing in and out goes through."""
+    """Return the routes of signing in and out."""
     base = base_path()
     return [
         Route(f"{base}/session/begin", _begin, methods=["POST"]),
@@ -126,7 +126,7 @@ async def _confirm(request: Request) -> Response:
 
 
 async def _finish(caller: Caller, service: AuthService, fields: Mapping[str, str]) -> Response:
-    """Sign in by what came with a link: `_FIELDS`."""
+    """Sign in with the fields of a link: `_FIELDS`."""
     nonce, token_hash = fields.get("nonce", ""), fields.get("token_hash")
     try:
         if token_hash:
@@ -142,7 +142,7 @@ async def _finish(caller: Caller, service: AuthService, fields: Mapping[str, str
 async def _attach(
     response: Response, signed: SignedIn, caller: Caller, service: AuthService
 ) -> Response:
-    """Hand the cookie over; who sat in this browser before leaves."""
+    """Set the cookie and end the browser's earlier session."""
     if (old := caller.cookie(SESSION)) and (former := service.sessions.find(old)):
         await run_in_threadpool(service.sign_out, former)
     response.headers.append("set-cookie", cookie(SESSION, signed.cookie, caller, round(signed.ttl)))
@@ -184,7 +184,7 @@ def _to_sign_in(code: str) -> Response:
 
 
 def _to(page: str) -> Response:
-    """Return a page of this server; without its empty fragment browsers would carry over tokens."""
+    """Return a redirect to a page; without its empty fragment browsers would carry over tokens."""
     return RedirectResponse(f"{base_path()}/{page}#", 303, headers=_PRIVATE)
 
 

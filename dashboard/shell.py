@@ -1,4 +1,4 @@
-"""What stands around every page: its title, the logo, the navigation, the style sheet."""
+"""The frame of every page: title, logo, navigation, style sheet, error card."""
 
 import logging
 from contextlib import suppress
@@ -43,12 +43,12 @@ def account_title() -> str:
 
 
 def must_sign_in() -> bool:
-    """Return whether this person sees no page before they sign in."""
+    """Return whether this person must sign in before any page."""
     return account.outside()
 
 
 def draw(page: st.Page) -> None:
-    """Draw a page, or what stands in its place: a shared result, the sign-in, an error."""
+    """Draw a page, or in its place a shared result, the sign-in, or an error."""
     if page.url_path != "live":
         # Streamlit forgets what a page does not draw, and "Keep: Nothing" must not become "Scores".
         state = st.session_state
@@ -69,8 +69,8 @@ def draw(page: st.Page) -> None:
 
 
 def show_failure(error: Exception) -> bool:
-    """Draw the card of what kept a page, a part that draws itself or a callback from its end, and
-    write the details to the log. Return True: Streamlit's own box is not wanted."""
+    """Draw the card of an exception in a page, a fragment or a callback, and log its details.
+    Return True, which suppresses Streamlit's own box."""
     if isinstance(error, RecordsError | StorageUnreachable):
         log.warning("a page needs what can't be used: %s", error.code)
         status_cards.show(status_cards.unreachable(error))

@@ -1,8 +1,7 @@
-"""The address of a page as state: `?a=<id>` names the record that is looked at, `?s=<token>` a
-share link.
+"""State in the address of a page: `?a=<id>` names the record, `?s=<token>` a share link.
 
-So a reload, the back button and a copied address all lead to the same result, for as long as the
-server keeps it.
+A reload, the back button and a copied address lead to the same result, for as long as the server
+stores it.
 """
 
 from pathlib import Path
@@ -27,27 +26,27 @@ FRONT = "analyze"
 
 
 def current() -> str | None:
-    """Return the token in the address, or None on the front page."""
+    """Return the record id in the address, or None on the front page."""
     return st.query_params.get(_NAME) or None
 
 
 def link() -> str | None:
-    """Return the token of a link in the address, whatever it is worth; None where there is none.
+    """Return the share token in the address, valid or not; None if there is none.
 
-    On any page it means that nothing but what the link leads to is drawn (`shell`): where sign-in
-    is required, a link is let past it.
+    On any page it restricts the drawing to the shared result (`shell`): where sign-in is required,
+    a link is let past it.
     """
     return st.query_params.get(_LINK)
 
 
 def link_to(token: str) -> str:
-    """Return the whole address of a link, to be copied."""
+    """Return the whole address of a share link."""
     return f"{site()}/?{_LINK}={token}"
 
 
 def site() -> str:
-    """Return the address of the app as this person's browser has it, without the page and a slash
-    at the end; empty where no server runs. `st.context.url` is that of the page."""
+    """Return the app's address as this person's browser has it, without the page and a trailing
+    slash; empty without a server. `st.context.url` is that of the page."""
     address = (st.context.url or "").rstrip("/")
     app, _, last = address.rpartition("/")
     return app if last in PAGES and urlsplit(address).path else address
@@ -59,13 +58,13 @@ def page(name: str) -> st.Page:
 
 
 def go_to(name: str, **query: str) -> NoReturn:
-    """Leave for another page, with this in its address."""
+    """Switch to another page with this query."""
     st.switch_page(page(name), query_params=query or None)
 
 
 def file_url(address: str, *, copy: bool = False) -> str | None:
     """Return the whole address of a record's media (`Job.address`) for the person's browser, or of
-    its playable copy; None where no server runs (tests)."""
+    its playable copy; None without a server (tests)."""
     app = site()
     if not app or not _compat.server_runs():
         return None
@@ -73,10 +72,10 @@ def file_url(address: str, *, copy: bool = False) -> str | None:
 
 
 def enter(key: str) -> None:
-    """Go to a file."""
+    """Open a file."""
     st.query_params[_NAME] = key
 
 
 def leave() -> None:
-    """Go back to the front page."""
+    """Return to the front page."""
     st.query_params.clear()

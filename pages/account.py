@@ -1,4 +1,4 @@
-"""Sign in, and a person's own account."""
+"""The Account page."""
 
 from dashboard.pages.account import view
 

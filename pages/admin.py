@@ -1,4 +1,4 @@
-"""What the operator of the server sees and sets."""
+"""The Admin page of the operator."""
 
 from dashboard.pages.admin import view
 

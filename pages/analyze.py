@@ -1,4 +1,4 @@
-"""One file: the drop zone, the run, the result."""
+"""The Analyze page: drop zone, run, result."""
 
 from dashboard.pages.analyze import view
 

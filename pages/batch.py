@@ -1,4 +1,4 @@
-"""Many files at once."""
+"""The Batch page."""
 
 from dashboard.pages.batch import view
 

@@ -1,4 +1,4 @@
-"""Analyses, links and notes that belong together."""
+"""The Cases page."""
 
 from dashboard.pages.cases import view
 

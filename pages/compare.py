@@ -1,4 +1,4 @@
-"""Models side by side on one clip, or two clips side by side."""
+"""The Compare page: models side by side on one clip, or two files."""
 
 from dashboard.pages.compare import view
 

@@ -1,4 +1,4 @@
-"""How good the models are on a person's own labelled files."""
+"""The Evaluate page."""
 
 from dashboard.pages.evaluate import view
 

@@ -1,4 +1,4 @@
-"""Find an analysis again."""
+"""The History page."""
 
 from dashboard.pages.history import view
 

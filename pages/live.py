@@ -1,4 +1,4 @@
-"""A camera in, a steady reading out."""
+"""The Live page."""
 
 from dashboard.pages.live import view
 

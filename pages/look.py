@@ -1,4 +1,4 @@
-"""Look twice: guess before the verdict is shown."""
+"""The Look twice page."""
 
 from dashboard.pages.look import view
 

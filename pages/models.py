@@ -1,4 +1,4 @@
-"""What each model is good for, and what it costs."""
+"""The Models page."""
 
 from dashboard.pages.models import view
 

@@ -1,4 +1,4 @@
-"""Language, appearance, thresholds, retention."""
+"""The Settings page."""
 
 from dashboard.pages.settings import view
 

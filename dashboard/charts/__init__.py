@@ -1,8 +1,8 @@
-"""The figures of the dashboard, as plotly figures. Pure functions of numbers and a palette.
+"""Plotly figures of the dashboard: pure functions of numbers and a palette.
 
-Figures are drawn with `theme=None` and the empty template, so that nothing of plotly's or
-Streamlit's own look is left. Margins are fixed and narrow, because the page doesn't know its width
-and because the evidence view places its cursor by them.
+Figures use `theme=None` and the empty template, without plotly's or Streamlit's styles. Margins are
+fixed and narrow, because the page doesn't know its width and the evidence view places its cursor by
+them.
 """
 
 import sys
@@ -26,11 +26,12 @@ _get_module = optional_imports.get_module
 
 
 def _whole(name: str, should_load: bool = True) -> Any:
-    """Return what Plotly's `get_module` does, but None for a module still being imported.
+    """Return Plotly's `get_module`, but None for a module that is still being imported.
 
-    Plotly (and narwhals) checks `sys.modules` for pandas, which another session may be importing at
-    that moment: the half-imported module would break a chart. Figures here are of numbers and NumPy
-    alone. Last seen to work with Plotly 7.1."""
+    Plotly (and narwhals) checks `sys.modules` for pandas, which another session may be importing:
+    the half-imported module would break a chart. Figures here need numbers and NumPy only. Last
+    verified with Plotly 7.1.
+    """
     module = None if should_load else sys.modules.get(name)
     # What importlib itself asks, to let others wait for the end of an import.
     if module is not None and getattr(module.__spec__, "_initializing", False):
@@ -76,7 +77,7 @@ Part = dict[str, Any]
 
 @dataclass(frozen=True)
 class LaneSize:
-    """The vertical layout of a lane in px, shared with the words beside it and with the cursor."""
+    """Vertical layout of a lane, px, common to the chart, its labels and the cursor."""
 
     plot: int
     top: int = PAD
@@ -104,7 +105,8 @@ def lane_sizes(count: int, first: int = 150, rest: int = 112) -> list[LaneSize]:
 
 
 def score_ticks(thresholds: Thresholds) -> tuple[list[float], list[str]]:
-    """Return 0, the limits in bold, 100; of several that would touch the middle stands for all."""
+    """Return the ticks 0, thresholds (bold) and 100; the middle one replaces overlapping
+    thresholds."""
     room = 0.11
     groups: list[list[float]] = []
     for limit in thresholds.edges:
@@ -165,7 +167,7 @@ def lane_figure(
 
 
 def fits(gap: series.Gap, end: float) -> bool:
-    """Return whether the word of a gap fits into its block on a desktop."""
+    """Return whether the label of a gap fits into its block on a desktop."""
     return (gap.end - gap.start) / end * PLOT_WIDTH > len(gap.word) * LETTER + 4
 
 
@@ -202,7 +204,7 @@ def _line(
 
 
 def _hatch(gap: series.Gap, palette: Palette) -> Part:
-    """Return a block where there is no score: hatched, or plain where a score is still to come."""
+    """Return a block without scores: hatched, or plain while a score is pending."""
     x, y = [gap.start, gap.end, gap.end, gap.start], [0, 0, 1, 1]
     if gap.why is series.Missing.NOT_YET:
         return area(x, y, palette.sunken)
@@ -217,7 +219,7 @@ def _hatch(gap: series.Gap, palette: Palette) -> Part:
 
 
 def _word(gap: series.Gap, palette: Palette) -> Part:
-    """Return why there is no score, in the middle of the block."""
+    """Return the reason of a missing score as a label in the middle of the block."""
     return {
         "x": (gap.start + gap.end) / 2,
         "y": 0.5,
@@ -230,7 +232,7 @@ def _word(gap: series.Gap, palette: Palette) -> Part:
 
 
 def _picker(lane: Lane, titles: Mapping[str, str], palette: Palette) -> Part:
-    """Invisible points that take the clicks: one for each looked-at moment, gaps too."""
+    """Return invisible points that receive clicks: one for each sampled frame, also in gaps."""
     texts = []
     for i, (time, score, gap) in enumerate(zip(lane.times, lane.score, lane.gap_at, strict=True)):
         if score is None:
@@ -300,13 +302,13 @@ def _threshold_shapes(
 
 
 def rule(color: str, dash: str = "solid", **place: float | str) -> Part:
-    """Return a thin line below the others."""
+    """Return a thin line below the other traces."""
     return {"type": "line", "line": {"color": color, "width": 1, "dash": dash}, "layer": "below",
             **place}  # fmt: skip
 
 
 def layout(palette: Palette, height: int, **more: Any) -> Part:
-    """Return a layout as plain data: plotly validates a figure anew with each addition."""
+    """Return a layout as plain data: plotly validates a figure again at each addition."""
     return {
         **BARE,
         "height": height,

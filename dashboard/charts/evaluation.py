@@ -1,4 +1,4 @@
-"""The figures of an evaluation, as plotly figures: pure functions of numbers and a palette."""
+"""Plotly figures of an evaluation: pure functions of numbers and a palette."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -40,7 +40,7 @@ def roc(curves: Mapping[str, Roc], colors: Palette) -> go.Figure:
 def precision(
     curves: Mapping[str, tuple[np.ndarray, np.ndarray]], share: float, colors: Palette
 ) -> go.Figure:
-    """Return precision against recall; `share` of fakes is what guessing reaches."""
+    """Return precision against recall; `share` of fakes is the precision of guessing."""
     text = _("{name}: {right} right at {found} found")
     traces = []
     for number, (name, (recall, right)) in enumerate(curves.items()):
@@ -53,7 +53,7 @@ def precision(
 
 
 def reliability(bars: Sequence[Bar], colors: Palette) -> go.Figure:
-    """Return what was said against what was so, with intervals."""
+    """Return observed frequency against predicted likelihood, with intervals."""
     filled = [bar for bar in bars if bar.seen.of]
     of = _("{number} of {total}")
     text = _("said {said}, seen {seen} ({files})")
@@ -81,7 +81,7 @@ def reliability(bars: Sequence[Bar], colors: Palette) -> go.Figure:
 def histogram(
     real: Sequence[float], fake: Sequence[float], thresholds: Thresholds, colors: Palette
 ) -> go.Figure:
-    """Return how the scores of originals (up) and fakes (down) lie, with the thresholds."""
+    """Return the scores of originals (up) and fakes (down), with the thresholds."""
     edges = np.linspace(0, 1, BINS + 1)
     up, down = np.histogram(real, edges)[0], np.histogram(fake, edges)[0]
     most = int(max([*up, *down, 1]))
@@ -129,7 +129,7 @@ def over_time(lines: Mapping[str, Line], colors: Palette) -> go.Figure:
 
 
 def key(names: Sequence[str], colors: Palette) -> list[tuple[str, str, str]]:
-    """Return what each line of a figure is: its dash, its color, its name."""
+    """Return the legend of a figure: dash, color and name of each line."""
     rows = [(DASHES[n % 4], _color(n, colors), name) for n, name in enumerate(names)]
     return [*rows, ("dot", colors.edge, _("guessing"))]
 
@@ -168,5 +168,5 @@ def _stroke(number: int, colors: Palette) -> Part:
 
 
 def _color(number: int, colors: Palette) -> str:
-    """Of curves that are no scores; told apart by dash and label too."""
+    """Return the color of a curve that is no score; dash and label distinguish it too."""
     return (colors.accent, SECOND, colors.muted, FOURTH)[number % 4]

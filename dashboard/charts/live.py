@@ -1,7 +1,6 @@
-"""The last 60 seconds as a figure: dots are scored frames, the line the likelihood, bars alarms.
+"""Chart of the last 60 seconds: dots are scored frames, the line the likelihood, bars alarms.
 
-The axes never move: "now" is at the right edge, and what is older than a minute has left. Of a
-session that has ended they say when in it that was.
+The axes are fixed: "now" is at the right edge. After a session they show its own time.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ Ticks = tuple[list[float], list[str]]
 def figure(
     state: LiveState | None, thresholds: Thresholds, palette: Palette, *, ended: bool = False
 ) -> go.Figure:
-    """Return the figure, of plain unvalidated dictionaries: it is drawn twice a second."""
+    """Return the figure as unvalidated dictionaries: it is drawn twice a second."""
     traces, notes = _marks(state, thresholds, palette) if state else ([], [])
     ticks = _since_start(state.time) if state and ended else _ago()
     return _figure(traces, notes, ticks, thresholds, SIZE, palette)
@@ -62,7 +61,7 @@ def _ago() -> Ticks:
 
 
 def _since_start(end: float) -> Ticks:
-    """Return ticks of a session's own time on an axis whose right edge is its end."""
+    """Return ticks of the session's own time on an axis that ends with it."""
     first = math.ceil(max(0.0, end - SPAN) / TICK) * TICK
     times = [float(time) for time in range(int(first), int(end), TICK) if end - time >= ROOM]
     times.append(end)
@@ -97,7 +96,7 @@ def _marks(
 def _scores(
     dots: Sequence[Dot], now: float, gap: float, thresholds: Thresholds, palette: Palette
 ) -> list[Part]:
-    """Return scores as dots, their means as lines; no mean for longer than `gap` s breaks one."""
+    """Return scores as dots and their means as lines; a gap of more than `gap` s breaks a line."""
     lines = series.runs(((dot.time - now, dot.mean) for dot in dots), gap)
     scored = [(dot.time, dot.score) for dot in dots if dot.score is not None]
     marker = {"size": 4, "color": palette.edge, "opacity": 0.65}
@@ -118,7 +117,7 @@ def _scores(
 
 
 def _bar(alarm: Alarm, now: float, palette: Palette) -> tuple[Part, Part] | None:
-    """Return an alarm over the lane, with its length in words; None when it has left the axis."""
+    """Return an alarm above the lane with its length in words; None outside of the axis."""
     stop = now if alarm.end is None else alarm.end
     start, end = max(alarm.start - now, -SPAN), stop - now
     if end < -SPAN or end <= start:

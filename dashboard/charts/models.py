@@ -1,4 +1,4 @@
-"""Several models on one clip: a curve each, on one time axis."""
+"""Chart of several models on one clip: a curve each, on one time axis."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ def figure(
     palette: Palette,
 ) -> go.Figure:  # fmt: skip
     """Return the curves of models with the cursor at the first time of `span` and the clip's end at
-    the second, s, over the limits of the first; those that count in the verdict are bolder."""
+    the second, s, over the thresholds of the first; those that count in the verdict are bolder."""
     time, end = span
     traces = []
     for shown, (symbol, _mark), dash in zip(lines, MARKS, DASHES, strict=False):

@@ -17,7 +17,7 @@ TEXT = 14
 
 
 def figure(chart: BarChart | CurveChart, palette: Palette) -> go.Figure:
-    """Return a chart; bars as dots, each with a line from where it began."""
+    """Return a chart of a section; bars as dots, each with a line from its start."""
     return _dots(chart, palette) if isinstance(chart, BarChart) else _curves(chart, palette)
 
 

@@ -1,4 +1,4 @@
-"""The pages of the dashboard, a folder each; `pages` has their titles."""
+"""The pages of the dashboard, a package each; `pages` has their titles."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ from detector.errors import UnmaskError
 
 @contextmanager
 def refused_in(key: str) -> Iterator[None]:
-    """Leave what was refused in the session under a key: the next drawing of the page says it."""
+    """Store an error in the session under a key: the next drawing of the page shows it."""
     try:
         yield
     except UnmaskError as error:
@@ -21,7 +21,7 @@ def refused_in(key: str) -> Iterator[None]:
 
 @contextmanager
 def alerted() -> Iterator[None]:
-    """Say at once what was refused."""
+    """Show an error at once."""
     try:
         yield
     except UnmaskError as error:
@@ -29,7 +29,7 @@ def alerted() -> Iterator[None]:
 
 
 def put_into_address(name: str, value: str | None) -> None:
-    """Put a choice into the address, so that a link reopens it; None takes it out."""
+    """Put a choice into the query of the address; None removes it."""
     if value is None:
         st.query_params.pop(name, None)
     else:

@@ -1,4 +1,4 @@
-"""What can be done with records that are marked in a list."""
+"""Actions on marked records of a list."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ from service.records.model import Record
 
 
 def draw_actions(records: Sequence[Record], delete: Callable[[], None], kind: Kind) -> None:
-    """Draw the buttons; `delete` deletes the records, once the person said yes."""
+    """Draw the buttons; `delete` deletes the records after a confirmation."""
     results = [record.id for record in records if record.result]
     able = len(results) == len(records) == 2
     why = None if able else _("Mark two analyses that have a result.")
@@ -28,7 +28,7 @@ def draw_actions(records: Sequence[Record], delete: Callable[[], None], kind: Ki
 
 
 def ask_to_delete(records: Sequence[Record], delete: Callable[[], None]) -> None:
-    """Ask, then delete: rows, media and pictures."""
+    """Draw a confirmation, then delete records, media and pictures."""
     number = labels.count(len(records), "analysis", "analyses")
     question = _("Delete these {analyses} and their frames? This can’t be undone.")
     if len(records) == 1:

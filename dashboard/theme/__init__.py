@@ -1,8 +1,8 @@
-"""The look: tokens as constants, which charts use too, and the style sheet that is built on them.
+"""The theme: design tokens as constants, used by charts too, and the style sheet built on them.
 
 The rules are CSS files in `dashboard/static/`; a color there is a custom property made of the
-palette here (`variables`). Colors Streamlit knows are also in `.streamlit/config.toml`; a test
-holds the two together.
+palette here (`variables`). Streamlit's own colors are also in `.streamlit/config.toml`; a test
+compares the two.
 """
 
 import re
@@ -125,12 +125,12 @@ AXIS = 12
 
 
 def palette() -> Palette:
-    """Return the colors of the theme the person looks at now, for figures drawn on the server."""
+    """Return the colors of the viewer's present theme, for figures drawn on the server."""
     return DARK if st.context.theme.type == "dark" else LIGHT
 
 
 def variables() -> str:
-    """Return tokens as custom properties; `light-dark()` switches themes without a rerun."""
+    """Return the tokens as custom properties; `light-dark()` switches themes without a rerun."""
     lines = []
     for name, (light, dark) in _COLORS.items():
         name = name.replace("_", "-")
@@ -158,11 +158,10 @@ def sheet(name: str) -> str:
 
 
 def first_paint() -> str:
-    """Return the style sheet for the time before the first run of the script has brought it.
+    """Return the style sheet for the time before the first script run has sent it.
 
-    Streamlit loads what draws a piece of HTML when the first one comes, and draws all of them as
-    bars of one height until then; the page shows when they have their own, or after some seconds in
-    any case.
+    Streamlit loads its HTML component lazily and draws each as a bar of equal height until then;
+    the page becomes visible when they have their final height, or after some seconds in any case.
     """
     shown = "@keyframes um-show { to { visibility: visible; } }"
     return f"{css()} {shown} {PAGE} {{ visibility: hidden; animation: um-show 0s 5s forwards; }}"

@@ -1,7 +1,6 @@
-"""The page: sign in, make an account, choose a password, sign out.
+"""The Account page: sign in, sign up, set a password, sign out.
 
-With UNMASK_SIGN_IN=required it also stands in the place of every other page until a person signed
-in.
+With UNMASK_SIGN_IN=required it also replaces every other page until a person has signed in.
 """
 
 from __future__ import annotations
@@ -77,15 +76,14 @@ _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def outside() -> bool:
-    """Return whether this person has to sign in before they see any page."""
+    """Return whether this person must sign in before any page."""
     accounts = auth.accounts()
     signed_in = session.current_user().kind is PrincipalKind.USER
     return accounts is not None and accounts.required and not signed_in
 
 
 def warn() -> None:
-    """Say it above a page, when a person's account can't be queried and they are a guest for
-    now."""
+    """Show above a page that the account can't be queried and the person is a guest for now."""
     if error := session.sign_in_error():
         meanwhile = _("Until then you work as a guest.")
         typography.warning(f"{advice(error)} {meanwhile}", announced=True)
@@ -191,7 +189,7 @@ def _send(purpose: str, email: str) -> None:
 
 
 def _sent() -> None:
-    """Say that an e-mail is on its way."""
+    """Show that an e-mail was sent."""
     email = st.session_state.get(_EMAIL, "")
     purpose = st.session_state.get(_SENT, "link")
     _head(_("Look in your inbox"), say(SENT_TEXTS[purpose]))
@@ -267,7 +265,7 @@ def _new_password() -> None:
 
 
 def _sign_out(*, everywhere: bool = False) -> None:
-    """End the session, and leave nothing of the person in this tab."""
+    """End the session and clear this tab's state."""
     if signed_in := session.current_session():
         service = _service()
         end = service.sign_out_everywhere if everywhere else service.sign_out
@@ -281,7 +279,7 @@ def _sign_out(*, everywhere: bool = False) -> None:
 
 
 def _head(title: str, lead: str) -> None:
-    """Draw the head of the card, and what there is to say."""
+    """Draw the head of the card with its messages."""
     code = st.session_state.get(_NOTICE)
     if code is None and (code := st.query_params.get("said")):
         code = code if code in NOTICES or code in SENTENCES else "account"
@@ -309,7 +307,7 @@ def _new_password_field(label: str, key: str) -> str:
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Say what is refused inside at the next drawing of the card, which is now."""
+    """Store errors raised inside and redraw the card with them."""
     st.query_params.pop("said", None)
     try:
         yield
@@ -369,7 +367,7 @@ def _show_form(name: str) -> None:
 
 
 def _show_sent(purpose: str) -> None:
-    """Show that an e-mail is on its way."""
+    """Switch to the note that an e-mail was sent."""
     st.session_state[_FORM], st.session_state[_SENT] = "sent", purpose
     st.session_state.pop(_NOTICE, None)
     st.rerun()

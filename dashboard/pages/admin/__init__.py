@@ -1,1 +1,1 @@
-"""What the operator sees and sets: tasks, speed, disk, verdicts by day, keys."""
+"""The Admin page of the operator."""

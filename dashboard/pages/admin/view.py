@@ -1,6 +1,7 @@
-"""The page of the operator: what to act on. Figures are in /metrics and Grafana's board.
+"""The Admin page: tasks, disk, accounts and keys of the server. Metrics are in /metrics and
+Grafana's board.
 
-No name of a file is on it.
+It shows no file names.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ _OWNERS = {
 
 
 def draw() -> None:
-    """Draw the page, for an administrator alone."""
+    """Draw the page, for an administrator only."""
     if not session.current_user().may_administer:
         page_header.head(_("Operator"), "")
         typography.notice(_("This page is for administrators."))
@@ -103,7 +104,7 @@ def _title() -> None:
 
 
 def _as_administrator(act: Callable[[], object]) -> None:
-    """Do it, unless the role was taken away since the page was drawn."""
+    """Run an action, unless the role was removed since the page was drawn."""
     if session.current_user().may_administer:
         act()
 
@@ -168,7 +169,7 @@ KEY_DAYS = (7, 30, 90, 365, 0)
 
 
 def _keys() -> None:
-    """Draw the keys with what each may do."""
+    """Draw the API keys with their scopes."""
     with st.container(border=True, key="card-admin-keys"):
         with controls.apart("admin-keys-head"):
             cards.introduced(
@@ -262,7 +263,7 @@ _ROLES = {Role.VIEWER: _("Viewer"), Role.ANALYST: _("Analyst"), Role.ADMIN: _("A
 
 
 def _people() -> None:
-    """Draw the accounts with their roles, where this server has accounts."""
+    """Draw the accounts with their roles, if this server has accounts."""
     if auth.accounts() is None:
         return
     with st.container(border=True, key="card-admin-people"):

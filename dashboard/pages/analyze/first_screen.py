@@ -1,4 +1,4 @@
-"""The first screen: drop a file or open a sample, and read what answers there are."""
+"""The first screen: drop zone, samples, options and an explanation of the answers."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def draw() -> None:
 
 @st.fragment(run_every=1.0)
 def _preparing() -> None:
-    """Draw how far the first start on this computer is with the models."""
+    """Draw the progress of preparing the models at the first start on this computer."""
     if (models := session.application().preparing) is not None:
         text = _(
             "Preparing the models, once on this computer: {done} of {total}. You can drop files "
@@ -101,7 +101,7 @@ def _preparing() -> None:
 
 
 def _stronger() -> None:
-    """Draw where a better model is."""
+    """Draw the offer of a stronger model."""
     model = upsell_banner.standing()
     if model is None:
         return
@@ -146,7 +146,7 @@ def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
 
 
 def _together(files: Sequence[UploadedFile], settings: Settings) -> str | None:
-    """Begin a batch of several files; return its id, or None and have it said why not."""
+    """Create a batch of several files; return its id, or store the error and return None."""
     app, context = session.application(), session.request_context()
     incoming = [IncomingFile(file, file.name, file.size) for file in files]
     try:
@@ -196,7 +196,7 @@ def _take_link(settings: Settings) -> None:
 
 
 def _fetched(task: Task) -> str:
-    """Return how much of a file is here."""
+    """Return how much of a file was fetched, in words."""
     if not task.done:
         return _("Fetching the file …")
     here = labels.size(task.done)
@@ -209,7 +209,7 @@ def _fetched(task: Task) -> str:
 
 
 def _analyze(file: BinaryIO, name: str, settings: Settings, *, size: int | None = None) -> None:
-    """Put a file in line and go to it, or have it said why not."""
+    """Submit a file and open it, or store the error."""
     try:
         url_state.enter(session.submit(file, name, settings, size=size).key)
     except (QueueFull, InputError) as error:
@@ -245,7 +245,7 @@ def _settings(specs: list[ModelSpec]) -> Settings:
 
 
 def _models(specs: list[ModelSpec], default: list[str]) -> list[str]:
-    """Draw what to look for: a model each, by what it looks for. Those that are off say why."""
+    """Draw the choice of models by what each detects. Unavailable ones state the reason."""
     names = labels.plain_names(specs)
     ids = controls.choose_any(_("What to look for"), names, default, "models")
     off = _("Off unless you turn it on: the thresholds were made for a set without it.")
@@ -262,7 +262,7 @@ def _models(specs: list[ModelSpec], default: list[str]) -> list[str]:
 
 
 def _options() -> Settings:
-    """Draw what an expert may change: how many frames, which, and the smallest face."""
+    """Draw the expert options: number and choice of frames, smallest face."""
     usual = Settings()
     sampling = controls.choose(_("Which moments to look at"), SAMPLING, usual.sampling, "sampling")
     if sampling == "fps":
@@ -313,8 +313,7 @@ def _options() -> Settings:
 
 
 def _face_detector(usual: str) -> str:
-    """Draw the choice of a face detector, with what was measured of each; return one that is
-    here."""
+    """Draw the choice of a face detector with its measurements; return an available one."""
     how = _(
         "Of {faces} faces in as many clips, and of one core a frame. Thresholds were measured "
         "with MTCNN."
@@ -349,7 +348,7 @@ def _measured(name: str) -> str:
 
 
 def _answers() -> None:
-    """Draw the answers that can come, in their colors and words, and what happens to a file."""
+    """Draw the possible answers in their colors and words, and how files are treated."""
     # A band that no limit gave on sources left out is no answer that can come.
     given = {label for one in manifest().ensembles.values() for label, _, _ in one.thresholds.zones}
     possible = [label for label in labels.ORDER if label in given | {Label.NOT_APPLICABLE}]
@@ -378,7 +377,7 @@ def _answers() -> None:
 
 
 def _samples(settings: Settings) -> None:
-    """Clips that show it working with no file at hand."""
+    """Draw the cards of the samples."""
     gallery = session.application().gallery
     if gallery.problem:
         none = _("There are no samples: {problem}")
@@ -407,14 +406,14 @@ def _samples(settings: Settings) -> None:
 
 
 def _open(sample: Sample, settings: Settings) -> None:
-    """Analyze a sample as if it had been uploaded."""
+    """Analyze a sample like an upload."""
     with sample.path.open("rb") as file:
         _analyze(file, sample.path.name, settings)
 
 
 @st.fragment(run_every=1.0)
 def _wait_for_samples() -> None:
-    """Cards of the same size, until the samples are made."""
+    """Draw placeholders of the same size until the samples exist."""
     gallery = session.application().gallery
     if gallery.samples is not None or gallery.problem:
         st.rerun()

@@ -1,8 +1,8 @@
-"""While a file is analyzed: what is known so far and nothing more. No verdict color before there is
-a verdict.
+"""A running analysis: progress and partial scores, without a verdict color before there is a
+verdict.
 
-The page is drawn once; fragments redraw the parts that move, by reading the `Job`. The layout is
-that of the result, so that nothing jumps when it comes.
+The page is drawn once; fragments redraw the moving parts from the `Job`. Its layout is that of the
+result, so that nothing jumps at the end.
 """
 
 import math
@@ -75,12 +75,14 @@ THUMBNAIL = CropRecipe(scale=1.45, size=112, resize="area", border="replicate")
 
 @dataclass
 class TimeLeft:
-    """Time left in words: after a few seconds, in steps of 5 s, never growing without a word."""
+    """Remaining time in words: after a few seconds, in steps of 5 s, with a remark when
+    it grows."""
 
     shown: int = 0
 
     def text(self, elapsed: float, fraction: float) -> str:
-        """Return the time left after `elapsed` s, with a `fraction` (0..1) of the work done."""
+        """Return the remaining time after `elapsed` s, with a `fraction` (0..1) of the
+        work done."""
         if elapsed < MIN_ELAPSED_SECONDS or fraction < MIN_FRACTION:
             return ""
         seconds = elapsed * (1 - fraction) / fraction
@@ -96,7 +98,7 @@ class TimeLeft:
 
 
 def draw(job: Job) -> None:
-    """Draw the page of a job that waits or runs."""
+    """Draw the page of a waiting or running job."""
     if not session.application().tasks.ahead(job):
         _wait(job, FIRST_LOOK, lambda: _known(job) == ANALYZED)
     progress, known = job.progress, _known(job)
@@ -131,14 +133,15 @@ def draw(job: Job) -> None:
 
 
 def _known(job: Job) -> int:
-    """Return what tells of the file: the analysis, a look at it while it waits, or nothing (0)."""
+    """Return the facts about the file: of the analysis, of a probe while it waits, or
+    nothing (0)."""
     if job.progress is not None and job.progress.media is not None:
         return ANALYZED
     return LOOKED_AT if job.looked_at is not None else 0
 
 
 def _progress(job: Job, known: int) -> None:
-    """Draw the card with the bar and the steps. It also notices when the page has to change."""
+    """Draw the card with the bar and the steps; rerun the page when its state changes."""
     if job.progress is not None and job.progress.fraction >= NEARLY:
         _wait(job, LAST_LOOK)
     if session.find_job(job.key) is not job or not job.active:
@@ -160,14 +163,14 @@ def _progress(job: Job, known: int) -> None:
 
 
 def _wait(job: Job, most: float, ready: Callable[[], bool] = lambda: False) -> None:
-    """Return once something is so or the job has ended, at the latest after so many seconds."""
+    """Wait for a condition or the job's end, up to a number of seconds."""
     until = time.monotonic() + most
     while job.active and not ready() and time.monotonic() < until:
         time.sleep(0.01)
 
 
 def _waiting(job: Job) -> tuple[str, Markup]:
-    """In line, or just taken by a worker: in a word, and drawn."""
+    """Draw a job that waits or has just started."""
     ahead = session.application().tasks.ahead(job)
     models = [spec.id for spec in choose(job.settings.models)]
     if job.state is not State.QUEUED:
@@ -231,7 +234,7 @@ def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:
 
 
 def _sound_step(progress: Progress, at: int, took: str) -> ProgressStep:
-    """Return the step that listens for speech."""
+    """Return the step of voice activity detection."""
     audio = progress.media.audio if progress.media else None
     if audio and audio.speech:
         return ProgressStep(_("Found speech"), "done", spoken(audio.speech), took)
@@ -239,7 +242,7 @@ def _sound_step(progress: Progress, at: int, took: str) -> ProgressStep:
 
 
 def _faces_step(progress: Progress, at: int, took: str) -> ProgressStep:
-    """Return the step that finds people: of which person, in how much of the file."""
+    """Return the step of face detection: person, and share of the file."""
     people = progress.partial.people if progress.partial else []
     who = labels.count(len(people), "person", "people") if people else _("no face so far")
     frames = labels.count(progress.sampled_total, "frame", "frames")
@@ -255,7 +258,7 @@ def _faces_step(progress: Progress, at: int, took: str) -> ProgressStep:
 
 
 def _score_step(job: Job, progress: Progress, at: int, took: str, name: str) -> ProgressStep:
-    """Return how far each model is."""
+    """Return the progress of each model."""
     if at > 2:
         return ProgressStep(name, "done", right=took)
     if not any(known for scored, known in progress.models.values()):
@@ -292,7 +295,7 @@ def _stay() -> str:
 
 @st.fragment(run_every=DRAW_EVERY)
 def _people(job: Job) -> None:
-    """Draw the people found so far, in order of first appearance."""
+    """Draw the detected people in order of first appearance."""
     progress = job.progress
     partial = progress.partial if progress else None
     if progress is None or partial is None or not partial.people:
@@ -316,7 +319,7 @@ def by_appearance(people: Sequence[Subject]) -> list[Subject]:
 
 
 def _person(job: Job, partial: Analysis, track: Subject, *, searched: bool) -> tuple[str, str, str]:
-    """Return a face as a data address, its name and its number of frames, once `searched`."""
+    """Return a face as a data URL, its name and its number of frames, once `searched`."""
     frames = ""
     if searched:
         total = labels.count(len(partial.timestamps), "frame", "frames")
@@ -333,7 +336,7 @@ def _person(job: Job, partial: Analysis, track: Subject, *, searched: bool) -> t
 
 @lru_cache(maxsize=64)
 def thumbnail(path: Path, described: str, time: float, box: Box) -> str:
-    """Return a face as a data address; `described` is the file's `Media` as JSON."""
+    """Return a face as a data URL; `described` is the file's `Media` as JSON."""
     try:
         frame = media.frame_at(path, Media.model_validate_json(described), time)
     except (UnmaskError, OSError):
@@ -346,7 +349,8 @@ def thumbnail(path: Path, described: str, time: float, box: Box) -> str:
 
 @st.fragment(run_every=DRAW_EVERY)
 def _timeline(job: Job) -> None:
-    """Scores so far: each model as far as it has got, the bold line where all have a score."""
+    """Draw the scores so far: each model as far as it has got, the bold line where all have a
+    score."""
     partial = job.progress.partial if job.progress else None
     if partial is not None and (questions := question.of_picture(partial)):
         partial = question.viewed(partial, questions[0])

@@ -1,7 +1,7 @@
-"""The Analyze page: which of its states is shown.
+"""The Analyze page: first screen, running analysis, result or error.
 
-What draws charts is imported by the states that have any: the first screen, which a user waits for
-while the server starts, has none.
+Modules that draw charts are imported by the states that have any: the first screen, which a person
+waits for while the server starts, has none.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 def draw() -> None:
-    """Draw the state of the file that the address names; the drop zone without one."""
+    """Draw the state of the file in the address; the first screen without one."""
     key = url_state.current()
     if key is None:
         with stage.enter("empty"):
@@ -65,7 +65,7 @@ def draw() -> None:
 
 
 def shared(token: str) -> None:
-    """Draw what a link leads to, and nothing else."""
+    """Draw the result behind a share link, and nothing else."""
     try:
         guest = session.application().open_share(token, session.page_caller().address)
     except (RecordsError, RateLimitExceeded) as error:

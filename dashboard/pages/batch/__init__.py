@@ -1,1 +1,1 @@
-"""Many files at once: a table that fills in live."""
+"""The Batch page: many files at once."""

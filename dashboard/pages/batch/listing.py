@@ -1,4 +1,4 @@
-"""The files of a batch as rows, and where a batch stands in words."""
+"""Rows of the files of a batch, and its progress in words."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -39,7 +39,7 @@ ORDERS = {"likelihood": _("Most suspicious first"), "came": _("As they came"), "
 
 
 def _state(row: BatchRow) -> StateWords:
-    """Return how a row is shown: its verdict, or where it stands."""
+    """Return how a row is shown: its verdict, or its state."""
     if row.verdict is not None:
         return labels.state(row.verdict.label, row.verdict.question, row.proof)
     if row.state is None:
@@ -64,24 +64,24 @@ def title(row: BatchRow) -> str:
 
 
 def place(row: BatchRow) -> str:
-    """Return the name of a file with the archive and the folders it came in."""
+    """Return the name of a file with its archive and folders."""
     return title(row) if is_link(row.item.name) else row.item.name
 
 
 def known(rows: Sequence[BatchRow]) -> list[BatchRow]:
-    """Return the rows whose content was here before."""
+    """Return the rows whose content was analyzed before."""
     return [row for row in rows if row.item.known and row.record is not None]
 
 
 def group(row: BatchRow) -> str:
-    """Return which filter shows a row: that of its verdict, or of what could not be read."""
+    """Return the filter of a row: that of its verdict, or of unreadable files."""
     if row.label is not None:
         return row.label.value
     return UNJUDGED if row.over or (row.state is State.INTERRUPTED and not row.kept) else ""
 
 
 def note(row: BatchRow) -> str:
-    """Return what is to be known of a row beside its verdict."""
+    """Return the remark of a row beside its verdict."""
     if row.verdict is None:
         if row.state is State.INTERRUPTED and not row.kept:
             return _("The file is not kept here any more: upload it again.")
@@ -94,7 +94,7 @@ def note(row: BatchRow) -> str:
 
 
 def _more(row: BatchRow) -> str:
-    """Return the finding that leads, or why there is no answer; empty where its word says all."""
+    """Return the finding that leads, or why there is no answer; empty if its word says all."""
     result, verdict = row.record.result if row.record else None, row.verdict
     if result is not None and result.proof is not None:
         return summary.headline(result)
@@ -152,7 +152,7 @@ _LINK = '<path d="M30 15h-4a5 5 0 0 0 0 10h4M34 15h4a5 5 0 0 1 0 10h-4M28 20h8"/
 def listed(
     rows: Sequence[ListedRecord[BatchRow]], on_first: Callable[[BatchRow], None], key: str
 ) -> Collection[ListedRecord[BatchRow]]:
-    """Return how rows are listed; `on_first` gets a waiting row to run next."""
+    """Return the layout of the list; `on_first` moves a waiting row to the front."""
     pressed = f"{key}-first"
 
     def advance() -> None:
@@ -167,7 +167,7 @@ def listed(
             url_state.go_to("analyze", a=row.item.record.id)
 
     def remark(row: ListedRecord[BatchRow]) -> str:
-        """Return the note, without "was here before" where there is another: no room."""
+        """Return the note; without "was here before" if there is another, for lack of room."""
         return _more(row.item) or row.note
 
     def took(row: ListedRecord[BatchRow]) -> str:
@@ -197,7 +197,7 @@ def listed(
 
 
 def exported(rows: Sequence[BatchRow]) -> list[ExportRow]:
-    """Return rows as an export has them, in their order; one without a verdict says why."""
+    """Return rows for an export in their order; one without a verdict states the reason."""
     return [ExportRow(row.item.name, row.record, _unjudged(row)) for row in rows]
 
 
@@ -209,7 +209,7 @@ def _unjudged(row: BatchRow) -> str:
 
 
 def progress(rows: Sequence[BatchRow], now: BatchState, task: Task | None) -> str:
-    """Return how far a batch is, in words; `task` is the latest run."""
+    """Return the progress of a batch in words; `task` is the latest run."""
     unread = sum(group(row) == UNJUDGED for row in rows)
     parts = [
         (unread, ngettext("{number} could not be read", "{number} could not be read", unread)),
@@ -226,17 +226,17 @@ def progress(rows: Sequence[BatchRow], now: BatchState, task: Task | None) -> st
 
 
 def done(rows: Sequence[BatchRow]) -> int:
-    """Return how many of the files are done."""
+    """Return how many of the files have ended."""
     return len(rows) - _running(rows) - _waiting(rows)
 
 
 def done_of(rows: Sequence[BatchRow]) -> str:
-    """ "31 of 48" """
+    """Return "31 of 48"."""
     return _("{done} of {total}").format(done=done(rows), total=len(rows))
 
 
 def interrupted(rows: Sequence[BatchRow]) -> tuple[str, str]:
-    """Return the message about a batch whose server stopped: head and text."""
+    """Return head and text about a batch whose server stopped."""
     results = (row.record.result for row in rows if row.record is not None and row.over)
     ends = [result.analyzed for result in results if result is not None]
     head, when = _("Interrupted, {done} done. Nothing is lost."), ""
@@ -254,7 +254,7 @@ def interrupted(rows: Sequence[BatchRow]) -> tuple[str, str]:
 
 
 def paused(rows: Sequence[BatchRow]) -> tuple[str, str]:
-    """Return the message about a paused batch: head and text."""
+    """Return head and text about a paused batch."""
     head = _("Paused, {done} done.").format(done=done_of(rows))
     return head, _("The running file was finished first. Nothing is lost if you leave.")
 
@@ -281,7 +281,7 @@ MAX_BEFORE = 60.0
 
 
 def known_words(rows: Sequence[BatchRow]) -> tuple[str, str] | None:
-    """Return the message about files whose content was here before: head and text."""
+    """Return head and text about files whose content was analyzed before."""
     before = known(rows)
     number = len(before)
     if not number:

@@ -1,4 +1,4 @@
-"""The page: files are dropped, and a table of them fills in."""
+"""The Batch page: drop zone, and a table with the files and their results."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _rename(batch: Batch) -> None:
 
 
 def _latest() -> None:
-    """Offer the batches of before, by when they were begun."""
+    """Draw links to earlier batches by their date."""
     scope = session.record_scope()
     batches = session.application().batches.latest(scope.owner, LATEST)
     if not batches:
@@ -138,14 +138,14 @@ def _latest() -> None:
 
 
 def _batch() -> Batch | None:
-    """Return the batch that the address names, if it belongs to the user."""
+    """Return the batch in the address if it belongs to the person."""
     id = st.query_params.get("b")
     scope = session.record_scope()
     return session.application().batches.get(scope.owner, id) if id else None
 
 
 def _rows(batch: Batch, *, fresh: bool = False) -> list[BatchRow]:
-    """Return the files of a batch as they are now; `fresh` as in `BatchService.rows`."""
+    """Return the present rows of a batch; `fresh` as in `BatchService.rows`."""
     known = st.session_state.get(_OVER)
     if known is None or known[0] != batch.id:
         known = st.session_state[_OVER] = (batch.id, {})
@@ -154,12 +154,12 @@ def _rows(batch: Batch, *, fresh: bool = False) -> list[BatchRow]:
 
 
 def _look_again() -> None:
-    """Look all files up once more."""
+    """Repeat the lookups of all files."""
     st.session_state.pop(_OVER, None)
 
 
 def _held(key: str, order: Sequence[int] | None) -> list[int] | None:
-    """Return a table's row order, fixed while something is marked (`order` is not None)."""
+    """Return the table's row order, fixed while rows are marked (`order` is not None)."""
     held = st.session_state.get(_ORDER)
     if order is None:
         st.session_state.pop(_ORDER, None)
@@ -174,7 +174,7 @@ def _held(key: str, order: Sequence[int] | None) -> list[int] | None:
 
 
 def _bar(batch: Batch, now: BatchState, rows: Sequence[BatchRow]) -> None:
-    """Draw a line on where the batch stands, where that needs words, and what can be done."""
+    """Draw a line on the state of the batch, if it needs one, and its buttons."""
     with st.container(key="batch-bar"):
         if now is BatchState.INTERRUPTED:
             with _line("restart_alt", *listing.interrupted(rows), "batch-interrupted"):
@@ -217,7 +217,7 @@ def _act(act: Callable[[Principal, RecordScope, Batch], object], batch: Batch) -
 
 
 def _files(id: str, drawn: BatchState) -> None:
-    """Draw the bar and the table; the whole page where the batch came to stand elsewhere."""
+    """Draw the bar and the table; rerun the page when the batch's state changes."""
     batch = _batch()
     if batch is None or batch.id != id:
         return
@@ -272,7 +272,7 @@ def _marks(key: str) -> bool:
 
 
 def _filters(rows: Sequence[BatchRow]) -> tuple[str, str, str]:
-    """Draw the search, the groups with their numbers, and the order; return what is chosen."""
+    """Draw the search, the groups with their counts, and the order; return the choice."""
     counts: Counter[Label | None] = Counter(
         row.label for row in rows if row.label or listing.group(row)
     )
@@ -325,7 +325,7 @@ def _bring_files(batch: Batch | None) -> None:
 
 
 def _folder(batch: Batch | None) -> None:
-    """Take the media of a folder of the person's computer, and of the folders in it."""
+    """Draw the upload of a folder tree of the person's computer."""
     text = _("Videos, pictures and sounds in it are taken, {most} at most; all else stays away.")
     typography.caption(text.format(most=MAX_FILES))
     found = st.file_uploader(
@@ -349,7 +349,7 @@ def _take(files: Sequence[UploadedFile], batch: Batch | None) -> None:
 
 
 def _paste(batch: Batch | None) -> None:
-    """Take addresses, a line each; what they lead to is fetched while the person waits."""
+    """Draw the field for links, one a line, which are fetched while the person waits."""
     text = st.text_area(
         _("Addresses of videos and pictures, one a line"),
         placeholder="https://",
@@ -367,7 +367,7 @@ def _paste(batch: Batch | None) -> None:
 
 
 def _name(files: Sequence[IncomingFile]) -> str:
-    """Return what a batch of these is called: as the one archive that it is of."""
+    """Return the name of a new batch: that of its single archive, if it has one."""
     if len(files) != 1:
         return ""
     head = files[0].source.read(HEAD)
@@ -388,7 +388,7 @@ def _bring(files: Iterable[IncomingFile | str], batch: Batch | None, name: str =
 
 
 def _preview(batch: Batch, shown: ListedRecord[BatchRow], pictures: Mapping[str, bytes]) -> None:
-    """Draw the card."""
+    """Draw the card of a file."""
     row, state = shown.item, shown.state
     with record_cells.preview(shown, "batch"):
         typography.caption(_("The chosen row"))
@@ -423,7 +423,7 @@ def _preview(batch: Batch, shown: ListedRecord[BatchRow], pictures: Mapping[str,
 
 
 def _marked(batch: Batch, marked: Sequence[BatchRow]) -> None:
-    """Draw what can be done with the rows that are marked."""
+    """Draw the actions on marked rows."""
     if not marked:
         return
     records = [row.record for row in marked if row.record is not None]
@@ -444,14 +444,14 @@ def _marked(batch: Batch, marked: Sequence[BatchRow]) -> None:
 
 
 def _first(batch: Batch, rows: Sequence[BatchRow]) -> None:
-    """Put files that wait before all others of their batch."""
+    """Move waiting files before all others of their batch."""
     ids = [row.record.id for row in rows if row.record is not None]
     with refused_in(NOTICE):
         session.application().batch_runs.first(session.record_scope(), batch, ids)
 
 
 def _again(batch: Batch, rows: Sequence[BatchRow]) -> None:
-    """Analyze files once more."""
+    """Analyze files again."""
     app, context = session.application(), session.request_context()
     ids = [row.record.id for row in rows if row.record is not None]
     with refused_in(NOTICE):
@@ -468,7 +468,7 @@ def _delete(records: Sequence[Record]) -> None:
 
 
 def _export(rows: Sequence[BatchRow]) -> None:
-    """Draw the ways to take some rows away."""
+    """Draw the downloads of some rows."""
     files = _exported(rows)
     for label, make, form, symbol in (
         ("CSV", files.as_csv, "csv", "table"),
@@ -480,7 +480,7 @@ def _export(rows: Sequence[BatchRow]) -> None:
 
 
 def _reports(rows: Sequence[BatchRow], key: str, *, small: bool = False) -> None:
-    """Draw the button that hands out a ZIP of reports."""
+    """Draw the download of a ZIP of reports."""
     label, symbol = (_("Reports"), "description") if small else (_("Reports, ZIP"), "folder_zip")
     make = partial(_exported(rows).as_reports, session.application().jobs.uploads.path)
     kind = "tertiary" if small else "secondary"

@@ -1,1 +1,1 @@
-"""The Cases page: analyses, links and notes that belong together, and who did what."""
+"""The Cases page: analyses, links and notes that belong together, with an audit log."""

@@ -1,4 +1,4 @@
-"""The page: all cases; or one, with its files, links, notes, log and exports."""
+"""The Cases page: all cases; or one, with its files, links, notes, log and exports."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -208,7 +208,7 @@ def _field(
     *,
     long: bool = False,
 ) -> None:
-    """Draw a field and a button; what was written is taken out of the field."""
+    """Draw a field and a button that clears it."""
     key = f"case-{name}-{st.session_state.get(CLEARED, 0)}"
     if long:
         st.text_area(label, max_chars=most, height=90, key=key)
@@ -223,7 +223,7 @@ def _open(title: str) -> None:
 
 
 def _act(act: Callable[..., Case], id: str, *values: object) -> None:
-    """Do something with a case. A refusal is shown, and the input stays in its field."""
+    """Change a case. On an error, the input stays in its field."""
     with refused_in(REFUSED):
         act(session.request_context(), id, *values, by=_actor())
         st.session_state[CLEARED] = st.session_state.get(CLEARED, 0) + 1
@@ -236,7 +236,7 @@ def _drop(id: str) -> None:
 
 
 def _actor() -> str:
-    """Return who acts."""
+    """Return the actor for the log."""
     return str(st.session_state.get(_ACTOR, ""))
 
 
@@ -249,7 +249,7 @@ _ADDED = "case-added"
 
 
 def add(ids: Sequence[str]) -> None:
-    """Ask for the case, then add the analyses and go there."""
+    """Draw the dialog that adds analyses to a case and opens it."""
     st.dialog(_("Add to a case"))(_choose_case)(ids)
 
 
@@ -262,7 +262,7 @@ def _choose_case(ids: Sequence[str]) -> None:
 
 
 def _pick(case: Case) -> None:
-    """Ask for analyses of History, add them to a case and show it."""
+    """Draw the dialog that chooses analyses of History, adds them to a case and opens it."""
     scope = session.record_scope()
     newest = Query(verdicts=frozenset(Label), limit=MAX_PAGE_SIZE)
     found = scope.store.search(scope.owner, newest).records
@@ -281,7 +281,7 @@ def _pick(case: Case) -> None:
 
 
 def _add_button(run: Callable[[], None], *, disabled: bool = False) -> None:
-    """Draw the button of a dialog; once it has added something, show the case."""
+    """Draw the button of a dialog; open the case after an addition."""
     if refused := st.session_state.pop(REFUSED, ""):
         typography.alert(refused)
     controls.button(

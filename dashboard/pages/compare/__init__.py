@@ -1,4 +1,4 @@
 """The Compare page: models side by side on one clip, or two clips under one model.
 
-Nothing is scored here: all is drawn from the logits of analyses that are kept.
+Nothing is scored here: all is drawn from the logits of stored analyses.
 """

@@ -1,4 +1,4 @@
-"""How far models agree: moment by moment, pair by pair, one against another."""
+"""Agreement of models: moment by moment, pair by pair, one against another."""
 
 from collections.abc import Collection, Sequence
 from functools import partial
@@ -24,8 +24,8 @@ SHORT = 10.0
 
 
 def strip(lines: Sequence[ModelLine], time: float, said: str) -> Markup:
-    """Return a cell a model and moment, in the state's color with its sign; `said` is for who can't
-    see it."""
+    """Return a cell for each model and moment, in the state's color with its sign; `said` is its
+    text for screen readers."""
     times = lines[0].lane.times
     at = min(range(len(times)), key=lambda i: abs(times[i] - time))
 
@@ -42,7 +42,7 @@ def strip(lines: Sequence[ModelLine], time: float, said: str) -> Markup:
 
 
 def scatter(a: ModelLine, b: ModelLine, palette: Palette) -> go.Figure:
-    """Return one model against another: a dot a moment, over both models' thresholds."""
+    """Return one model against another: a dot for each moment, over both models' thresholds."""
     both = [
         (t, x, y)
         for t, x, y in zip(a.lane.times, a.lane.score, b.lane.score, strict=True)
@@ -102,7 +102,7 @@ def draw(lines: Sequence[ModelLine], time: float, palette: Palette) -> None:
 
 
 def _keys(questions: Collection[Question | None]) -> list[Mark]:
-    """Return what each color stands for, in the words of every question that is shown."""
+    """Return the legend of colors in the words of each shown question."""
     return [
         Mark(
             f"cell {labels.state(label).slug}",
@@ -113,7 +113,7 @@ def _keys(questions: Collection[Question | None]) -> list[Mark]:
 
 
 def _glyph(label: Label) -> str:
-    """Return the sign of a reading; empty for one that is unsure, of which most cells may be."""
+    """Return the sign of a reading; empty for an undecided one, the most frequent."""
     return labels.state(label).glyph if label.side else ""
 
 
@@ -132,7 +132,8 @@ def _differences(lines: Sequence[ModelLine], compared: Sequence[Pair]) -> None:
 
 
 def second(lines: Sequence[ModelLine]) -> int:
-    """Return which model is compared with the first by default: the next that answers the same."""
+    """Return the model that is compared with the first by default: the next one of the same
+    question."""
     first, *rest = lines
     return 1 + next((n for n, line in enumerate(rest) if line.question is first.question), 0)
 

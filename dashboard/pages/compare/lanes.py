@@ -1,4 +1,4 @@
-"""Models side by side: their curves on one axis, where each looked, and what each cost."""
+"""Models side by side: their curves on one axis, heatmaps and costs."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -38,7 +38,7 @@ COLUMN = 140
 
 
 def draw(selection: Selection, lines: Sequence[ModelLine], palette: Palette) -> None:
-    """Draw what each model says of the clip, and their curves on one axis."""
+    """Draw each model's result for the clip, and their curves on one axis."""
     first = lines[0]
     with st.container(border=True, key="card-lanes"):
         how = _("one time axis · shaded: can’t tell · thin: not counted")
@@ -70,7 +70,7 @@ def draw(selection: Selection, lines: Sequence[ModelLine], palette: Palette) -> 
 
 
 def _follow(event: object) -> None:
-    """Go to the moment of a point that was clicked, once."""
+    """Go to the moment of a clicked point, once."""
     points = event["selection"]["points"] if event else []  # type: ignore[index]
     time = float(points[-1]["x"]) if points and "x" in points[-1] else None
     if time is not None and st.session_state.get("compare-clicked") != time:
@@ -108,8 +108,8 @@ SIDE = 320
 
 
 def column_times(lines: Sequence[ModelLine], end: float) -> list[float]:
-    """Return the moments of a clip: stretches of equal length, each stood for by the time that the
-    most suspicious model finds worst."""
+    """Return the moments of the columns: stretches of equal length, each represented by the moment
+    that the most suspicious model scores highest."""
     if not lines:
         return []
     lane = lines[0].lane
@@ -121,8 +121,8 @@ def column_times(lines: Sequence[ModelLine], end: float) -> list[float]:
 
 
 def draw_heatmaps(selection: Selection, lines: Sequence[ModelLine]) -> list[Slot]:
-    """Draw the card with slots for the heatmaps of one frame; return what `fill_heatmaps` fills, so
-    that nothing else of the page waits for a network."""
+    """Draw the card with slots for the heatmaps of one frame; return the arguments of
+    `fill_heatmaps`, so that the rest of the page waits for no network."""
     times = column_times(lines, series.length(selection.analysis))
     slots: list[Slot] = []
     with st.container(border=True, key="card-looked"):
@@ -153,7 +153,7 @@ def draw_heatmaps(selection: Selection, lines: Sequence[ModelLine]) -> list[Slot
 
 
 def _moments(selection: Selection, times: list[float]) -> None:
-    """Draw a button a moment."""
+    """Draw a button for each moment."""
     with st.container(horizontal=True, gap="small", key="looked-moments"):
         for time in times:
             controls.button(
@@ -201,7 +201,7 @@ def _score(line: ModelLine, selection: Selection) -> Markup:
 
 
 def draw_cost(selection: Selection) -> None:
-    """Draw the card."""
+    """Draw the card of the models' costs."""
     specs = {spec.id: spec for spec in registry.list_models()}
     memory: dict[str, int] = {}
     for id, _device, size in registry.loaded():
@@ -226,7 +226,7 @@ def draw_cost(selection: Selection) -> None:
 
 
 def _crops(selection: Selection) -> dict[str, bytes]:
-    """Return the crop of each model at the chosen moment, as it was cut for it."""
+    """Return each model's input crop at the chosen moment."""
     if selection.track is None or not selection.track.frames:
         return {}
     face = min(selection.track.frames, key=lambda f: abs(f.time - selection.time))

@@ -1,4 +1,4 @@
-"""Two files compared: at work, stopped, failed, or what was found."""
+"""Comparison of two files: running, stopped, failed, or its finding."""
 
 from functools import partial
 from pathlib import Path
@@ -47,10 +47,8 @@ CACHE_ENTRIES = 8
 
 
 def draw(first: Job, second: Job) -> KeptComparison | None:
-    """Draw what came of comparing the two, or how far that is; begin it where nothing was.
-
-    The order says on which side each is shown, and nothing of which is the original.
-    """
+    """Draw the comparison of two files, or its progress; start it if there is none. The order sets
+    the side of each and states nothing about the original."""
     originals, person = session.application().originals, session.current_user()
     task = originals.task(person, first, second)  # first: it may end meanwhile
     kept = originals.of_pair(person, first, second)
@@ -81,7 +79,7 @@ def draw(first: Job, second: Job) -> KeptComparison | None:
 
 
 def in_roles(kept: KeptComparison, first: Job, second: Job) -> tuple[Job, Job]:
-    """Return the two as a finding names them: the copy, the original."""
+    """Return copy and original as a finding names them."""
     mirrored = _mirrored(kept, first)
     return (second, first) if mirrored else (first, second)
 
@@ -122,7 +120,7 @@ def _running(task: Task, copy: Job, original: Job) -> None:
 
 
 def _ended(task: Task, copy: Job, original: Job) -> None:
-    """Draw why there is nothing, and offer it again."""
+    """Draw why there is no finding, with a button to repeat it."""
 
     def again() -> None:
         session.application().originals.again(session.current_user(), copy, original)
@@ -185,7 +183,7 @@ def _found(kept: KeptComparison, first: Job, second: Job) -> None:
 
 
 def _person(comparison: Comparison) -> str | None:
-    """Ask of several people whose face is shown."""
+    """Draw the choice of whose face is shown."""
     people = pair.seen_people(comparison)
     if len(people) < 2:
         return next(iter(people), None)
@@ -214,7 +212,7 @@ def _chart(comparison: Comparison, data: dict[str, Any], person: str | None) -> 
 def _readable(
     kept: KeptComparison, copy: Path, original: Path
 ) -> list[dict[str, str] | None] | None:
-    """Return the pictures of the moments; None where a file can't be read any more."""
+    """Return the pictures of the moments; None if a file can't be read any more."""
     try:
         pictures = _pictures(kept.id, (copy, original), kept.comparison)
     except (UnmaskError, OSError):
@@ -250,8 +248,8 @@ def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
 
 
 def _roles(kept: KeptComparison, copy: Job, original: Job) -> None:
-    """Ask which one is the original, where the finding depends on it; let a person say it of
-    either, or take it back."""
+    """Draw the question which file is the original, if the finding depends on it; the answer can be
+    changed."""
     comparison = kept.comparison
     if not comparison.finding.manipulated or comparison.generation.proven:
         return
@@ -285,7 +283,7 @@ def _roles(kept: KeptComparison, copy: Job, original: Job) -> None:
 
 
 def export(kept: KeptComparison, copy: Job, original: Job) -> None:
-    """Draw the buttons that hand out the report, and all figures."""
+    """Draw the downloads of the report and of all figures."""
     make = partial(
         exports.comparison_report, "pdf", kept, copy.path, original.path,
         zone=record_cells.zone(),
@@ -306,7 +304,7 @@ def export(kept: KeptComparison, copy: Job, original: Job) -> None:
 
 
 def _movement(comparison: Comparison) -> None:
-    """Draw how the face moves; nothing where the finding is another."""
+    """Draw the face's movement in both, if the finding is about it."""
     if comparison.movement is not None:
         with st.container(border=True, key="card-near-moves"):
             moves = pair.movement(comparison.movement, comparison)
@@ -322,7 +320,7 @@ _TIME = "pair-time"
 
 
 def draw_scores(first: Job, second: Job) -> None:
-    """Draw what one model says of both, over time, where both were analyzed."""
+    """Draw one model's scores of both files over time, if both were analyzed."""
     a, b = first.analysis, second.analysis
     if a is None or b is None:
         return
@@ -351,7 +349,7 @@ def draw_scores(first: Job, second: Job) -> None:
 
 
 def draw_clips(first: Job, second: Job, titles: tuple[str, str] | None = None) -> None:
-    """Draw both under their titles with players, and what the detectors alone say of each."""
+    """Draw both files with titles, players and the models' results for each."""
     names = titles or (_("First file"), _("Second file"))
     left, right = st.columns(2, gap="medium")
     with left, st.container(border=True, key="card-pair-first", height="stretch"):

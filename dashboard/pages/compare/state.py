@@ -1,4 +1,4 @@
-"""What the page remembers: what is compared, in the address, so that a link reopens it."""
+"""State of the Compare page in the address, so that a link reopens it."""
 
 from dataclasses import dataclass
 
@@ -36,7 +36,7 @@ class Selection:
 
 
 def read(job: Job) -> Selection:
-    """Return what the address asks for of this clip; what it leaves open is chosen here."""
+    """Return the selection in the address, with defaults for missing parts."""
     analysis = job.analysis
     assert analysis is not None
     tracks = [t for t in analysis.judged if t.models]
@@ -50,25 +50,25 @@ def read(job: Job) -> Selection:
 
 
 def asked() -> list[str]:
-    """Return the ids of the models that were chosen, by the address."""
+    """Return the ids of the chosen models in the address."""
     return [id for id in st.query_params.get("m", "").split(",") if id]
 
 
 def able(analysis: Analysis, track: Subject | None = None) -> list[ModelResult]:
-    """Return the models that gave a score, of a subject those that judge it: models of voices stand
+    """Return the models with a score, of a subject those that judge it: models of voices stand
     beside models of voices only."""
     return [m for m in analysis.models if m.scored and (track is None or m.id in track.models)]
 
 
 def at_first(scored: list[ModelResult]) -> list[ModelResult]:
-    """Return what is compared by default: all models that scored, as many as have room; those that
-    count go first."""
+    """Return the default selection: all models with a score, up to the maximum; those that count go
+    first."""
     most = sorted(scored, key=lambda model: not model.heard)[:MAX_MODELS]
     return [model for model in scored if model in most]
 
 
 def go(time: float) -> None:
-    """Move to a moment."""
+    """Go to a moment."""
     st.query_params["t"] = f"{time:.2f}"
 
 

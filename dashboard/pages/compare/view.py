@@ -1,4 +1,4 @@
-"""The Compare page: bring a clip, choose models, look at them side by side."""
+"""The Compare page: choose a clip and models, or two files."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ WHAT = {"models": _("Models"), "clips": _("Two files")}
 
 
 def draw() -> None:
-    """Draw what the address asks for."""
+    """Draw the state in the address."""
     token = url_state.current()
     job = session.find_job(token)
     if job is not None and _by_clips():
@@ -72,7 +72,7 @@ def _by_clips() -> bool:
 
 
 def _first() -> None:
-    """Ask for a clip, or for two files."""
+    """Draw the choice of a clip, or of two files."""
     default = "clips" if _by_clips() else "models"
     if controls.choose(_("Compare"), WHAT, default, "compare-first", hidden=True) == "models":
         _upload("a", _("A clip, picture or sound"))
@@ -121,7 +121,7 @@ def _first() -> None:
 
 
 def _bring(name: str, label: str, *, without: str = "") -> UploadedFile | str | None:
-    """Ask for a file; return it, or the id of one that was analyzed before."""
+    """Draw the choice of a file; return it, or the id of an earlier analysis."""
     file = st.file_uploader(label, key=f"bring-{name}")
     return file or earlier.choose(f"earlier-{name}", without=without) or None
 
@@ -131,7 +131,8 @@ def _submit(file: UploadedFile, settings: Settings) -> str:
 
 
 def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
-    """Drop a file; it is analyzed as `like`, or with models that are chosen here, then compared."""
+    """Draw the drop zone; the file is analyzed as `like`, or with the models chosen here, then
+    compared."""
     able = registry.selectable()
     specs = [spec for spec in able if not spec.modality.of_sound]
     names = labels.plain_names(specs)
@@ -176,7 +177,7 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
 
 
 def _samples(settings: Settings, chosen: str | None) -> None:
-    """Draw what compares the chosen models on a sample."""
+    """Draw the buttons that compare the chosen models on a sample."""
     samples = session.application().gallery.samples or ()
     offered = [sample for sample in samples if sample.offered and sample.kind == "video"]
     if offered:
@@ -210,7 +211,7 @@ def _compare(job: Job, analysis: Analysis) -> None:
 
 
 def _choice(now: str, job: Job) -> None:
-    """Draw what is compared, and go to the other where that is chosen."""
+    """Draw the choice between models and files."""
     what = controls.choose(_("Compare"), WHAT, now, f"compare-what-{now}", hidden=True)
     if what != now:
         st.query_params.clear()
@@ -334,7 +335,7 @@ def _toolbar(selection: Selection) -> None:
 
 
 def _unasked(selection: Selection) -> list[ModelSpec]:
-    """Return the models that could still look at this file: of its person's kind, ready, and not
+    """Return the models that could still score this file: of its person's kind, ready, and not
     among those of its analysis."""
     job, analysis, track = selection.job, selection.analysis, selection.track
     if track is None or job.read_only or not job.has_media:
@@ -350,7 +351,7 @@ def _unasked(selection: Selection) -> list[ModelSpec]:
 
 
 def _score(selection: Selection, added: str) -> Job | None:
-    """Analyze the file once more, under the same address, with one model more; None where its media
+    """Analyze the file again under the same address with one more model; return None if its media
     is gone."""
     analysis, job = selection.analysis, selection.job
     models = [*(model.id for model in analysis.models), added]
@@ -359,7 +360,7 @@ def _score(selection: Selection, added: str) -> Job | None:
 
 
 def _unscored(selection: Selection) -> None:
-    """Name the models that were chosen and gave no score."""
+    """List the chosen models without a score."""
     scored = {m.id for m in state.able(selection.analysis)}
     missing = [id for id in state.asked() if id not in scored]
     specs = [spec for spec in registry.list_models() if spec.id in missing]
@@ -379,7 +380,7 @@ AGGREGATIONS: dict[Literal["mean", "top", "motion"], str] = {
 
 @st.fragment
 def _builder(selection: Selection) -> None:
-    """Draw the card. Only this card is drawn again while sliders move."""
+    """Draw the ensemble builder. Only this card is redrawn while sliders move."""
     analysis = selection.analysis
     with st.container(border=True, key="card-builder"):
         what = _(
@@ -404,7 +405,7 @@ def _builder(selection: Selection) -> None:
 
 
 def _sliders(selection: Selection) -> CustomEnsemble | None:
-    """Draw what an ensemble is made of; return it, or None where no model has a weight."""
+    """Draw the weights of an ensemble; return it, or None if all weights are 0."""
     analysis = selection.analysis
     titles = {m.id: labels.plain(m) for m in state.able(analysis, selection.track)}
     start, usual = analysis.settings.ensemble, _usual(analysis)
@@ -450,14 +451,14 @@ def _sliders(selection: Selection) -> CustomEnsemble | None:
 
 
 def _usual(analysis: Analysis) -> dict[str, float]:
-    """Return how many times its usual evidence each model counts in the verdict that stands."""
+    """Return each model's multiple of its usual evidence in the present verdict."""
     ensemble = analysis.settings.ensemble
     weights = ensemble.weights if ensemble else {}
     return {m.id: weights.get(m.id, 1.0) if m.heard else 0.0 for m in analysis.models}
 
 
 def untouched(ensemble: CustomEnsemble, analysis: Analysis) -> bool:
-    """Return whether nothing was changed: the verdict then is the one that stands."""
+    """Return whether nothing was changed: the present verdict applies."""
     before = analysis.settings.ensemble or CustomEnsemble(models=ensemble.models)
     return (
         {id: ensemble.weights.get(id, 1.0) for id in ensemble.models}
@@ -479,7 +480,7 @@ def _verdict(title: str, analysis: Analysis) -> None:
 
 
 def _presets(ensemble: CustomEnsemble) -> None:
-    """Draw what keeps and deletes ensembles."""
+    """Draw the presets: save, load and delete ensembles."""
     scope = session.record_scope()
     store, owner = scope.store, scope.owner
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -1,1 +1,1 @@
-"""The Evaluate page: how good the models are on a person's own labelled files."""
+"""The Evaluate page: accuracy of the models on a person's own labelled files."""

@@ -1,5 +1,5 @@
-"""The page: bring a labelled set, wait, read the figures, look at what is furthest from the
-truth."""
+"""The Evaluate page: upload a labelled set, follow the run, read the figures and the
+worst errors."""
 
 import io
 import re
@@ -170,7 +170,7 @@ def _result(run: Evaluation, found: Report) -> None:
 
 
 def export(run: Evaluation, found: Report) -> bytes:
-    """Return figures and scores as a ZIP; no media."""
+    """Return figures and scores as a ZIP, without media."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("report.json", found.model_dump_json(indent=2))
@@ -188,8 +188,8 @@ MOST_RUNS = 20
 
 
 def _over_time() -> None:
-    """Draw the AUC of the person's evaluations, and for an administrator of UNMASK_RUNS, by date;
-    nothing of fewer than two."""
+    """Draw the AUC of the person's evaluations by date, for an administrator also those of
+    UNMASK_RUNS; nothing for fewer than two."""
     app, user = session.application(), session.current_user()
     reports = app.evaluations.reports(user)
     folder = get_config().runs
@@ -247,7 +247,7 @@ FURTHEST = 12
 
 
 def _figures(run: Evaluation, kind: KindReport, thresholds: Mapping[Question, Thresholds]) -> None:
-    """Draw what was measured on the clips, or on the pictures."""
+    """Draw the figures of the clips, or of the pictures."""
     scored = [s for s in run.scored if s.kind == kind.kind]
     asked = {q: limits for q, limits in thresholds.items() if any(q in s.answers for s in scored)}
     # The first question's: those that most verdicts are given by.
@@ -294,7 +294,7 @@ def columns(kind: KindReport, scored: Sequence[Scored]) -> dict[str, np.ndarray]
 
 
 def curves_left_out(kind: KindReport) -> str:
-    """Return which models are drawn, where there are more than can be told apart."""
+    """Return the models that are drawn, if there are more than can be distinguished."""
     models = len(kind.alone)
     if models < charts.LINES:
         return ""
@@ -374,7 +374,7 @@ def _probabilities(kind: KindReport, scored: Sequence[Scored], thresholds: Thres
 
 
 def _answers(kind: KindReport) -> None:
-    """Draw how many originals and fakes got each of the five answers."""
+    """Draw the number of originals and fakes with each of the five answers."""
     first = kind.combined
     with st.container(border=True, key="card-answers"):
         typography.title(_("What was answered"))
@@ -396,7 +396,7 @@ def _answers(kind: KindReport) -> None:
 
 @st.fragment
 def _confusion(scored: Sequence[Scored], thresholds: Thresholds) -> None:
-    """Draw what is called what at a threshold that can be moved; recomputed from the scores."""
+    """Draw the confusion matrix at a movable threshold; recomputed from the scores."""
     with st.container(border=True, key="card-confusion"):
         typography.title(_("At a threshold of your choice"))
         cut = st.slider(
@@ -450,7 +450,7 @@ def given_name(name: str) -> str:
 
 
 def _analyze(run: Evaluation, scored: Scored) -> None:
-    """Analyze the file as if it had been dropped, with the same models."""
+    """Analyze the file like an upload, with the same models."""
     path = run.folder / scored.name
     try:
         with path.open("rb") as file:

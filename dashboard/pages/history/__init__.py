@@ -1,1 +1,1 @@
-"""The History page: find an analysis again, and forward it in two clicks."""
+"""The History page: search, preview and export of analyses."""

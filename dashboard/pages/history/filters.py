@@ -1,4 +1,4 @@
-"""The filters, as widgets and as a query."""
+"""Filters of History, as widgets and as a query."""
 
 import hashlib
 from collections.abc import Mapping
@@ -71,8 +71,8 @@ class HistoryFilter:
 
 
 def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[HistoryFilter, DeltaGenerator]:
-    """Draw all filters but the verdict's; return them and that one's place. `titles` by model
-    id."""
+    """Draw all filters except the verdict's; return them and the place of that one. `titles` by
+    model id."""
     with st.container(horizontal=True, vertical_alignment="center", key="history-toolbar"):
         text = controls.search(
             _("File name, note, tag or SHA-256"), _SEARCH, 300, bind="query-params"
@@ -127,7 +127,7 @@ def _more(facets: Facets, titles: Mapping[str, str]) -> Query:
 
 
 def _span(when: int | None) -> tuple[datetime | None, datetime | None]:
-    """Return from when until when, of the person's own days."""
+    """Return start and end of the chosen days in the person's time zone."""
     here = record_cells.zone()
     today = datetime.now(here).date()
     if when == DATES:
@@ -151,7 +151,7 @@ def _start(day: date, here: timezone) -> datetime:
 
 
 def clear() -> None:
-    """Leave nothing out."""
+    """Reset the filters."""
     for key in (VERDICT, _WHEN, _DATES, _MODELS, _TAGS, _CONFIRMED):
         st.session_state.pop(key, None)
     st.session_state[_SEARCH] = ""

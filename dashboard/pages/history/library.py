@@ -1,4 +1,4 @@
-"""The library of known footage: where it is from, what is in it, and what takes it away."""
+"""The library of known footage: its sources, files, additions and removals."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -135,7 +135,7 @@ def _nothing() -> Card:
 
 
 def _whose() -> None:
-    """Say whose this is where others use the server, and how long it stays."""
+    """Draw who sees this library on a shared server, and how long it is stored."""
     person = session.current_user()
     if person.kind is PrincipalKind.LOCAL:
         return
@@ -152,7 +152,7 @@ def _whose() -> None:
 
 
 def _sources(sources: Sequence[FootageSource], *, looks: bool, busy: bool) -> None:
-    """Draw a row for each place that footage is from."""
+    """Draw a row for each source of footage."""
     with st.container(border=True, key="card-library-sources", height="content"):
         typography.title(_("Where it is from"))
         for source in sources[:MAX_SOURCES]:
@@ -210,7 +210,7 @@ def _forget_source(source: FootageSource) -> None:
 
 
 def _files(owner: str) -> None:
-    """Draw the files that are known, a page of them."""
+    """Draw a page of the known files."""
     store = _known().store
     with st.container(border=True, key="card-history", height="content"):
         head = controls.apart("library-head")
@@ -237,7 +237,7 @@ def _files(owner: str) -> None:
 
 
 def _listed() -> Collection[Footage]:
-    """Return how known files are listed."""
+    """Return the layout of the list of known files."""
 
     def remove(number: int, footage: Footage) -> None:
         if controls.button(_("Remove"), "", f"library-remove-{footage.id}", kind="tertiary"):
@@ -266,14 +266,14 @@ def _listed() -> Collection[Footage]:
 
 
 def _forget_files(files: Sequence[Footage]) -> None:
-    """Ask, then remove files from the library."""
+    """Draw the dialog that removes files from the library."""
     names, ids = [footage.name for footage in files], [footage.id for footage in files]
     remove = partial(_known().store.remove, session.record_scope().owner, ids)
     _ask(labels.count(len(files), "file", "files"), names, remove)
 
 
 def _ask(number: str, names: Sequence[str], remove: Callable[[], int]) -> None:
-    """Ask before something is removed; `remove` returns how many files it was."""
+    """Draw a confirmation; `remove` returns the number of removed files."""
     question = _("Remove {files} from your library? This can’t be undone.").format(files=number)
     after = _(
         "Their fingerprints are deleted; files and analyses stay where they are. Looking through "
@@ -296,14 +296,14 @@ MAX_NAMED = 50
 
 
 def _fields() -> None:
-    """Draw what can be added."""
+    """Draw the fields for additions."""
     if _may_name_folders():
         _folder_field()
     _file_field()
 
 
 def _import() -> None:
-    """Draw the way to add fingerprints that others exported."""
+    """Draw the import of fingerprints."""
     with st.popover(_("Import"), icon=":material/upload:", width="content"):
         text = _("Fingerprints that others exported from their library. No footage is in them.")
         typography.caption(text)
@@ -315,17 +315,17 @@ def _import() -> None:
 
 
 def _may_name_folders() -> bool:
-    """Return whether who looks may name a folder of this computer."""
+    """Return whether the viewer may name a folder of this computer."""
     return known_footage.may_name_folders(session.request_context())
 
 
 def _look_through(folder: str) -> None:
-    """Begin to add what is new in a folder."""
+    """Start to add the new files of a folder."""
     _begin(lambda: _known().add_folder(session.request_context(), folder))
 
 
 def _watch(folder: str, key: str) -> None:
-    """Draw the switch by which what comes into a folder is added by itself."""
+    """Draw the switch that adds new files of a folder automatically."""
     known = _known()
     watched = folder in known.watched()
 
@@ -340,7 +340,7 @@ def _watch(folder: str, key: str) -> None:
 
 
 def _watched_facts(folder: str) -> list[str]:
-    """Return what came of watching a folder, in a few words; nothing where it is not watched."""
+    """Return the state of a watched folder in a few words; empty if it is not watched."""
     seen = _known().watch_state(folder)
     if seen is None:
         return []
@@ -359,7 +359,7 @@ def _known() -> known_footage.KnownFootage:
 
 
 def _key(name: str) -> str:
-    """Return the key of a field, which is a fresh one once something was added."""
+    """Return the key of a field, a fresh one after each addition."""
     return f"library-{name}-{st.session_state.get(state.UPLOADS, 0)}"
 
 
@@ -415,7 +415,7 @@ def _progress(task: LibraryTask) -> str:
 
 
 def _outcome(task: LibraryTask) -> None:
-    """Draw how it ended, until it was seen."""
+    """Draw the outcome of the last task until it is dismissed."""
     with controls.apart("library-outcome"):
         if task.state is State.CANCELED:
             typography.paragraph(say(task.error), width="content")

@@ -1,4 +1,4 @@
-"""The records of a page as rows, and one record beside them."""
+"""Rows of a page of records, and the preview of one record."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -44,7 +44,7 @@ _SHORT = {Confirmed.OPEN: _("Not yet"), Confirmed.FAKE: _("Fake"), Confirmed.REA
 def draw_preview(
     row: ListedRecord[Record], picture: bytes | None, titles: Mapping[str, str], facets: Facets
 ) -> None:
-    """Draw the card. `titles` are the models' names by id."""
+    """Draw the preview. `titles` are the models' names by id."""
     record = row.item
     scope = session.record_scope()
     analysis = scope.store.analysis(scope.owner, record.id) if record.result else None
@@ -91,7 +91,7 @@ def _facts(record: Record, titles: Mapping[str, str]) -> list[tuple[str, Text]]:
 
 
 def _older(record: Record, analysis: Analysis | None, job: Job | None) -> None:
-    """Say that another version of the program found this, which is not to be compared."""
+    """Draw the note that an earlier version of the program found this."""
     if record.result is None or record.result.version == detector.__version__:
         return
     text = summary.outdated(record.result.version, shown=analysis is not None)
@@ -152,7 +152,7 @@ def _notes(record: Record, facets: Facets) -> None:
 
 
 def _change(id: str, field: str, key: str) -> None:
-    """Keep what was written; a refusal is shown, and the input stays in its field."""
+    """Store the input; on an error it stays in its field."""
     with refused_in(state.REFUSED):
         scope = session.record_scope()
         scope.store.change(scope.owner, id, **{field: st.session_state[key]})
@@ -211,7 +211,7 @@ def _delete(records: Sequence[Record]) -> None:
 
 
 def row_of(record: Record, picture: bytes | None) -> ListedRecord[Record]:
-    """Return a record as the list shows it: its verdict, or where its analysis stands."""
+    """Return a record's row: its verdict, or the state of its analysis."""
     result, elsewhere = record.result, made(seals.origin_of(record) or "")[0]
     if result is not None:
         shown = labels.state(result.verdict, result.question, result.proof)
@@ -237,7 +237,7 @@ def row_of(record: Record, picture: bytes | None) -> ListedRecord[Record]:
 
 
 def listed(rows: Sequence[ListedRecord[Record]]) -> Collection[ListedRecord[Record]]:
-    """Return how the records of a page are listed; a card leads to its record's preview."""
+    """Return the layout of the list; a card opens its record's preview."""
 
     def show_it(number: int, row: ListedRecord[Record]) -> None:
         go = partial(put_into_address, "r", row.item.id)

@@ -1,5 +1,4 @@
-"""What the page remembers: in the address the half of it that is shown, and the record; all else in
-the session."""
+"""State of the History page: in the address the tab and the record; all else in the session."""
 
 import streamlit as st
 
@@ -22,12 +21,12 @@ _KEY = "history-tab"
 
 
 def tab() -> str:
-    """Return the half of the page that the address asks for."""
+    """Return the tab in the address."""
     return LIBRARY if st.query_params.get("tab") == LIBRARY else ANALYSES
 
 
 def draw_tabs() -> None:
-    """Draw the choice. The address says which it is, so that it can be linked and gone back to."""
+    """Draw the tabs. The address names the chosen one, so that it can be linked."""
     st.session_state[_KEY] = tab()
     st.segmented_control(
         _("Show"), list(_TABS), required=True, format_func=lambda tab: say(_TABS[tab]),

@@ -1,4 +1,4 @@
-"""The page: filters, the list, and one record beside it."""
+"""The History page: filters, the list, and the preview of one record."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -97,7 +97,7 @@ def _analyses() -> None:
 
 
 def _damaged() -> None:
-    """Say that records were set aside, for as long as their file is there."""
+    """Draw the note about damaged records that were moved aside, while their file exists."""
     if names := sql.damaged(paths.data()):
         text = _(
             "The records of this server were damaged when it started. They are set aside as "
@@ -108,7 +108,7 @@ def _damaged() -> None:
 
 
 def _outcomes() -> None:
-    """Say how often the verdicts were right on files that were confirmed, if any were."""
+    """Draw how often the verdicts were right on confirmed files, if there are any."""
     records = feedback.confirmed(session.record_scope())
     if records:
         with st.expander(_("How often it was right"), icon=":material/gavel:"):
@@ -116,7 +116,7 @@ def _outcomes() -> None:
 
 
 def _search(filter: HistoryFilter) -> tuple[Page, ListPage[Record]]:
-    """Return what the filter finds, and the chosen page of it; other filters begin on the first."""
+    """Return the matches of the filter, and the chosen page; other filters begin on the first."""
     scope = session.record_scope()
     answer = Page(records=(), total=0, counts={})
 
@@ -174,7 +174,7 @@ def _export(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None
 
 
 def _retention() -> None:
-    """Say what all this takes, and how long it stays."""
+    """Draw the size of the records, and how long they are stored."""
     used = session.application().usage(session.request_context())
     files = labels.hours(retention().total_seconds() / 3600)
     with st.container(horizontal=True, vertical_alignment="center", key="history-kept"):
@@ -210,7 +210,8 @@ def _leave() -> None:
 
 
 def _offer_guest_analyses() -> None:
-    """Offer to move a guest's analyses; never unasked, another person may have used the browser."""
+    """Draw the offer to move a guest's analyses; never automatically, since another person may have
+    used the browser."""
     if st.session_state.get(state.NOT_NOW):
         return
     number = session.application().count_guest_analyses(session.request_context())
@@ -245,7 +246,7 @@ MAX_RECORDS = 2000
 
 
 def read(scope: RecordScope, what: Sequence[Record] | Query) -> list[ExportRow]:
-    """Return records, or all that match a query, as they are now, at most `MAX_RECORDS`."""
+    """Return records, or all that match a query, as stored now, at most `MAX_RECORDS`."""
     store, owner = scope.store, scope.owner
     if not isinstance(what, Query):
         current = (store.get(owner, record.id) for record in what)
@@ -262,7 +263,7 @@ def read(scope: RecordScope, what: Sequence[Record] | Query) -> list[ExportRow]:
 
 
 def _unjudged(scope: RecordScope, record: Record) -> str:
-    """Return why there is no result, or it was not judged: only those are read whole."""
+    """Return why there is no result or no verdict: only those are read whole."""
     if record.fault is not None:
         return str(message_of(record.fault))
     if record.result is None or record.result.verdict is not Label.NOT_APPLICABLE:

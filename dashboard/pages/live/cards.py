@@ -1,4 +1,4 @@
-"""The reading, the alarms, the picture's quality as they are shown. Pure functions."""
+"""Reading, alarms and picture quality of the Live page as HTML. Pure functions."""
 
 from collections.abc import Callable, Sequence
 
@@ -33,7 +33,7 @@ Clock = Callable[[float], str]
 
 
 def foot(state: LiveState | None, seconds: float, *, lost: bool = False) -> Markup:
-    """Return the line under the picture: how long, how fast, how late."""
+    """Return the line under the picture: duration, rate, delay."""
     if state is None:
         return camera.foot(_("Off"))
     parts = presented.speed(state.rates)
@@ -56,7 +56,7 @@ def now(state: LiveState | None, *, running: bool) -> Markup:
 
 
 def ended(state: LiveState, seconds: float) -> Markup:
-    """Return what a session was, in place of the reading: how long, and its alarms."""
+    """Return the summary of an ended session: duration and alarms."""
     return _headline(presented.ended(state, seconds), "stop_circle")
 
 
@@ -66,7 +66,7 @@ def _headline(said: LiveHeadline, icon: str) -> Markup:
 
 
 def slug(state: LiveState | None) -> str:
-    """Return which color stands on top of the card."""
+    """Return the color of the card's top edge."""
     if state is None or not state.ready:
         return "na"
     return labels.state(state.reading.label).slug
@@ -79,7 +79,7 @@ def _number(reading: LiveReading, probability: float) -> Markup:
 
 
 def known(found: FoundFootage, *, running: bool) -> Markup:
-    """Return that the camera shows a recording, which a screen reader says when it comes."""
+    """Return the note that the camera shows a recording, announced by screen readers."""
     return typography.concern(
         *presented.known(found.name, found.matched, found.asked, running=running)
     )
@@ -136,7 +136,7 @@ _HINTED: dict[bool | None, tuple[Tone, str]] = {
 
 
 def quality(state: LiveState | None) -> tuple[list[tuple[Markup, str]], str]:
-    """Return how good the picture is: chips, each with what to do; without a picture, a line."""
+    """Return the picture's quality as chips, each with advice; without a picture, a line."""
     if state is None:
         return [], _("Face size, light and sharpness are checked while it runs.")
     said = presented.quality(state)

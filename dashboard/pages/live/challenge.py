@@ -1,4 +1,4 @@
-"""Challenge: three moves on the press of a button, and what was seen during each."""
+"""The challenge: three moves on request, and the observation during each."""
 
 import streamlit as st
 
@@ -21,7 +21,7 @@ ASKED = {
 
 
 def draw(visit: LivePageState, state: LiveState | None) -> None:
-    """Draw the card while a camera is on, and what was seen after it."""
+    """Draw the card while a camera is on, and the outcome after it."""
     if state is None:
         return
     challenge = visit.challenge
@@ -60,7 +60,7 @@ def _offer(visit: LivePageState, state: LiveState) -> None:
 
 
 def row(seen: Observation) -> list[Text]:
-    """Return what was seen during a move: the move, what broke, the highest score."""
+    """Return the observation during a move: the move, what broke, the highest score."""
     move, frames, held, text, score = live.observed(seen)
     symbol = "remove" if seen.made is False else "check"
     state = chip(held, "plain", symbol) if seen.held else chip(held, "inc", "help")

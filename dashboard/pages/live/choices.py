@@ -1,4 +1,4 @@
-"""What a person chooses before Start: camera, models, what is kept, when an alarm begins."""
+"""Choices before Start: camera, models, retention, alarm threshold."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -40,19 +40,19 @@ FALLBACK = Thresholds(low=0.3, high=0.7)
 
 
 def draw_source(*, shared: bool, disabled: bool) -> None:
-    """Draw the choice between a camera and a window; `shared` is what it begins with."""
+    """Draw the choice between a camera and a window; `shared` is the initial one."""
     sources = {"": _("Camera"), SHARED: _("Window or tab")}
     default = SHARED if shared else ""
     controls.choose(_("Source"), sources, default, _SOURCE, hidden=True, disabled=disabled)
 
 
 def shared() -> bool:
-    """Return whether a window, tab or screen is to be shared in place of a camera."""
+    """Return whether a window, tab or screen is shared instead of a camera."""
     return st.session_state.get(_SOURCE) == SHARED
 
 
 def display() -> dict[str, Any] | None:
-    """Return what a browser is asked for in place of a camera (`getDisplayMedia`), if it is."""
+    """Return the constraints of `getDisplayMedia` for a shared window, if there is one."""
     if not shared():
         return None
     width, height = ({"max": side} for side in SHARED_SIZE)
@@ -65,7 +65,7 @@ def display() -> dict[str, Any] | None:
 
 
 def draw_camera(found: Sequence[Camera], *, disabled: bool) -> None:
-    """Draw the choice of a camera. Their names are known once the person has allowed one."""
+    """Draw the choice of a camera. Names are known once the person has allowed one."""
     names = {
         camera.id: camera.label or _("Camera {number}").format(number=number)
         for number, camera in enumerate(found, 1)
@@ -84,7 +84,7 @@ def draw_camera(found: Sequence[Camera], *, disabled: bool) -> None:
 
 
 def camera_id() -> str:
-    """Return the chosen camera of the browser; empty for its own choice, and by address."""
+    """Return the chosen camera of the browser; empty for its default, and for a network camera."""
     if shared():
         return SHARED
     chosen = str(st.session_state.get(_CAMERA) or "")
@@ -92,12 +92,12 @@ def camera_id() -> str:
 
 
 def by_address() -> bool:
-    """Return whether a camera is to be watched by its address."""
+    """Return whether a network camera is chosen."""
     return st.session_state.get(_CAMERA) == ADDRESS and cameras.allowed() and not shared()
 
 
 def draw_address(*, disabled: bool) -> None:
-    """Draw the field of a camera's address."""
+    """Draw the field of a network camera's address."""
     st.text_input(
         _("Address of the camera"),
         placeholder="rtsp://",
@@ -112,7 +112,8 @@ def draw_address(*, disabled: bool) -> None:
 
 
 def take_address() -> CameraAddress:
-    """Return the camera in the address field, which loses its password; raise LinkRefused."""
+    """Return the address of the network camera, whose password is removed from the field. Raise
+    LinkRefused."""
     camera = cameras.address(str(st.session_state.get(_URL) or ""))
     known: CameraAddress | None = st.session_state.get(_LOGIN)
     if known is not None and not camera.username and camera.public == known.public:
@@ -122,7 +123,7 @@ def take_address() -> CameraAddress:
 
 
 def draw_options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
-    """Draw models, mirror and what is kept, in a popover."""
+    """Draw models, mirror and retention, in a popover."""
     with st.popover(_("Options"), icon=":material/tune:"):
         titles = labels.plain_names(models())
         default = usual() or list(titles)[:1]
@@ -160,7 +161,7 @@ def draw_options(*, disabled: bool, on_mirror: Callable[[], None]) -> None:
 
 
 def _mirrors() -> bool:
-    """Return whether this person chose a mirrored picture, in whatever session."""
+    """Return whether this person chose a mirrored picture, in any session."""
     with suppress(RecordsError):  # a camera can be watched without one's records
         scope = session.record_scope()
         return scope.store.preferences(scope.owner).mirror
@@ -168,7 +169,7 @@ def _mirrors() -> bool:
 
 
 def keep_mirror() -> None:
-    """Keep the choice of a mirrored picture for this person's next sessions."""
+    """Store the choice of a mirrored picture for this person's next sessions."""
     chosen = {"mirror": bool(st.session_state[_MIRROR])}
     with suppress(RecordsError):
         scope = session.record_scope()
@@ -177,7 +178,7 @@ def keep_mirror() -> None:
 
 
 def draw_alarm(default: float, *, disabled: bool) -> None:
-    """Draw when an alarm begins, in a popover."""
+    """Draw the alarm threshold, in a popover."""
     with st.popover(_("When"), icon=":material/notifications:"):
         st.slider(
             _("Above, %"),
@@ -195,7 +196,7 @@ def draw_alarm(default: float, *, disabled: bool) -> None:
 
 
 def models() -> list[ModelSpec]:
-    """Return those that can judge frames of a camera now."""
+    """Return the models that can score camera frames now."""
     return [
         spec
         for spec in selectable()
@@ -204,12 +205,12 @@ def models() -> list[ModelSpec]:
 
 
 def usual() -> list[str]:
-    """Return the ids of those that judge unless others are chosen: models of single frames."""
+    """Return the ids of the default models: those of single frames."""
     return [spec.id for spec in models() if spec.default and spec.kind != "video"]
 
 
 def hears() -> bool:
-    """Return whether a model of voices is here that is asked by default."""
+    """Return whether a default model of voices is available."""
     return any(spec.modality.of_sound and spec.default for spec in selectable())
 
 
@@ -219,7 +220,7 @@ def microphone() -> bool:
 
 
 def options() -> LiveOptions:
-    """Return what is chosen now. What was not shown yet has its usual value."""
+    """Return the present choices, with defaults for those not drawn yet."""
     state, default = st.session_state, LiveOptions()
     ids = [spec.id for spec in models()]
     chosen = tuple(id for id in ids if id in (state.get(_MODELS) or ()))
@@ -238,7 +239,7 @@ def options() -> LiveOptions:
 
 
 def settings(options: LiveOptions) -> LiveSettings:
-    """Return the options in the engine's words."""
+    """Return the choices as the engine's settings."""
     return LiveSettings(
         models=options.models,
         most_faces=SHARED_FACES if options.shared else LiveSettings.most_faces,
@@ -249,6 +250,6 @@ def settings(options: LiveOptions) -> LiveSettings:
 
 
 def thresholds() -> Thresholds:
-    """Return those of the default ensemble, for axes that stand there before the first score."""
+    """Return the thresholds of the default ensemble, for axes before the first score."""
     ensemble = manifest().ensembles.get(Question.MANIPULATION)
     return ensemble.thresholds if ensemble is not None else FALLBACK

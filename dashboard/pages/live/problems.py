@@ -1,4 +1,4 @@
-"""What keeps a picture from coming up, in words."""
+"""Connection problems of the Live page in words."""
 
 from dataclasses import dataclass
 
@@ -90,7 +90,7 @@ HOPELESS = (ConnectionProblem.INSECURE, ConnectionProblem.NO_API, ConnectionProb
 
 
 def problem(trouble: ConnectionProblem, refusal: UnmaskError | None = None) -> Problem:
-    """Return the words for a problem; what the server refused says so itself."""
+    """Return the words for a problem; a refusal of the server has its own."""
     if trouble in PROBLEMS:
         return PROBLEMS[trouble]
     if refusal is None:

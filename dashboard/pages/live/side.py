@@ -1,5 +1,5 @@
-"""What stands beside and below the camera: the reading, the alarms, the last minute, the picture's
-quality, the connection test. Drawn by itself twice a second while the camera is on."""
+"""Panels beside and below the camera: reading, alarms, last minute, picture quality, connection
+test. Redrawn twice a second while the camera is on."""
 
 import csv
 import io
@@ -48,17 +48,17 @@ LINK = "live-browser"
 
 
 def seen() -> link.Seen | None:
-    """Return the state of the browser's cameras."""
+    """Return the last known cameras of the browser."""
     return link.seen(LINK)
 
 
 def stamp(visit: LivePageState) -> tuple[object, ...]:
-    """Return what the page is drawn for; `beside` redraws it when that changes."""
+    """Return the state the page was drawn for; `beside` reruns it when that changes."""
     return visit.phase, visit.trouble, visit.ask, seen(), _testing()
 
 
 def _state(visit: LivePageState, *, fresh: bool) -> LiveState | None:
-    """Return the state to draw: one for card, line and boxes, until a `fresh` one is taken."""
+    """Return the state to draw: one for card, line and boxes, until a `fresh` one is requested."""
     viewer = visit.viewer
     if viewer is None or not viewer.frames:
         return None
@@ -71,7 +71,7 @@ def _state(visit: LivePageState, *, fresh: bool) -> LiveState | None:
 
 
 def beside(visit: LivePageState, servers: list[link.Server]) -> None:
-    """Draw the link to the browser, the reading, the alarms; and keep the visit's time."""
+    """Draw the browser component, the reading and the alarms; advance the visit's clock."""
     visit.tick()
     viewer, state = visit.viewer, _state(visit, fresh=True)
     clock = _clock(viewer)
@@ -142,7 +142,7 @@ def _mount(visit: LivePageState, servers: list[link.Server], spoken: str) -> Non
 
 
 def _answered() -> None:
-    """Take the browser's answer: it gave the camera or didn't, or shares the window no more."""
+    """Process the browser's answer: camera granted or denied, or window no longer shared."""
     current = visit()
     report = link.report(LINK, "answer")
     if report is None:
@@ -153,7 +153,7 @@ def _answered() -> None:
 
 
 def open_address() -> Viewer:
-    """Watch the camera in the address field; raise as `LivePageState.answered` says."""
+    """Open the network camera in the address field; raise as `LivePageState.answered`."""
     camera = choices.take_address()
     viewer = _open()
     viewer.mirror = False  # nobody looks at themselves in it
@@ -162,7 +162,7 @@ def open_address() -> Viewer:
 
 
 def _open() -> Viewer:
-    """Take a place at the engine, with what is chosen now."""
+    """Open a viewer with the present choices."""
     options = choices.options()
     if not session.current_user().may_analyze:
         raise InputError(
@@ -203,7 +203,7 @@ def _log(viewer: Viewer) -> str:
 
 
 def _clock(viewer: Viewer | None) -> cards.Clock:
-    """Return what makes seconds of the session the time on the person's wall."""
+    """Return the function from session seconds to the person's wall-clock time."""
     zone, began = record_cells.zone(), viewer.began if viewer is not None else datetime.now(UTC)
     return lambda t: f"{(began + timedelta(seconds=t)).astimezone(zone):%H:%M:%S}"
 
@@ -245,7 +245,7 @@ def below(visit: LivePageState) -> None:
 
 
 def _minute(name: str, zones: Markup, figure: go.Figure, alt: str) -> None:
-    """Draw the last minute beside the words of its zones."""
+    """Draw the last minute with the labels of its zones."""
     beside, plot = st.columns([10, 90], gap=None)
     with beside, st.container(key=f"live-words{name}"):
         show(zones)
@@ -311,7 +311,7 @@ def _voice(state: VoiceState, now: float, *, shared: bool) -> None:
 
 
 def _waiting(state: VoiceState, now: float, shared: bool) -> str:
-    """Return why there is no reading; empty where there is one."""
+    """Return why there is no reading; empty if there is one."""
     if shared and (state.time is None or now - state.time > SILENT):
         return _("No sound comes. Share a tab or the screen, and its sound with it.")
     if state.time is None:

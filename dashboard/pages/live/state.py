@@ -1,7 +1,7 @@
-"""What the page remembers: what a person's visit is in the middle of.
+"""State of a visit to the Live page.
 
-A `LivePageState` is a small state machine that knows no widget: the page tells it of presses, of
-what the browser reports and of time passing, and asks it whether the camera should be on.
+`LivePageState` is a small state machine without widgets: the page reports presses, the browser's
+messages and elapsed time, and asks whether the camera should be on.
 
     idle -> asking -> connecting -> live <-> lost -> ended
                           |  ^
@@ -46,13 +46,13 @@ def visit() -> LivePageState:
 
 
 def forget_kept_frames() -> None:
-    """Forget the seconds that were kept: another session begins."""
+    """Delete the kept seconds when another session begins."""
     for key in (KEPT_FRAMES, NOT_KEPT):
         st.session_state.pop(key, None)
 
 
 class Phase(StrEnum):
-    """What a visit to the page goes through."""
+    """Phase of a visit."""
 
     IDLE = "idle"
     ASKING = "asking"
@@ -66,7 +66,7 @@ class Phase(StrEnum):
 
 
 class ConnectionProblem(StrEnum):
-    """Why there is no picture. `dashboard.pages.live.problems` has the words."""
+    """Reason of a missing picture. `dashboard.pages.live.problems` has the words."""
 
     DENIED = "denied"
     NO_CAMERA = "no_camera"
@@ -143,12 +143,12 @@ class LivePageState:
 
     @property
     def wanted(self) -> bool:
-        """Return whether the link should be up."""
+        """Return whether the WebRTC connection should be open."""
         return self.phase in (Phase.CONNECTING, Phase.LIVE, Phase.LOST)
 
     @property
     def busy(self) -> bool:
-        """Return whether the camera is on, or about to be."""
+        """Return whether the camera is on, or starting."""
         return self.phase not in (Phase.IDLE, Phase.ENDED)
 
     @property
@@ -157,7 +157,7 @@ class LivePageState:
         return self.camera == SHARED
 
     def start(self, camera: str = "") -> None:
-        """Ask the browser for the camera."""
+        """Request the camera from the browser."""
         if self.busy:
             return
         self.ask += 1
@@ -165,7 +165,7 @@ class LivePageState:
         self._go(Phase.ASKING)
 
     def watch(self, open: Callable[[], Viewer]) -> None:
-        """Watch a camera by its address; `open` as of `answered`."""
+        """Open a network camera; `open` as of `answered`."""
         if self.busy:
             return
         self._begin("", remote=True)
@@ -177,8 +177,8 @@ class LivePageState:
         self.camera, self.remote, self.sharing_ended = camera, remote, False
 
     def answered(self, report: Mapping[str, Any], open: Callable[[], Viewer]) -> None:
-        """Take the browser's answer (`ask`, `error`); `open` takes a place and may raise
-        UnmaskError. The second answer of a shared window is its end."""
+        """Process the browser's answer (`ask`, `error`); `open` opens a viewer and may raise
+        UnmaskError. A second answer ends a shared window."""
         error = str(report.get("error") or "")
         if not self.busy or report.get("ask") != self.ask:
             return
@@ -204,12 +204,12 @@ class LivePageState:
         self._go(Phase.CONNECTING)
 
     def challenged(self) -> None:
-        """Begin to ask for moves."""
+        """Start the challenge."""
         if self.viewer is not None:
             self.challenge = Challenge(self.viewer.state)
 
     def stop(self) -> None:
-        """End the session, and keep what was asked for."""
+        """End the session, and store what was requested."""
         if self.phase is Phase.ASKING or self.viewer is None:
             self._go(Phase.IDLE)
             return
@@ -217,7 +217,7 @@ class LivePageState:
         self._go(Phase.ENDED if self.viewer.frames else Phase.IDLE)
 
     def tick(self) -> bool:
-        """Go on with what time brought; return whether the page has to be drawn anew."""
+        """Apply timeouts; return whether the page has to be rerun."""
         before = self.phase
         viewer, waited = self.viewer, self.clock() - self.since
         if viewer is not None and self.busy:
@@ -241,7 +241,7 @@ class LivePageState:
         return self.phase is not before
 
     def _call_back(self, viewer: Viewer, waited: float) -> None:
-        """Go on with bringing a picture up, or back; the place is kept for all tries."""
+        """Continue to connect or reconnect; the place is reserved for all attempts."""
         viewer.hold()
         if self.phase is Phase.LOST and waited > NUDGE and not self.tries:
             self.tries = 1

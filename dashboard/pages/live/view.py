@@ -1,8 +1,7 @@
-"""The Live page: a reading that holds still long enough to be believed, and an alarm that doesn't
-flicker.
+"""The Live page: a smoothed reading and a stable alarm beside the camera's picture.
 
-The camera's link (streamlit-webrtc) lives in the page, which is drawn anew only when the visit
-changes; what moves twice a second is in fragments that read the viewer's state.
+The WebRTC component (streamlit-webrtc) is part of the page, which reruns only when the visit's
+phase changes; what moves twice a second is in fragments that read the viewer's state.
 """
 
 from __future__ import annotations
@@ -72,7 +71,7 @@ def draw() -> None:
 
 
 def _often(visit: LivePageState, part: Callable[P, None]) -> Callable[P, None]:
-    """Return a part of the page that is drawn by itself, twice a second while the camera is on."""
+    """Return a fragment that is redrawn twice a second while the camera is on."""
     return st.fragment(part, run_every=TICK if visit.busy else None)
 
 
@@ -106,7 +105,7 @@ def _head(visit: LivePageState, *, off: bool = False) -> None:
 
 
 def _privacy(visit: LivePageState, options: LiveOptions) -> str:
-    """Return what happens to pictures and sound, as things are set now."""
+    """Return how pictures and sound are treated under the present choices."""
     keep = options.keep
     if keep is SessionRetention.VIDEO:
         text = (
@@ -151,14 +150,14 @@ def _camera(visit: LivePageState, servers: list[link.Server]) -> None:
 
 
 def _fetched(visit: LivePageState) -> None:
-    """Draw the picture of a camera that this server watches."""
+    """Draw the picture of a network camera."""
     if visit.phase in (Phase.LIVE, Phase.LOST) and visit.viewer is not None:
         address = f"{url_state.site()}/camera/{visit.viewer.token}"
         camera.picture(address, _("The camera’s picture with what was read in it"))
 
 
 def _sent(visit: LivePageState, servers: list[link.Server]) -> None:
-    """Draw the picture of a camera of the browser, which comes back as it was scored."""
+    """Draw the picture of a browser's camera as the server returns it with its overlay."""
     viewer = visit.viewer
     device = visit.camera if viewer is not None else choices.camera_id()
     video = dict(SIZE) | ({"deviceId": {"exact": device}} if device else {})
@@ -195,7 +194,7 @@ def _cover(cover: Problem) -> None:
 
 
 def _problem(visit: LivePageState) -> Problem | None:
-    """Return what stands over the picture; nothing while there is one."""
+    """Return the message over the picture; none while there is a picture."""
     if visit.phase is Phase.LIVE:
         return None
     if visit.remote and visit.phase is Phase.CONNECTING:
@@ -239,7 +238,7 @@ def _ended(viewer: Viewer, *, sharing_ended: bool) -> Problem:
 
 
 def _foot(visit: LivePageState) -> None:
-    """Draw what stands under the picture: how it goes, and what can be done with it."""
+    """Draw the line and the buttons under the picture."""
     viewer = visit.viewer
     running = viewer if visit.busy and viewer is not None and viewer.frames else None
     shown, seconds = (running.state, running.seconds) if running else (None, 0.0)

@@ -1,1 +1,1 @@
-"""Look twice: a person guesses over eight samples before the verdict is shown."""
+"""Look twice: a person guesses on eight samples before the verdict is shown."""

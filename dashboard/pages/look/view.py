@@ -1,7 +1,7 @@
-"""The page: a sample, a guess, then the verdict and how the sample was made; at the end both
+"""The Look twice page: a sample, a guess, the verdict and how the sample was made; at the end both
 scores.
 
-The models run while the person looks: a sample is put in line one step before it is shown.
+The models run while the person looks: a sample is queued one step before it is shown.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _ROUND = "look-round"
 
 @dataclass
 class Round:
-    """One person's way through the samples, in an order of its own."""
+    """One person's round through the samples, in random order."""
 
     order: list[str]
     """ids of samples"""
@@ -55,12 +55,12 @@ class Round:
 
 
 def truth(sample: Sample) -> Side:
-    """Return what a sample is."""
+    """Return the ground truth of a sample."""
     return Side.FAKE if sample.manipulated else Side.REAL
 
 
 def order(samples: Sequence[Sample]) -> list[str]:
-    """Return whose turn it is, by chance: both kinds as far as there are any."""
+    """Return the samples of a round at random, of both labels as far as there are any."""
     asked = [sample for sample in samples if sample.id not in UNJUDGED]
     random.shuffle(asked)
     kinds = {side: [s.id for s in asked if truth(s) is side] for side in Side}
@@ -71,7 +71,7 @@ def order(samples: Sequence[Sample]) -> list[str]:
 
 
 def points(truths: Sequence[Side], answers: Sequence[Side | None]) -> tuple[int, int]:
-    """Return how many answers are right, and how many are wrong; None is neither."""
+    """Return the numbers of right and wrong answers; None counts as neither."""
     pairs = list(zip(truths, answers, strict=True))
     return sum(a is t for t, a in pairs), sum(a is not None and a is not t for t, a in pairs)
 
@@ -112,7 +112,7 @@ def _offer(samples: list[Sample]) -> None:
 
 
 def _prepare(current: Round, samples: dict[str, Sample]) -> None:
-    """Put the sample that is shown, and the next one, in line."""
+    """Queue the shown sample and the next one."""
     for id in current.order[current.place : current.place + 2]:
         if id not in current.jobs:
             with suppress(QueueFull, InputError), samples[id].path.open("rb") as file:
@@ -165,7 +165,7 @@ def _show(sample: Sample) -> None:
 
 @st.fragment(run_every=TICK)
 def _answer(current: Round, id: str) -> None:
-    """Draw what the models say, once they do."""
+    """Draw the models' result once it exists."""
     job = session.find_job(current.jobs.get(id))
     if job is None:
         typography.caption(_("The models could not be asked just now."))

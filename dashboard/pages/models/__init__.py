@@ -1,1 +1,1 @@
-"""The Models page: which models there are, what each is good for, and what it costs."""
+"""The Models page: purpose, accuracy and cost of each model."""

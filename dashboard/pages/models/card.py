@@ -1,4 +1,4 @@
-"""One model as on a medicine bottle: what it is for, how good it is, its cost, where it fails."""
+"""The card of one model: purpose, accuracy, cost, known failures."""
 
 from functools import partial
 
@@ -30,7 +30,7 @@ _STATES = {
 
 
 def draw(status: Status, seconds: float | None) -> None:
-    """Draw the card; `seconds`: what a sampled frame takes here, None before it ran."""
+    """Draw the card; `seconds`: time a sampled frame on this computer, None before it ran."""
     spec, user = status.spec, session.current_user()
     running = session.application().downloads.find(spec.id, user)
     with st.container(border=True, key=f"card-model-{slug(spec.id)}", height="stretch"):
@@ -47,19 +47,20 @@ def draw(status: Status, seconds: float | None) -> None:
 
 
 def slug(id: str) -> str:
-    """Return an id fit for a key that CSS names."""
+    """Return an id that is valid in a CSS class name."""
     return id.replace(":", "--").replace(".", "-")
 
 
 def overall(spec: ModelSpec) -> list[Measured]:
-    """Return our AUCs: first on unseen sources, then on development clips, which often flatter."""
+    """Return measured AUCs: first on unseen sources, then on development clips, which often
+    flatter."""
     areas = reversed([m for m in spec.measured if m.metric.endswith("AUC")])
     first = {m.left_out: m for m in areas}  # of either, since "all" stands before its parts
     return [first[left_out] for left_out in (True, False) if left_out in first]
 
 
 def looks_for(spec: ModelSpec) -> str:
-    """Return what a model looks for, within a sentence: "fake faces"."""
+    """Return what a model detects, within a sentence: "fake faces"."""
     return say(QUESTION_OF[spec.task].spec.looks_for)
 
 
@@ -94,7 +95,7 @@ def _head(status: Status, running: Download | None) -> Markup:
 
 
 def _accuracy(spec: ModelSpec) -> Markup:
-    """Return our AUCs, each on an axis from 0.5 to 1, the same for every card."""
+    """Draw measured AUCs, each on an axis from 0.5 to 1, the same for every card."""
     if ours := overall(spec):
         return join(_measured(m, ours) for m in ours)
     text = _("not measured here yet.")
@@ -149,7 +150,7 @@ def _calibrated(spec: ModelSpec) -> Text:
 
 
 def published_size(spec: ModelSpec) -> int:
-    """Return the bytes of its files; 0 where that of one of them is not known."""
+    """Return the bytes of its files; 0 if one of them is unknown."""
     sizes = [file.size or 0 for file in spec.files]
     return sum(sizes) if all(sizes) else 0
 
@@ -176,7 +177,7 @@ def _license(status: Status) -> str:
 
 
 def _action(status: Status, ended: Download | None) -> None:
-    """Draw the one thing that can be done next."""
+    """Draw the one action that is possible next."""
     spec = status.spec
     if status.state == "bundled":
         text = _("In the default set") if spec.default else _("Bundled")
@@ -216,7 +217,7 @@ def _download_label(status: Status, ended: Download | None) -> str:
 
 
 def download_problem(spec: ModelSpec, ended: Download | None) -> Text:
-    """Return why the last download failed, calmly, and how to bring the file by hand."""
+    """Return why the last download failed, and how to add the file by hand."""
     if ended is None or ended.active or not ended.error:
         return ""
     listed = all(file.sha256 for file in spec.files)
@@ -247,7 +248,7 @@ def download_problem(spec: ModelSpec, ended: Download | None) -> Text:
 
 
 def fetch(id: str) -> None:
-    """Begin to download a model."""
+    """Start the download of a model."""
     session.application().downloads.start(
         id, lambda tell: inventory.download(id, tell), session.current_user()
     )
@@ -296,7 +297,7 @@ def _delete(spec: ModelSpec) -> None:
 
 
 def _full_card(status: Status, seconds: float | None) -> None:
-    """Draw everything that is known of a model."""
+    """Draw the whole model card."""
     spec, point = status.spec, ""
     if spec.operating_point is not None:
         point = f"{spec.operating_point:g}. {spec.operating_point_source}".strip()
@@ -341,7 +342,7 @@ def _full_card(status: Status, seconds: float | None) -> None:
 
 
 def crop_words(spec: ModelSpec) -> str:
-    """Return what a model sees, in a sentence."""
+    """Return a model's input crop in a sentence."""
     crop = spec.crop
     texts = {
         "square": _("a square of {scale} times the face box, {size}"),

@@ -93,7 +93,7 @@ def _title(statuses: Sequence[Status]) -> None:
 
 
 def _check_files() -> None:
-    """Install files from the weights folder, verify every file here and report what is wrong."""
+    """Install files from the weights folder, verify every file and report errors."""
     with st.spinner(_("Reading every file")):
         arrived = inventory.take_in()
         problems = inventory.verify()
@@ -113,7 +113,7 @@ def _check_files() -> None:
 
 
 def _outcome() -> None:
-    """Draw the outcome of the last action, once; and how a model of the hub comes along."""
+    """Draw the outcome of the last action, once; and the progress of a model of the hub."""
     typography.flash(NOTICE)
     repo = st.session_state.get(IMPORTING)
     downloads, user = session.application().downloads, session.current_user()
@@ -163,7 +163,7 @@ def _offer() -> None:
 
 
 def _toolbar(statuses: Sequence[Status]) -> tuple[list[Timed], bool]:
-    """Draw the filters; return what passes them, and whether a table is wanted."""
+    """Draw the filters; return the matching models, and whether a table is wanted."""
     counts = {task: sum(1 for s in statuses if task in (ALL, s.spec.task)) for task in QUESTIONS}
     tasks = {task: f"{say(QUESTIONS[task])} {count}" for task, count in counts.items() if count}
     with controls.apart("models-toolbar"):
@@ -183,7 +183,7 @@ def _toolbar(statuses: Sequence[Status]) -> tuple[list[Timed], bool]:
             view = controls.choose(_("View"), VIEWS, "cards", "models-view", hidden=True)
 
     def order(status: Status) -> tuple[bool, ...]:
-        """Sort by usable, the person's own, recommended and downloadable by a click; within, as in
+        """Sort by usable, the person's own, recommended, and downloadable in one click; within, by
         the manifest."""
         ready, manual = status.ready, status.state == "manual"
         return (not ready, not status.spec.own, not status.recommended, manual)
@@ -250,7 +250,7 @@ def _table(shown: Sequence[Timed]) -> None:
 
 
 def _self_check() -> None:
-    """Draw progress while it runs, then what came of it."""
+    """Draw the progress of a self-check, then its outcome."""
     task = session.application().self_checks.find(SELF_CHECK, session.current_user())
     if task is None:
         return
@@ -414,7 +414,7 @@ def _hub() -> None:
 
 
 def _refused(error: UnmaskError, names: Mapping[Path, str] | None = None) -> None:
-    """Say why. `names` are those that the person gave the files, by the path they lie at here."""
+    """Draw an error. `names` are the person's names of files by their paths here."""
     text = advice(error)
     for path, name in (names or {}).items():
         text = text.replace(str(path), name)

@@ -1,4 +1,5 @@
-"""The Settings page: thresholds by one's own clips, and what this installation is set to."""
+"""The Settings page: thresholds from a person's own clips, preferences, facts about the
+installation."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -66,7 +67,7 @@ def draw() -> None:
 
 
 def _is_local_admin() -> bool:
-    """Return True for an administrator at this computer, who may see folders."""
+    """Return whether the viewer is an administrator at this computer, who may see folders."""
     return session.is_loopback_client() and session.current_user().may_administer
 
 
@@ -115,7 +116,7 @@ def _switch() -> None:
 
 
 def described(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, holds: bool) -> Markup:
-    """Return one calibration: what it is of, and where its thresholds are."""
+    """Return one calibration in words: its clips and its thresholds."""
     names = [titles.get(id, id) for ids in own.models.values() for id in ids]
     limits = [
         _("{question}: above {percent}").format(
@@ -141,7 +142,7 @@ def described(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, hold
 
 
 def _new(*, first: bool) -> None:
-    """Draw what a new one takes."""
+    """Draw the form of a new calibration."""
     if not first:
         typography.section(_("Set it again, or for other models"))
     rates = {rate: conformal.rate_words(rate) for rate in RATES}
@@ -217,7 +218,7 @@ def _readiness(count: int, need: int, sources: int | None, folder: str) -> str:
 def _clips(
     files: Sequence[UploadedFile], folder: str, rate: float
 ) -> tuple[list[Path], Path | None]:
-    """Return the clips, and the temporary folder of uploads; raise InputError for too few."""
+    """Return the clips, and the temporary folder of uploads. Raise InputError for too few."""
     if not folder:
         calibrations = session.application().calibrations
         clips = calibrations.keep_clips([(file.name, file) for file in files])
@@ -231,7 +232,7 @@ def _clips(
 
 
 def _more_or_higher(count: int) -> str:
-    """Return how many more clips, or which higher of the offered rates, would do."""
+    """Return how many more clips, or which higher of the offered rates, would suffice."""
     enough = next((rate for rate in RATES if conformal.least(rate) <= count), None)
     if enough is not None:
         text = _("Add clips, or choose {rate}, for which these are enough.")
@@ -250,7 +251,7 @@ def _progress(task: CalibrationTask) -> str:
 
 
 def _outcome(task: CalibrationTask) -> None:
-    """Draw how it ended, until it was seen."""
+    """Draw the outcome of the last task until it is dismissed."""
     if task.error:
         hint = say(task.hint)
         if task.code == "too_few_clips":
@@ -284,7 +285,7 @@ def _outcome(task: CalibrationTask) -> None:
 
 
 def server_facts(here: bool) -> list[tuple[str, Text]]:
-    """Return what this installation does, by name; paths only for who sits at it."""
+    """Return the facts of this installation by name; paths only for its owner at this computer."""
     hours = labels.hours(uploads.retention().total_seconds() / 3600)
     days = uploads.records_retention().total_seconds() / 86400
     limit = st.get_option("server.maxUploadSize")
@@ -326,7 +327,7 @@ _LANGUAGE = "language"
 
 
 def _preferences() -> None:
-    """Draw the choice, and what is kept now."""
+    """Draw the preferences of retention."""
     scope = session.record_scope()
     usage = session.application().usage(session.request_context())
     counts = scope.store.search(scope.owner, Query(limit=1)).counts
@@ -355,7 +356,7 @@ def _preferences() -> None:
 
 
 def _keep_days(current: float | None) -> float | None:
-    """Draw the choice of days; return the current one where it is left alone."""
+    """Draw the choice of days; return the present one if it is unchanged."""
     most = records_retention().total_seconds() / 86400
     usual = _("As for everybody here, {days}").format(days=labels.days(most))
     options: list[float | None] = [None, *(days for days in KEEP_DAYS if days < most)]
@@ -375,7 +376,7 @@ def _keep_days(current: float | None) -> float | None:
 
 
 def _looks(current: bool) -> bool:
-    """Draw whether originals are looked for."""
+    """Draw the preference of lookups."""
     text = _(
         "After an analysis, looks whether your library or an earlier analysis of yours shows the "
         "same footage, and holds the two against each other. For that, fingerprints of what you "
@@ -385,7 +386,7 @@ def _looks(current: bool) -> bool:
 
 
 def _language() -> None:
-    """Draw the choice, and who translated what is shown."""
+    """Draw the choice of a language, with its translators."""
     scope = session.record_scope()
     current = scope.store.preferences(scope.owner).language
     names = {"": _("As the browser")} | {code: own_name(code) for code in (SOURCE, *available())}
@@ -400,7 +401,7 @@ def _language() -> None:
 
 
 def _save_language() -> None:
-    """Keep the choice, and show it in this run."""
+    """Store the language, and use it in this run."""
     scope, code = session.record_scope(), st.session_state[_LANGUAGE]
     before = scope.store.preferences(scope.owner)
     scope.store.save_preferences(scope.owner, before.model_copy(update={"language": code}))

@@ -1,6 +1,6 @@
-"""The part of the Live page that runs in the browser: cameras, permission, and a connection test.
+"""Browser part of the Live page: cameras, permission, and a connection test.
 
-`link.js` asks and reports; here its reports are read, and turned into words that say what is wrong.
+`link.js` requests and reports; its reports are read here and put into words.
 """
 
 import logging
@@ -36,7 +36,7 @@ _component = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Camera:
-    """`label` is empty until the person has once allowed a camera."""
+    """A camera of the browser; `label` is empty until the person has once allowed a camera."""
 
     id: str
     label: str
@@ -63,7 +63,7 @@ class Seen:
 
 
 def mount(key: str, data: dict[str, Any], on_answer: Callable[[], None]) -> None:
-    """Mount the link with the `data` that link.js reads; it reads `say` out to screen readers."""
+    """Mount the component with the `data` for link.js; `say` is announced by screen readers."""
     _component(
         key=component_key(key),
         data=data,
@@ -74,12 +74,12 @@ def mount(key: str, data: dict[str, Any], on_answer: Callable[[], None]) -> None
 
 
 def report(key: str, name: Literal["seen", "answer", "tested"]) -> dict[str, Any] | None:
-    """Return the newest report of a kind, if there is one."""
+    """Return the newest report of a type, if there is one."""
     return reported(key, name)
 
 
 def seen(key: str) -> Seen | None:
-    """Return the last state of the browser's cameras; None before the first."""
+    """Return the last known cameras of the browser; None before the first report."""
     sent = report(key, "seen")
     if sent is None:
         return None
@@ -97,7 +97,7 @@ def seen(key: str) -> Seen | None:
 
 
 def trouble(seen: Seen | None, *, shared: bool = False) -> ConnectionProblem | None:
-    """Return what prevents a start; no camera is only known once one was requested."""
+    """Return what prevents a start; a missing camera is only known after a request."""
     if seen is None:
         return None
     if not seen.secure:
@@ -125,7 +125,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the test: `good` works, `fair` may not, `bad` doesn't, `none` isn't needed."""
+    """One line of the test: `good`, `fair` (may fail), `bad`, `none` (not needed)."""
 
     way: Way
     grade: Grade
@@ -198,7 +198,7 @@ def _turn(
 
 
 def conclusion(findings: Sequence[Finding], local: bool) -> str:
-    """Return one sentence over the lines."""
+    """Return the summary of the test in one sentence."""
     by = {one.way: one.grade for one in findings}
     if by.get("camera") == "bad":
         return _("A picture can’t come up yet: the camera is the reason.")
@@ -228,7 +228,7 @@ _NONE = {"none", "off", "0"}
 
 
 def ice_servers(page: str | None, config: Config | None = None) -> list[Server]:
-    """Return ICE servers for a visitor's page; none for a browser here, unless configured."""
+    """Return the ICE servers for a visitor's page; none for a local browser, unless configured."""
     config = config or get_config()
     stun = config.stun
     named: list[Server] = []
@@ -258,7 +258,7 @@ def has_relay(servers: Sequence[Server]) -> bool:
 
 
 def server_urls(servers: Sequence[Server]) -> list[str]:
-    """Return every address among them."""
+    """Return all their URLs."""
     every = (server["urls"] for server in servers)
     return [url for urls in every for url in ([urls] if isinstance(urls, str) else urls)]
 
