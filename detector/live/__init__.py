@@ -1,7 +1,7 @@
-"""Faces of a camera, a stream or a screen judged while they are seen.
+"""Live analysis of a camera, a stream or a screen, independent of browsers and frame sources.
 
-Knows nothing of browsers and of where frames come from: `LiveSession.push` takes them,
-`LiveSession.state` gives what is known, `overlay.draw` burns it into a frame.
+`LiveSession.push` takes frames, `LiveSession.state` returns a snapshot, `overlay.draw` draws it
+into a frame.
 """
 
 from detector.live.challenge import Challenge as Challenge

@@ -1,9 +1,9 @@
-"""Three moves asked of a person in front of a camera, and what was seen during each.
+"""Challenge of three moves for the person in front of a camera, and the observations of each.
 
-A face swap in real time has to follow a face that turns, is partly covered or fills the picture.
-Some break for a moment: frames score above the upper threshold, the face is lost, or another one is
-followed afterwards. That is a reason to ask on, and no proof: a camera may lose a genuine face too,
-and a good swap holds.
+A real-time face swap has to follow a face that turns, is partly covered or fills the picture. Some
+break for a moment: frames score above the upper threshold, the track is lost, or another one
+follows. That is a reason to ask on, not a proof: a genuine face may be lost too, and a good swap
+holds.
 """
 
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from detector.schema.live import LiveFace, LiveState, Move, Observation
 from detector.vision.quality import TURNED, pose
 
 SECONDS = 6.0
-"""s that each move takes, and that are looked at before the first"""
+"""s of each move, and of the scores considered before the first"""
 TURN = TURNED / 2
-"""Yaw from which a head counts as turned: half of what is still judged"""
+"""Yaw from which a head counts as turned: half of the yaw that is still judged"""
 LEAN = 1.25
-"""Times as wide as before that a face has to become to count as nearer"""
+"""Factor on a face's width from which it counts as nearer"""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class _Glance:
 
 
 class Challenge:
-    """One run, from a state in which a face is in view; `observe` it with each later state."""
+    """One challenge, begun with a state that shows a face; call `observe` with each later state."""
 
     def __init__(self, state: LiveState) -> None:
         self.began = self._time = state.time
@@ -40,7 +40,7 @@ class Challenge:
         self._limit = state.reading.thresholds.suspect
 
     def observe(self, state: LiveState) -> None:
-        """Take what a newer state adds."""
+        """Add a newer state."""
         if self.over or state.time <= self._time:
             return
         self._time = state.time
@@ -55,12 +55,12 @@ class Challenge:
 
     @property
     def now(self) -> tuple[Move, float] | None:
-        """The move that is asked and the s left for it; None when all are over."""
+        """Return the current move and the s left for it; None when all are over."""
         number, passed = divmod(self._time - self.began, SECONDS)
         return None if self.over else (list(Move)[int(number)], SECONDS - passed)
 
     def observations(self) -> list[Observation]:
-        """Return what was seen during each move that is over."""
+        """Return the observations of the moves that are over."""
         return [
             self._of(move, self.began + n * SECONDS)
             for n, move in enumerate(Move)

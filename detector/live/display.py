@@ -1,19 +1,19 @@
-"""What a live session shows: faces, the reading, hints, alarms, rates; and what was scored so far.
+"""Displayed state of a live session: faces, reading, hints, alarms and frame rates.
 
-Not locked: `LiveSession` does that.
+Not thread-safe: `LiveSession` locks it.
 """
 
 import math
-from collections import Counter, deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict, deque
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from detector.decision import material
 from detector.decision.material import MIN_FRAMES
 from detector.live import recapture
-from detector.live.faces import TrackedFace
+from detector.live.faces import LiveFrame, TrackedFace
 from detector.live.pace import Pace
 from detector.live.rates import Schedule
 from detector.live.score_history import ScoreHistory
@@ -25,13 +25,11 @@ from detector.schema.analysis import (
     Analysis,
     Answer,
     Basis,
-    FrameSegment,
     Label,
     ModelResult,
     Quality,
     Question,
     ReasonCode,
-    SlowScoring,
     Subject,
     Thresholds,
 )
@@ -52,70 +50,64 @@ from detector.schema.live import (
 from detector.sentences import join
 
 MEASURED = 3.0  # s
-MAX_TIMES = 256  # moments kept for each figure: 3 s at 85 a second
+MAX_TIMES = 256  # events stored for each stage: 3 s at 85 a second
 
 
 class RateCounter:
-    """Not locked. All times are the engine's clock."""
+    """Counts, rates and delays of frames by stage. All times are s of the engine's clock."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-        self._at: dict[str, deque[float]] = {}
-        self._delays: dict[str, deque[tuple[float, float]]] = {}
+        self._events = defaultdict[str, deque[tuple[float, float]]](lambda: deque(maxlen=MAX_TIMES))
+        """by stage: time and delay"""
 
-    def count(self, what: str, now: float) -> None:
-        """One frame was pushed, looked at, scored."""
-        self.counts[what] += 1
-        self._at.setdefault(what, deque(maxlen=MAX_TIMES)).append(now)
+    def count(self, stage: str, now: float, delay: float = 0.0) -> None:
+        """Count a frame of a stage ("pushed", "dropped", "looked", "scored"), `delay` s after it
+        arrived."""
+        self.counts[stage] += 1
+        self._events[stage].append((now, delay))
 
-    def delay(self, what: str, now: float, seconds: float) -> None:
-        """How long one took."""
-        self._delays.setdefault(what, deque(maxlen=MAX_TIMES)).append((now, seconds))
-
-    def last(self, what: str) -> float | None:
-        """Return when it last was."""
-        at = self._at.get(what)
-        return at[-1] if at else None
-
-    def rate(self, what: str, now: float) -> float:
-        """So many a second."""
-        inside = [t for t in self._at.get(what, ()) if t > now - MEASURED]
-        if len(inside) < 2:
-            return 0.0
-        # From the first to now: a source that stopped slows down, instead of staying as it was.
-        return (len(inside) - 1) / max(now - inside[0], 1e-3)
+    def last(self, stage: str) -> float | None:
+        """Return the time of the newest frame of a stage."""
+        return self._events[stage][-1][0] if self._events[stage] else None
 
     def rates(self, now: float) -> LiveRates:
-        """Return the figures as they are shown."""
-        looked, scored = (
-            [seconds for t, seconds in self._delays.get(what, ()) if t > now - MEASURED]
-            for what in ("looked", "scored")
+        """Return rates and delays over the last `MEASURED` s."""
+        pushed, looked, scored = (
+            [(t, delay) for t, delay in self._events[stage] if t > now - MEASURED]
+            for stage in ("pushed", "looked", "scored")
         )
+        # Up to now, not to the newest frame: the rate falls when the source stops.
+        fps, scored_fps = (
+            (len(events) - 1) / max(now - events[0][0], 1e-3) if len(events) > 1 else 0.0
+            for events in (pushed, scored)
+        )
+        delays, score_delays = ([delay for _, delay in events] for events in (looked, scored))
         return LiveRates(
             pushed=self.counts["pushed"],
             looked=self.counts["looked"],
             scored=self.counts["scored"],
             dropped=self.counts["dropped"],
-            fps=self.rate("pushed", now),
-            scored_fps=self.rate("scored", now),
-            delay=float(np.median(looked)) if looked else None,
-            delay_p95=float(np.percentile(looked, 95)) if looked else None,
-            score_delay=float(np.median(scored)) if scored else None,
+            fps=fps,
+            scored_fps=scored_fps,
+            delay=float(np.median(delays)) if delays else None,
+            delay_p95=float(np.percentile(delays, 95)) if delays else None,
+            score_delay=float(np.median(score_delays)) if score_delays else None,
         )
 
 
-STEADY = 1.0  # s over which a hint is decided: by most of the looks in it
+STEADY = 1.0  # s of samples of which the majority decides a hint
 LEAST_LOOKS = 3
 NO_FACE = 2.0  # s
 NO_SIGNAL = 2.0  # s
 DIM = 45.0
-"""Mean luma of a face. The darkest of the 1,122 faces that `detector.vision.quality` was set on has
-42: what is darker was not in what the models were measured with."""
+"""Mean luma of a face. The darkest of the 1,122 faces that the limits of `detector.vision.quality`
+rest on has 42; models were not measured on darker ones."""
 SLOW = 4.0  # scored frames a second
-SLOW_SECONDS = 5.0  # s after the start before slowness is said: the first frames are always slow
-ALARM_SLACK = 0.10  # of the likelihood, below the alarm's level, before an alarm can end
+SLOW_SECONDS = 5.0  # s after the start before slowness is reported: the first frames are slow
+ALARM_SLACK = 0.10  # hysteresis: how far below its level the likelihood must be to end an alarm
 MAX_ALARMS = 50
-NO_FACE_ALARM = 3.0  # s without a face that are put on record
+NO_FACE_ALARM = 3.0  # s without a face that are recorded as an alarm
 
 _PROBLEMS = {
     ReasonCode.FACE_TOO_SMALL: HintCode.TOO_SMALL,
@@ -127,26 +119,26 @@ _PROBLEMS = {
 
 
 class QualityMonitor:
-    """Hints of one viewer. Not locked."""
+    """Quality of the newest frames, and the hints that follow from it."""
 
     def __init__(self, time: float, most_faces: int) -> None:
         self._most_faces = most_faces
         self._samples: deque[tuple[float, int, Quality | None, str]] = deque()
         self.stripes: deque[float] = deque(maxlen=5)
-        """The last measurements of `recapture.stripes`."""
+        """The newest measurements of `recapture.stripes`."""
         self.face_at = self.looked_at = time
-        """s at which a face was last in view, and at which frames were last searched"""
+        """s of the newest frame with a face, and of the newest frame that was searched"""
         self._began = time
 
     def add_sample(self, time: float, people: int, quality: Quality | None, person: str) -> None:
-        """One look: how many people, and how good the largest face is."""
+        """Add a scored frame: the number of people, and the largest face's quality and letter."""
         self._samples.append((time, people, quality, person))
         while self._samples[0][0] < time - STEADY:
             self._samples.popleft()
 
     @property
     def screen(self) -> bool:
-        """Return whether a screen is being filmed, by most of the last looks for one."""
+        """Return True if most of the newest measurements show a filmed screen."""
         striped = sum(strength > recapture.PEAK for strength in self.stripes)
         return len(self.stripes) >= LEAST_LOOKS and 2 * striped > len(self.stripes)
 
@@ -159,10 +151,10 @@ class QualityMonitor:
         lag: float,
         too_slow: TooSlow | None = None,
     ) -> list[Hint]:
-        """Return what to say now, most important first.
+        """Return the current hints, most important first.
 
-        `time`: s, of the newest frame. `silent`: s since the last one was pushed. `rate`: scored
-        frames a second. `lag`: s that the reading can lag by. `too_slow`: too few are scored.
+        `time`: s, of the newest frame. `silent`: s since it was pushed. `rate`: scored frames a
+        second. `lag`: s by which the reading may lag. `too_slow`: too few frames are scored.
         """
         if silent > NO_SIGNAL:
             return [Hint(HintCode.NO_SIGNAL, *words.hint("no_signal"), blocking=True)]
@@ -170,24 +162,24 @@ class QualityMonitor:
         if self.looked_at - self.face_at > NO_FACE:
             hints.append(Hint(HintCode.NO_FACE, *words.hint("no_face"), blocking=True))
         elif len(self._samples) >= LEAST_LOOKS:
-            hints += self._of_the_face()
+            hints += self._face_hints()
         if self.screen:
             hints.insert(0, Hint(HintCode.RECAPTURE, *words.hint("recapture"), blocking=True))
         most = max((people for _time, people, _quality, _person in self._samples), default=0)
         if most > self._most_faces:
-            said = words.hint("too_many", most=most, few=self._most_faces)
-            hints.append(Hint(HintCode.TOO_MANY, *said, blocking=False))
-        watched = time - self._began > SLOW_SECONDS and self.face_at == time
+            text = words.hint("too_many", most=most, few=self._most_faces)
+            hints.append(Hint(HintCode.TOO_MANY, *text, blocking=False))
+        settled = time - self._began > SLOW_SECONDS and self.face_at == time
         if too_slow is not None:
-            said = words.hint("too_slow", text=words.scored(too_slow))
-            hints.append(Hint(HintCode.TOO_SLOW, *said, blocking=True))
-        elif watched and rate < SLOW:
-            said = words.hint("slow", rate=f"{rate:.1f}", lag=f"{lag:.0f}")
-            hints.append(Hint(HintCode.TOO_SLOW, *said, blocking=False))
+            text = words.hint("too_slow", text=words.scored(too_slow))
+            hints.append(Hint(HintCode.TOO_SLOW, *text, blocking=True))
+        elif settled and rate < SLOW:
+            text = words.hint("slow", rate=f"{rate:.1f}", lag=f"{lag:.0f}")
+            hints.append(Hint(HintCode.TOO_SLOW, *text, blocking=False))
         return hints
 
-    def _of_the_face(self) -> list[Hint]:
-        """Return what is wrong with the largest face in most samples, or could be better."""
+    def _face_hints(self) -> list[Hint]:
+        """Return the problems of the largest face in most samples."""
         measured = [(quality, person) for _, _, quality, person in self._samples if quality]
         if not measured:
             return []
@@ -197,8 +189,8 @@ class QualityMonitor:
         problem, times = Counter(q.problem for q in qualities).most_common(1)[0]
         px = f"{width:.0f}"
         if problem in _PROBLEMS and 2 * times > len(qualities):
-            said = words.hint(problem.value, width=px)
-            return [Hint(_PROBLEMS[problem], *said, blocking=True, person=person)]
+            text = words.hint(problem.value, width=px)
+            return [Hint(_PROBLEMS[problem], *text, blocking=True, person=person)]
         half = len(qualities) / 2
         small = sum(q.width < material.FAIR_WIDTH for q in qualities) > half
         dim = sum(q.brightness < DIM for q in qualities) > half
@@ -216,9 +208,10 @@ class QualityMonitor:
 
 
 class Alarms:
-    """Stretches above a level, and stretches without a face. Each begins once and ends once.
+    """Alarms over stretches above a level (with hysteresis) and stretches without a face.
 
-    `seconds`: how long the mean has to be above the level, and, to end, `ALARM_SLACK` below it.
+    `seconds`: how long the likelihood has to be above the level to begin an alarm, and
+    `ALARM_SLACK` below it to end one.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -231,13 +224,13 @@ class Alarms:
 
     @property
     def all(self) -> tuple[Alarm, ...]:
-        """Newest first."""
+        """Return all alarms, newest first."""
         return tuple(reversed(self._alarms))
 
     def update_reading(
         self, time: float, probability: float | None, level: float, person: str | None = None
     ) -> None:
-        """Take notice of a mean; None: there is none now, which neither begins nor ends one."""
+        """Update with a likelihood; None, where there is none, neither begins nor ends an alarm."""
         if probability is None:
             self._above = self._below = None
             return
@@ -261,17 +254,17 @@ class Alarms:
             self._below = None
 
     def update_faces(self, time: float, last_face: float) -> None:
-        """Take notice of when a face was last in view."""
+        """Update with the time of the newest frame that shows a face, s."""
         absence = self._ongoing("no_face")
         if absence is None and time - last_face > NO_FACE_ALARM:
             self._begin("no_face", last_face)
             if (raised := self._ongoing("manipulated")) is not None:
-                self._end(raised, last_face)  # nobody is there whom it could be about
+                self._end(raised, last_face)  # its person left
         elif absence is not None and last_face > absence.start:
             self._replace(absence, end=last_face)
 
     def end(self, time: float) -> None:
-        """End what goes on: the session is over."""
+        """End the ongoing alarms with the session."""
         for alarm in [a for a in self._alarms if a.end is None]:
             self._replace(alarm, end=time)
 
@@ -299,44 +292,44 @@ UNREAD = 2.0  # s without a scored face after which there is no reading
 
 
 class Series(deque[Dot]):
-    """The last `HISTORY` s, ascending."""
+    """Chart points of the last `HISTORY` s, ascending."""
 
     def add(self, dot: Dot) -> None:
-        """Append a dot, and drop those that are too old."""
+        """Append a point, and drop the points that are too old."""
         self.append(dot)
         while self[0].time < dot.time - HISTORY:
             self.popleft()
 
 
 class LiveReadout:
-    """The reading of one viewer. Not locked. `thresholds` are shown until there is a score."""
+    """Current reading of one viewer, and its chart; `thresholds` are shown before a score is."""
 
     def __init__(self, thresholds: Thresholds) -> None:
         self._thresholds = thresholds
         self.people: dict[str, Subject] = {}
-        """By letter; the one in front with the label of the verdict."""
-        self.now = self.nothing(0.0, words.hint("begun")[1])
+        """By letter; the leading person has the label of the verdict."""
+        self.now = self.without_score(0.0, words.hint("begun")[1])
         self.scored: float | None = None
-        """s of the newest frame that the reading is from"""
+        """s of the newest frame in the reading"""
         self.counted: set[str] = set()
-        """Ids of the models that a reading was from, now or before"""
+        """Ids of the models that any reading so far included"""
         self.series = Series()
 
-    def nothing(self, time: float, text: str) -> LiveReading:
-        """Return that there is no reading, and why."""
+    def without_score(self, time: float, text: str) -> LiveReading:
+        """Return a reading without a score since `time`, s, with the reason as text."""
         return LiveReading(Label.NOT_APPLICABLE, time, text, self._thresholds)
 
-    def lose(self, time: float, text: str) -> None:
-        """End the reading: there is no person to judge."""
+    def clear(self, time: float, text: str) -> None:
+        """End the reading, with the reason as text."""
         self.scored = None
         self.people.clear()
         since = self.now.since if self.now.label is Label.NOT_APPLICABLE else time
-        self.now = self.nothing(since, text)
+        self.now = self.without_score(since, text)
         self.series.add(Dot(time, None, None, Label.NOT_APPLICABLE))
 
     def update(self, time: float, decided: Analysis, *, too_slow: bool) -> None:
-        """Show the verdict on the last `WINDOW` s, of a frame scored at `time`, s. While it is
-        `too_slow`, the chart shows the frame's score alone."""
+        """Show the verdict on the last `WINDOW` s at `time`, s. While the session is `too_slow`,
+        the chart shows the frame's score alone."""
         self.scored = time
         self.counted |= {model.id for model in decided.models if model.counted}
         self.people = {subject.id: subject for subject in decided.judged}
@@ -374,31 +367,15 @@ class LiveReadout:
 def _missing(
     decided: Analysis, answer: Answer, question: Question, counted: Collection[str]
 ) -> Iterator[ModelResult]:
-    """Yield the counted models that are not in a reading: they scored too long ago."""
+    """Yield the counted models whose last score is too old for a reading."""
     added = {part.id for part in answer.contributions if part.kind == "model"}
     for model in decided.models:
         if model.id in counted and model.question is question and model.id not in added:
             yield model
 
 
-@dataclass(frozen=True)
-class ScoredFrame:
-    """A frame that was scored."""
-
-    time: float  # s, by the viewer's clock
-    arrived: float  # s, by the engine's clock
-    faces: Mapping[int, FrameSegment]  # By number; with the logits that they got
-    count: int  # Faces in it, those too that were not judged
-    models: frozenset[str]  # Ids of the models that gave a score
-
-    @property
-    def scored(self) -> bool:
-        """Return whether any model gave a score."""
-        return bool(self.models)
-
-
 class SessionDisplay:
-    """The shown side of one session. `drop_frames`: frames may be left out to keep up."""
+    """Displayed state of one session. `drop_frames`: whether frames may be dropped to keep up."""
 
     def __init__(
         self, settings: LiveSettings, specs: Sequence[ModelSpec], drop_frames: bool
@@ -406,35 +383,40 @@ class SessionDisplay:
         self._settings, self._drop_frames = settings, drop_frames
         self.history = ScoreHistory(specs, settings)
         self.scorer: LiveScorer | None = None
-        """Once the models are loaded, until the session is closed."""
+        """From when the models are loaded until the session is closed."""
         self.readout = LiveReadout(self.history.thresholds)
         self.quality = QualityMonitor(0.0, settings.most_faces)
         self.alarms = Alarms(settings.alarm_seconds)
         self.rates = RateCounter()
         self.pace = Pace()
         self.began: float | None = None
-        """s, of the first frame"""
+        """s of the first frame"""
         self.time = 0.0
-        """s, of the newest frame"""
+        """s of the newest frame"""
         self.size = (0, 0)
         self._faces: tuple[LiveFace, ...] = ()
         self._problems: dict[int, str] = {}
 
     def wait_for_faces(self) -> None:
-        """No frame was analyzed until now: that no face was seen counts from here."""
+        """Restart the count of seconds without a face: no frame was analyzed until now."""
         self.quality = QualityMonitor(self.time, self._settings.most_faces)
 
     def state(self, now: float, ready: bool, schedule: Schedule) -> LiveState:
-        """Return a snapshot at `now`, s by the engine's clock; `ready`: the models are loaded."""
+        """Return a snapshot at `now`, s of the engine's clock; `ready`: the models are loaded."""
         every = schedule.model_every
         reading, faces = self.readout.now, self._faces
         if (slow := self.pace.slow) is not None:
             reading = replace(
-                self.readout.nothing(slow.since, words.scored(slow)),
+                self.readout.without_score(slow.since, words.scored(slow)),
                 thresholds=reading.thresholds,
                 too_slow=slow,
             )
-            faces = tuple(face if face.problem else _without_reading(face) for face in faces)
+            faces = tuple(
+                face
+                if face.problem
+                else replace(face, probability=None, label=Label.NOT_APPLICABLE, problem="too slow")
+                for face in faces
+            )
         return LiveState(
             time=self.time,
             size=self.size,
@@ -449,10 +431,8 @@ class SessionDisplay:
             mostly_slow=self.pace.mostly_slow,
         )
 
-    # --- after a push ----------------------------------------------------------------------------
-
     def update_pace(self) -> None:
-        """Take in that a frame was pushed: does scoring keep up?"""
+        """Update the pace with a pushed frame: whether scoring keeps up."""
         if self.scorer is None or not self._drop_frames:
             return
         looked = self.rates.counts["looked"] > 0
@@ -465,35 +445,22 @@ class SessionDisplay:
         }
         self.pace.add_frame(self.time, in_view=in_view and not self.quality.screen, titles=models)
 
-    def slow_scoring(self) -> SlowScoring | None:
-        """Return how long the session was too slow, where that leaves it without a verdict."""
-        if not self.pace.mostly_slow:
-            return None
-        times = self.pace.seconds, self.pace.slow_seconds
-        seconds, slow_seconds = (round(time, 1) for time in times)
-        return SlowScoring(seconds=seconds, slow_seconds=slow_seconds)
-
-    # --- after a look ----------------------------------------------------------------------------
-
     def update_faces(self, time: float, people: Sequence[TrackedFace], *, sure: bool) -> None:
-        """Take in who is in view in the frame of `time`, s; `sure`: a person is judged without
-        doubt."""
-        faces = []
-        for person in people:
-            problem = self._problems.get(person.number)
-            faces.append(
-                LiveFace(
-                    id=self.history.letter(person.number),
-                    box=person.face.box,
-                    velocity=person.velocity,
-                    time=person.time,
-                    probability=None,
-                    label=Label.NOT_APPLICABLE if problem else Label.INCONCLUSIVE,
-                    problem=problem,
-                    landmarks=person.face.landmarks,
-                )
+        """Update with the people in view at `time`, s; `sure`: at least one is confirmed."""
+        problems = [self._problems.get(person.number) for person in people]
+        self._label(
+            LiveFace(
+                id=self.history.letter(person.number),
+                box=person.face.box,
+                velocity=person.velocity,
+                time=person.time,
+                probability=None,
+                label=Label.NOT_APPLICABLE if problem else Label.INCONCLUSIVE,
+                problem=problem,
+                landmarks=person.face.landmarks,
             )
-        self._label(faces)
+            for person, problem in zip(people, problems, strict=True)
+        )
         self.quality.looked_at = time
         if sure:
             self.quality.face_at = time
@@ -504,17 +471,16 @@ class SessionDisplay:
         """Attach the latest labels to the faces, the most suspicious first."""
         shown = []
         for face in faces:
-            line = self.readout.people.get(face.id)
-            if line and not face.problem:
+            if (known := self.readout.people.get(face.id)) and not face.problem:
                 face = replace(
-                    face, probability=line.probability, label=line.label, question=line.question
+                    face, probability=known.probability, label=known.label, question=known.question
                 )
             shown.append(face)
         shown.sort(key=lambda f: -1.0 if f.probability is None else f.probability, reverse=True)
         self._faces = tuple(shown)
 
     def _end_reading(self, time: float) -> None:
-        """End the reading where no person was judged for a while, and say what prevents one."""
+        """End the reading after `UNREAD` s without a scored face, and show the reason."""
         last = self.readout.scored
         if last is not None and time - last <= UNREAD:
             return
@@ -522,15 +488,13 @@ class SessionDisplay:
         text = hints[0].text if hints else words.hint("unscored")[1]
         if last is None and (not hints or text == self.readout.now.text):
             return
-        self.readout.lose(time, text)
+        self.readout.clear(time, text)
         self.alarms.update_reading(time, None, 1.0)
 
-    # --- after a score ---------------------------------------------------------------------------
-
-    def update_scores(self, frame: ScoredFrame, decided: Analysis | None, now: float) -> None:
-        """Take in a scored frame, and the verdict on the last `WINDOW` s, where the frame adds to
-        it; `now` is s, by the engine's clock."""
-        faces = frame.faces
+    def update_scores(self, frame: LiveFrame, decided: Analysis | None, now: float) -> None:
+        """Update with a scored frame at `now`, s of the engine's clock, and the verdict on the last
+        `WINDOW` s if the frame adds to it."""
+        faces = frame.segments
         self._problems = {
             n: lead.why_not(face.quality.problem)
             for n, face in faces.items()
@@ -541,7 +505,7 @@ class SessionDisplay:
             quality, letter = faces[largest].quality, self.history.letter(largest)
             self.quality.add_sample(frame.time, frame.count, quality, letter)
         if self.quality.screen:
-            self.readout.lose(frame.time, words.hint("recapture")[1])
+            self.readout.clear(frame.time, words.hint("recapture")[1])
             self.alarms.update_reading(frame.time, None, 1.0)
         elif decided is not None:
             too_slow = self.pace.slow is not None
@@ -551,13 +515,12 @@ class SessionDisplay:
                 self.alarms.update_reading(frame.time, None, 1.0)
             else:
                 self._raise(frame.time, decided)
-        if frame.scored:
+        if frame.models:
             self.pace.add_score(self.time, frame.models)
-            self.rates.count("scored", now)
-            self.rates.delay("scored", now, now - frame.arrived)
+            self.rates.count("scored", now, now - frame.arrived)
 
     def _raise(self, time: float, decided: Analysis) -> None:
-        """Raise alarms, but none by a likelihood or threshold that may decide nothing."""
+        """Update the alarms; a likelihood or threshold that may not decide raises none."""
         answer = decided.verdict.answers.get(decided.verdict.question or Question.MANIPULATION)
         if answer is None or answer.probability is None:
             return
@@ -581,15 +544,11 @@ class SessionDisplay:
         slow = self.pace.slow
         hints = self.quality.hints(self.time, silent=silent, rate=rate, lag=lag, too_slow=slow)
         for result in self.scorer.stopped if self.scorer else ():
-            said = words.hint("model_failed", text=words.stopped(result))
-            hints.append(Hint(HintCode.MODEL_FAILED, *said, blocking=False))
+            text = words.hint("model_failed", text=words.stopped(result))
+            hints.append(Hint(HintCode.MODEL_FAILED, *text, blocking=False))
         return hints
 
-    def note(self, alarm: Alarm) -> str:
-        """Return an alarm as a sentence of the session's Analysis."""
-        return words.note(alarm, self.began or 0.0, self.time)
-
-
-def _without_reading(face: LiveFace) -> LiveFace:
-    """Return a face of a session that is too slow to judge it."""
-    return replace(face, probability=None, label=Label.NOT_APPLICABLE, problem="too slow")
+    def notes(self) -> list[str]:
+        """Return the alarms as sentences of the session's Analysis, oldest first."""
+        began = self.began or 0.0
+        return [words.note(alarm, began, self.time) for alarm in reversed(self.alarms.all)]

@@ -1,4 +1,4 @@
-"""Who is in view, frame by frame: the faces and the people of `detector.vision`, as in a file."""
+"""Faces of a live session tracked from frame to frame, by the detector and tracker of a file."""
 
 import math
 from collections import deque
@@ -8,43 +8,59 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from detector import vision
+from detector.live.rates import Schedule
+from detector.schema.analysis import FrameSegment
 from detector.vision import Detection
 
-FACE_TTL_SECONDS = 0.6  # after which a face that is not found any more is no longer drawn
+FACE_TTL_SECONDS = 0.6  # from its last detection until a face is no longer drawn
 HIDDEN = 3.0
-"""s for which a hand or a cup may hide a face: who is then in its place is the same person"""
+"""s for which a hand or a cup may hide a face and the track still continues"""
 MAX_DETECTIONS = 40
-"""searches by which a face is distinguished from an earring (`vision.is_face_track`): one that the
-detector is never sure of has to be there in half as many"""
+"""newest searches by which a face is distinguished from an earring (`vision.is_face_track`): one of
+low confidence has to be detected in half of them"""
 VELOCITY_WEIGHT = 0.4  # weight of the newest movement in a face's velocity
+
+
+@dataclass
+class LiveFrame:
+    """A frame of a session, filled in from push to score."""
+
+    rgb: np.ndarray  # uint8 [H, W, 3]
+    time: float  # s of the viewer's clock
+    arrived: float  # s of the engine's clock
+    people: dict[int, Detection] = field(default_factory=dict)  # to judge, by track number
+    count: int = 0  # of all people in it
+    schedule: Schedule = field(default_factory=Schedule)
+    segments: dict[int, FrameSegment] = field(default_factory=dict)  # by track number
+    models: frozenset[str] = frozenset()  # ids of those that gave a score
 
 
 @dataclass
 class TrackedFace:
     """One face in view."""
 
-    number: int  # The tracker's
-    face: Detection  # In the newest frame it was found in
-    time: float  # Of that frame
+    number: int  # of its track
+    face: Detection  # the newest
+    time: float  # of its frame
     velocity: tuple[float, float] = (0.0, 0.0)  # px/s of the center
     detections: deque[Detection | None] = field(
         default_factory=lambda: deque(maxlen=MAX_DETECTIONS)
     )
-    """The newest searches'; None of one that missed it."""
+    """of the newest searches; None where it was missed"""
 
     @property
     def confirmed(self) -> bool:
-        """Return whether it is a person, not something that looked like a face."""
+        """Return True if it is a person, not a false detection."""
         found = [face for face in self.detections if face is not None]
         return vision.is_face_track(found, MAX_DETECTIONS)
 
     @property
     def width(self) -> float:
-        """px of the box."""
+        """Return the width of the box, px."""
         return self.face.box[2] - self.face.box[0]
 
     def move(self, face: Detection, time: float) -> None:
-        """Bring up to date where it is."""
+        """Update position and velocity."""
         gap = time - self.time
         if gap > 0:
             moved = [
@@ -60,17 +76,17 @@ class TrackedFace:
 
 
 class FaceTracker:
-    """Faces of one viewer. Used by one thread at a time, fed in order of time. `min_face`: px, of
-    the narrowest face that is judged."""
+    """Tracker of one viewer's faces, for one thread at a time and frames in order of time.
+    `min_face`: px of the narrowest face that is judged."""
 
     def __init__(self, detector: vision.FaceDetector, min_face: int) -> None:
         self._finder = vision.FaceSearch(detector, min_face)
-        # Searches are too close together to tell by their number who is gone.
+        # Tracks end by time alone: searches follow each other too closely to count misses.
         self._tracker = vision.Tracker(lost=HIDDEN, forgotten=math.inf)
         self._people: dict[int, TrackedFace] = {}
 
     def search(self, rgb: np.ndarray, time: float) -> list[TrackedFace]:
-        """Return a frame's faces, the same objects again."""
+        """Detect the faces of a frame and return their tracks, the same objects each time."""
         detections = self._finder.find(time, rgb)
         found = dict(zip(self._tracker.update(time, rgb, detections), detections, strict=True))
         for number, face in found.items():
@@ -82,5 +98,5 @@ class FaceTracker:
         return [self._people[number] for number in found]
 
     def in_view(self) -> Sequence[TrackedFace]:
-        """Everybody who is drawn."""
+        """Return the faces to draw."""
         return [person for person in self._people.values() if person.confirmed]

@@ -1,4 +1,4 @@
-"""The scored frames of a session as lines of JSON, for programs."""
+"""JSON lines of a session's scored frames, for programs."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,16 +9,15 @@ from detector.schema.live import LiveState
 
 
 class ScoredFrameLines:
-    """The scored frames of a session, each once."""
+    """Yields each scored frame of a session once."""
 
     def __init__(self) -> None:
         self._last = float("-inf")
         self._slow = False
 
     def new(self, state: LiveState) -> Iterator[dict[str, Any]]:
-        """Give those that are new in a state, as plain JSON; the newest with all that is known.
-        When the session becomes too slow there may be no scored frame: that is a line of its own,
-        without a score."""
+        """Yield the frames that are new in a state, as plain JSON, the newest with the whole state.
+        A session that becomes too slow yields a line without a score."""
         slow = state.reading.too_slow is not None
         if slow and not self._slow:
             none = {"time": round(state.time, 3), "score": None, "mean": None}
@@ -38,7 +37,7 @@ class ScoredFrameLines:
 
 
 def _now(state: LiveState) -> dict[str, Any]:
-    """Return what is known beside a scored frame, at the time it is written."""
+    """Return the state beside a scored frame."""
     limits, rates = state.reading.thresholds, state.rates
     return {
         "thresholds": [limits.low, limits.high],

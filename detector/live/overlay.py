@@ -1,4 +1,4 @@
-"""Boxes, words and percents burned into a frame: numpy and OpenCV, under a millisecond.
+"""Overlay of boxes, labels and percents drawn into a frame by OpenCV, in under a millisecond.
 
 A label is shown by dash and icon as well as by color: solid with a triangle (likely manipulated),
 dotted with a question mark in a circle (inconclusive), long dashes with a check (no sign), thin and
@@ -17,13 +17,13 @@ from detector.schema.analysis import Label, Side
 from detector.schema.live import LiveFace, LiveState
 from detector.vision.boxes import Color, outline
 
-NARROW = 480  # px. On a smaller frame a label is the letter and the percent alone.
+NARROW = 480  # px; on a narrower frame a label is the letter and the percent alone
 LABEL, SMALL_LABEL = 1 / 27, 1 / 40
-"""Height of a label, and of that of a narrow face, by the picture's width"""
+"""Height of a label, and of the label of a narrow face, as shares of the picture's width"""
 NARROW_FACE = 0.1
-"""of the picture's width; wider labels than that cover their neighbors in a meeting"""
-FURTHEST = 0.25  # s for which a box is moved on by its velocity, at most
-STALE = 1.0  # s after which a box is no longer drawn: the face was not found since
+"""share of the picture's width; in a meeting a wider label covers its neighbors"""
+FURTHEST = 0.25  # s that a box is extrapolated by its velocity, at most
+STALE = 1.0  # s from the last detection until a box is no longer drawn
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -50,8 +50,8 @@ PLAIN = Style()
 
 
 def as_shown(now: LiveState, shown: LiveState) -> LiveState:
-    """Return a state whose faces have the readings that another one showed, so that boxes in the
-    picture and the page beside it never differ. Who is new has none yet."""
+    """Return a state whose faces have the readings of the state that the page shows, so that
+    picture and page never differ. New faces have no reading yet."""
     readings = {face.id: face for face in shown.faces}
 
     def face(new: LiveFace) -> LiveFace:
@@ -112,7 +112,7 @@ def draw(
 
 
 def _draw_face(out: np.ndarray, face: LiveFace, box: tuple[int, ...], style: Style) -> None:
-    """Draw the box, and its label on a plate over it, or in it where there is no room above."""
+    """Draw the box, and its label on a plate above it, or inside where there is no room above."""
     color = style.colors[face.label]
     line = max(2, out.shape[1] // 320)
     thin = line if face.label is not Label.NOT_APPLICABLE else max(1, line // 2)
@@ -139,7 +139,7 @@ def _draw_face(out: np.ndarray, face: LiveFace, box: tuple[int, ...], style: Sty
 def _label(
     word: str, label: Label, color: Color, ink: Color, plate: Color, height: int
 ) -> np.ndarray:
-    """Return a plate with icon and text. The same few are drawn again and again."""
+    """Return a plate with icon and text."""
     size = height / 40
     thickness = max(1, round(height / 20))
     text = word.replace("–", "-").replace("’", "'")  # OpenCV's letters are ASCII
@@ -149,7 +149,7 @@ def _label(
     _icon(out, label, color, height)
     origin = (height + height // 8, (height + tall) // 2)
     cv2.putText(out, text, origin, _FONT, size, ink, thickness, cv2.LINE_AA)
-    out.flags.writeable = False  # shared by all who ask for it
+    out.flags.writeable = False  # cached
     return out
 
 

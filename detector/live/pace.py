@@ -1,28 +1,29 @@
-"""Whether scoring keeps up with faces in view: below that a reading rests on too few frames."""
+"""Scoring pace of a live session: whether enough frames with a face are scored for a reading."""
 
 from collections import Counter, deque
 from collections.abc import Collection, Mapping
 
 from detector.decision.session import WINDOW
+from detector.schema.analysis import SlowScoring
 from detector.schema.live import TooSlow
 
 LEAST_RATE = 1.0  # scored frames a second, all models together
-SLOW_CAMERA = 0.5  # of a camera's frames, where that is less
-LEAST_SHARE = 0.3  # of one frame a second, which each frame model should score
-CLEAR = 1.5  # times both, from which on a session is fast enough again (hysteresis)
-LEAST_SECONDS = 5.0  # with a face in view before anything is said: first frames are always slow
-CLEAR_SECONDS = 7.0  # with a face in view before that is taken back
-ABSENT = 2.0  # s without a face after which nothing is said
-LONGEST_STEP = 1.0  # s between two frames that count: a camera may have paused
+SLOW_CAMERA = 0.5  # share of a slower camera's frames that suffices
+LEAST_SHARE = 0.3  # frames a second that each frame model should score
+CLEAR = 1.5  # hysteresis: multiple of both from which a session is fast enough again
+LEAST_SECONDS = 5.0  # with a face in view before slowness is reported: first frames are slow
+CLEAR_SECONDS = 7.0  # with a face in view before the report is withdrawn
+ABSENT = 2.0  # s without a face after which nothing is reported
+LONGEST_STEP = 1.0  # s that one frame interval may count: a camera may have paused
 
 
 class Pace:
-    """The pace of one viewer. Not locked. Times are s of the session."""
+    """Pace of one viewer. Times are s of the session."""
 
     def __init__(self) -> None:
         self.slow: TooSlow | None = None
         self.seconds = self.slow_seconds = 0.0
-        """with a face in view, and of these too slow"""
+        """with a face in view, and the part of these that was too slow"""
         self._frames: deque[tuple[float, float]] = deque()  # time, s with a face in view before it
         self._scored: deque[tuple[float, frozenset[str]]] = deque()  # time, models
         self._last: float | None = None
@@ -33,8 +34,8 @@ class Pace:
         self._scored.append((time, frozenset(models)))
 
     def add_frame(self, time: float, *, in_view: bool, titles: Mapping[str, str]) -> None:
-        """Count a pushed frame; `in_view`: a face that can be scored is, as far as is known.
-        `titles` are of the frame models that should score, by id."""
+        """Count a pushed frame; `in_view`: a face that can be scored is in view, as far as known.
+        `titles`: of the frame models that should score, by id."""
         step = 0.0 if self._last is None else min(time - self._last, LONGEST_STEP)
         self._last = time
         if in_view:
@@ -71,5 +72,11 @@ class Pace:
 
     @property
     def mostly_slow(self) -> bool:
-        """Return whether the session was too slow for most of its time, or is so now."""
+        """Return True if the session was too slow for most of its time, or is so now."""
         return self.slow is not None or self.slow_seconds > self.seconds / 2
+
+    @property
+    def slow_scoring(self) -> SlowScoring | None:
+        """Return how long the session was too slow, if that leaves it without a verdict."""
+        seconds, slow = round(self.seconds, 1), round(self.slow_seconds, 1)
+        return SlowScoring(seconds=seconds, slow_seconds=slow) if self.mostly_slow else None

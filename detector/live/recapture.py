@@ -8,22 +8,21 @@ import cv2
 import numpy as np
 
 SIDE = 256
-"""px. Of the middle of the picture, at its own size: shrinking would take the stripes away."""
+"""px of the middle of the picture, at its own size: shrinking would remove the stripes"""
 LOWEST, HIGHEST = 0.12, 0.46
-"""cycles a pixel. Below are the picture's own forms, above is what codecs and sensors add."""
+"""cycles a pixel: below are the picture's own shapes, above is codec and sensor noise"""
 RING = 9  # cells about a peak that it is compared with
 ROUNDED = 4 * 28.0
-"""Magnitude of the spectrum below which a peak may be gray levels' being whole numbers: that alone
+"""Magnitude of the spectrum below which a peak may be quantization noise: rounding to gray levels
 gives sqrt(sum of squared window / 12) = 28. Stripes of one level give 8,000."""
 PEAK = 2.9
-"""Of `stripes`, from which a screen counts as filmed. 264 frames of 88 clips of the development set
+"""`stripes` from which a screen counts as filmed: 264 frames of 88 clips of the development set
 have 2.53 or less (`lab.bench.live --recapture`)."""
 
 
 def stripes(rgb: np.ndarray) -> float:
-    """Return how far the highest narrow peak of the spectrum of uint8 [H, W, 3] stands above what
-    is around it, in standard deviations of the log spectrum; 0 for a picture that is too small, or
-    flat."""
+    """Return by how much the highest narrow peak of the log spectrum of uint8 [H, W, 3] exceeds its
+    surroundings, in standard deviations; 0 for a picture that is too small or flat."""
     height, width = rgb.shape[:2]
     if min(height, width) < SIDE:
         return 0.0

@@ -1,6 +1,6 @@
-"""Keeping pictures of a session: its last seconds in memory, or all of it as a video.
+"""Recording of a session: a ring buffer of its last seconds, or all of it as a video.
 
-Both keep the frames' own times, so that what is analyzed later lines up with the live scores.
+Both store the frames' own times, so that a later analysis lines up with the live scores.
 """
 
 import logging
@@ -18,17 +18,17 @@ import numpy as np
 
 log = logging.getLogger(__name__)
 
-LAST = 14.0  # s that the ring goes back
+LAST = 14.0  # s in the ring buffer
 RING_FPS = 15.0
-"""Pictures a second in the ring: enough for a video model's steps, and 3 ms each to compress."""
-QUALITY = 92  # JPEG in the ring: well above what a camera's video link delivers
-WAITING = 12  # Frames that may wait for the encoder: about 11 MB at 640 x 480
+"""Frames a second in the ring: enough for a video model's steps, and 3 ms each to compress."""
+QUALITY = 92  # JPEG quality in the ring: well above that of a camera's video link
+WAITING = 12  # Frames in the encoder's queue: about 11 MB at 640 x 480
 CLOCK = 90_000  # Ticks a second of the video
 MAX_SECONDS = 3600.0  # A recording stops here; scoring goes on
 
 
 class Ring:
-    """The last `LAST` s as JPEGs, about 10 MB. Safe to read from another thread."""
+    """Ring buffer of the last `LAST` s as JPEGs, about 10 MB. Readable from another thread."""
 
     def __init__(self, seconds: float = LAST, fps: float = RING_FPS) -> None:
         self.seconds = seconds
@@ -38,11 +38,11 @@ class Ring:
         self._due = 0.0
 
     def add(self, rgb: np.ndarray, time: float) -> None:
-        """Keep a frame (uint8 [H, W, 3]) at s, ascending, unless one was kept a moment ago."""
+        """Store a frame (uint8 [H, W, 3]) at `time`, s, ascending, if one is due."""
         if self._pictures and time < self._due:
             return
         # From the time it was due, not from now: else a step that is no multiple of the
-        # camera's own would lose a third of the pictures.
+        # camera's own would lose a third of the frames.
         self._due = max(self._due + self._step, time)
         ok, data = cv2.imencode(
             ".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY]
@@ -59,22 +59,22 @@ class Ring:
 
     @property
     def span(self) -> float:
-        """Return seconds from the first kept picture to the last."""
+        """Return the seconds from the oldest frame to the newest."""
         with self._lock:
             return self._pictures[-1][0] - self._pictures[0][0] if self._pictures else 0.0
 
     def write(self, path: Path) -> int:
-        """Write what is kept as an MP4 that begins at 0 s; how many pictures it has."""
+        """Write the frames as an MP4 that begins at 0 s; return their number."""
         with self._lock:
             pictures = list(self._pictures)
         return write(path, ((_decoded(data), time - pictures[0][0]) for time, data in pictures))
 
     def pictures(self, gap: float) -> Iterator[tuple[np.ndarray, float]]:
-        """Yield what is kept, uint8 [H, W, 3] and s, with at least `gap` s between two."""
+        """Yield frames, uint8 [H, W, 3] and s, with at least `gap` s between two."""
         with self._lock:
-            kept = list(self._pictures)
+            pictures = list(self._pictures)
         due = float("-inf")
-        for time, data in kept:
+        for time, data in pictures:
             if time >= due:
                 due = time + gap
                 yield _decoded(data), time
@@ -85,10 +85,10 @@ class Ring:
 
 
 class Recorder:
-    """Writes a session's frames to a video in a thread of its own.
+    """Encodes a session's frames to a video in a thread of its own.
 
-    `add` never waits: frames that come faster than the encoder takes them are left out, and
-    `dropped` counts them. The file is whole once `close` has returned.
+    Frames that come faster than the encoder takes them are dropped and counted in `dropped`. The
+    file is complete once `close` has returned.
     """
 
     def __init__(self, path: Path) -> None:
@@ -102,7 +102,7 @@ class Recorder:
         self._thread.start()
 
     def add(self, rgb: np.ndarray, time: float) -> None:
-        """Hand in a frame (uint8 [H, W, 3]) of a time in s from the start."""
+        """Queue a frame (uint8 [H, W, 3]) at `time`, s from the start, without blocking."""
         if self._closed or time > MAX_SECONDS:
             return
         try:
@@ -111,7 +111,7 @@ class Recorder:
             self.dropped += 1
 
     def close(self) -> bool:
-        """Finish the file. Whether there is one that can be read."""
+        """Finish the file; return whether it can be read."""
         if not self._closed:
             self._closed = True
             if self._thread.is_alive():
@@ -126,14 +126,13 @@ class Recorder:
             log.warning("a recording stopped: %s", type(error).__name__)
             self.error = error
             self._closed = True
-            while self._queue.get() is not None:  # what waits, and the end that `close` sends
+            while self._queue.get() is not None:  # until the end that `close` sends
                 pass
 
 
 def write(path: Path, frames: Iterable[tuple[np.ndarray, float]]) -> int:
-    """Write frames with their times (s, ascending) as H.264 that every browser plays; return how
-    many there were: without any, no file is written. All get the size of the first: a video link
-    may change its own on the way."""
+    """Write frames with their times (s, ascending) as H.264 that every browser plays, in the size
+    of the first frame; return their number. Without frames no file is written."""
     frames = iter(frames)
     head = next(frames, None)
     if head is None:

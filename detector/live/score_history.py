@@ -1,8 +1,8 @@
-"""What has been scored in a session: for the reading on its last seconds, and for its Analysis.
+"""Score history of a live session, from which the reading and the session's Analysis are built.
 
-Scores are kept as the records of an `Analysis`, and `detector.decision.decide` alone judges them:
-the reading and the stored session have the same verdict. Memory has a bound: of a long session the
-samples before the last `WINDOW` seconds are thinned, evenly over its whole length.
+Scores are stored as the records of an `Analysis` that `detector.decision.decide` judges, so that
+reading and stored session have the same verdict. Memory is bounded: samples of a long session
+before the last `WINDOW` seconds are decimated evenly over its length.
 """
 
 from collections import Counter, defaultdict
@@ -36,9 +36,9 @@ from detector.schema.subject import letter
 from detector.sentences import _
 
 MAX_SAMPLES = 1200
-"""kept of a session: more than a minute of all, or some of each stretch of a longer one"""
+"""stored of a session: all of more than a minute, or some of each stretch of a longer one"""
 SHORTEST_STRETCH = 0.05  # s
-MAX_PEOPLE = 48  # kept of a session; who was seen least goes first
+MAX_PEOPLE = 48  # stored of a session; the person seen least is dropped first
 THUMBNAIL = CropRecipe(scale=1.3, size=96, border="replicate")
 
 
@@ -47,22 +47,21 @@ class _ScoreSample:
     time: float
     frames: dict[int, FrameSegment]  # by person
     spans: list[tuple[int, SpanSegment]] = field(default_factory=list)
-    """Windows of video models that were scored after it, by person."""
+    """person and window of video models that were scored after it"""
 
     @property
     def scores(self) -> int:
-        """Return how many there are."""
         segments = [*self.frames.values(), *(span for _, span in self.spans)]
         return sum(len(segment.logits) for segment in segments)
 
 
 def live_media(**known: Any) -> Media:
-    """Return what is known of a source without a file."""
+    """Return the media record of a source without a file."""
     return Media(sha256="", size=0, container="live", live=True, **known)
 
 
 class ScoreHistory:
-    """One viewer's scores, s from the first frame. Not locked: the session does that."""
+    """Scores of one viewer; times are s from the first frame. Not thread-safe."""
 
     def __init__(self, specs: Sequence[ModelSpec], settings: LiveSettings) -> None:
         self._settings, self._specs = settings, specs
@@ -72,23 +71,23 @@ class ScoreHistory:
         )
         self._samples: list[_ScoreSample] = []
         self._stretch = SHORTEST_STRETCH
-        """s, of which one sample is kept"""
+        """s for which one sample is stored"""
         self._last = 0.0
-        """s, of the newest sample with a score"""
+        """s of the newest sample with a score"""
         self._seen: Counter[int] = Counter()
         self._letters: dict[int, str] = {}
         self._thumbnails: dict[int, tuple[tuple[bool, float], np.ndarray]] = {}
-        """worth, crop"""
+        """visibility, crop"""
         self.size = (1, 1)
-        """px, of the frames"""
+        """width and height of the frames, px"""
         self.begun = datetime.now(UTC)
 
     def letter(self, number: int) -> str:
-        """Return A, B, ... of a person, in order of their first score."""
+        """Return the letter (A, B, ...) of a person, in order of their first score."""
         return self._letters.setdefault(number, letter(len(self._letters)))
 
     def add(self, time: float, frames: Mapping[int, FrameSegment]) -> None:
-        """One scored sample; no frames: no person was there. Times ascend."""
+        """Add a sample with the faces in it, maybe none; times ascend."""
         sample = _ScoreSample(time, dict(frames))
         self._samples.append(sample)
         self._seen.update(frames.keys())
@@ -101,12 +100,12 @@ class ScoreHistory:
         self._forget()
 
     def add_span(self, number: int, span: SpanSegment) -> None:
-        """One window's scores of video models."""
+        """Add a window that video models scored to the newest sample."""
         if self._samples:
             self._samples[-1].spans.append((number, span))
 
     def unscore(self) -> None:
-        """Drop the scores of the last `WINDOW` s, whose picture could not be judged."""
+        """Drop the scores of the last `WINDOW` s: a filmed screen can't be judged."""
         for sample in self._samples:
             if sample.time > self._last - WINDOW:
                 sample.spans = []
@@ -115,8 +114,7 @@ class ScoreHistory:
         self._last = max((s.time for s in self._samples if s.scores), default=0.0)
 
     def _thinned(self) -> list[_ScoreSample]:
-        """Return the last `2 * WINDOW` s, on which a reading may rest, and the fullest sample of
-        each stretch before it."""
+        """Return the last `2 * WINDOW` s and the sample with most scores of each stretch before."""
         best: dict[tuple[bool, float], _ScoreSample] = {}
         for sample in self._samples:
             new = self._last - 2 * WINDOW < sample.time <= self._last
@@ -127,14 +125,14 @@ class ScoreHistory:
 
     @property
     def thresholds(self) -> Thresholds:
-        """Return those shown until there is a score."""
+        """Return the thresholds to show before there is a score."""
         return self._ensembles[Question.MANIPULATION].thresholds
 
     def add_thumbnail(self, number: int, face: FrameSegment, rgb: np.ndarray) -> None:
-        """Cut a person out of a frame, uint8 [H, W, 3], if no better picture is kept."""
-        worth = subjects.visibility(face)
-        if number not in self._thumbnails or worth > self._thumbnails[number][0]:
-            self._thumbnails[number] = worth, vision.cut(rgb, face.box, THUMBNAIL)
+        """Store a person's crop of a frame, uint8 [H, W, 3], if it is the best so far."""
+        visibility = subjects.visibility(face)
+        if number not in self._thumbnails or visibility > self._thumbnails[number][0]:
+            self._thumbnails[number] = visibility, vision.cut(rgb, face.box, THUMBNAIL)
 
     def recent(self) -> Analysis:
         """Return the last `WINDOW` s as an undecided Analysis, without an id."""
@@ -143,7 +141,7 @@ class ScoreHistory:
         return newest(self._analysis(known))
 
     def session(self, notes: Sequence[str] = ()) -> Analysis:
-        """Return all that was scored as an undecided Analysis, with sentences for `Media.notes`."""
+        """Return the session as an undecided Analysis, with sentences for `Media.notes`."""
         analysis = self._analysis(self._thinned())
         logits = [one.logits for subject in analysis.subjects for one in subject.segments]
         scores = f"{self.begun} {analysis.timestamps} {logits}"
@@ -155,11 +153,11 @@ class ScoreHistory:
         return analysis
 
     def thumbnails(self) -> dict[str, np.ndarray]:
-        """Return the best picture of each person, by letter."""
+        """Return the best crop of each person, by letter."""
         return {self.letter(n): crop for n, (_, crop) in self._thumbnails.items()}
 
     def _subjects(self, samples: Sequence[_ScoreSample]) -> list[Subject]:
-        """Return who was seen, without glimpses where there are others."""
+        """Return the people of these samples; those seen briefly only where there is no other."""
         builders: dict[int, SubjectBuilder] = defaultdict(SubjectBuilder)
         for index, sample in enumerate(samples):
             for number, frame in sample.frames.items():
@@ -202,7 +200,7 @@ class ScoreHistory:
         )
 
     def _forget(self) -> None:
-        """Forget the people seen least, when there are too many."""
+        """Drop the people seen least, if there are too many."""
         if len(self._seen) <= MAX_PEOPLE:
             return
         here = {n for s in self._samples if s.time > self._last - WINDOW for n in s.frames}

@@ -1,28 +1,26 @@
-"""Networks over crops of a live session: which run on this frame, and what they take."""
+"""Scoring of a live session: the frame models due on a frame, and the windows of video models."""
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from time import perf_counter
 
-import numpy as np
-
 from detector.isolation import Frame
-from detector.live.faces import TrackedFace
-from detector.live.rates import Rates, Schedule
+from detector.live.faces import LiveFrame, TrackedFace
+from detector.live.rates import Rates
 from detector.models.base import Model, ModelSpec
 from detector.pipeline.scoring import ScoreItem, Scorer, fed
 from detector.pipeline.windows import ANCHOR_EVERY, ClipShape, CompleteRun, FrameWindow
-from detector.schema.analysis import FrameSegment, Modality, ModelResult
+from detector.schema.analysis import Modality, ModelResult
 from detector.sentences import _
 from detector.vision import Detection
 
-MISSED_STEPS = 3  # steps without a frame that the frame before them stands for, as in a slow file
-MAX_WAITING = 3 * ANCHOR_EVERY  # steps without a search after which a run begins anew
-MAX_BYTES = 64 << 20  # of the crops of one window; a larger one is not for live use
+MISSED_STEPS = 3  # steps without a frame that the frame before them fills, as in a slow file
+MAX_WAITING = 3 * ANCHOR_EVERY  # steps without a search after which a run restarts
+MAX_BYTES = 64 << 20  # of the crops of one window in live use
 
 
 def unfit(spec: ModelSpec) -> str | None:
-    """Return why a model can't be served live, if so."""
+    """Return why a model can't score live, if so."""
     if spec.modality is not Modality.FACE:
         return _("it judges no faces")
     if spec.kind != "video":
@@ -33,20 +31,23 @@ def unfit(spec: ModelSpec) -> str | None:
     return None
 
 
-class _ShapeWindows:
-    """The windows of one shape that are being collected, a new one from every few frames on. A
-    frame's position is its time in steps."""
+class ClipCollector:
+    """Collects overlapping windows of one shape, for the `models` with that input. A frame's
+    position is its time in steps. For one thread at a time.
+
+    As in a file, faces are taken from every few frames and interpolated in between: the jitter of
+    detections from frame to frame would be motion that the face did not make."""
 
     def __init__(self, shape: ClipShape, models: tuple[str, ...], detector: str) -> None:
         self._shape, self._models, self._detector = shape, models, detector
         self._newest = self._anchor = -(10**9)
-        """positions of the newest frame and of the newest whose faces counted"""
+        """positions of the newest frame and of the newest frame whose faces were taken"""
         self._last: Frame | None = None
         self._open: list[FrameWindow] = []
         self._tracks: dict[int, list[tuple[float, Detection]]] = {}
 
     def add(self, frame: Frame, people: Sequence[TrackedFace]) -> Iterator[CompleteRun]:
-        """Hold a frame; where its faces count, cut what is held, and yield what is complete."""
+        """Add a frame and the people in it; yield the windows that are complete with it."""
         shape, position = self._shape, round(frame.time / self._shape.step)
         if position - self._anchor > MAX_WAITING:
             self._open, self._tracks = [], {}
@@ -71,25 +72,9 @@ class _ShapeWindows:
         self._open = [window for window in self._open if window.times[-1] > until]
 
 
-class ClipCollector:
-    """Windows of one viewer. Used by one thread at a time. `shapes`: of the windows, and the ids of
-    the models that are fed with them.
-
-    As in a file's, faces are taken from every few frames and interpolated in between: a detector's
-    jumps from frame to frame are motion that the face did not make."""
-
-    def __init__(self, shapes: Mapping[ClipShape, tuple[str, ...]], detector: str) -> None:
-        self._windows = [_ShapeWindows(shape, ids, detector) for shape, ids in shapes.items()]
-
-    def add(self, rgb: np.ndarray, time: float, people: Sequence[TrackedFace]) -> list[CompleteRun]:
-        """Take notice of a frame and of who is in it; gives the windows it completed."""
-        frame = Frame(0, time, rgb)
-        return [run for windows in self._windows for run in windows.add(frame, people)]
-
-
 class LiveScorer(Scorer):
-    """The models of one viewer. Frames and windows may be scored at once. `detector`: whose boxes
-    are given."""
+    """Scorer of one viewer's models; frames and windows may be scored concurrently. `detector`: the
+    name of the detector of the faces."""
 
     def __init__(
         self,
@@ -104,35 +89,33 @@ class LiveScorer(Scorer):
 
     @property
     def stopped(self) -> list[ModelResult]:
-        """Models that stopped as they scored."""
+        """Return the models that failed while scoring."""
         return [self.results[id] for id in self.models if self.results[id].error]
 
     @property
     def of_frames(self) -> dict[str, ModelSpec]:
-        """Return the models of single frames, by id."""
+        """Return the frame models, by id."""
         specs = {id: model.spec for id, model in self.models.items()}
         return {id: spec for id, spec in specs.items() if spec.kind != "video"}
 
     @property
     def shapes(self) -> dict[ClipShape, tuple[str, ...]]:
-        """Return the windows that are needed, and the video models that are fed with them."""
+        """Return the input shapes of the video models, and the ids of the models of each."""
         clips = [model.spec for model in self.models.values() if model.spec.kind == "video"]
         return fed(clips, lambda spec: ClipShape.of(spec, None))
 
-    def frame(
-        self, rgb: np.ndarray, faces: Sequence[FrameSegment], schedule: Schedule, rates: Rates
-    ) -> None:
-        """Score the usable faces of a frame by the models that are due; time what each takes."""
-        good = [face for face in faces if face.usable]
+    def frame(self, frame: LiveFrame, rates: Rates) -> None:
+        """Score the usable faces of a frame by the models that are due, and time each model."""
+        good = [face for face in frame.segments.values() if face.usable]
         if not good:
             return
-        every = schedule.model_every
+        every = frame.schedule.model_every
         due = [s for id, s in self.of_frames.items() if not self._count % every.get(id, 1)]
         self._count += 1
         for recipe, ids in fed(due, lambda spec: spec.crop).items():
             begun = perf_counter()
             items = [
-                ScoreItem.cut(Modality.FACE, rgb, face, recipe, ids, self._detector)
+                ScoreItem.cut(Modality.FACE, frame.rgb, face, recipe, ids, self._detector)
                 for face in good
             ]
             for id in ids:
@@ -140,8 +123,3 @@ class LiveScorer(Scorer):
                     self.score(id, batch)
                 rates.add(id, (perf_counter() - begun) / len(good))
                 begun = perf_counter()
-
-    def clip(self, item: ScoreItem) -> None:
-        """Score one window by every model of its shape."""
-        for id in item.models:
-            self.score(id, [item])

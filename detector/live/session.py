@@ -1,24 +1,25 @@
-"""One viewer of the engine: frames in, states out."""
+"""Live session of one viewer (frames in, states out), and the engine that shares models between
+sessions."""
 
 import math
 import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from detector import vision
 from detector.decision import decide
 from detector.errors import UsageError
+from detector.isolation import Frame
 from detector.live import recapture
-from detector.live.display import ScoredFrame, SessionDisplay
-from detector.live.faces import FaceTracker
+from detector.live.display import SessionDisplay
+from detector.live.faces import FaceTracker, LiveFrame
 from detector.live.rates import Rates, Schedule
 from detector.live.scoring import ClipCollector, LiveScorer, unfit
 from detector.live.voice import LiveVoice
-from detector.live.worker import LiveWorker
+from detector.live.worker import WorkerGroup
 from detector.models import registry
 from detector.models.base import Model, ModelSpec
 from detector.pipeline.modalities.face import face_segment
@@ -26,38 +27,20 @@ from detector.pipeline.windows import CompleteRun
 from detector.schema.analysis import Analysis, Modality
 from detector.schema.live import LiveSettings, LiveState
 from detector.sentences import _
-from detector.vision import Detection
 
-SEARCH_AGAIN = 0.25  # s between searches while nobody is in view
-STRIPES_EVERY = 1.0  # s between two segments for a filmed screen
-MAX_SIDE = 4096  # px. A larger frame is refused: it would be held several times over.
-SLACK = 1e-3  # s. Times of frames are rounded.
-
-
-@dataclass(frozen=True)
-class _TimedFrame:
-    rgb: np.ndarray
-    time: float
-    arrived: float  # by the engine's clock
+SEARCH_AGAIN = 0.25  # s between searches while no face is in view
+STRIPES_EVERY = 1.0  # s between two checks for a filmed screen
+MAX_SIDE = 4096  # px; larger frames are refused, since several copies are in memory
+SLACK = 1e-3  # s by which frame times may be rounded
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """A frame that is to be scored, with the faces to judge and how many there are in all."""
+class LiveSession(WorkerGroup):
+    """Session of one viewer: frames in, states out. Thread-safe.
 
-    frame: _TimedFrame
-    people: dict[int, Detection]
-    count: int
-    schedule: Schedule
-
-
-class LiveSession:
-    """One viewer: frames in, states out. Every method may be called from any thread.
-
-    Made by `LiveEngine.open`. Three workers: one finds faces, one scores frames and takes the
-    reading, one scores windows of video models. What waits for each has one place, and the newest
-    takes it. `share`: s of work a second that this viewer may have; infinite where no frame is left
-    out.
+    Created by `LiveEngine.open`. Three workers detect faces, score frames and decide, and score
+    windows of video models. Each has a queue of length one in which the newest item replaces the
+    waiting one. `share`: s of work a second granted to this viewer; infinite if no frame is
+    dropped.
     """
 
     def __init__(
@@ -77,17 +60,17 @@ class LiveSession:
         self._lock = threading.Lock()
         self.closed = self._loaded = False
         self.kept: int | None = None
-        """Moments of the newest `finish`: `state` counts on until the session is closed."""
+        """Number of timestamps of the newest `finish`; the session goes on until it is closed."""
 
-        # What waits, the newest only.
-        self._frame: _TimedFrame | None = None
-        self._candidate: _Candidate | None = None
+        # Queues of length one.
+        self._frame: LiveFrame | None = None
+        self._candidate: LiveFrame | None = None
         self._complete: dict[tuple[int, tuple[str, ...]], CompleteRun] = {}
-        """By person and models, who has waited longest first"""
+        """by person and models, longest waiting first"""
 
-        # Made when the models are loaded; each is used by one worker.
+        # Created when the models are loaded; each is used by one worker.
         self._tracker: FaceTracker | None = None
-        self._collector: ClipCollector | None = None
+        self._collectors: list[ClipCollector] = []
         self._last_look = self._last_search = self._last_candidate = float("-inf")
         self._last_stripes = float("-inf")
 
@@ -95,29 +78,23 @@ class LiveSession:
         self._display = SessionDisplay(settings, specs, drop_frames=threaded)
         self._rates, self._schedule = Rates({}), Schedule()
 
-        self._workers = [
-            LiveWorker(work, threaded=threaded)
-            for work in (self._look, self._score, self._score_clip)
-        ]
-        self._wake()  # to load the models
-
-    # --- what a viewer calls ---------------------------------------------------------------------
+        super().__init__(self._look, self._score, self._score_clip, threaded=threaded)
 
     def push(self, frame: np.ndarray, t: float) -> None:
-        """Hand in a frame. Never waits: a frame that no worker has taken yet is replaced.
+        """Queue a frame without blocking; it replaces one that no worker has taken yet.
 
         Parameters
         ----------
         frame : uint8 array [H, W, 3], RGB
-            Held for up to a second: don't write into it afterwards.
+            Kept for up to a second: don't write into it afterwards.
         t : float
-            s, ascending; any origin. A frame that is not after the last one is ignored, and so is
-            every frame after `close`.
+            s, ascending; any origin. A frame that is not after the last one, or comes after
+            `close`, is ignored.
 
         Raises
         ------
         ValueError
-            It is no such array, or larger than `MAX_SIDE`.
+            The array has another type or shape, or is larger than `MAX_SIDE`.
         """
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or not frame.size:
             raise ValueError(
@@ -136,13 +113,13 @@ class LiveSession:
             self._display.rates.count("pushed", now)
             if self._frame is not None:
                 self._display.rates.count("dropped", now)
-            self._frame = _TimedFrame(frame, t, now)
+            self._frame = LiveFrame(frame, t, now)
             self._display.update_pace()
-        self._wake()
+        self.wake()
 
     @property
     def state(self) -> LiveState:
-        """Return the newest snapshot. Never waits for inference."""
+        """Return the newest snapshot, without waiting for inference."""
         now = self._clock()
         with self._lock:
             return self._display.state(now, self._loaded, self._schedule)
@@ -150,23 +127,22 @@ class LiveSession:
     def finish(self) -> Analysis:
         """Return the session's scores as an Analysis, while it goes on or after `close`.
 
-        `media.live` is True, and there is no file: `media.sha256` is empty. Its verdict is on the
-        whole session as on one clip; the alarms are in `media.notes`.
+        `media.live` is True, and there is no file: `media.sha256` is empty. The alarms are in
+        `media.notes`.
 
         Raises
         ------
         UsageError
-            No frame was looked at yet (`code` "nothing_seen").
+            No frame was analyzed yet (`code` "nothing_seen").
         """
         with self._lock:
             if self._display.began is None or not self._display.rates.counts["looked"]:
                 text = _("No frame has been looked at yet, so there is nothing to keep.")
                 raise UsageError(text, code="nothing_seen")
             length = self._display.time - self._display.began
-            notes = [self._display.note(alarm) for alarm in reversed(self._display.alarms.all)]
-            undecided = self._display.history.session(notes)
+            undecided = self._display.history.session(self._display.notes())
             self.kept = len(undecided.timestamps)
-            undecided.media.too_slow = self._display.slow_scoring()
+            undecided.media.too_slow = self._display.pace.slow_scoring
             undecided.media.duration = round(length, 3)
             undecided.media.frame_count = self._display.rates.counts["pushed"]
             undecided.media.fps = round(self._display.rates.counts["pushed"] / max(length, 1e-3), 2)
@@ -178,37 +154,22 @@ class LiveSession:
             return self._display.history.thumbnails()
 
     def close(self) -> None:
-        """Let go of frames and threads. Idempotent; scores are kept."""
+        """Release frames and end the threads; scores are kept. Idempotent."""
         with self._lock:
             if self.closed:
                 return
             self.closed = True
-            self._frame = self._candidate = self._tracker = self._collector = None
+            self._frame = self._candidate = self._tracker = None
+            self._collectors = []
             self._display.scorer = None
             self._complete.clear()
             self._display.alarms.end(self._display.time)
-        for worker in self._workers:
-            worker.close()
+        super().close()
 
     @property
     def busy(self) -> bool:
-        """Return whether frames wait to be looked at or scored."""
+        """Return True while frames wait for a worker."""
         return bool(self._frame or self._candidate or self._complete)
-
-    # --- what the engine calls -------------------------------------------------------------------
-
-    def drain(self) -> bool:
-        """Do what waits, in the caller's thread; return whether there was anything."""
-        return sum(worker.run() for worker in self._workers) > 0
-
-    def join(self) -> None:
-        """Wait for the threads to end, after `close`."""
-        for worker in self._workers:
-            worker.join()
-
-    def _wake(self) -> None:
-        for worker in self._workers:
-            worker.wake()
 
     def _load_models(self) -> None:
         detector, results = self._detector(), self._display.history.results
@@ -228,22 +189,22 @@ class LiveSession:
             self._rates = Rates({id: bool(s.moments) for id, s in scorer.of_frames.items()})
             self._schedule = self._rates.plan(1, math.inf)
             self._tracker = FaceTracker(detector, self.settings.min_face)
-            self._collector = ClipCollector(scorer.shapes, detector.name)
+            self._collectors = [
+                ClipCollector(shape, ids, detector.name) for shape, ids in scorer.shapes.items()
+            ]
             self._display.wait_for_faces()
 
-    # --- look: who is where ----------------------------------------------------------------------
-
     def _look(self) -> bool:
-        """Find the faces of the newest frame; load the models first."""
+        """Track the faces of the newest frame; load the models first."""
         if self.closed:
             return False
         if not self._loaded:
             self._load_models()
             return True
         with self._lock:
-            frame, tracker, collector = self._frame, self._tracker, self._collector
+            frame, tracker, collectors = self._frame, self._tracker, self._collectors
             free, origin, schedule = self._candidate is None, self._display.began, self._schedule
-            if frame is None or tracker is None or collector is None or origin is None:
+            if frame is None or tracker is None or origin is None:
                 return False
             if frame.time - self._last_look < schedule.search_every - SLACK:
                 return False
@@ -257,48 +218,46 @@ class LiveSession:
             self._rates.add("search", self._clock() - begun)
         sure = [person for person in here if person.confirmed]
         judged = sorted(sure, key=lambda p: -p.width)[: self.settings.most_faces]
-        complete = collector.add(frame.rgb, frame.time - origin, judged)
-        candidate, every = None, schedule.score_every
+        decoded = Frame(0, frame.time - origin, frame.rgb)
+        complete = [run for collector in collectors for run in collector.add(decoded, judged)]
+        frame.people, frame.count = {p.number: p.face for p in judged}, len(sure)
+        every = schedule.score_every
         due = free and frame.time - self._last_candidate >= every - SLACK
-        if due and (judged or search):
-            # What it is late is made up for: else every 0.06 s of a camera that gives a frame each
-            # 0.04 s is every 0.08 s.
+        due = due and bool(judged or search)
+        if due:
+            # Carry the delay over: else an interval of 0.06 s becomes 0.08 s with a camera of 25
+            # frames a second.
             late = frame.time - self._last_candidate - every
             self._last_candidate = frame.time - (late if 0 < late < every else 0)
-            schedule = self._rates.plan(max(1, len(judged)), self._share())
-            faces_now = {p.number: p.face for p in judged}
-            candidate = _Candidate(frame, faces_now, len(sure), schedule)
+            schedule = frame.schedule = self._rates.plan(max(1, len(judged)), self._share())
         with self._lock:
             if self.closed:
                 return False
             self._last_look, self._schedule = frame.time, schedule
-            self._candidate = candidate or self._candidate
-            here_now = {p.number for p in judged}
-            self._complete = {k: run for k, run in self._complete.items() if k[0] in here_now}
+            self._candidate = frame if due else self._candidate
+            self._complete = {k: run for k, run in self._complete.items() if k[0] in frame.people}
             self._complete |= {(run[0], run[2].models): run for run in complete}
             self._display.update_faces(frame.time, tracker.in_view(), sure=bool(sure))
             now = self._clock()
-            self._display.rates.count("looked", now)
-            self._display.rates.delay("looked", now, now - frame.arrived)
-        self._wake()
+            self._display.rates.count("looked", now, now - frame.arrived)
+        self.wake()
         return True
 
-    # --- score: frame models, then the reading ---------------------------------------------------
-
     def _score(self) -> bool:
+        """Score the waiting frame by the frame models, then decide."""
         with self._lock:
-            candidate, self._candidate = self._candidate, None
+            frame, self._candidate = self._candidate, None
             scorer, origin = self._display.scorer, self._display.began
-        if candidate is None or scorer is None or origin is None:
+        if frame is None or scorer is None or origin is None:
             return False
-        frame, begun = candidate.frame, self._clock()
-        segments = {
+        begun = self._clock()
+        frame.segments = {
             number: face_segment(frame.rgb, face, frame.time - origin, 0, self.settings.min_face)
-            for number, face in candidate.people.items()
+            for number, face in frame.people.items()
         }
         cut = self._clock() - begun
-        seen = list(segments.values())
-        scorer.frame(frame.rgb, seen, candidate.schedule, self._rates)
+        scorer.frame(frame, self._rates)
+        frame.models = frozenset(id for seen in frame.segments.values() for id in seen.logits)
         striped = None
         if not self.settings.screen and frame.time - self._last_stripes >= STRIPES_EVERY:
             self._last_stripes = frame.time
@@ -309,57 +268,55 @@ class LiveSession:
                 return False
             if striped is not None:
                 self._display.quality.stripes.append(striped)
-            scored = frozenset(id for look in seen for id in look.logits)
             self._display.history.size = self._display.size
-            self._display.history.add(frame.time - origin, segments)
-            for number, segment in segments.items():
+            self._display.history.add(frame.time - origin, frame.segments)
+            for number, segment in frame.segments.items():
                 self._display.history.add_thumbnail(number, segment, frame.rgb)
             if self._display.quality.screen:
                 self._display.history.unscore()
-            judged = scored and not self._display.quality.screen
+            judged = frame.models and not self._display.quality.screen
             recent = self._display.history.recent() if judged else None
-        # Deciding takes milliseconds, in which nobody has to wait for the lock.
+        # Outside the lock: deciding takes milliseconds.
         decided = decide(recent) if recent else None
         with self._lock:
             if not self.closed:
-                done = ScoredFrame(frame.time, frame.arrived, segments, candidate.count, scored)
-                self._display.update_scores(done, decided, self._clock())
+                self._display.update_scores(frame, decided, self._clock())
         self._rates.add("judge", cut + self._clock() - begun)
         return True
 
-    # --- clip: video models -----------------------------------------------------------------------
-
     def _score_clip(self) -> bool:
+        """Score the longest waiting window by the video models."""
         with self._lock:
             scorer = self._display.scorer
             if scorer is None or not self._complete:
                 return False
             person, span, item = self._complete.pop(next(iter(self._complete)))
-        scorer.clip(item)
+        for id in item.models:
+            scorer.score(id, [item])
         with self._lock:
             if span.logits:
                 self._display.history.add_span(person, span)
         return True
 
 
-MAX_CORES = 4  # that all viewers share
-LEAVE = 0.3  # share of each core that is left to the video itself, the page and other programs
+MAX_CORES = 4  # shared by all viewers
+LEAVE = 0.3  # share of each core that is left to the video link, the page and other programs
 
 
 class LiveEngine:
-    """Shares models and the face detector between viewers. Made once a process.
+    """Shares models and the face detector between viewers; one a process.
 
     Parameters
     ----------
     threaded : bool
-        Find and score faces in threads, and leave frames out to keep up. Otherwise nothing runs by
-        itself: `drain` does what waits, in the caller's thread.
+        Detect and score faces in threads, and drop frames to keep up. Otherwise `drain` does all
+        work in the caller's thread.
     detector : str or FaceDetector
         The face detector, or its name (`detector.vision.load_detector`).
     load : callable
-        A model of an id; default: the one copy of this process.
+        Returns the model of an id; default: the process's shared copy.
     clock : callable
-        Seconds; for tests.
+        Returns seconds; for tests.
     """
 
     def __init__(
@@ -378,10 +335,10 @@ class LiveEngine:
         self._voices: list[LiveVoice] = []
 
     def open(self, settings: LiveSettings | None = None) -> LiveSession:
-        """Begin a session at once, models load later (`LiveState.ready`); raise UsageError."""
+        """Open a session; models load in the background (`LiveState.ready`). Raise UsageError."""
         settings = settings or LiveSettings()
         specs = registry.choose(settings.models)
-        if settings.models is None:  # it films a room and is not heard; its frames are far apart
+        if settings.models is None:  # no sound, no model of the whole room; frames are far apart
             specs = [s for s in specs if s.modality is Modality.FACE and s.kind != "video"]
         session = LiveSession(
             settings,
@@ -398,7 +355,7 @@ class LiveEngine:
         return session
 
     def listen(self) -> LiveVoice:
-        """Begin to hear a microphone with the default voice models. Returns at once."""
+        """Open a microphone with the default voice models, which load in the background."""
         specs = [spec for spec in registry.choose(None) if spec.modality.of_sound]
         voice = LiveVoice(specs, self._load, threaded=self._threaded)
         with self._lock:
@@ -407,12 +364,12 @@ class LiveEngine:
 
     @property
     def sessions(self) -> int:
-        """Return how many are open."""
+        """Return the number of open sessions."""
         with self._lock:
             return sum(not session.closed for session in self._open)
 
     def drain(self) -> None:
-        """Do all that waits in the caller's thread (an engine without threads)."""
+        """Do all waiting work in the caller's thread (an engine without threads)."""
         while sum(one.drain() for one in self._all()):
             pass
 
@@ -429,7 +386,7 @@ class LiveEngine:
             return [*self._open, *self._voices]
 
     def _share(self) -> float:
-        """Return s of work a second that each viewer may have."""
+        """Return the s of work a second granted to each viewer."""
         cores = min(os.cpu_count() or 1, MAX_CORES)
         return cores * (1 - LEAVE) / max(1, self.sessions) if self._threaded else math.inf
 

@@ -1,8 +1,7 @@
-"""The voice beside a camera: what a microphone hears, judged as the sound of a file is.
+"""Live voice analysis of one microphone, by the pipeline and the decision of a sound file.
 
-The last seconds are put into an `Analysis` and `detector.decision.decide` says what it would say of
-a recording of them: no second way to count, and the same reasons to say nothing. Samples are let go
-of after `KEPT` s, nothing of them is written anywhere, and a session's own Analysis holds no sound.
+Each reading is `detector.decision.decide` on an `Analysis` of the last `KEPT` s. Older samples are
+discarded, none are written to disk, and a session's own Analysis holds no sound.
 """
 
 import threading
@@ -21,7 +20,7 @@ from detector.decision import conformal, decide, voice
 from detector.decision.session import recounted
 from detector.live.display import Series
 from detector.live.score_history import live_media
-from detector.live.worker import LiveWorker
+from detector.live.worker import WorkerGroup
 from detector.models.base import Model, ModelSpec
 from detector.pipeline import initial_results
 from detector.pipeline.modalities.voice import sound_recipe, voice_subject, window_item
@@ -40,9 +39,9 @@ from detector.schema.analysis import (
 )
 from detector.schema.live import Dot
 
-KEPT = 12.0  # s of sound that a reading is of: three windows of the models' and what is between
+KEPT = 12.0  # s of sound in a reading: three windows of the models and the gaps between them
 EVERY = 2.0  # s of new sound between two readings
-LATE = 1.0  # s by which sound may come late before silence is put in its place
+LATE = 1.0  # s by which sound may be late before silence fills its place
 
 
 @dataclass(frozen=True)
@@ -54,14 +53,14 @@ class VoiceState:
     analysis: Analysis | None  # Analysis of the last `KEPT` s; None before the first reading
     thresholds: Thresholds
     series: tuple[Dot, ...]
-    """The last `HISTORY` s, ascending: the newest window's score, and the mean of the last ones."""
-    failures: tuple[str, ...] = ()  # Why a model takes no part, a sentence each
+    """of the last `HISTORY` s, ascending: the newest window's score, and the reading"""
+    failures: tuple[str, ...] = ()  # A sentence for each model that failed
 
 
-class LiveVoice:
-    """One microphone: sound in, states out. Every method may be called from any thread.
+class LiveVoice(WorkerGroup):
+    """Analysis of one microphone: sound in, states out. Thread-safe.
 
-    Made by `LiveEngine.listen`.
+    Created by `LiveEngine.listen`.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class LiveVoice:
         )
         self._begun = datetime.now(UTC)
         self._mono = Mono()
-        self._spans: deque[SpanSegment] = deque()  # of `_hear` alone
+        self._spans: deque[SpanSegment] = deque()  # used by `_hear` alone
 
         # Under the lock.
         self._lock = threading.Lock()
@@ -85,14 +84,11 @@ class LiveVoice:
         self._end: float | None = None
         self._analysis: Analysis | None = None
         self._series = Series()
-        self._worker = LiveWorker(self._hear, threaded=threaded)
-        self._worker.wake()  # to load the models
-
-    # --- what a viewer calls ---------------------------------------------------------------------
+        super().__init__(self._hear, threaded=threaded)
 
     def push(self, frame: AudioFrame, t: float) -> None:
-        """Hand in sound of any format, all of one stream, that ended at `t` s, ascending, by the
-        clock of the picture's frames. Never waits for a model. One caller at a time."""
+        """Queue sound that ended at `t` s (ascending, on the clock of the picture's frames) without
+        blocking; any format, but one for all. One caller at a time."""
         if self.closed:
             return
         samples = self._mono.samples(frame)
@@ -110,11 +106,11 @@ class LiveVoice:
             self._new += len(samples)
             while self._held - len(self._pieces[0]) >= KEPT * SAMPLE_RATE:
                 self._held -= len(self._pieces.popleft())
-        self._worker.wake()
+        self.wake()
 
     @property
     def state(self) -> VoiceState:
-        """Return the newest snapshot. Never waits for inference."""
+        """Return the newest snapshot, without waiting for inference."""
         with self._lock:
             return VoiceState(
                 time=self._end,
@@ -128,7 +124,7 @@ class LiveVoice:
             )
 
     def close(self) -> None:
-        """Let go of all sound and of the thread. Idempotent."""
+        """Discard all sound and end the thread. Idempotent."""
         with self._lock:
             if self.closed:
                 return
@@ -137,20 +133,10 @@ class LiveVoice:
             self._held = self._new = 0
             self._analysis = None
             self._series.clear()
-        self._worker.close()
-
-    # --- what the engine calls -------------------------------------------------------------------
-
-    def drain(self) -> bool:
-        """Do what waits, in the caller's thread; return whether there was anything."""
-        return self._worker.run()
-
-    def join(self) -> None:
-        """Wait for the thread to end, after `close`."""
-        self._worker.join()
+        super().close()
 
     def _hear(self) -> bool:
-        """Judge the sound of the last seconds, where enough is new; load the models first."""
+        """Analyze the last seconds if enough is new; load the models first."""
         if self.closed:
             return False
         if not self._loaded:
@@ -166,7 +152,7 @@ class LiveVoice:
         start = end - len(samples) / SAMPLE_RATE
         detector = SpeechDetector()
         blocks = iter([SoundBlock(0.0, samples.astype(np.float32) / 32_768)])
-        deque(detector.feed(blocks), maxlen=0)  # listens as it passes blocks on
+        deque(detector.feed(blocks), maxlen=0)  # detects speech while it passes blocks on
         recording = Recording([(0.0, samples)], detector.segments())
         heard = recording.measured
         if voice.unscorable(heard):
@@ -184,7 +170,7 @@ class LiveVoice:
         return True
 
     def _score(self, recording: Recording, start: float, length: float) -> None:
-        """Score the newest window of speech, if it holds what was not scored before."""
+        """Score the newest window of speech, if it holds new sound."""
         segments: dict[tuple[float, ...], SpanSegment] = {}
         for recipe, ids in fed(self._specs, sound_recipe).items():
             spans = recording.windows(recipe.seconds, len(recording.speech) + round(KEPT))
@@ -222,7 +208,7 @@ class LiveVoice:
 
 
 def _dot(analysis: Analysis, time: float) -> Dot:
-    """Return a reading as a point of the series."""
+    """Return a reading as a chart point."""
     answer = analysis.verdict.answers.get(Question.VOICE)
     subject = next(iter(analysis.subjects), None)
     newest = subject.spans[-1].answers.get(Question.VOICE) if subject else None

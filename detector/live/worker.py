@@ -1,4 +1,4 @@
-"""A thread for one kind of a live session's work."""
+"""Worker threads of live sessions."""
 
 import logging
 import threading
@@ -10,9 +10,9 @@ log = logging.getLogger(__name__)
 
 
 class LiveWorker:
-    """Does work whenever it is woken, until nothing waits: in a thread of its own, or in `run`.
+    """Runs `work` after each `wake` until it returns False: in a thread of its own, or in `run`.
 
-    `work` does one piece and returns whether there was one; it is never called twice at once.
+    `work` does one piece of work and returns whether there was any; calls never overlap.
     """
 
     def __init__(self, work: Callable[[], bool], *, threaded: bool) -> None:
@@ -24,23 +24,23 @@ class LiveWorker:
             self._thread.start()
 
     def wake(self) -> None:
-        """Say that something may wait."""
+        """Announce new work."""
         self._woken.set()
 
     def run(self) -> bool:
-        """Do what waits, in the caller's thread; return whether there was anything."""
+        """Do all waiting work in the caller's thread; return whether there was any."""
         did = False
         while not self._closed and self._step():
             did = True
         return did
 
     def close(self) -> None:
-        """End after the current piece. Never waits."""
+        """End after the current piece of work, without waiting for it."""
         self._closed = True
         self.wake()
 
     def join(self) -> None:
-        """Wait for the thread, if there is one, to end."""
+        """Wait for the thread to end, if there is one."""
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
@@ -58,3 +58,30 @@ class LiveWorker:
         except Exception:  # one frame's failure must not end the session
             log.exception("live: a frame failed")
             return False
+
+
+class WorkerGroup:
+    """One worker for each of several functions; all start at once."""
+
+    def __init__(self, *works: Callable[[], bool], threaded: bool) -> None:
+        self._workers = [LiveWorker(work, threaded=threaded) for work in works]
+        self.wake()
+
+    def wake(self) -> None:
+        """Announce new work to every worker."""
+        for worker in self._workers:
+            worker.wake()
+
+    def drain(self) -> bool:
+        """Do all waiting work in the caller's thread; return whether there was any."""
+        return sum(worker.run() for worker in self._workers) > 0
+
+    def close(self) -> None:
+        """End the workers, without waiting for them."""
+        for worker in self._workers:
+            worker.close()
+
+    def join(self) -> None:
+        """Wait for the threads to end, after `close`."""
+        for worker in self._workers:
+            worker.join()

@@ -503,7 +503,7 @@ def test_memory_is_flat(engine):
     ledger, state = session._display.history, session.state
     # What is older than a minute is gone.
     assert state.series[0].time >= 100.0 and len(state.series) <= 10.1 * rates.BEST_SCORED
-    assert sum(map(len, session._display.rates._at.values())) <= 4 * MAX_TIMES
+    assert sum(map(len, session._display.rates._events.values())) <= 4 * MAX_TIMES
     assert len(ledger._samples) <= MAX_SAMPLES
 
 

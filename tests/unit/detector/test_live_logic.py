@@ -11,6 +11,7 @@ import pytest
 
 from detector import colors, live
 from detector.decision import decide
+from detector.isolation import Frame
 from detector.live import rates, recapture
 from detector.live.display import Alarms, LiveReadout, QualityMonitor
 from detector.live.faces import FaceTracker
@@ -337,10 +338,10 @@ def test_windows_of_a_camera_are_those_of_a_file():
     # One frame is missing: the one before it is shown for longer.
     shown = [at[n : n + 1 + (n == 22)] for n in range(44) if n != 23]
     frames = [(picture((40 + 9 * n, 160 + n % 7, 0.0)), tuple(t)) for n, t in enumerate(shown)]
-    tracker, collector = FaceTracker(MadeDetector(), 40), ClipCollector({shape: ("clip",)}, "mtcnn")
+    tracker, collector = FaceTracker(MadeDetector(), 40), ClipCollector(shape, ("clip",), "mtcnn")
     runs = []
     for rgb, (time, *_) in frames:
-        runs += collector.add(rgb, time, tracker.search(rgb, time))
+        runs += collector.add(Frame(0, time, rgb), tracker.search(rgb, time))
     ends = [round(span.end / 0.04) for _, span, _ in runs]
     assert ends == [15, 20, 25, 30, 35, 40]
     for (_, span, item), end in zip(runs, ends, strict=True):
