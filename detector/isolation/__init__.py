@@ -1,14 +1,13 @@
-"""Functions over strangers' files, each in a process of its own. See README.md in this folder.
+"""Process isolation: functions over untrusted files in sandboxed workers. See README.md.
 
-A small library: it knows how to fork, confine and check, and nothing of what is run in it. After
-one call of `isolate`, what a program runs by `run_isolated` and `stream_isolated` runs in workers.
-Without it they call the function as it is, so that a library can use them and leave the choice to
-the program.
-"""
+A small library that forks, confines and validates, independent of the functions it runs. After one
+call of `isolate`, `run_isolated` and `stream_isolated` use workers. Without it they call the
+function in this process, so that a library can use them and the program decides."""
 
 import atexit
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -63,6 +62,23 @@ def run_isolated(
     options: dict[str, Any] = {"writes": writes, "timeout": timeout, "cancel": cancel}
     result: T = _active.call(function, path, *arguments, returns=returns, reads=(path,), **options)
     return result
+
+
+def run_in_worker(
+    function: Callable[..., T],
+    path: str | os.PathLike[str],
+    *arguments: Any,
+    limits: Limits,
+    returns: Any,
+    timeout: float | None = None,
+    cancel: Event | None = None,
+) -> T:
+    """Return `function(path, *arguments)` from a worker in any case: where this program is not
+    isolated, one bounded by `limits` is started for this call. Raise as `Sandbox.call`."""
+    options: dict[str, Any] = {"reads": (path,), "timeout": timeout, "cancel": cancel}
+    with nullcontext(_active) if _active else Sandbox(limits) as box:
+        result: T = box.call(function, path, *arguments, returns=returns, **options)
+        return result
 
 
 def stream_isolated(

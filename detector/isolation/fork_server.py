@@ -1,10 +1,10 @@
-"""The fork server (zygote): the process that workers are forked from, and what a worker does.
+"""Fork server (zygote): the process that workers are forked from, and a worker's main function.
 
 Run as a program; arguments: the parent's import path and the modules to preload, as JSON, and the
-number of the control socket. It reads no file itself and forks a fresh worker for each call, which
-drops privileges (`detector.isolation.privileges`) before it opens its file and answers in JSON and
-raw pixels; only the parent's request may be a pickle. A worker ends when the other end of its
-`status` socket is closed, by the parent or by the parent's end."""
+file descriptor of the control socket. It reads no media itself and forks a worker for each call,
+which drops privileges (`detector.isolation.privileges`) before it opens its file and answers in
+JSON and raw pixels; only the parent's request may be a pickle. A worker is killed when the other
+end of its `status` socket is closed, by the parent or by the parent's exit."""
 
 from __future__ import annotations
 

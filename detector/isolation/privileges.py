@@ -1,16 +1,15 @@
-"""What a process gives up before it reads a stranger's file. Runs in the worker only.
+"""Privilege dropping: resource limits, Landlock and seccomp, applied in a worker before it reads.
 
-Each layer holds by itself, and each is left out where the system lacks it:
+Each layer is effective by itself and is skipped where the system lacks it:
 
 - resource limits (POSIX): memory, processor time, open files, no writing, no core dump;
-- Landlock (Linux 5.13): of all files, only Python's own and the one that is to be read;
-- a seccomp filter (Linux, x86-64 and ARM64): no sockets, no programs, no other processes, no
-  writing. What it refuses fails with "not permitted", as on a system that forbids it.
+- Landlock (Linux 5.13): file access to Python's own files and the one to read;
+- a seccomp filter (Linux, x86-64 and ARM64): no sockets, programs, other processes or writing.
+  Refused calls fail with "not permitted", as on a system that forbids them.
 
-What is to read from a connection may connect to one port by TCP, and to nothing else.
+A worker that reads from a connection may connect to one TCP port and nothing else.
 
-None needs a privilege, and all of them work inside an unprivileged container.
-"""
+No layer needs a privilege, and all work inside an unprivileged container."""
 
 import contextlib
 import ctypes

@@ -1,12 +1,10 @@
-"""Running functions in processes that can crash, hang and swell without harm.
+"""Sandbox: run functions in worker processes whose crash, hang or memory use affects no other.
 
     with Sandbox(limits) as sandbox:
         answer = sandbox.call(function, path, returns=int, reads=(path,))
 
-What a worker may not do is in `detector.isolation.privileges`, how it is forked in
-`detector.isolation.fork_server`. Nothing that comes back is trusted: a worker may have been taken
-over by its file.
-"""
+`detector.isolation.privileges` says what a worker may not do, `detector.isolation.fork_server` how
+it is forked. No answer is trusted: a hostile file may have taken over its worker."""
 
 import contextlib
 import json
@@ -70,7 +68,7 @@ class WorkerChannel:
 
     def answer(self, timeout: float | None = None) -> dict[str, Any]:
         """Return the next answer; raises what went wrong in the worker, or with it."""
-        end = time.monotonic() + (timeout or self._limits.timeout)
+        end = time.monotonic() + (self._limits.timeout if timeout is None else timeout)
         (size,) = LENGTH.unpack(self._exactly(LENGTH.size, end))
         if size > _MAX_ANSWER_BYTES:
             raise implausible()

@@ -1,4 +1,4 @@
-"""What one call in a sandboxed worker may take, and what a stream out of one is made of."""
+"""Types of the sandbox: resource limits of a call, and decoded frames."""
 
 from dataclasses import dataclass
 

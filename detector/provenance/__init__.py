@@ -1,9 +1,8 @@
-"""Where a file says it comes from: signed origin, tags, traces of programs, repeated pictures.
+"""Provenance: signed origin, tags, traces of programs and repeated pictures of a file.
 
-None of it is a sign of manipulation by itself, and that something is missing is a sign of nothing:
-most untouched files carry no credential, and messengers strip all tags. Everything here was written
-by strangers, is bounded in size and time, and can't take an analysis down.
-"""
+None of it is evidence of manipulation by itself, and its absence is evidence of nothing: most
+untouched files carry no credential, and messengers strip all tags. All input is untrusted, bounded
+in size and time, and can't end an analysis."""
 
 import logging
 import os
@@ -15,7 +14,6 @@ from typing import TypeVar
 
 from detector.errors import Canceled, UsageError
 from detector.media import run_isolated
-from detector.media.files import open_file
 from detector.provenance.credential import read_credential
 from detector.provenance.earlier import from_metadata, from_sidecar
 from detector.provenance.findings import findings, maker
@@ -60,8 +58,7 @@ def inspect(
             )
             return None
 
-    with open_file(path) as file:
-        credential = attempt(_("The C2PA manifest"), lambda: read_credential(file, cancel=cancel))
+    credential = attempt(_("The C2PA manifest"), lambda: read_credential(path, cancel=cancel))
     result.credential = credential or result.credential
     film = media.kind == "video"
     tags = attempt(_("The tags"), lambda: _tags(path, media))

@@ -1,4 +1,4 @@
-"""What a file states of how it was written: when, by which camera or program, how compressed."""
+"""File traces: stated recording time, camera, writing program and compression."""
 
 import logging
 import os
@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from detector import provenance
-from detector.media.files import open_file
 from detector.provenance.credential import read_credential, trust_list
 from detector.schema.analysis import Media
 from detector.schema.origin import Fact
@@ -74,8 +73,7 @@ def _captured(path: str | os.PathLike[str]) -> bool:
     source."""
     if trust_list() is None:
         return False
-    with open_file(path) as file:
-        signed = read_credential(file)
+    signed = read_credential(path)
     made = signed.generated or signed.ingredients
     return signed.state == "trusted" and not made and CAPTURED in signed.sources
 
