@@ -1,3 +1,3 @@
-"""The analyzed sound: the sound of a recording or a video, where speech is in it, and how good that
-is for judging a voice. Knows nothing of models of voices, verdicts or pages.
-"""
+"""Audio analysis: sound samples of a recording or video, speech detection and recording quality.
+
+Independent of voice models, verdicts and user interfaces."""

@@ -1,11 +1,9 @@
-"""The channels and tracks of a file that are analyzed: which track, which of its channels, how
-loud.
+"""Track and channel selection: the track, channels and gain of the analyzed sound.
 
-As a person hears it: the track that players choose, all channels mixed. Where that mix loses a
-voice (channels cancel each other out, or one of many holds it), or another track has the speech,
-that channel or track is analyzed alone. Where the left and the right channel hold a voice each, as
-in recordings of calls, both are analyzed. Parts of a file are listened to for this (`SURVEYED`).
-"""
+By default it is what a listener hears: the player's default track, all channels mixed. If mixing
+loses a voice (channels cancel, or one of many has it) or another track has the speech, that channel
+or track is analyzed alone. If left and right hold different voices, as in recorded calls, both are
+analyzed. The choice is made from samples of the file (`SURVEYED`)."""
 
 import os
 from collections.abc import Iterator, Sequence

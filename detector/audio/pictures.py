@@ -1,7 +1,6 @@
-"""A sound to look at: its waveform, a log-mel spectrogram and MFCCs, in so many columns.
+"""Audio visualizations: waveform, log-mel spectrogram and MFCCs in a fixed number of columns.
 
-Memory grows with the columns, not with the length: blocks are folded into them as they are read.
-"""
+Blocks are folded into the columns as they are read, so memory does not grow with the duration."""
 
 import os
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A recording as it was analyzed: its samples, where speech is, and how good it is for judging."""
+"""Recording: analyzed samples, their speech segments, and quality measures for voice scoring."""
 
 from __future__ import annotations
 

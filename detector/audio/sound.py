@@ -1,8 +1,7 @@
-"""Reading sound, of a recording or of a video: mono samples in blocks, from the confined readers.
+"""Audio decoding in sandboxed workers: blocks of mono samples of a recording or a video.
 
-What comes out is float32 at 16 kHz in -1..1, resampled once; memory does not grow with the length.
-Of long recordings evenly spread stretches are analyzed (`stretches`).
-"""
+Output is float32 at 16 kHz in -1..1, resampled once; memory does not grow with the duration. Of
+long recordings evenly spaced segments are analyzed (`stretches`)."""
 
 import math
 import os

@@ -1,4 +1,4 @@
-"""Voice activity detection: Silero VAD over a stream of blocks, with the rules of its package."""
+"""Voice activity detection: Silero VAD over a stream of blocks, segmented as its package does."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -1,8 +1,7 @@
-"""The inaudible mark that Resemble AI's voice generators leave, Chatterbox among them.
+"""Perth watermark detection: the inaudible mark of Resemble AI's voice generators (Chatterbox).
 
-Perth (github.com/resemble-ai/Perth, version 1.0.1, MIT): a network changes speech below 2 kHz by
-less than a listener hears, and a second one, which is here, says how sure it is of that change.
-"""
+Perth (github.com/resemble-ai/Perth, version 1.0.1, MIT): one network changes speech below 2 kHz
+inaudibly, a second one, implemented here, returns its confidence that the change is present."""
 
 from functools import lru_cache
 

@@ -1,12 +1,10 @@
-"""Files by their address on the web: fetched only from where a stranger's link may lead.
+"""Downloads of user-supplied URLs with protection against server-side request forgery (SSRF).
 
-A link comes from a stranger, and so do the answers of the server it names: either may lead to the
-machine that fetches, or to its neighbors. So each address is looked at after its name is resolved,
-the connection goes to the very address that was looked at, and every redirect begins anew. Webhooks
-are called by the same rule.
+A URL and the answers of its server are untrusted: both may point to this machine or its network.
+Each address is checked after its name is resolved, the connection is pinned to the checked address,
+and every redirect starts over. Webhooks are called by the same rules.
 
-Off unless UNMASK_LINKS says otherwise: who fetches tells a server that the file is looked at.
-"""
+Off unless UNMASK_LINKS is set: a download tells the server that the file is being examined."""
 
 from typing import Any
 

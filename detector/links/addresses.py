@@ -1,4 +1,4 @@
-"""Where a link may lead: which schemes, ports and network addresses."""
+"""URL and address rules: the schemes, ports and network addresses that a link may use."""
 
 import ipaddress
 import socket

@@ -1,8 +1,8 @@
-"""Cameras by their address, watched for a user at another computer.
+"""Network cameras (RTSP, HTTP) by URL, watched for a user at another computer.
 
 libav follows a camera's redirects, so it never connects itself: a worker with one open port reads
-from `detector.links.relay`, which keeps the rules of links. Credentials go to their host only, and
-into no message."""
+from `Relay`, which applies the rules of links. Credentials are sent to their own host only and
+appear in no message."""
 
 import asyncio
 import re

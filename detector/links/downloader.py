@@ -1,9 +1,9 @@
-"""Pages with a player, through yt-dlp: an extra, off unless UNMASK_YTDLP says otherwise.
+"""Videos of web pages with a player, by yt-dlp: an extra, off unless UNMASK_YTDLP is set.
 
-yt-dlp runs in a process that reaches one port and one folder (`detector.isolation`); behind the
-port, `detector.links.proxy` holds each connection to the rules of links. It does not limit which
-public hosts are asked, nor encrypted content; without such process limits (macOS, Linux before
-6.7) a yt-dlp could go past its proxy."""
+yt-dlp runs in a worker that can reach one port and one folder (`detector.isolation`); behind the
+port, `detector.links.proxy` applies the rules of links to each connection. It limits neither which
+public hosts are contacted nor encrypted content; without such process limits (macOS, Linux before
+6.7) yt-dlp could bypass its proxy."""
 
 import shutil
 import tempfile

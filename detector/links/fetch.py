@@ -1,4 +1,4 @@
-"""A link becomes a file on disk, within limits of size and time."""
+"""Link download: one file by HTTP within limits of size and time."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""What an address is called, without what fetches it."""
+"""Display names of URLs; imports no HTTP client."""
 
 import re
 from urllib.parse import unquote, urlsplit

@@ -1,9 +1,7 @@
-"""A proxy on this computer that leads only to where a link may lead.
+"""Filtering HTTP proxy on localhost: every connection obeys the rules of links.
 
-For a program that makes connections of its own: each goes to an address that was looked at,
-whatever its name leads to later, and what comes is counted. Who uses it shows a word that is new
-each time.
-"""
+For a program that makes its own connections: each is pinned to a checked address, and the received
+bytes are counted. A random password of each instance keeps other programs out."""
 
 import asyncio
 import base64

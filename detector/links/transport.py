@@ -1,5 +1,4 @@
-"""Connections that go to the address that was looked at, whatever its name leads to later, and the
-threads in which servers of this computer pass them on."""
+"""Pinned connections: resolve a name, check every address, connect to one of the checked ones."""
 
 import asyncio
 import ssl

@@ -1,6 +1,6 @@
-"""What runs of yt-dlp, in a process of its own (`detector.links.downloader`): one video of a page,
-as one file, and what its page says of it. No other module of Unmask is imported with it.
-"""
+"""yt-dlp runner for a worker (`detector.links.downloader`): download a page's video as one file.
+
+Imported in the worker with nothing else of Unmask."""
 
 import heapq
 import logging

@@ -1,11 +1,10 @@
-"""Reading media: what a file is, which of its moments to look at, and the pictures there.
+"""Media reading: identify a file, choose timestamps, decode the pictures there.
 
-Files come from strangers. They are judged by content, read through whitelists, held to limits,
-and never followed to other files or addresses. This room knows nothing of faces or models.
+Files are untrusted. They are identified by content, read through whitelists within limits, and
+never followed to other files or addresses. Independent of faces and models.
 
-A program that serves other people calls `isolate` once: parsers then run in processes that can
-crash without harm (`detector.isolation`). The functions here are the same either way.
-"""
+A program that serves others calls `isolate` once: parsers then run in sandboxed workers
+(`detector.isolation`). The functions here are the same either way."""
 
 import os
 from collections.abc import Iterator, Sequence

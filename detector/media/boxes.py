@@ -1,4 +1,4 @@
-"""Boxes of an ISO base media file (MP4, MOV): where each is, without reading what it holds."""
+"""ISO base media file format (MP4, MOV): offsets of its boxes, and edit lists."""
 
 import os
 import struct

@@ -1,4 +1,4 @@
-"""Opening untrusted containers, and their packets, streams and decoders. All of libav is here."""
+"""Untrusted containers: opening, streams, packets and decoders. All use of libav is here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a video is, from its packets and its first frame."""
+"""Video and audio metadata from packets and the first frame."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""From a path to an open, harmless, regular file whose content is known by its first bytes.
+"""File opening and content sniffing: regular files only, identified by their first bytes.
 
-Nothing here trusts a name or an extension. Pipes, devices, folders and sockets are refused before
-they are opened, so that nothing hangs; lists and documents that lead to other files are refused
-before a demuxer sees them.
-"""
+No name or extension is trusted. Pipes, devices, folders and sockets are refused before they are
+opened, so that nothing blocks; playlists and documents that reference other files are refused
+before a demuxer reads them."""
 
 import errno
 import hashlib

@@ -1,5 +1,5 @@
-"""The film behind a still picture: phones of Google, Samsung and others write a motion photo as a
-picture with an MP4 behind it (in a HEIC, in its box `mpvd`)."""
+"""Motion photos: the MP4 appended to a picture, as phones of Google, Samsung and others write it
+(in a HEIC, in its box `mpvd`)."""
 
 import mmap
 import os

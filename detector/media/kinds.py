@@ -1,4 +1,4 @@
-"""What a file is that nothing here reads, by its first bytes, and what to do with it instead."""
+"""Unsupported file types: recognized by their first bytes and refused with advice."""
 
 import re
 from collections.abc import Iterator

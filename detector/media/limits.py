@@ -1,4 +1,4 @@
-"""What is refused before it can hurt, and why. Each limit is a plain number with its reason."""
+"""Resource limits for untrusted media, each with its reason."""
 
 from detector.isolation import Limits
 from detector.schema.media import LEAST_SIDE, MOST_ASPECT, Media

@@ -1,9 +1,8 @@
-"""Gamma and chromaticities that a PNG states (`gAMA`, `cHRM`), applied as browsers do.
+"""PNG color: gamma and chromaticities (`gAMA`, `cHRM`), applied as browsers do.
 
-Chromium and Firefox take both together for a color profile, raise samples to 1 / (2.2 * gamma)
-where the gamma stands alone, and ignore chromaticities alone. An ICC profile, `sRGB` or `cICP`
-overrides them (PNG 3rd edition, 4.3).
-"""
+Chromium and Firefox treat both together as a color profile, raise samples to 1 / (2.2 * gamma) if
+there is a gamma alone, and ignore chromaticities alone. An ICC profile, `sRGB` or `cICP` overrides
+them (PNG 3rd edition, 4.3)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

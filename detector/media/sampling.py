@@ -1,5 +1,6 @@
-"""Which moments of a clip to look at, and where it cuts from one shot to the next. Works on times:
-frame counts in files are not trusted."""
+"""Frame sampling: timestamps to analyze, and shot boundaries.
+
+Works on times: frame counts stated in files are not trusted."""
 
 import os
 from collections.abc import Iterator, Sequence

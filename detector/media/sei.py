@@ -1,5 +1,7 @@
-"""Which way around a picture is shown by supplemental enhancement information (SEI) in its stream:
-"display orientation" of ITU-T H.264 D.1.27 and H.265 D.2.17."""
+"""SEI display orientation of H.264 and HEVC streams (ITU-T H.264 D.1.27, H.265 D.2.17).
+
+libav attaches it to its own frame only and drops a turn of 0 degrees, but it holds until the next
+one."""
 
 from __future__ import annotations
 

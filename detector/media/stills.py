@@ -1,8 +1,6 @@
-"""Still pictures and animations, read with Pillow.
+"""Still images and animations, decoded by Pillow.
 
-Pixels come out as 8-bit RGB, upright (EXIF), with anything transparent laid over white: that is
-how a page shows them, and what a person means by "the picture".
-"""
+Output is upright (EXIF) 8-bit RGB with transparency over white, as a web page shows it."""
 
 import io
 import os

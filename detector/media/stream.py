@@ -1,10 +1,8 @@
-"""Pictures that come as they are made: cameras of this computer, and streams by address.
+"""Live video: cameras of this computer, and streams by URL.
 
-Unlike a file, a stream has no end that is known, may stall, and may come back. So every wait has a
-timeout, and a lost stream is opened again (a retry) after a pause that grows. A stranger's stream
-is held to whitelists like a stranger's file: what it names on its own may only be fetched by
-network protocols, never read from this computer.
-"""
+A stream has no known end, may stall, and may come back: every wait has a timeout, and a lost stream
+is reopened with exponential back-off. An untrusted stream is held to whitelists like an untrusted
+file: what it references may only be fetched by network protocols, never read from this computer."""
 
 import errno
 import sys

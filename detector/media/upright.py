@@ -1,4 +1,4 @@
-"""Decoded frames as they are meant to be seen: turned, mirrored, with square pixels, in RGB."""
+"""Frame conversion to upright RGB: rotation, square pixels, HDR to SDR, deinterlacing."""
 
 from fractions import Fraction
 from typing import cast

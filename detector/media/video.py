@@ -1,5 +1,4 @@
-"""Decoding a video at given times, and only there; and many small pictures of one size, brought to
-it in the process that decodes them, so that little goes from there to here."""
+"""Video decoding at requested times, and of many small scaled pictures."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""A copy of a video that every browser plays: VP9 and Opus in WebM, at the same times.
+"""Browser-playable copy of a video: VP9 and Opus in WebM, at the same times.
 
-For files that browsers don't play (AVI, WMV, MPEG-2, ProRes …), and for those that stand on their
-head. It is made where the file is read, confined, from pictures that stand upright.
-"""
+For formats that browsers don't play (AVI, WMV, MPEG-2, ProRes …) and for rotated files. It is
+encoded in the sandboxed worker, from upright pictures."""
 
 import contextlib
 import math

@@ -1,8 +1,7 @@
-"""Whether something that looks like a generator's mark is one beyond doubt.
+"""Certainty of visible marks: distinguish a generator's mark from an object that looks like it.
 
-A mark is laid over a picture in white and lets the picture through. A button, a pin or a lamp hides
-what is behind it, or moves with it, or stands where no tool puts its mark.
-"""
+A mark is drawn over a picture in translucent white. A button, a pin or a lamp hides its background,
+moves with it, or is at a position that no tool uses."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

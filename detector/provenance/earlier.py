@@ -1,4 +1,4 @@
-"""A verdict that stands in a file's metadata or beside it. Read, shown, never believed."""
+"""Earlier verdicts embedded in a file's metadata or sidecar: read and shown, never trusted."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What follows from what a file says, in sentences that claim no more than that."""
+"""Findings: sentences about a file's provenance that claim no more than the facts say."""
 
 import re
 from collections.abc import Iterator

@@ -1,7 +1,8 @@
-"""How a picture can be found again: the perceptual hash of Zauner (2010) as the package ImageHash
-computes it (`phash`, BSD-2-Clause), which other tools know too. Written here: the package imports
-half of SciPy for one transform, in the middle of the first analysis.
-"""
+"""Perceptual hashes and key frames.
+
+The hash is that of Zauner (2010) as the package ImageHash computes it (`phash`, BSD-2-Clause).
+Reimplemented because the package imports half of SciPy for one transform, during the first
+analysis."""
 
 import io
 import os

@@ -1,8 +1,7 @@
-"""Visible marks of generators: templates of our own drawing, looked for at the edges of frames.
+"""Visible marks of generators: matching of own templates near the edges of frames.
 
-A mark informs and never votes: anybody can put one on a picture, and cut one off.
-`detector.provenance.certainty` decides whether it is certain enough to lead the headline.
-"""
+A mark informs and never votes: anybody can add one to a picture or crop it off.
+`detector.provenance.certainty` decides whether one is certain enough for the headline."""
 
 from __future__ import annotations
 

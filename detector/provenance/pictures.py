@@ -1,4 +1,4 @@
-"""What a still picture says about itself: EXIF, XMP, text chunks, and how it was compressed."""
+"""Tags of pictures, videos and sounds: EXIF, XMP, text chunks, container tags, compression."""
 
 import math
 import os

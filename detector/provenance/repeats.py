@@ -1,4 +1,4 @@
-"""Pictures that occur more than once in a video."""
+"""Repeated and copied pictures within a video."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Foreign text made fit to keep: one line, no trick characters, short; and foreign XML, such as
-the XMP packets that many programs write into pictures and films."""
+"""Sanitizing of untrusted text and XML: one short line without control characters; XMP packets."""
 
 import re
 from collections.abc import Mapping

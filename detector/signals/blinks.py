@@ -1,9 +1,8 @@
-"""Does the person blink, and how often? Read on demand: it takes more frames than an analysis.
+"""Blink rate of a person, on request: it takes more frames than an analysis.
 
-The lids are points of `detector.models.mesh`; openness is the eye aspect ratio of Soukupova and
+The eyelids are points of `detector.models.mesh`; openness is the eye aspect ratio of Soukupova and
 Cech (2016), the height of the eye over its width, relative to the person's own usual opening. Early
-deepfakes hardly blinked (Li et al. 2018, arXiv:1806.02877); today's do.
-"""
+deepfakes hardly blinked (Li et al. 2018, arXiv:1806.02877); today's do."""
 
 from collections.abc import Sequence
 

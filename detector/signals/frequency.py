@@ -1,10 +1,9 @@
 """Spectrum and DCT bands of a face.
 
 Upsampling layers of generators leave spectra that camera pictures don't have: too little or too
-much at the fine end (Durall et al., CVPR 2020, arXiv:2003.01826), or regular peaks (Frank et al.,
-ICML 2020, arXiv:2003.08685). So do sharpening, resizing and compression: this informs an analyst
-and never votes.
-"""
+much high-frequency energy (Durall et al., CVPR 2020, arXiv:2003.01826), or regular peaks (Frank et
+al., ICML 2020, arXiv:2003.08685). Sharpening, resizing and compression do so too: this informs an
+analyst and never votes."""
 
 import cv2
 import numpy as np

@@ -1,9 +1,7 @@
-"""Is it the same face from the start of a clip to its end?
+"""Identity drift: similarity of a person's face from the start of a clip to its end.
 
-A few aligned faces of a person are compared by the last block of CLIP's trunk, and the clip is cut
-in two wherever the two sides differ most. Nothing is looked up and nothing is kept: faces are only
-compared with each other.
-"""
+Some aligned faces are compared by the last block of CLIP's trunk, and the clip is split where the
+two sides differ most. Faces are only compared with each other; nothing is looked up or stored."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Do the lips follow the voice? The mouth's opening beside the energy of the sound, on request.
+"""Lip sync: correlation of the mouth's opening with the energy of the sound, on request.
 
 Lip-sync fakes follow the sound a little more closely than people do, dubs and voice-overs less, so
-both sides are out of the ordinary. It does not tell fakes from genuine clips well enough to vote
-(`docs/signals.md`).
-"""
+both sides are unusual. It does not separate fakes from genuine clips well enough to vote
+(`docs/signals.md`)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What a signal is: a measurement of one person, read while a run goes on from frames that are
-decoded anyway; and which there are."""
+"""Signal interface and registry: measurements of one person, made while a run decodes frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One person's face in one frame, with its surroundings: what signals and views read."""
+"""Face patch: one face in one frame with its surroundings, the input of signals and views."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
-"""What untouched faces measure, and how a measurement reads beside them.
+"""Reference ranges: measurements of untouched faces, and the reading of a value against them.
 
-The figures in reference.json are aggregates over untouched training clips and pictures; the
-file says of how many, from how many sources.
-"""
+The figures in reference.json are aggregates over untouched training clips and pictures; the file
+states their numbers and sources."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the bundled trunk of CLIP sees in pictures: features that signals compare."""
+"""CLIP features: tokens of the bundled trunk, which signals compare."""
 
 from typing import cast
 

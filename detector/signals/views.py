@@ -1,4 +1,4 @@
-"""One frame's traces, drawn: spectrum, DCT bands, noise and error level of a face."""
+"""Forensic views of one frame: spectrum, DCT bands, noise and error level of a face."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

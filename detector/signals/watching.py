@@ -1,5 +1,6 @@
-"""Signals on request, of one person: blinks, lips beside the voice, identity. They take more
-frames, or a larger network, than an analysis has time for."""
+"""Signals on request for one person: blinks, lip sync, identity.
+
+They take more frames, or a larger network, than an analysis has time for."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Faces: where they are, how good they are, who is who over time, and how they are cut.
+"""Faces: detection, quality, tracking and cropping.
 
-Knows nothing of files, networks that judge, or verdicts: it takes frames (uint8 RGB, upright) and
-gives boxes, quality, people and crops.
-"""
+Takes frames (upright uint8 RGB) and returns boxes, quality, tracks and crops. Independent of files,
+classifiers and verdicts."""
 
 from detector.vision.crops import box_for as box_for
 from detector.vision.crops import cut as cut

@@ -1,4 +1,4 @@
-"""Crops by five landmarks of a face, so that faces of all sizes and tilts lie alike."""
+"""Face alignment: crops by five landmarks, normalized for size and tilt."""
 
 import math
 from collections.abc import Sequence

@@ -1,10 +1,8 @@
-"""BlazeFace (Bazarevsky et al. 2019, arXiv:1907.05047), front-camera model, over tiles of frames as
-github.com/polimi-ispl/icpr2020dfdc runs it. Weights from github.com/hollance/BlazeFace-PyTorch
-(Apache-2.0), fetched on request.
+"""BlazeFace (Bazarevsky et al. 2019, arXiv:1907.05047), front-camera model, over tiles of a frame.
 
-It finds faces from about a tenth of the shorter side of the frame on. The networks of that
-repository were trained on its boxes, which are square and end at the brows and the chin.
-"""
+The tiling is that of github.com/polimi-ispl/icpr2020dfdc, whose networks were trained on its boxes:
+square, ending at the brows and the chin. It detects faces from about a tenth of the frame's shorter
+side. Weights from github.com/hollance/BlazeFace-PyTorch (Apache-2.0), downloaded on request."""
 
 from collections.abc import Sequence
 from pathlib import Path

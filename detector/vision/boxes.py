@@ -1,4 +1,4 @@
-"""The box of a face, drawn so that its label can be read without color."""
+"""Box drawing: dash patterns make labels readable without color."""
 
 import numpy as np
 

@@ -1,8 +1,4 @@
-"""Cutting a face out of a frame, as the model it is for was trained on.
-
-One function. Training and inference both call it, so that a model sees in use what it saw in
-training.
-"""
+"""Face cropping by a model's recipe; the same function serves training and inference."""
 
 import math
 from collections.abc import Sequence

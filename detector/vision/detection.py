@@ -1,4 +1,4 @@
-"""Which face detectors there are, how each is made, and what was measured of it."""
+"""Face detectors: the interface, the registry, and measured figures of each."""
 
 from __future__ import annotations
 

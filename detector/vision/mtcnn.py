@@ -1,11 +1,9 @@
 """MTCNN (Zhang et al. 2016) with the networks and weights of facenet-pytorch (MIT).
 
-The three networks are facenet-pytorch's. The cascade around them is Unmask's, for two reasons: the
-original resamples each level of the pyramid from the whole frame in float and runs the networks in
-the memory layout that is slow on CPUs, and at the edge of the picture it squeezes what is left of a
-face into the square, which moves box and points, where the networks were trained with the missing
-part black.
-"""
+The cascade around the three networks is reimplemented for two reasons: the original resamples each
+level of the pyramid from the full frame in float and uses a memory layout that is slow on CPUs; and
+at the border it squeezes the visible part of a face into the square, which moves box and points,
+although the networks were trained with the missing part black."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How good a face is for judging, and if it isn't, why.
+"""Face quality: sharpness, brightness, pose and size, and the reason why a face is not judged.
 
 The limits are lenient on purpose: swapped faces are softer than their originals, so a strict limit
-on blur would throw the evidence away. They were set on 1,122 faces of 524 clips and their blurred,
+on blur would discard the evidence. They were set on 1,122 faces of 524 clips and their blurred,
 darkened and overexposed copies."""
 
 import math

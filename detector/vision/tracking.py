@@ -1,8 +1,8 @@
-"""Who is who over time: faces of looked-at moments linked into people.
+"""Face tracking: link detections of sampled frames to people by position, motion and color.
 
-Moments lie 0.03 s to many seconds apart. A person is known by place, motion and colors, over a cut
-by colors alone; there is no face recognition. In doubt a person is new: two half people are a
-smaller error than one made of two."""
+Samples are 0.03 s to many seconds apart. Across a cut people are matched by color alone; there is
+no face recognition. In doubt a new person begins: splitting one person in two is a smaller error
+than merging two."""
 
 import math
 from bisect import bisect_left

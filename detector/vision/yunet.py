@@ -1,6 +1,5 @@
-"""YuNet (Wu et al. 2023, Machine Intelligence Research) as OpenCV runs it. Weights from
-github.com/ShiqiYu/libfacedetection.train (Apache-2.0), fetched on request.
-"""
+"""YuNet (Wu et al. 2023, Machine Intelligence Research) by OpenCV. Weights from
+github.com/ShiqiYu/libfacedetection.train (Apache-2.0), downloaded on request."""
 
 import threading
 from collections.abc import Sequence

@@ -1,1 +1,1 @@
-"""One file a signal and nothing else; `detector.signals.measure` finds them by themselves."""
+"""Signals, one file each; `detector.signals.measure` discovers them."""

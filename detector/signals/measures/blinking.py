@@ -1,4 +1,4 @@
-"""How often the person blinks."""
+"""Signal: blink rate."""
 
 from detector.signals.blinks import BLINKS
 from detector.signals.measure import on_request

@@ -1,4 +1,4 @@
-"""Energy of the fine 8 x 8 DCT coefficients of a face over time."""
+"""Signal: energy of the high-frequency 8 x 8 DCT coefficients of a face over time."""
 
 from detector.signals import frequency
 from detector.signals.measure import of_each

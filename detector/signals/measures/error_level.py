@@ -1,4 +1,4 @@
-"""What one more JPEG changes in a face over what it changes around it, over time."""
+"""Signal: error level, the change by another JPEG compression in a face and around it."""
 
 import numpy as np
 

@@ -1,9 +1,8 @@
-"""Whether a clip that is called fake looks like lip-sync more than like other families of methods.
+"""Signal: likeness of a clip called fake to lip-sync, among five families of methods.
 
 A linear layer reads the features of *CLIP, generated head*, averaged over a few moments. It was
-fitted to fakes alone (`unmask train families`), so other clips get no family, and of five
-families it names the one that was right in 70 % of the clips of sources left out.
-"""
+fitted to fakes alone (`unmask train families`), so other clips get no family. Only lip-sync is
+named, the family that was right in 70 % of the clips of sources left out."""
 
 from functools import lru_cache
 

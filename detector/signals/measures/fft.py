@@ -1,4 +1,4 @@
-"""Energy of the top octave of a face's spectrum over time."""
+"""Signal: energy of the top octave of a face's spectrum over time."""
 
 from detector.signals import frequency
 from detector.signals.measure import of_each

@@ -1,4 +1,4 @@
-"""How differently the inner face moves from the head's outline, over time."""
+"""Signal: optical flow of the inner face against the head's outline, over time."""
 
 import cv2
 import numpy as np

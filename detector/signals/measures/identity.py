@@ -1,4 +1,4 @@
-"""Whether it is the same face from the start of a clip to its end."""
+"""Signal: identity drift from the start of a clip to its end."""
 
 from detector.signals.identity import DRIFT
 from detector.signals.measure import on_request

@@ -1,4 +1,4 @@
-"""How eyes, nose and mouth shift against each other, over time."""
+"""Signal: landmark jitter, the change of shape of eyes, nose and mouth over time."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""How closely the lips follow the voice."""
+"""Signal: lip sync."""
 
 from detector.signals.lips import LIPS
 from detector.signals.measure import on_request

@@ -1,4 +1,4 @@
-"""How fast the head turns, over time."""
+"""Signal: head pose drift over time."""
 
 import numpy as np
 

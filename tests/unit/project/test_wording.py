@@ -59,6 +59,13 @@ STRICT = DOCSTRINGS | {r"stands?\b(?! still\b| for\b)": "is, has, is written, is
 STRICT_ROOMS = ("lab", "detector/evaluation", "detector/comparison", "detector/schema")
 
 
+QUESTIONS = re.compile(
+    r"(about|do|does|from|how|if|is|of|what|when|where|whether|which|who|whom|whose|why)\b", re.I
+)
+"""Words that the docstring of a module does not begin with: it begins with the field's noun."""
+NAMED_ROOMS = ("audio", "isolation", "links", "media", "provenance", "signals", "vision")
+
+
 def docstrings(path):
     """Yield the line and the text of each docstring, also those below a constant or a field."""
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -81,6 +88,16 @@ def test_docstrings_name_who_and_what_acts():
                     for word, instead in words.items()
                     if re.search(rf"\b{word}\b", plain)
                 ]
+    assert not found, "\n".join(found)
+
+
+def test_modules_begin_with_the_noun_of_what_they_hold():
+    modules = [path for room in NAMED_ROOMS for path in (ROOT / "detector" / room).rglob("*.py")]
+    found = [
+        f"{path.relative_to(ROOT)}: {text.splitlines()[0]}"
+        for path in modules
+        if QUESTIONS.match(text := ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "")
+    ]
     assert not found, "\n".join(found)
 
 
