@@ -11,7 +11,7 @@ from dashboard.components.chips import inked
 from dashboard.components.markup import Text, show
 from dashboard.components.tables import TableColumn, code, with_note
 from detector import presentation
-from detector.presentation import BarChart, Block, Cell, CurveChart, FactRows, Grid, Row, Section
+from detector.presentation import BarChart, Block, Cell, CurveChart, Grid, Row, Section
 
 
 def draw(section: Section) -> None:
@@ -47,8 +47,8 @@ def block(block: Block) -> Markup | str:
             return typography.subheading(text)
         case presentation.Text(text):
             return typography.text(text)
-        case FactRows(rows):
-            return tables.facts(pair(row) for row in rows)
+        case Grid((), rows):
+            return tables.facts(pair(row) for row in rows if isinstance(row, Row))
         case Grid(heads, rows):
             columns = zip(*block.printed, strict=True)
             named = [
@@ -65,16 +65,16 @@ _NUMBER = re.compile(r"((\d[\d.,]*\s?[\w%]*\s?){1,2}|–?)$").match
 
 def pair(row: Row) -> tuple[str, Text]:
     """Return a fact: with what is longer on hovering."""
-    if row.exact:
-        return row.label, code(row.value, row.exact)
-    return row.label, tables.titled(row.value, row.note) if row.note else row.value
+    if row.note and not row.exact:
+        return row.label, tables.titled(row.value, row.note)
+    return row.label, _cell(row.cell)
 
 
 def _cell(cell: str | Cell) -> Text:
     if isinstance(cell, str):
         return cell
-    text: Text = cell.text
-    if cell.label:
-        state = labels.state(cell.label)
+    text: Text = code(cell.text, cell.exact) if cell.exact else cell.text
+    if cell.state:
+        state = labels.state(cell.state)
         text = inked(cell.text, state.slug, state.icon)
     return with_note(text, cell.note)

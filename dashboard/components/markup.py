@@ -5,7 +5,6 @@ A piece of HTML is a `Markup` (markupsafe): what is put into one is escaped unle
 what is there (`typography`, `chips`, `facts` ...), and no page writes a tag.
 """
 
-import re
 from collections.abc import Iterable
 from typing import Literal
 
@@ -13,7 +12,7 @@ import streamlit as st
 from markupsafe import Markup, escape
 from streamlit.delta_generator import DeltaGenerator
 
-from detector.sentences import NBSP
+from detector.messages.format import unbroken
 
 Text = str | Markup
 """Words as they are, or HTML that was made here."""
@@ -27,7 +26,7 @@ def show(*parts: Text, width: Width = "stretch", at: DeltaGenerator | None = Non
 
 def written(*parts: Text) -> Markup:
     """Return pieces of HTML, strings escaped; no line of it ends between "88" and "%"."""
-    return Markup(re.sub(r"(?<=\d) (?=%|(?:s|px|min|GB|MB)\b)", NBSP, join(parts)))
+    return Markup(unbroken(join(parts)))
 
 
 def tag(name: str, *children: Text, cls: str = "", **attributes: str | None) -> Markup:

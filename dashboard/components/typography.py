@@ -115,6 +115,6 @@ def flash(said: str, refused: str = "") -> None:
         alert(text)
 
 
-def know(*paragraphs: Text) -> None:
-    """Draw what there is to know, as it stands in a popover."""
-    show(tag("div", *map(text, paragraphs), cls="um-know"))
+def know(*parts: Text) -> None:
+    """Draw the content of a popover: paragraphs and tables."""
+    show(tag("div", *parts, cls="um-know"))

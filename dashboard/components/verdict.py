@@ -1,13 +1,12 @@
 """The parts of a verdict: its head, its number, the questions' rows, what pulled which way."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
 from dashboard import labels
 from dashboard.components.chips import inked
 from dashboard.components.markup import Text, icon, join, tag
-from detector.messages import format
 from detector.presentation import BarRow, answers
 from detector.presentation.answers import AnswerRow
 from detector.schema.analysis import Question, Thresholds
@@ -109,35 +108,33 @@ def scale(probability: float, thresholds: Thresholds, question: Question | None)
     Made of divs, because `st.html` removes SVG. What each zone says stands under it ("over 89:
     likely manipulated"). Where no likelihood gives an answer there is no such zone.
     """
-    zones, at = thresholds.zones, probability * 100
-    names = answers.bands(thresholds, question, probability)
-    spoken = ", ".join([labels.percent(probability, thresholds.edges), *names])
+    shown = answers.scale(probability, thresholds, question)
     bars = join(
         tag(
             "div", cls=f"zone {labels.state(label).slug}", style=f"width:{100 * (end - start):.1f}%"
         )
-        for label, start, end in zones
+        for label, start, end in shown.zones
     )
+    pointer = tag("div", cls="pointer", style=f"left:{100 * probability:.1f}%")
     return tag(
         "div",
-        tag("div", tag("div", cls="pointer", style=f"left:{at:.1f}%"), cls="over"),
+        tag("div", pointer, cls="over"),
         tag("div", bars, cls="bar"),
-        tag("div", _ticks(thresholds.edges, probability), cls="under"),
-        tag("div", join(tag("span", name) for name in names), cls="below"),
+        tag("div", _ticks(shown.ticks), cls="under"),
+        tag("div", join(tag("span", name) for name in shown.bands), cls="below"),
         cls="um-scale",
         role="img",
-        aria_label=spoken,
+        aria_label=shown.said,
     )
 
 
-def _ticks(limits: list[float], probability: float) -> Markup:
+def _ticks(ticks: Sequence[tuple[float, str]]) -> Markup:
     """Return the limits under the bar; of two that would touch the first stands to the left."""
-    shown = Markup()
-    for place, limit in enumerate(limits):
+    shown, limits = Markup(), [limit for limit, _text in ticks]
+    for place, (limit, text) in enumerate(ticks):
         value = 100 * limit
         near = [abs(value - 100 * other) < CLOSE for other in limits[:place] + limits[place + 1 :]]
         side = ("before" if place % 2 == 0 else "after") if any(near) else ""
-        text = format.likelihood(limit, [probability])
         shown += tag("b", text, cls=f"tick {side}", style=f"left:{value:.1f}%")
     if not limits or 100 * limits[0] >= CLOSE:
         shown += tag("span", "0", cls="tick after", style="left:0")

@@ -109,7 +109,7 @@ def _advise(code: ActionCode, linked: ResultViewState) -> None:
     sound = linked.original.media.kind == "audio"
     if code is ActionCode.ASK_ORIGINAL:
         what, message = actions.how_to_ask(linked.record.name, sound=sound)
-        typography.know(what)
+        typography.know(typography.text(what))
         st.code(message, language=None, wrap_lines=True)
         return
     show(bullets(actions.how_to(code, sound=sound), "um-know", ordered=True))

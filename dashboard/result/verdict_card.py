@@ -5,7 +5,7 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard import labels
-from dashboard.components import controls, typography, verdict
+from dashboard.components import blocks, controls, typography, verdict
 from dashboard.components.markup import Text, join, show
 from dashboard.components.typography import strong
 from dashboard.result import base_rate, question
@@ -73,8 +73,8 @@ def preview(analysis: Analysis, *, with_scale: bool = False) -> list[Markup]:
 
 def number(analysis: Analysis) -> Markup:
     """Return the one number of the file, and by what it is judged."""
-    shown = presented.number(analysis)
-    return verdict.number(shown.value, shown.what, shown.note)
+    value, note = presented.likelihood(analysis), presented.judged_by(analysis)
+    return verdict.number(value, say(presented.COMBINED), note)
 
 
 def scale(analysis: Analysis) -> Markup:
@@ -103,7 +103,7 @@ def _person_strong(analysis: Analysis, text: str) -> Text:
 def draw_statistics(analysis: Analysis, *first: str) -> None:
     """Draw the popover; `first` stands over the statistics."""
     with st.popover(say(answers.HOW), type="tertiary", key="how-we-know"):
-        typography.know(*first, *answers.how_we_know(analysis))
+        typography.know(*map(blocks.block, answers.how_we_know(analysis, *first).blocks))
         answer = pulls.answer_of(analysis)
         if answer is not None and answer.odds is not None:
             base_rate.draw("know-base-rate")

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from detector.schema.analysis import Calibration, EmpiricalOdds, Label, OddsPoint, Tally, Thresholds
+from detector.schema.analysis import Calibration, EmpiricalOdds, Label, OddsPoint, Thresholds
 
 CAUSES = ("size", "sharpness", "compression", "frames", "disagreement")
 """Why a logit can be uncertain: the fields of `UncertaintyRates`."""
@@ -86,11 +86,6 @@ def wilson(count: int, total: int) -> tuple[float, float]:
     middle = (share + z * z / (2 * total)) / (1 + z * z / total)
     half = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + (z / total / 2) ** 2)
     return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def at_most(tally: Tally) -> float:
-    """Return the largest share that a tally leaves likely, rounded up to a whole percent."""
-    return math.ceil(wilson(tally.count, tally.files)[1] * 100) / 100
 
 
 def printed(parts: Sequence[float], total: int) -> list[int]:

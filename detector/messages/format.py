@@ -1,6 +1,7 @@
 """How figures become words: percents, times, lists, counts."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 
 from detector.sentences import NBSP, _
@@ -123,6 +124,11 @@ def lower_first(text: str) -> str:
 def capital(text: str) -> str:
     """Return a text as a sentence begins: "the face" -> "The face"."""
     return text[:1].upper() + text[1:]
+
+
+def unbroken(text: str) -> str:
+    """Return a text whose lines never end between a number and its unit."""
+    return re.sub(r"(?<=\d) (?=%|(?:s|px|min|GB|MB)\b)", NBSP, text)
 
 
 def signed(logit: float) -> str:

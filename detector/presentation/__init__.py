@@ -1,11 +1,10 @@
-"""A result in words: from an analysis or a comparison to sections, which every surface renders.
+"""The wording of results: an analysis, a comparison or an evaluation as sections, in data.
 
-A `Section` is a title and blocks: paragraphs, facts, tables and charts as data. The PDF, Markdown
-and the command line each have one loop over blocks, the page draws their rows, and none of them has
-words of its own about a result. Sentences of codes are those of `detector.messages`.
+A `Section` is a title and blocks: paragraphs, tables, charts and pictures. The PDF, Markdown, the
+command line and the page have one renderer each. The sentences of codes are in `detector.messages`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,27 +13,9 @@ from detector.schema.codes import Label
 from detector.sentences import _
 
 LIMITS = _("What this can’t tell")
-"""Head of what stands beside every result"""
+"""Head of the limits of every result"""
 
-Style = Literal["lead", "body", "strong", "note", "item", "subhead", "aside"]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One fact: its name and its value."""
-
-    label: str
-    value: str
-    note: str = ""
-    """More of the value, in small beside it."""
-    exact: str = ""
-    """The whole of a value that is shortened where there is little room, such as a hash."""
-
-    @property
-    def as_pair(self) -> tuple[str, str]:
-        """Its name and value as paper shows them: whole, and with the note."""
-        value = self.exact or self.value
-        return self.label, f"{value} ({self.note})" if self.note else value
+Style = Literal["lead", "body", "strong", "note", "item", "number", "subhead", "aside"]
 
 
 @dataclass(frozen=True)
@@ -46,53 +27,68 @@ class Text:
 
 
 @dataclass(frozen=True)
-class FactRows:
-    """Names and values."""
-
-    rows: tuple[Row, ...]
-
-
-@dataclass(frozen=True)
 class Cell:
-    """A cell that is more than a text."""
+    """A table cell with more than a text."""
 
     text: str
-    note: str = ""  # in small under it
-    label: Label | None = None  # whose color and sign it has
+    note: str = ""  # small print
+    state: Label | None = None  # its color and icon
+    exact: str = ""  # the complete value of a shortened text, such as a hash
 
     def __str__(self) -> str:
-        """As print shows it: with its sign, and the note in brackets."""
-        text = f"{states.GLYPHS[self.label]} {self.text}" if self.label else self.text
+        """Return the cell in print: with its sign, and the note in brackets."""
+        text = self.exact or self.text
+        text = f"{states.GLYPHS[self.state]} {text}" if self.state else text
         return f"{text} ({self.note})" if self.note else text
 
 
 @dataclass(frozen=True)
+class Row:
+    """A fact: a name and a value. A row of a table without heads."""
+
+    label: str
+    value: str
+    note: str = ""
+    exact: str = ""
+    state: Label | None = None
+
+    @property
+    def cell(self) -> Cell:
+        """Return the value as a cell."""
+        return Cell(self.value, self.note, self.state, self.exact)
+
+    def __iter__(self) -> Iterator[str | Cell]:
+        """Yield the name and the value."""
+        yield from (self.label, self.cell)
+
+
+@dataclass(frozen=True)
 class Grid:
-    """Rows under heads."""
+    """A table; without heads a list of names and values."""
 
     heads: tuple[str, ...]
-    rows: Sequence[Sequence[str | Cell]]
+    rows: Sequence[Row | Sequence[str | Cell]]
 
     @property
     def printed(self) -> list[list[str]]:
-        """Its rows as texts."""
+        """Return its rows in print."""
         return [list(map(str, row)) for row in self.rows]
 
 
 @dataclass(frozen=True)
-class Number:
-    """The one number of a result on the scale of its question."""
+class LikelihoodScale:
+    """A likelihood on the scale of its question."""
 
     value: str  # "88 %"
-    what: str  # "combined likelihood"
-    note: str  # "95 % interval 62 to 91 %"
     share: float  # 0..1
-    zones: tuple[tuple[Label, str, float, float], ...]  # label, its word, from, to
+    zones: tuple[tuple[Label, float, float], ...]  # label, from, to
+    bands: tuple[str, ...]  # "under 30: no sign", ascending
+    ticks: tuple[tuple[float, str], ...]  # limits between the zones with their texts
 
     @property
     def said(self) -> str:
-        """What stands after the value."""
-        return ", ".join(filter(None, [self.what, self.note]))
+        """Return the text alternative."""
+        return ", ".join([self.value, *self.bands])
 
 
 @dataclass(frozen=True)
@@ -105,13 +101,13 @@ class BarRow:
     end: float | None = None
     label: Label = Label.NOT_APPLICABLE
     total: bool = False
-    id: str = ""  # of the model that it is of
+    id: str = ""  # of its model
     time: float | None = None  # s, its moment
 
 
 @dataclass(frozen=True)
 class BarChart:
-    """Bars over one axis from `low` to `high`; as `dots` the end of each is what counts."""
+    """Bars over an axis from `low` to `high`; with `dots` each end is a dot on a line."""
 
     rows: tuple[BarRow, ...]
     low: float
@@ -121,12 +117,12 @@ class BarChart:
 
     @property
     def said(self) -> str:
-        """Return it in words, for who can't see it."""
+        """Return the text alternative."""
         return "; ".join(f"{row.name}: {row.value}" for row in self.rows)
 
 
 Points = Sequence[tuple[float, float | None]]
-"""(time in s, value); None where there is none: a gap is never drawn through."""
+"""(time in s, value); None where there is none: a line is never drawn through a gap."""
 
 
 @dataclass(frozen=True)
@@ -149,15 +145,15 @@ class CurveChart:
     low: float
     high: float
     ticks: tuple[tuple[float, str], ...]  # values with their texts, the most important first
-    band: Points = ()  # the upper edge of what is shaded, which begins at `floor`
+    band: Points = ()  # upper edge of the shaded area above `floor`
     floor: float = 0.0
     title: str = ""
-    said: str = ""  # in words, for who can't see it
+    said: str = ""  # text alternative
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of a report."""
+    """A picture of a report."""
 
     kind: str  # "frame", "crop" or "heatmap"; of a comparison "copy", "original" or "heat"
     caption: str
@@ -167,18 +163,18 @@ class Picture:
 
 @dataclass(frozen=True)
 class Pictures:
-    """Pictures beside each other, so many in a row; one alone is as wide as it may be."""
+    """Pictures side by side, `row` in a line."""
 
     pictures: tuple[Picture, ...]
     row: int = 1
 
 
-Block = Text | FactRows | Grid | Number | BarChart | CurveChart | Pictures
+Block = Text | Grid | LikelihoodScale | BarChart | CurveChart | Pictures
 
 
 @dataclass(frozen=True)
 class Section:
-    """Blocks under a title; without one, what a document begins with."""
+    """Blocks under a title; the first section of a document has none."""
 
     id: str  # the same in every language
     title: str
@@ -186,39 +182,39 @@ class Section:
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """Its facts."""
-        return tuple(
-            row for block in self.blocks if isinstance(block, FactRows) for row in block.rows
-        )
+        """Return its facts."""
+        grids = (block for block in self.blocks if isinstance(block, Grid))
+        return tuple(row for grid in grids for row in grid.rows if isinstance(row, Row))
 
     @property
     def line(self) -> str:
-        """Its facts in a line, for a terminal."""
-        return f"{self.title}: {'; '.join(': '.join(row.as_pair) for row in self.rows)}"
+        """Return its facts in a line, for a terminal."""
+        return f"{self.title}: {'; '.join(': '.join(map(str, row)) for row in self.rows)}"
 
 
 @dataclass(frozen=True)
 class Presentation:
-    """A result from its headline to its last section."""
+    """A document: the headline of a result and its sections."""
 
     title: str  # of the file
-    kicker: str  # what it is, and when it was made
+    kicker: str  # kind and date
     about: str  # names of the files
     headline: str
-    label: Label  # the color of the headline
+    label: Label  # color of the headline
     sections: Sequence[Section]
 
 
-def rows_of(pairs: Iterable[tuple[str, str]]) -> tuple[Row, ...]:
-    """Return a row for each name that has a value."""
-    return tuple(Row(name, value) for name, value in pairs if value)
+def rows_of(pairs: Iterable[tuple[str, str]]) -> list[Row]:
+    """Return a row for each name with a value."""
+    return [Row(name, value) for name, value in pairs if value]
 
 
-def facts(pairs: Iterable[tuple[str, str]]) -> FactRows:
-    """Return facts of names and values, those that have one."""
-    return FactRows(rows_of(pairs))
+def facts(rows: Iterable[Row | tuple[str, str]]) -> Grid:
+    """Return names and values as a table without heads; names without a value are left out."""
+    out = [row if isinstance(row, Row) else Row(*row) for row in rows]
+    return Grid((), [row for row in out if row.value])
 
 
 def items(lines: Iterable[str]) -> list[Text]:
-    """Return a paragraph for each line of a list."""
+    """Return a list, a paragraph for each line."""
     return [Text(line, "item") for line in lines]

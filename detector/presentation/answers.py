@@ -1,8 +1,9 @@
 """The questions of a file: the answer to each, and how often such an answer is wrong."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from detector.decision.numbers import at_most, wilson
+from detector.decision.numbers import wilson
 from detector.decision.reasons import why_unanswered
 from detector.messages import states
 from detector.messages.format import capital, likelihood, percent, whole_percent
@@ -10,6 +11,7 @@ from detector.presentation import (
     Block,
     Cell,
     Grid,
+    LikelihoodScale,
     Section,
     Text,
     items,
@@ -47,7 +49,6 @@ class AnswerRow:
     counts: bool = False  # the likelihood is part of the verdict
     leads: bool = False  # it is the question that decided
     asked: Question | None = None  # of the detectors
-    limits: str = ""  # "30 %, 70 %"
     bands: str = ""  # "under 30: no sign; between: can’t tell; over 70: likely manipulated"
     basis: str = ""  # by what the limits stand, where it is not the usual
     models: int = 0  # that were counted
@@ -55,37 +56,26 @@ class AnswerRow:
 
 
 def section(analysis: Analysis) -> Section:
-    """Return each question with its answer and thresholds, and how often these err."""
+    """Return each question with its answer, and the thresholds and error rates of each answer."""
     asked = rows(analysis)
-    heads = _("Question"), _("Answer"), _("Likelihood"), _("Thresholds"), _("Models")
     table = [
         (
             row.question,
-            Cell(row.answer, label=row.label),
+            Cell(row.answer, state=row.label),
             row.likelihood,
-            row.limits if row.evaluated else "",
             f"{row.models}" if row.evaluated else "",
         )
         for row in asked
     ]
+    heads = _("Question"), _("Answer"), _("Likelihood"), _("Models")
     blocks: list[Block] = [Grid(heads, table)]
-    put, rates = [row for row in asked if row.evaluated], list[tuple[str, ...]]()
-    if put:
-        blocks.append(Text(say(HOW), "subhead"))
-    for row in put:
-        assert row.asked is not None
-        answer = analysis.verdict.answers[row.asked]
-        named = [row.question] * (len(put) > 1)
-        said = [f"{capital(row.bands)}.", *statistics(row.asked, answer)]
-        if row.leads:  # odds as they stand under the number
-            said += interval_explained(row.asked, answer)
-        blocks.append(Text(" ".join([*named, *said])))
-        for error, *figures in error_rates(row.asked, answer):
-            rates.append((" ".join([*named, error]), *figures))
-    if rates:
-        columns = _("Error"), _("In our tests"), _("Rate"), _("95 % interval")
-        blocks.append(Grid(columns, rates))
-    return Section("questions", _("What was asked, and how often that errs"), tuple(blocks))
+    for row in asked:
+        if row.asked is not None and row.evaluated:
+            title = _("{question} How we know").format(question=row.question)
+            answer = analysis.verdict.answers[row.asked]
+            blocks += [Text(title, "subhead"), *error_rates(row.asked, answer, interval=row.leads)]
+    title = _("What was asked, and how often that errs")
+    return Section("questions", title, (*blocks, *_how_to_read(blocks)))
 
 
 def rows(analysis: Analysis) -> list[AnswerRow]:
@@ -105,14 +95,12 @@ def row(analysis: Analysis, question: Question, answer: Answer) -> AnswerRow:
         share = percent(near, limits.edges)
         if analysis.verdict.uncounted(question):
             share = _("{percent}, not counted").format(percent=share)
-    beside = [] if near is None else [near]
     return AnswerRow(
         asked=question,
         question=states.question(question),
         answer=answered(analysis, question, answer),
         label=Label.NOT_APPLICABLE if _open(answer) else answer.label,
         likelihood=share,
-        limits=", ".join(percent(edge, beside) for edge in limits.edges) or _("none"),
         bands="; ".join(bands(limits, question, near)),
         basis=_("by {clips}").format(clips=say(limits.data)) if limits.own
         else states.basis(answer.basis),
@@ -154,7 +142,9 @@ def why_open(analysis: Analysis, question: Question) -> str:
         return _("no score")
     if ensemble is not None and ensemble.auc is not None and ensemble.auc.value < WEAK:
         return _("one weak model") if answer.counted == 1 else _("weak models")
-    return _("score below the threshold")
+    near = [] if answer.probability is None else [answer.probability]
+    text = _("score under {limit}")
+    return text.format(limit=percent(answer.thresholds.suspect, near))
 
 
 def bands(limits: Thresholds, question: Question | None, near: float | None = None) -> list[str]:
@@ -171,150 +161,150 @@ def bands(limits: Thresholds, question: Question | None, near: float | None = No
     return out
 
 
+def scale(share: float, limits: Thresholds, question: Question | None) -> LikelihoodScale:
+    """Return a likelihood, 0..1, on the scale of its question."""
+    return LikelihoodScale(
+        percent(share, limits.edges),
+        share,
+        tuple(limits.zones),
+        tuple(bands(limits, question, share)),
+        tuple((edge, likelihood(edge, [share])) for edge in limits.edges),
+    )
+
+
 def meaning(limits: Thresholds, question: Question | None) -> list[str]:
     """Return what each band says, a line each, and whether its errors were measured."""
     said = [f"{capital(band)}." for band in bands(limits, question)]
     return [*said, *[_("How often your values err was not measured.")] * limits.custom]
 
 
-# --- how we know ----------------------------------------------------------------------------------
+# --- error rates ----------------------------------------------------------------------------------
 
 
-def how_we_know(analysis: Analysis) -> list[str]:
-    """Return how often the leading answer is wrong, what its odds are, and how the models' evidence
-    is put together, a paragraph each; nothing where no question leads."""
+def how_we_know(analysis: Analysis, *first: str) -> Section:
+    """Return the error rates of the leading answer, its odds, and how the models' evidence is put
+    together; without a leading question nothing but `first`."""
     question = analysis.verdict.question
     answer = analysis.verdict.answers.get(question) if question else None
+    blocks: list[Block] = [Text(line) for line in first]
     if question is None or answer is None:
-        return []
-    out = statistics(question, answer)
+        return Section("how", say(HOW), tuple(blocks))
+    blocks += error_rates(question, answer, interval=True)
     if answer.odds is not None:
-        counted = interval_explained(question, answer)
-        out += [odds.of_tests(answer.odds, question), *counted, odds.support(answer, question)]
+        lines = odds.of_tests(answer.odds, question), odds.support(answer, question)
+        blocks += [Text(line) for line in lines if line]
     added = _(
         "Each model’s evidence is its calibrated log odds times its weight; they are added, and "
         "what is doubtful about the material takes some of it back."
     )
-    return [*out, added]
+    return Section("how", say(HOW), (*blocks, Text(added), *_how_to_read(blocks)))
 
 
-def interval_explained(question: Question, answer: Answer) -> list[str]:
-    """Return what clips the interval of the odds is of, and what it assumes of fakes."""
-    if answer.odds is None:
-        return []
+def _how_to_read(blocks: Iterable[Block]) -> list[Block]:
+    """Return how tables of error rates are read, if there are any."""
     text = _(
-        "The interval is of the {clips} clips with a score near this one among the clips that "
-        "the thresholds were made on. Each was scored by a fit that had seen nothing of its "
-        "group of sources; the groups were drawn anew."
+        "Right: on new sources, with as many fakes as genuine files; the least that this can be "
+        "with 90 % confidence. Errors: with their 95 % interval."
     )
-    return [text.format(clips=f"{answer.odds.clips:,}"), say(question.spec.prior)]
+    rated = any(isinstance(block, Grid) and _("Right") in block.heads for block in blocks)
+    return [Text(text, "note")] if rated else []
 
 
-def statistics(question: Question, answer: Answer) -> list[str]:
-    """Return how often the limits err and on what that was measured, or that it was not."""
-    out = _error_rates(question, answer)
+def error_rates(question: Question, answer: Answer, *, interval: bool = False) -> list[Block]:
+    """Return the limits of each band of the likelihood, how often its answer is right and wrong,
+    and what that was measured on; with `interval` what clips the interval of the odds refers to."""
+    limits, measured_here = answer.thresholds, answer.basis in (Basis.MEASURED, Basis.OWN)
+    rows, near = [], [] if answer.probability is None else [answer.probability]
+    for label, start, end in reversed(limits.zones):
+        ends = {Side.FAKE: _("over {low} %"), Side.REAL: _("under {high} %")}
+        span = ends[label.side] if label.side else _("{low} to {high} %")
+        share = span.format(low=likelihood(start, near), high=likelihood(end, near))
+        named = Cell(states.state(label, question), state=label)
+        rows.append((named, share, _right(limits.rate(label)), _errors(question, limits, label)))
+    heads = _("Answer"), _("Likelihood"), _("Right"), _("Errors in our tests")
+    rated = measured_here and any(right or errors for *_named, right, errors in rows)
+    shown = 4 if rated else 2
+    blocks: list[Block] = [Grid(heads[:shown], [row[:shown] for row in rows])]
+    if limits.never_decide:
+        blocks = [Text(f"{capital(line)}.") for line in bands(limits, question)]
+    lines = _measured(question, answer)
+    if interval and answer.odds is not None:
+        text = _(
+            "The interval is of the {clips} clips with a score near this one among the clips that "
+            "the thresholds were made on. Each was scored by a fit that had seen nothing of its "
+            "group of sources; the groups were drawn anew."
+        )
+        lines += [text.format(clips=f"{answer.odds.clips:,}"), say(question.spec.prior)]
+    return [*blocks, *([Text(" ".join(lines))] if lines else [])]
+
+
+def _right(band: BandRate | None) -> str:
+    if band is None:
+        return ""
+    text = _("{right}, at least {low}")
+    return text.format(right=percent(band.right), low=percent(band.low))
+
+
+def _errors(question: Question, limits: Thresholds, label: Label) -> str:
+    """Return how many files of the other kind get an outer answer; empty for an inner one."""
+    spec = question.spec
+    tally, rate, other = {
+        Label.FAKE: (limits.false_positives, limits.false_positive_rate, spec.real_word),
+        Label.REAL: (limits.false_negatives, limits.false_negative_rate, spec.fake_word),
+    }.get(label, (None, None, ""))
+    kind = _("{word} {unit}").format(word=say(other), unit=measured.unit(limits))
+    if tally is not None:
+        low, high = wilson(tally.count, tally.files)
+        text = _("{count} of {files} {kind}: {rate} %, {low} to {high} %")
+        shares = {"rate": tally.count / tally.files, "low": low, "high": high}
+        return text.format(
+            count=f"{tally.count:,}", files=f"{tally.files:,}", kind=kind,
+            **{name: f"{100 * share:.1f}" for name, share in shares.items()},
+        )  # fmt: skip
+    if rate is None:
+        return ""
+    text = _("at most {rate} of {kind} like yours") if limits.own else _("{rate} of {kind}")
+    return text.format(rate=percent(rate), kind=kind)
+
+
+def _measured(question: Question, answer: Answer) -> list[str]:
+    """Return what the limits were measured on, how well the models rank its files, and what no
+    limit allows; or that the error rates were not measured."""
+    limits, out = answer.thresholds, list[str]()
+    unmeasured = {
+        Basis.PUBLISHED: _(
+            "Only models that were not measured here are counted, each by the operating point "
+            "stated for it, with a margin. How often that errs on footage like yours is not "
+            "known, so they can’t clear a file."
+        ),
+        Basis.CUSTOM: _("How often your values err was not measured."),
+        Basis.SUBSET: _("How often these models err together was not measured."),
+    }
+    if answer.basis in unmeasured:
+        out.append(unmeasured[answer.basis])
+    else:
+        if limits.data:
+            by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
+            out += [by.format(data=say(limits.data)), *filter(None, [measured.of_these(limits)])]
+        if limits.never_decide:
+            out.append(
+                _(
+                    "No limit made 82\u00a0% of the answers right on sources left out, so there is "
+                    "a likelihood and no answer."
+                )
+            )
+        elif not limits.can_clear and not limits.own:
+            out.append(
+                _(
+                    "We can’t clear a file: the installed models aren’t reliable enough to call "
+                    "it untouched. On sources left out, no limit made 82\u00a0% of such answers "
+                    "right."
+                )
+            )
     if answer.auc is not None:
         percents = {name: whole_percent(value) for name, value in answer.auc}
         out.append(say(question.spec.auc).format(**percents))
     return out
-
-
-def _error_rates(question: Question, answer: Answer) -> list[str]:
-    limits = answer.thresholds
-    if answer.basis is Basis.PUBLISHED:
-        return [
-            _(
-                "Only models that were not measured here are counted, each by the operating point "
-                "stated for it, with a margin. How often that errs on footage like yours is not "
-                "known, so they can’t clear a file."
-            )
-        ]
-    if answer.basis is Basis.CUSTOM:
-        return [_("How often your values err was not measured.")]
-    if answer.basis is Basis.SUBSET:
-        return [_("How often these models err together was not measured.")]
-    out = [_right(band, question) for band in limits.bands] + _false_rates(question, limits)
-    if limits.data:
-        by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
-        out += [by.format(data=say(limits.data)), *filter(None, [measured.of_these(limits)])]
-    if limits.never_decide:
-        out.append(
-            _(
-                "No limit made 82\u00a0% of the answers right on sources left out, so there is a "
-                "likelihood and no answer."
-            )
-        )
-    elif not limits.can_clear and not limits.own:
-        out.append(
-            _(
-                "We can’t clear a file: the installed models aren’t reliable enough to call it "
-                "untouched. On sources left out, no limit made 82\u00a0% of such answers right."
-            )
-        )
-    return out
-
-
-def _right(band: BandRate, question: Question) -> str:
-    text = _("“{answer}” was right {percent} of the time on new sources, with as many fakes as "
-             "genuine files (at least {low}, with 90 % confidence).")  # fmt: skip
-    answer = states.state(band.label, question)
-    return text.format(answer=answer, percent=percent(band.right), low=percent(band.low))
-
-
-def _false_rates(question: Question, limits: Thresholds) -> list[str]:
-    """Return how many files of each kind lie beyond the limit for the other; nothing where there is
-    no such limit."""
-    rated = _("{rate} of {kind} score above {limit}.")
-    if limits.own:
-        rated = _("At most {rate} of {kind} like yours score above {limit}.")
-    above = (
-        _("In our tests none of {files} {kind} scored above {limit} (at most {most}, with 95 % "
-          "confidence)."),
-        _("In our tests {count} of {files} {kind} scored above {limit} (at most {most}, with "
-          "95 % confidence)."),
-        rated,
-    )  # fmt: skip
-    below = (
-        _("In our tests none of {files} {kind} scored below {limit} (at most {most}, with 95 % "
-          "confidence)."),
-        _("In our tests {count} of {files} {kind} scored below {limit} (at most {most}, with "
-          "95 % confidence)."),
-        _("{rate} of {kind} score below {limit}."),
-    )  # fmt: skip
-    spec, out = question.spec, list[str]()
-    for word, limit, tally, rate, (none, some, share) in (
-        (spec.real_word, limits.high, limits.false_positives, limits.false_positive_rate, above),
-        (spec.fake_word, limits.low, limits.false_negatives, limits.false_negative_rate, below),
-    ):
-        kind = _("{word} {unit}").format(word=say(word), unit=measured.unit(limits))
-        values = {"kind": kind, "limit": percent(limit)}
-        if not 0 < limit < 1:
-            continue
-        if tally is not None:
-            text, most = some if tally.count else none, percent(at_most(tally))
-            out.append(text.format(count=tally.count, files=tally.files, most=most, **values))
-        elif rate is not None:
-            out.append(share.format(rate=percent(rate), **values))
-    return out
-
-
-def error_rates(question: Question, answer: Answer) -> list[tuple[str, str, str, str]]:
-    """Return how often the limits erred, as (error, count, rate, 95 % interval)."""
-    limits, rows = answer.thresholds, []
-    if answer.basis not in (Basis.MEASURED, Basis.OWN):
-        return []
-    real, fake = say(question.spec.real_word), say(question.spec.fake_word)
-    sides = [(real, fake, limits.false_positives)]
-    if limits.can_clear:
-        sides.append((fake, real, limits.false_negatives))
-    for one, other, tally in sides:
-        if tally is not None:
-            low, high = wilson(tally.count, tally.files)
-            count = _("{count} of {files}").format(count=tally.count, files=tally.files)
-            ends = _("{low} to {high}").format(low=f"{100 * low:.1f}", high=f"{100 * high:.1f} %")
-            name = capital(_("{one} called {other}").format(one=one, other=other))
-            rows.append((name, count, f"{100 * tally.count / tally.files:.1f} %", ends))
-    return rows
 
 
 def not_tested(analysis: Analysis) -> Section:

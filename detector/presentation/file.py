@@ -2,7 +2,7 @@
 
 from detector import messages
 from detector.messages.format import size
-from detector.presentation import Block, FactRows, Row, Section, Text, facts, summary
+from detector.presentation import Block, Grid, Row, Section, Text, facts, rows_of, summary
 from detector.schema.analysis import Analysis, Audio, Media
 from detector.sentences import NBSP, _, count, ngettext, say
 
@@ -20,7 +20,7 @@ def section(analysis: Analysis) -> Section:
     rows += [Row(_("Compression"), messages.detail(item)) for item in rated[:1]]
     if not analysis.media.live:
         rows.append(hash_row(analysis.media.sha256))
-    return Section("file", _("File"), (FactRows(tuple(rows)),))
+    return Section("file", _("File"), (facts(rows),))
 
 
 def hash_row(sha256: str) -> Row:
@@ -64,14 +64,14 @@ def received(media: Media, now: str | None) -> Section:
     return Section("file", _("The session") if media.live else _("The file"), tuple(blocks))
 
 
-def hashed(media: Media, now: str | None, before: str) -> FactRows:
+def hashed(media: Media, now: str | None, before: str) -> Grid:
     """Return what a file is, with its hash `before`, as that is called, and `now`; None where it
     was not there."""
     same = _("the same") if now == media.sha256 else now
     same = same or _("not checked: the file was not there")
     name, *rows = rows_of_media(media)
-    hashes = facts([(before, media.sha256), (_("SHA-256 at export"), same)]).rows
-    return FactRows((name, *(() if media.live else hashes), *rows))
+    hashes = rows_of([(before, media.sha256), (_("SHA-256 at export"), same)])
+    return facts((name, *(() if media.live else hashes), *rows))
 
 
 def sound(audio: Audio | None) -> str:

@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from detector.presentation import (
     BarChart,
     Block,
-    FactRows,
     Grid,
-    Number,
+    LikelihoodScale,
     Presentation,
     Section,
     Text,
 )
 
 _STYLES = {
-    "strong": "**{}**", "subhead": "### {}", "item": "- {}", "aside": "> {}",
+    "strong": "**{}**", "number": "**{}**", "subhead": "### {}", "item": "- {}", "aside": "> {}",
 }  # fmt: skip
 
 
@@ -39,14 +38,14 @@ def of_block(block: Block) -> str:
     match block:
         case Text(text, style):
             return _STYLES.get(style, "{}").format(escaped(text)) if text else ""
-        case FactRows(rows):
-            named = (tuple(map(escaped, row.as_pair)) for row in rows)
-            return "\n".join(f"- **{name}**: {value}" for name, value in named)
         case Grid(heads):
-            cells = [heads, ["---"] * len(heads), *(map(escaped, row) for row in block.printed)]
+            rows = [list(map(escaped, row)) for row in block.printed]
+            if not heads:
+                return "\n".join(f"- **{name}**: {value}" for name, value in rows)
+            cells = [heads, ["---"] * len(heads), *rows]
             return "\n".join(f"| {' | '.join(row)} |" for row in cells)
-        case Number(value):
-            return f"**{escaped(value)}** {escaped(block.said)}"
+        case LikelihoodScale():
+            return escaped("; ".join(block.bands))
         case BarChart(rows):
             return "\n".join(f"- {escaped(row.name)}: {escaped(row.value)}" for row in rows)
     return ""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from detector.messages import states
 from detector.messages.format import score, size, took
 from detector.models.base import ModelSpec
-from detector.presentation import Block, Cell, FactRows, Grid, Row, Section, Text, measured, series
+from detector.presentation import Block, Cell, Grid, Row, Section, Text, facts, measured, series
 from detector.schema.analysis import Analysis, Calibration, FrameSegment, Label, ModelResult
 from detector.sentences import NBSP, _, count, say
 
@@ -82,7 +82,7 @@ def in_frame(analysis: Analysis, face: FrameSegment) -> Grid:
             return name, "–", note or series.why(face)
         label = series.label_at(value, verdict.thresholds)
         says = states.state(label, verdict.question, short=True)
-        return Cell(name, note), score(value), Cell(says, label=label)
+        return Cell(name, note), score(value), Cell(says, state=label)
 
     rows = [row(_("Combined"), face.score)]
     for model in analysis.models:
@@ -144,7 +144,7 @@ def _partly(calibration: Calibration | None) -> bool:
     return calibration is not None and measured.part_of(calibration.clips, calibration.data)
 
 
-def weights(analysis: Analysis) -> FactRows:
+def weights(analysis: Analysis) -> Grid:
     """Return the hash of each model's weights; of two models of one file, that it is one."""
     rows, first = list[Row](), dict[str, ModelResult]()
     for model in analysis.models:
@@ -159,7 +159,7 @@ def weights(analysis: Analysis) -> FactRows:
                 asked = states.question(model.question)
                 value = text.format(model=plain(known), question=asked)
         rows.append(Row(_("Weights, {model}").format(model=plain(model)), value, exact=exact))
-    return FactRows(tuple(rows))
+    return facts(rows)
 
 
 def calibrations(analysis: Analysis) -> list[str]:

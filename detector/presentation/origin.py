@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from detector.messages import states
 from detector.presentation import (
     Block,
-    FactRows,
     Grid,
     Row,
     Section,
@@ -68,7 +67,7 @@ def credential(signed: Credential) -> Section:
     if signed.state == "untrusted" and not signed.trust_list:
         none = _("None is configured here, so no signer is trusted.")
         rows.append(Row(_("Trust list"), none))
-    return Section("credential", _("Signed origin (C2PA)"), (FactRows(tuple(rows)),))
+    return Section("credential", _("Signed origin (C2PA)"), (facts(rows),))
 
 
 def posted(page: Posted) -> Section:
@@ -140,12 +139,12 @@ def section(origin: Provenance, media: Media) -> Section:
         "All of this can be written by anybody, and is lost when a file is sent on. That something "
         "is missing says nothing either way."
     )
-    blocks: list[Block] = [Text(worth, "note"), FactRows(credential(origin.credential).rows)]
+    blocks: list[Block] = [Text(worth, "note"), facts(credential(origin.credential).rows)]
     blocks += items(say(sentence) for sentence in (*origin.findings, *origin.unread))
     if origin.earlier is not None:
         blocks += items([earlier(origin.earlier, media)])
     for account in accounts(origin):
-        blocks += [Text(account.title, "subhead"), FactRows(account.rows)]
+        blocks += [Text(account.title, "subhead"), facts(account.rows)]
     rows = fact_rows(origin.facts[:PRINTED])
     if origin.place is not None:
         spot = f"{origin.place.latitude:.5f}, {origin.place.longitude:.5f}"

@@ -188,6 +188,6 @@ def _cells(analysis: Analysis, subject: Subject) -> tuple[str | Cell, ...]:
         "" if still else stretch(subject.start, subject.end),
         _("{count} of {number}").format(count=scored, number=len(subject.looks)),
         f"{widths[len(widths) // 2]:.0f} px" if widths else "",
-        Cell(said, label=label),
+        Cell(said, state=label),
         "" if share is None else percent(share, series.limits(analysis, subject.question).edges),
     )

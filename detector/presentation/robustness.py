@@ -52,7 +52,7 @@ def _cells(tried: Robustness, trial: PerturbationResult) -> tuple[str | Cell, ..
         moved = says
     elif tried.moved(trial) is not None and trial is not tried.unchanged:
         moved = points_moved(points(tried, trial))
-    return _name(trial), _likelihood(trial) or "–", moved, Cell(says, label=trial.label)
+    return _name(trial), _likelihood(trial) or "–", moved, Cell(says, state=trial.label)
 
 
 def _likelihood(trial: PerturbationResult) -> str:

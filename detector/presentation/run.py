@@ -3,7 +3,7 @@
 import shlex
 
 from detector.messages.format import clock, stretch, took
-from detector.presentation import FactRows, Row, Section, Text, measured, models
+from detector.presentation import Row, Section, Text, facts, measured, models
 from detector.schema.analysis import Analysis
 from detector.sentences import _, count, ngettext, say
 from detector.vision.detection import MEASURED
@@ -31,7 +31,7 @@ def section(analysis: Analysis) -> Section:
         Row(_("Analysis"), analysis.id[:16], exact=analysis.id),
     )
     rows = (*looked(analysis), *_times(analysis), *made_with)
-    return Section("run", _("Run details"), (FactRows(rows),))
+    return Section("run", _("Run details"), (facts(rows),))
 
 
 def again(analysis: Analysis) -> Section:
@@ -44,7 +44,7 @@ def again(analysis: Analysis) -> Section:
         "hashes above), and run:"
     ).format(version=analysis.software.version + _commit(analysis))
     same = _("The same file, settings and weights give the same analysis number.")
-    repeat = FactRows((Row(_("Command"), command(analysis)),))
+    repeat = facts([(_("Command"), command(analysis))])
     return Section("again", title, (*made, Text(install), repeat, Text(same, "note")))
 
 

@@ -58,7 +58,7 @@ def table(measured: Iterable[Signal]) -> Grid:
 def _row(signal: Signal) -> tuple[str | Cell, ...]:
     label, word = READINGS[signal.reading]
     whose = ", ".join(filter(None, [signal.title, signal.subject]))
-    return whose, signal.value, Cell(say(word), label=label), signal.how_to_read
+    return whose, signal.value, Cell(say(word), state=label), signal.how_to_read
 
 
 def over_time(signal: Signal) -> CurveChart:

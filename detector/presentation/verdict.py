@@ -9,12 +9,12 @@ from detector.messages.format import capital, clock, lower_first, percent
 from detector.presentation import (
     LIMITS,
     Block,
-    Number,
     Picture,
     Pictures,
     Section,
     Text,
     actions,
+    answers,
     comparison,
     lead,
     measured,
@@ -161,7 +161,11 @@ def opening(
     blocks: list[Block] = [Text(said, "strong")] if said else []
     blocks += [Text(first, "lead"), *map(Text, rest)]
     if answer is not None and answer.probability is not None:
-        blocks.append(number(analysis))
+        blocks += [
+            Text(f"{likelihood(analysis)} {say(COMBINED)}", "number"),
+            Text(judged_by(analysis), "note"),
+            answers.scale(answer.probability, answer.thresholds, question),
+        ]
         if answer.odds is not None:
             tests = odds.of_tests(answer.odds, question), odds.support(answer, question)
             blocks += [Text(line, "note") for line in tests]
@@ -181,18 +185,6 @@ def opening(
 
 
 # --- the number -----------------------------------------------------------------------------------
-
-
-def number(analysis: Analysis) -> Number:
-    """Return the one number of a file that has one, on its scale."""
-    answer, question = answer_of(analysis), analysis.verdict.question
-    assert answer is not None and answer.probability is not None
-    zones = [
-        (label, states.zone(label, question), start, end)
-        for label, start, end in answer.thresholds.zones
-    ]
-    note = judged_by(analysis)
-    return Number(likelihood(analysis), say(COMBINED), note, answer.probability, tuple(zones))
 
 
 def likelihood(analysis: Analysis) -> str:

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 from detector.presentation import (
     Block,
-    FactRows,
     Grid,
     Pictures,
     Presentation,
     Section,
     Text,
     answers,
+    facts,
     file,
     looks,
     measured,
@@ -63,7 +63,7 @@ def _sections(content: Content) -> Iterator[Section]:
         yield pair.beside_verdict(analysis.comparison)
     yield file.received(analysis.media, content.sha256)
     if analysis.evidence:
-        rows = FactRows(measured.material(analysis.evidence))
+        rows = facts(measured.material(analysis.evidence))
         yield Section("material", _("How good the material is"), (rows,))
     if analysis.judged:
         yield people.section(analysis)

@@ -1,4 +1,4 @@
-"""The paper a report is printed on: one method draws each kind of block (`detector.presentation`).
+"""PDF pages of documents (`detector.presentation`): one method for each kind of block.
 
 fpdf2, not HTML with print CSS: it is pure Python, where WeasyPrint needs Pango on every computer.
 It embeds fonts, shapes Arabic, breaks tables over pages and writes PDF/A-3 with attached data.
@@ -22,15 +22,14 @@ from fpdf.fonts import TTFFont
 
 from detector.config import get_config
 from detector.errors import UsageError
-from detector.messages.format import percent, time_ticks
+from detector.messages.format import time_ticks, unbroken
 from detector.presentation import (
     BarChart,
     Block,
     Curve,
     CurveChart,
-    FactRows,
     Grid,
-    Number,
+    LikelihoodScale,
     Pictures,
     Presentation,
     Section,
@@ -38,7 +37,7 @@ from detector.presentation import (
     Text,
     series,
 )
-from detector.schema.codes import Label, Side
+from detector.schema.codes import Label
 from detector.sentences import _, language
 
 FONT = "UNMASK_REPORT_FONT"
@@ -74,6 +73,7 @@ STYLES: dict[Style, tuple[float, Sequence[int], str]] = {
     "item": (BODY, TEXT, ""),
     "aside": (BODY, TEXT, ""),
     "strong": (BODY, TEXT, "B"),
+    "number": (14.0, TEXT, "B"),
     "subhead": (BODY, TEXT, "B"),
     "note": (SMALL, MUTED, ""),
 }
@@ -184,10 +184,9 @@ class Paper(FPDF):
         self.paragraph(text, 19, color, style="B", family="serif")
 
     def section(self, section: Section) -> None:
-        """Draw a section; its title stands together with what follows it."""
+        """Draw a section; a title stays on the page of what follows it."""
         if section.title:
-            room = sum(map(self._room, section.blocks[:2]))
-            if self.will_page_break(14 + room):
+            if self.will_page_break(14 + sum(map(self._room, section.blocks[:2]))):
                 self.add_page()
             self.ln(4 * self.spacing)
             self.ink(12, style="B", family="serif")
@@ -196,21 +195,22 @@ class Paper(FPDF):
             self.set_draw_color(*LINE)
             self.line(MARGIN, self.get_y() + 0.5, MARGIN + WIDTH, self.get_y() + 0.5)
             self.ln(2.5 * self.spacing)
-        for block in section.blocks:
+        for block, following in zip(section.blocks, (*section.blocks[1:], None), strict=True):
+            titled = isinstance(block, Text) and block.style == "subhead" and following is not None
+            if self.will_page_break(self._room(block) + (self._room(following) if titled else 0)):
+                self.add_page()
             self.block(block)
 
     def block(self, block: Block) -> None:
-        """Draw a block; a chart, or a table of a few rows, stands on one page."""
-        if not isinstance(block, Text | FactRows) and self.will_page_break(self._room(block)):
-            self.add_page()
+        """Draw a block."""
         draw: dict[type, Callable[[Any], None]] = {
-            Text: self.text_of, FactRows: self.facts, Grid: self.rows, Number: self.number,
-            BarChart: self.bars, CurveChart: self.lines, Pictures: self.pictures,
+            Text: self.text_of, Grid: self.rows, LikelihoodScale: self.scale, BarChart: self.bars,
+            CurveChart: self.lines, Pictures: self.pictures,
         }  # fmt: skip
         draw[type(block)](block)
 
-    def _room(self, block: Block) -> float:
-        """Return how much of a page, mm, a block needs at least to begin on it."""
+    def _room(self, block: Block | None) -> float:
+        """Return the height, mm, of the least part of a block that may stand on a page."""
         match block:
             case Pictures(row=row):
                 return self._width(row) + 14 if row > 1 else FRAME_HEIGHT
@@ -218,23 +218,22 @@ class Paper(FPDF):
                 return LANE + 14
             case BarChart(rows=rows):
                 return PITCH * len(rows) + 4
-            case Grid(rows=rows):
+            case Grid(heads, rows) if heads:
                 return 7 + 6.5 * min(len(rows), 6)
-            case Number():
-                return 30.0
-        return 10.0
+            case LikelihoodScale():
+                return 20.0
+        return 5.0
 
     # --- words ------------------------------------------------------------------------------------
 
     def text_of(self, text: Text) -> None:
-        """Draw a paragraph; an aside stands on a darker ground, as on the page of a result."""
+        """Draw a paragraph; an aside has a darker ground, as on the page of a result."""
         size, color, style = STYLES[text.style]
         if text.style == "subhead":
-            if self.will_page_break(12):
-                self.add_page()
             self.ln(0.8)
-        said = f"· {text.text}" if text.style == "item" else text.text
-        self.paragraph(said, size, color, style=style, aside=text.style == "aside")
+        if text.text:
+            said = f"· {text.text}" if text.style == "item" else text.text
+            self.paragraph(said, size, color, style=style, aside=text.style == "aside")
 
     def paragraph(
         self, text: str, size: float = BODY, color: Sequence[int] = TEXT, *, style: str = "",
@@ -249,21 +248,19 @@ class Paper(FPDF):
         )  # fmt: skip
         self.ln(0.8)
 
-    def facts(self, facts: FactRows) -> None:
-        """Draw names at the start, values beside them; hashes in a font of equal widths."""
-        self.ink()
-        self._grid([row.as_pair for row in facts.rows], (NAMES, WIDTH - NAMES), heads=False)
-        self.ln(1)
-
     def rows(self, table: Grid) -> None:
-        """Draw a table, in smaller letters where words do not fit; its head is repeated on each
-        page."""
-        cells = [table.heads, *table.printed]
-        for size in (SMALL + 0.5, SMALL - 1.0, SMALL - 2.0):
-            self.ink(size, style="B")
-            if sum(widths := self._widths(cells)) <= WIDTH + 0.1:
-                break
-        self._grid(cells, widths, heads=True)
+        """Draw a table, in smaller letters where words do not fit, its head on each page; without
+        heads names at the start and values beside them, hashes in a font of equal widths."""
+        cells, widths = [*([table.heads] if table.heads else []), *table.printed], [NAMES]
+        self.ink()
+        if not table.heads:
+            widths.append(WIDTH - NAMES)
+        else:
+            for size in (SMALL + 0.5, SMALL - 1.0, SMALL - 2.0):
+                self.ink(size, style="B")
+                if sum(widths := self._widths(cells)) <= WIDTH + 0.1:
+                    break
+        self._grid(cells, widths, heads=bool(table.heads))
         self.ln(1.5)
 
     def _widths(self, rows: Sequence[Sequence[str]]) -> list[float]:
@@ -305,8 +302,9 @@ class Paper(FPDF):
 
     def fit(self, text: str) -> str:
         """Return a text as this paper can print it."""
-        shown = printable(text)
-        self.numbered |= shown != text
+        kept = unbroken(text)
+        shown = printable(kept)
+        self.numbered |= shown != kept
         if self.rtl and any(unicodedata.bidirectional(c) == "AL" for c in shown):
             return f"{_FROM_THE_RIGHT}{shown}"  # although it may begin with a Latin name
         return shown
@@ -339,41 +337,20 @@ class Paper(FPDF):
             lowest = max(lowest, self.get_y())
         self.set_xy(MARGIN, lowest + 1)
 
-    def number(self, number: Number) -> None:
-        """Draw the one number, large, and under it the zones of its question from 0 to 100 %."""
-        self.ink(16, style="B")
-        width = self.get_string_width(number.value) + 2.5
-        sides = (MARGIN + WIDTH - width, MARGIN) if self.rtl else (MARGIN, MARGIN + width)
-        self.set_x(sides[0])
-        self.cell(width, 7.5, number.value, align=self.start)
-        self.ink(11)
-        self.set_x(sides[1])
-        self.multi_cell(
-            WIDTH - width, 8.3, self.fit(number.said), align=self.start, new_x="LMARGIN",
-            new_y="NEXT",
-        )  # fmt: skip
+    def scale(self, scale: LikelihoodScale) -> None:
+        """Draw the zones of a question from 0 to 100 %, a pointer at the likelihood."""
         y, height = self.get_y() + 4, 3.2
-        narrow: dict[str, list[str]] = {"L": [], "R": []}
-        """words without room at their zone, by the end of the line under which they stand"""
-        for label, word, start, end in number.zones:
-            x, room = MARGIN + start * WIDTH, (end - start) * WIDTH
+        for label, start, end in scale.zones:
             self.set_fill_color(*FILL[label])
-            self.rect(x, y, max(0.0, room - 0.4), height, style="F")
-            self.ink(SMALL, MUTED)
-            if room < self.get_string_width(word) + 2:
-                narrow["L" if label.side is Side.REAL else "R"].append(word)
-            else:
-                self.label(x, y + height + 2.5, room, word)
-            if start:
-                self.ink(SMALL, style="B")
-                self.label(x - 6, y + height + 6, 12, percent(start))
-        self.ink(SMALL, MUTED)
-        for align, words in narrow.items():
-            self.label(MARGIN, y + height + 9.4, WIDTH, " · ".join(words), align)
-        at = MARGIN + number.share * WIDTH
+            self.rect(MARGIN + start * WIDTH, y, (end - start) * WIDTH - 0.4, height, style="F")
+        self.ink(SMALL, style="B")
+        for limit, text in scale.ticks:
+            self.label(MARGIN + limit * WIDTH - 6, y + height + 2, 12, text)
+        at = MARGIN + scale.share * WIDTH
         self.set_fill_color(*TEXT)
         self.polygon([(at - 1.8, y - 3.2), (at + 1.8, y - 3.2), (at, y - 0.4)], style="F")
-        self.set_xy(MARGIN, y + height + 11)
+        self.set_xy(MARGIN, y + height + 4.5)
+        self.paragraph(" · ".join(scale.bands), SMALL, MUTED)
 
     def bars(self, chart: BarChart) -> None:
         """Draw a bar, or a dot, for each row over one axis."""

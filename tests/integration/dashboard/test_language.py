@@ -25,7 +25,7 @@ from detector.errors import InputError
 from detector.media.upright import HDR
 from detector.models import inventory
 from detector.models.registry import manifest
-from detector.presentation import actions, answers, people, pulls, series
+from detector.presentation import actions, answers, markdown, people, pulls, series
 from detector.presentation import origin as origin_words
 from detector.provenance.findings import findings
 from detector.schema.origin import Credential, Fact, GeneratorMark, Provenance, Repeats
@@ -409,7 +409,7 @@ def test_reasons_and_limits_are_said_in_the_language(esperanto):
         card = [verdict_card.head(made), question.rows(made), verdict_card.number(made)]
         card += [
             verdict_card.limits(made),
-            *answers.how_we_know(made),
+            *markdown.of_sections([answers.how_we_know(made)]),
             material.rated(made.evidence),
         ]
         card += [row.name for row in pulls.rows(made) if not row.id]

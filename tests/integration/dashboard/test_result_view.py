@@ -25,7 +25,7 @@ from detector.decision import decide
 from detector.decision.numbers import logit
 from detector.messages.format import percent, whole_percent
 from detector.models import registry
-from detector.presentation import answers, file, lead, models, pulls, run, series
+from detector.presentation import answers, file, lead, markdown, models, pulls, run, series
 from detector.schema.analysis import (
     Analysis,
     Calibration,
@@ -112,7 +112,7 @@ def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip):
     assert "What this can’t tell" in page and "Who changed it, or why." in page
     assert "MesoNet-4" in page and "not downloaded" in page
     # Statistics stand in one place.
-    assert page.count("240 held-out clips") == page.count("of untouched clips score above") == 1
+    assert page.count("240 held-out clips") == page.count("Errors in our tests</th>") == 1
 
 
 def test_a_name_from_outside_is_only_text(clip):
@@ -421,7 +421,7 @@ def test_moved_thresholds_do_not_claim_our_error_rates():
     theirs = Thresholds(low=0.2, high=0.6, custom=True)
     assert "not measured" in " ".join(answers.meaning(theirs, None))
     decided = decide(make_analysis(), thresholds={Question.MANIPULATION: theirs})
-    said = " ".join(answers.how_we_know(decided))
+    said = "\n".join(markdown.of_sections([answers.how_we_know(decided)]))
     assert "not measured" in said and "untouched clips" not in said
 
 
@@ -466,7 +466,7 @@ def test_an_open_question_is_a_row_that_is_not_counted(clip):
     page = texts(show(clip, made))
     rows = question.rows(made).replace("\u00a0", " ")
     assert rows.index("Is a face fake?") < rows.index("AI-generated head?")
-    assert "Not decided: score below the threshold" in rows and "not counted</span>" in rows
+    assert "Not decided: score under 80 %" in rows and "not counted</span>" in rows
     assert "<span>Likely manipulated</span></h2>" in page
     weak = make_analysis(clip, whole=0.0)
     change(weak, Question.SYNTHESIS, auc=ConfidenceInterval(value=0.64, low=0.53, high=0.75))
@@ -641,7 +641,7 @@ def test_own_thresholds_are_named_and_can_be_left_aside(clip):
     at = show(clip, decide(made))
     page = texts(at)
     assert "with thresholds from your own 40 clips of 3 recordings (phone), 2026-11-20" in page
-    assert "At most 5 % of untouched clips like yours score above 88 %" in page
+    assert "over 88 %" in page and "at most 5 % of untouched clips like yours" in page
     at.toggle(key="result.k.widget.own").set_value(False).run()
     page = texts(at)
     assert "your own" not in page and "<span>Likely manipulated</span></h2>" in page

@@ -11,7 +11,7 @@ from dashboard.components.timeline import sound
 from dashboard.result import sound_view
 from detector.decision import decide
 from detector.explain.sound import SoundMap
-from detector.presentation import answers, looks, people, series
+from detector.presentation import answers, looks, markdown, people, series
 from detector.report import as_pdf, collect
 from detector.report.table import scores
 from detector.schema.analysis import (
@@ -125,7 +125,7 @@ def test_odds_of_a_voice_assume_clones_and_real_voices(clip):
     analysis = make_analysis(clip)
     odds = EmpiricalOdds(share=0.8, low=0.7, high=0.9, clips=60)
     analysis.verdict.answers[Question.VOICE].odds = odds
-    said = " ".join(answers.how_we_know(analysis))
+    said = "\n".join(markdown.of_sections([answers.how_we_know(analysis)]))
     assert "as many cloned as real voices" in said and "as many manipulated" not in said
 
 

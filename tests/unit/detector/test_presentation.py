@@ -5,7 +5,18 @@ import pytest
 from cli.analyze import summary
 from dashboard.result import question as page_of
 from detector.decision import decide, material
-from detector.presentation import Cell, answers, models, people, pulls, robustness, signals, verdict
+from detector.presentation import (
+    Cell,
+    Grid,
+    Text,
+    answers,
+    models,
+    people,
+    pulls,
+    robustness,
+    signals,
+    verdict,
+)
 from detector.schema.analysis import (
     Answer,
     BandRate,
@@ -23,57 +34,66 @@ from detector.sentences import _
 from tests.support.result_sample import make_analysis, make_picture, trial
 
 
-def test_a_rate_is_said_by_its_count_and_what_such_a_count_leaves_likely():
+def rates(question, answer, **given):
+    """The printed rows of an answer's table, and its paragraphs in one."""
+    blocks = answers.error_rates(question, answer, **given)
+    rows = [row for block in blocks if isinstance(block, Grid) for row in block.printed]
+    return rows, " ".join(block.text for block in blocks if isinstance(block, Text))
+
+
+def test_a_rate_has_its_count_and_interval():
     limits = Thresholds(
         low=0.3, high=0.7, false_positive_rate=0.0, false_negative_rate=0.18,
-        false_positives=Tally(count=0, files=45), false_negatives=Tally(count=6, files=33),
+        false_positives=Tally(count=0, files=1045), false_negatives=Tally(count=6, files=33),
         data="78 clips",
     )  # fmt: skip
     answer = Answer(label=Label.INCONCLUSIVE, thresholds=limits)
-    assert answers.statistics(Question.MANIPULATION, answer) == [
-        "In our tests none of 45 untouched clips scored above 70 % (at most 8 %, with 95 % "
-        "confidence).",
-        "In our tests 6 of 33 manipulated clips scored below 30 % (at most 35 %, with 95 % "
-        "confidence).",
+    assert rates(Question.MANIPULATION, answer) == (
+        [
+            ["▲ Likely manipulated", "over 70 %", "",
+             "0 of 1,045 untouched clips: 0.0 %, 0.0 to 0.4 %"],
+            ["? Can’t tell", "30 to 70 %", "", ""],
+            ["○ No sign of manipulation found", "under 30 %", "",
+             "6 of 33 manipulated clips: 18.2 %, 8.6 to 34.4 %"],
+        ],
         "Measured on 78 clips.",
-    ]
+    )  # fmt: skip
     mine = Thresholds(low=0.3, high=0.7, false_positive_rate=0.05, data="your own 40", own=True)
-    said = answers.statistics(Question.MANIPULATION, answer.model_copy(update={"thresholds": mine}))
-    assert said == [
-        "At most 5 % of untouched clips like yours score above 70 %.",
-        "Set by your own 40.",
-    ]
+    (first, *_), said = rates(
+        Question.MANIPULATION, answer.model_copy(update={"thresholds": mine, "basis": Basis.OWN})
+    )
+    assert first[3] == "at most 5 % of untouched clips like yours"
+    assert said == "Set by your own 40."
     theirs = answer.model_copy(update={"basis": Basis.PUBLISHED})
-    (said,) = answers.statistics(Question.MANIPULATION, theirs)
+    rows, said = rates(Question.MANIPULATION, theirs)
     assert said.startswith("Only models that were not measured here are counted")
+    assert all(len(row) == 2 for row in rows)
 
 
-def test_the_statistics_of_a_voice_are_of_cloned_and_real_ones():
+def test_the_error_rates_of_a_voice_count_cloned_and_real_ones():
     limits = Thresholds(
         low=0.3, high=0.7, data="705 clips of speech",
         false_positives=Tally(count=3, files=309), false_negatives=Tally(count=0, files=396),
     )  # fmt: skip
     odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
     answer = Answer(label=Label.FAKE, thresholds=limits, odds=odds)
-    counted = answers.interval_explained(Question.VOICE, answer)
-    said = " ".join([*answers.statistics(Question.VOICE, answer), *counted])
+    rows, said = rates(Question.VOICE, answer, interval=True)
     assert "It assumes as many cloned as real voices." in said
-    assert "3 of 309 real clips scored" in said and "none of 396 cloned clips scored" in said
-    assert "manipulated" not in said and "untouched" not in said
-    mine = answer.model_copy(update={"thresholds": limits.model_copy(
-        update={"own": True, "false_positive_rate": 0.05, "false_positives": None})})  # fmt: skip
-    assert "5 % of real clips like yours" in answers.statistics(Question.VOICE, mine)[0]
+    assert rows[0][3].startswith("3 of 309 real clips")
+    assert rows[-1][3].startswith("0 of 396 cloned clips")
+    assert "manipulated" not in f"{rows} {said}" and "untouched" not in f"{rows} {said}"
 
 
-def test_no_rate_is_said_of_a_threshold_that_there_is_none_of():
+def test_no_rate_is_given_for_an_answer_that_no_likelihood_gets():
     limits = Thresholds(
         low=0.0, high=0.9,
         data=_("{clips} clips that training left out").format(clips=479),
         false_positives=Tally(count=3, files=227), false_negatives=Tally(count=0, files=137),
     )  # fmt: skip
     answer = Answer(label=Label.FAKE, thresholds=limits)
-    said = " ".join(answers.statistics(Question.MANIPULATION, answer))
-    assert "137 manipulated clips scored" not in said and "3 of 227 untouched" in said
+    rows, said = rates(Question.MANIPULATION, answer)
+    assert [row[0][2:] for row in rows] == ["Likely manipulated", "Can’t tell"]
+    assert rows[0][3].startswith("3 of 227 untouched clips") and not rows[1][3]
     assert "Of these, 364 clips ask this question" in said
     assert "227 untouched, 137 manipulated." in said
 
@@ -101,7 +121,7 @@ def test_models_of_an_open_question_say_nothing_by_themselves():
     assert says == Cell("Not decided", out, Label.NOT_APPLICABLE)
     assert str(says) == f"– Not decided ({out})"
     assert models.cells(analysis, analysis.models[0])[3] == Cell(
-        "Likely manipulated", label=Label.FAKE
+        "Likely manipulated", state=Label.FAKE
     )
 
 
@@ -109,11 +129,11 @@ def test_one_file_of_two_models_is_printed_once():
     analysis = make_analysis(whole=0.9)
     (first, second, *_, synth) = [m for m in analysis.models if m.scored]
     second.weights_sha256 = synth.weights_sha256 = first.weights_sha256
-    assert [row.as_pair for row in models.weights(analysis).rows] == [
-        ("Weights, SBI", "a" * 64),
-        ("Weights, Xception", "those of SBI: the same network"),
-        ("Weights, VideoMAE", "c" * 64),
-        ("Weights, Synthesis", "those of SBI: the same network, asked “AI-generated head?”"),
+    assert models.weights(analysis).printed == [
+        ["Weights, SBI", "a" * 64],
+        ["Weights, Xception", "those of SBI: the same network"],
+        ["Weights, VideoMAE", "c" * 64],
+        ["Weights, Synthesis", "those of SBI: the same network, asked “AI-generated head?”"],
     ]
 
 
@@ -126,7 +146,7 @@ def test_page_and_terminal_say_the_same_of_each_question():
         assert row.question in page and row.answer in page
         assert not row.likelihood or f"{row.question} {row.answer}, {row.likelihood}" in terminal
     open_one = rows[1]
-    assert open_one.answer == "Not decided: score below the threshold" and not open_one.counts
+    assert open_one.answer == "Not decided: score under 80 %" and not open_one.counts
     assert open_one.label is Label.NOT_APPLICABLE and open_one.likelihood.endswith("not counted")
     assert [row.answer for row in rows if not row.evaluated] == ["Not asked: no model for it"] * 2
 
@@ -141,19 +161,19 @@ def test_bands_name_their_limits_and_what_never_decides_says_so():
     assert answers.bands(never, None) == ["no likelihood decides"]
 
 
-def test_how_often_an_answer_was_right_is_said_in_the_words_of_its_question():
+def test_an_answer_has_the_share_of_right_ones_in_the_words_of_its_question():
     rate = BandRate(label=Label.FAKE, right=0.95, low=0.9, share=0.5, wrong=Tally(count=1, files=9))
     answer = Answer(label=Label.FAKE, thresholds=Thresholds(low=0.3, high=0.7, bands=[rate]))
-    (said,) = answers.statistics(Question.VOICE, answer)
-    assert said.startswith("“Likely cloned” was right 95 % of the time on new sources")
+    rows, _said = rates(Question.VOICE, answer)
+    assert rows[0] == ["▲ Likely cloned", "over 70 %", "95 %, at least 90 %", ""]
 
 
 def test_of_moved_thresholds_and_of_other_sets_no_rate_is_claimed():
     limits = Thresholds(low=0.3, high=0.7, false_positive_rate=0.05, data="240 clips")
     for basis in (Basis.CUSTOM, Basis.SUBSET):
         answer = Answer(label=Label.FAKE, thresholds=limits, basis=basis)
-        (said,) = answers.statistics(Question.MANIPULATION, answer)
-        assert said.endswith("was not measured.")
+        rows, said = rates(Question.MANIPULATION, answer)
+        assert said.endswith("was not measured.") and all(len(row) == 2 for row in rows)
 
 
 @pytest.mark.parametrize("analysis", [make_analysis(), make_picture()], ids=["clip", "picture"])
@@ -178,7 +198,7 @@ def test_what_stands_under_the_headline_is_not_among_the_reasons_again():
 def test_a_person_of_a_picture_is_seen_at_no_time():
     ((_who, seen, scored, width, *_rest),) = people.table(make_picture()).rows
     assert seen == "" and scored == "1 of 1" and width.endswith(" px")
-    labels = {row[4].label for row in people.table(make_analysis()).rows}
+    labels = {row[4].state for row in people.table(make_analysis()).rows}
     assert labels == {Label.FAKE, Label.REAL}
 
 

@@ -21,7 +21,7 @@ from detector.decision import decide
 from detector.errors import InputError, UsageError
 from detector.explain import Heatmap
 from detector.messages.format import clock, percent
-from detector.presentation import Number, lead, run, signals, verdict
+from detector.presentation import answers, lead, run, signals
 from detector.report import content
 from detector.report.content import explained
 from detector.report.paper import FONT, Paper, height_of, printable
@@ -369,14 +369,16 @@ def test_a_picture_and_a_file_without_faces_have_a_report():
 def test_what_was_looked_at_is_said_in_words_that_suit_the_file():
     clip, sound = make_analysis(frames=1), make_analysis()
     assert run.looked(clip)[0].value == "1\u00a0moment, spread evenly"
-    assert run.looked(make_picture())[0].as_pair == ("Looked at", "the picture")
+    assert [*map(str, run.looked(make_picture())[0])] == ["Looked at", "the picture"]
     sound.media.kind = "audio"
     for number, said in ((1, "1 window of speech"), (3, "3 windows of speech")):
         spans = [SpanSegment(start=2.0 * i, end=2.0 * i + 2) for i in range(number)]
         sound.subjects = [speaker(spans)]
-        assert [row.as_pair for row in run.looked(sound)] == [("Listened to", said)]
+        assert [[*map(str, row)] for row in run.looked(sound)] == [["Listened to", said]]
     sound.subjects[0].modality = Modality.FACE  # windows of VideoMAE
-    assert [row.as_pair for row in run.looked(sound)] == [("Listened to", "0 windows of speech")]
+    assert [[*map(str, row)] for row in run.looked(sound)] == [
+        ["Listened to", "0 windows of speech"]
+    ]
 
 
 def test_the_scale_is_in_the_words_of_the_question_that_is_answered():
@@ -384,16 +386,17 @@ def test_the_scale_is_in_the_words_of_the_question_that_is_answered():
     for analysis, says in ((face, "likely manipulated"), (whole, "likely AI-generated")):
         assert analysis.verdict.question is not None
         paper = Paper("scale", "", WHEN)
-        paper.number(verdict.number(analysis))
+        answer = analysis.verdict.answers[analysis.verdict.question]
+        limits = answer.thresholds
+        paper.block(answers.scale(answer.probability, limits, analysis.verdict.question))
         assert says in text_of(bytes(paper.output()))
 
 
 def test_a_zone_that_there_is_none_of_is_not_drawn_on_the_scale():
     paper = Paper("scale", "", WHEN)
-    zones = [(label, label, *ends) for label, *ends in Thresholds(low=0.0, high=0.9).zones]
-    paper.number(Number("50 %", "", "", 0.5, tuple(zones)))
+    paper.block(answers.scale(0.5, Thresholds(low=0.0, high=0.9), Question.MANIPULATION))
     pdf = bytes(paper.output())
-    assert "REAL" not in text_of(pdf)
+    assert "no sign" not in text_of(pdf)
     with pypdfium2.PdfDocument(pdf) as document:
         page = np.asarray(document[0].render(scale=2.0).to_pil().convert("RGB")).astype(int)
     green = (page[..., 1] - page[..., 0] > 60) & (page[..., 1] - page[..., 2] > 20)
@@ -683,9 +686,9 @@ def test_it_says_where_it_decides_how_often_that_errs_and_how_to_repeat_it():
     limits.false_positives = Tally(count=3, files=227)
     limits.false_negatives = Tally(count=0, files=137)
     text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)))
-    assert "Under 30: no sign; between: can’t tell; over 70: likely manipulated." in text
-    assert "Untouched called manipulated 3 of 227 1.3 % 0.5 to 3.8 %" in text
-    assert "Manipulated called untouched 0 of 137 0.0 % 0.0 to 2.7 %" in text
+    assert "over 70 % 3 of 227 untouched clips: 1.3 %, 0.5 to 3.8 %" in text
+    assert "30 to 70 %" in text
+    assert "under 30 % 0 of 137 manipulated clips: 0.0 %, 0.0 to 2.7 %" in text
     assert "What was not tested" in text and "MesoNet-4: not counted: not downloaded" in text
     assert "The file was not compared with an original." in text
     assert "unmask analyze 'council statement.webm' --models sbi,xcep,clip --sampling" in text
