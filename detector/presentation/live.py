@@ -373,10 +373,11 @@ def observed(seen: Observation) -> tuple[str, str, str, str, str]:
         (seen.lost and seen.move != "cover", _("no face for {time}").format(time=took(seen.lost))),
         (seen.replaced, _("another face was followed afterwards")),
     ]
-    text = "; ".join(said for holds, said in broke if holds) or _("score and face held")
+    held = _("score and face held") if seen.scored else _("no frame was scored")
+    text = "; ".join(said for holds, said in broke if holds) or held
     if seen.made is False:
         text = _("this move was not seen; {what}").format(what=text)
-    held = _("Not seen") if seen.made is False else _("Held")
+    held = _("Held") if seen.judged else _("Not seen")
     frames = count(seen.scored, "scored frame", "scored frames")
     highest = "–" if seen.highest is None else score(seen.highest)
     return say(_MOVES[seen.move]), frames, held if seen.held else _("Broke"), text, highest
@@ -385,7 +386,7 @@ def observed(seen: Observation) -> tuple[str, str, str, str, str]:
 def conclusion(seen: Sequence[Observation], *, slow: bool) -> str:
     """Return what all moves come to."""
     broke = [lower_first(say(_MOVES[one.move])) for one in seen if not one.held]
-    unseen = [lower_first(say(_MOVES[one.move])) for one in seen if one.made is False]
+    unseen = [lower_first(say(_MOVES[one.move])) for one in seen if not one.judged]
     if slow:
         return _("Too few frames were scored here to say anything.")
     text = _("Nothing broke.")

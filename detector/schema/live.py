@@ -202,6 +202,11 @@ class Observation:
     replaced: bool  # who is followed afterwards is not who was before
 
     @property
+    def judged(self) -> bool:
+        """Return whether a frame was scored, of a move that was not missing."""
+        return self.scored > 0 and self.made is not False
+
+    @property
     def held(self) -> bool:
         """Return whether nothing broke. Behind a hand a face may be lost."""
         lost = self.lost > 0 and self.move is not Move.COVER

@@ -62,6 +62,6 @@ def _offer(visit: LivePageState, state: LiveState) -> None:
 def row(seen: Observation) -> list[Text]:
     """Return the observation during a move: the move, what broke, the highest score."""
     move, frames, held, text, score = live.observed(seen)
-    symbol = "remove" if seen.made is False else "check"
+    symbol = "check" if seen.judged else "remove"
     state = chip(held, "plain", symbol) if seen.held else chip(held, "inc", "help")
     return [with_note(typography.strong(move), frames), with_note(state, text), score]

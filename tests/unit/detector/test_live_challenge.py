@@ -6,6 +6,7 @@ import pytest
 
 from detector.live import Challenge, Dot, LiveFace, Move
 from detector.live.challenge import SECONDS
+from detector.presentation import live
 from detector.schema.analysis import Label
 from tests.support.live_stand_in import made_state
 
@@ -74,3 +75,12 @@ def test_what_breaks_is_seen_at_its_move():
 
 def test_a_score_that_was_high_before_does_not_rise():
     assert not any(one.rose for one in seen(lambda t: [face()], lambda passed: 0.99))
+
+
+def test_a_move_of_which_no_frame_was_scored_did_not_hold():
+    unscored = seen(lambda t: [face()], lambda passed: None)
+    assert not any(one.judged for one in unscored)
+    for one in unscored:
+        _move, _frames, held, text, highest = live.observed(one)
+        assert (held, highest) == ("Not seen", "–") and "no frame was scored" in text
+    assert "not seen: turn, hand and lean in" in live.conclusion(unscored, slow=False)
