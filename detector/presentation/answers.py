@@ -130,7 +130,7 @@ def _not_asked(analysis: Analysis, question: Question) -> str:
     scored = any(m.scored and m.question is question for m in analysis.models)
     if question.of_sound and scored:
         return _("Not judged: no calibrated model")
-    return _("Not asked: no model for it")
+    return _("Not asked by these models")
 
 
 def why_open(analysis: Analysis, question: Question) -> str:

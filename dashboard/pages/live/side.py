@@ -208,20 +208,13 @@ def _clock(viewer: Viewer | None) -> cards.Clock:
     return lambda t: f"{(began + timedelta(seconds=t)).astimezone(zone):%H:%M:%S}"
 
 
-# --- under the camera: three moves ---------------------------------------------------------------
-
-
-def asked(visit: LivePageState) -> None:
-    """Draw the challenge."""
-    challenge.draw(visit, _state(visit, fresh=False))
-
-
-# --- below: the last minute, the picture ----------------------------------------------------------
+# --- below: three moves, the last minute, the picture ---------------------------------------------
 
 
 def below(visit: LivePageState) -> None:
-    """Draw the last minute, under the picture."""
+    """Draw the challenge and the last minute, under the picture and its reading."""
     state, viewer = _state(visit, fresh=False), visit.viewer
+    challenge.draw(visit, state)
     heard = viewer.voice.state if visit.busy and viewer and viewer.voice else None
     if viewer is not None and heard is not None:
         _voice(heard, viewer.seconds, shared=viewer.options.shared)

@@ -62,7 +62,6 @@ def draw() -> None:
     left, right = st.columns([860, 440], gap=20)
     with left:
         _camera(visit, servers)
-        _often(visit, side.asked)(visit)
     with right:
         _often(visit, side.beside)(visit, servers)
     _often(visit, side.below)(visit)

@@ -449,7 +449,7 @@ def test_the_rate_of_a_live_session_has_one_decimal():
 
 def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip):
     page = texts(show(clip))
-    assert "Is a face fake?" in page and "Not asked: no model for it" in page
+    assert "Is a face fake?" in page and "Not asked by these models" in page
     at = show(clip, make_analysis(clip, whole=3.0, fake=False))
     page = texts(at)
     assert "<span>Likely AI-generated</span></h2>" in page

@@ -148,7 +148,7 @@ def test_page_and_terminal_say_the_same_of_each_question():
     open_one = rows[1]
     assert open_one.answer == "Not decided: score under 80 %" and not open_one.counts
     assert open_one.label is Label.NOT_APPLICABLE and open_one.likelihood.endswith("not counted")
-    assert [row.answer for row in rows if not row.evaluated] == ["Not asked: no model for it"] * 2
+    assert [row.answer for row in rows if not row.evaluated] == ["Not asked by these models"] * 2
 
 
 def test_bands_name_their_limits_and_what_never_decides_says_so():
