@@ -19,7 +19,7 @@ from detector import __version__, paths
 from detector.errors import UsageError
 from detector.media.boxes import XMP_BOX, boxes, xmp_box
 from detector.media.files import open_file, sha256
-from detector.messages.format import whole_percent
+from detector.messages.format import likelihood
 from detector.provenance.earlier import SIDECAR
 from detector.schema.analysis import Analysis
 from detector.sentences import _
@@ -82,10 +82,10 @@ def write_sidecar(target: Path, analysis: Analysis) -> Path:
 def properties(analysis: Analysis) -> dict[str, str]:
     """Return what is written: the verdict in words, and what it is of."""
     verdict = analysis.verdict
-    likelihood = verdict.probability
+    share = verdict.probability
     return {
         "label": verdict.label.value,
-        "likelihood": "" if likelihood is None else str(whole_percent(likelihood)),
+        "likelihood": "" if share is None else likelihood(share, verdict.thresholds.edges),
         "analyzed": analysis.created.date().isoformat(),
         "sha256": analysis.media.sha256,
         "analysis": analysis.id,

@@ -16,7 +16,7 @@ from dashboard.components.chips import chip
 from dashboard.components.collection import ListColumn
 from dashboard.images import data_url
 from dashboard.labels import NBSP, StateWords
-from detector.messages.format import interval
+from detector.messages.format import interval, likelihood
 from detector.presentation import summary
 from detector.schema.analysis import Label
 from detector.schema.summary import ResultSummary
@@ -96,12 +96,10 @@ class ListedRecord(Generic[T]):
     note: str = ""  # small print of its card
 
     @property
-    def likelihood(self) -> float | None:
-        return self.result.probability if self.result is not None else None
-
-    @property
-    def percent(self) -> int | None:
-        return None if self.likelihood is None else labels.whole_percent(self.likelihood)
+    def percent(self) -> float | None:
+        if self.result is None or self.result.probability is None:
+            return None
+        return float(likelihood(self.result.probability, self.result.limits))
 
     @property
     def length(self) -> str:
@@ -136,7 +134,7 @@ def columns(
     colors |= {mark: "red" for row in rows for mark in row.marks}
     look = st.column_config
     states = partial(look.MultiselectColumn, options=list(colors), color=list(colors.values()))
-    likely = partial(look.ProgressColumn, format="%d", min_value=0, max_value=100)
+    likely = partial(look.ProgressColumn, format="%g", min_value=0, max_value=100)
 
     return {
         "picture": ListColumn("", lambda row: row.picture, 60, look.ImageColumn),

@@ -18,7 +18,8 @@ def number(result: ResultSummary) -> list[str]:
     """Return the likelihood and its interval, those that there are."""
     if result.probability is None:
         return []
-    return [percent(result.probability), *map(confidence, filter(None, [result.interval]))]
+    share = percent(result.probability, result.limits)
+    return [share, *map(confidence, filter(None, [result.interval]))]
 
 
 def line(result: ResultSummary) -> str:

@@ -28,6 +28,9 @@ class ResultSummary(FrozenModel):
     interval: tuple[Probability, Probability] | None = Field(
         default=None, description="its 95 % interval, where there are odds"
     )
+    limits: tuple[Probability, ...] = Field(
+        default=(), description="between the answers; near one the likelihood has a decimal"
+    )
     subject_count: int = 0
     kind: str = Field(description="video, image, animation or audio")
     duration: float | None = Field(default=None, description="s")
@@ -47,6 +50,7 @@ class ResultSummary(FrozenModel):
             question=verdict.question,
             probability=verdict.probability,
             interval=verdict.interval,
+            limits=tuple(verdict.thresholds.edges),
             subject_count=len(analysis.people),
             kind=analysis.media.kind,
             duration=analysis.media.duration,

@@ -15,7 +15,7 @@ from dashboard.labels import NBSP
 from dashboard.pages.batch import listing
 from dashboard.record_export import RecordExport
 from detector.messages.states import meaning
-from detector.presentation import lead
+from detector.presentation import lead, summary
 from detector.schema.analysis import Label, Reason, ReasonCode
 from detector.schema.summary import ResultSummary
 from service.batches import BatchRow
@@ -124,6 +124,15 @@ def row(name, analysis=None, *, before="", seconds=4.0):
 def took(one):
     shown = listing.row_of(one, None)
     return listing.listed([shown], print, "").cells(shown)["took"]
+
+
+def test_lists_print_a_likelihood_near_a_limit_with_a_decimal_as_its_page_does():
+    made = make_analysis()
+    limits = made.verdict.thresholds
+    for near, said in ((limits.high + 0.004, f"{100 * limits.high + 0.4:.1f}"), (0.5, "50")):
+        verdict = made.verdict.model_copy(update={"probability": near})
+        shown = listing.row_of(row("a.mp4", made.model_copy(update={"verdict": verdict})), None)
+        assert summary.number(shown.result)[0] == f"{said} %" and shown.percent == float(said)
 
 
 def answered(label):
