@@ -192,6 +192,22 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         probably_fake=_("Probably AI-generated"),
         consistent_with=_("an AI-generated face"),
         thresholds=_("Thresholds, head, %"),
+        real_word=_("genuine"),
+        fake_word=_("generated"),
+        towards_real=_("towards genuine"),
+        towards_fake=_("towards generated"),
+        odds=_(
+            "Of 100 clips with a score like this, {low} to {high} were generated in our tests, "
+            "with 95 % confidence."
+        ),
+        auc=_(
+            "Of a generated and a genuine head of sources left out, these models give the "
+            "generated one the higher score in {value} of 100 pairs ({low} to {high})."
+        ),
+        prior=_(
+            "It assumes as many generated as genuine heads. Where generated ones are rarer than "
+            "that, fewer clips with such a score are generated."
+        ),
         unmeasured_above=_("{title}, which was not measured here, calls it AI-generated"),
         stays_open=_("Whether a head was generated: that question stays open."),
         keeps_open=_(
