@@ -89,7 +89,9 @@ def beside(visit: LivePageState, servers: list[link.Server]) -> None:
             show(cards.known(viewer.known, running=visit.busy))
     options = viewer.options if viewer is not None else choices.options()
     with st.container(border=True, key="card-alarms", gap="small"):
-        above = options.alarm_above if options.alarm_above is not None else limits.high
+        usual = choices.thresholds().high
+        # Scores of some of the models have no limit of their own: no alarm rests on them.
+        above = options.alarm_above or (limits.high if limits.high < 1 else usual)
         show(
             card_head(
                 _("Alarms"),
@@ -111,7 +113,7 @@ def beside(visit: LivePageState, servers: list[link.Server]) -> None:
             if viewer is not None and state is not None and state.alarms:
                 name = f"{viewers.session_name(viewer.began)}.csv"
                 controls.download(_("Log"), partial(_log, viewer), name, "live-log")
-            choices.draw_alarm(limits.high, disabled=visit.busy)
+            choices.draw_alarm(usual, disabled=visit.busy)
         if kept := st.session_state.get(KEPT_FRAMES):
             typography.caption(_("The last seconds are being analyzed."))
             st.link_button(

@@ -24,7 +24,7 @@ from detector.live import Alarm, Dot, LiveVoice
 from detector.models import registry
 from detector.presentation import live as presented
 from detector.presentation import series
-from detector.schema.analysis import Label, Question, SpanSegment, SpeechMeasurement
+from detector.schema.analysis import Label, Question, SpanSegment, SpeechMeasurement, Thresholds
 from detector.schema.live import TooSlow
 from detector.schema.summary import FoundFootage
 from service.application import Application
@@ -395,8 +395,11 @@ def test_a_session_that_is_too_slow_has_that_as_its_headline(at, browser):
         too_slow=slow,
         interval=None,
     )
-    viewer.session.shown = made_state(reading=unread, mostly_slow=True)
+    none = Thresholds(low=0.0, high=1.0)  # of a part of the models
+    viewer.session.shown = made_state(reading=replace(unread, thresholds=none), mostly_slow=True)
     at.run()
+    usual = labels.percent(choices.thresholds().high)
+    assert f"after 3 s above {usual}" in text(at)
     assert ">Too slow here: don’t rely on this session<" in html(at)
     assert "1 frame in 8 s was scored." in text(at)
     assert "combined likelihood" not in html(at)
