@@ -85,7 +85,7 @@ def note(row: BatchRow) -> str:
     if row.verdict is None:
         if row.state is State.INTERRUPTED and not row.kept:
             return _("The file is not kept here any more: upload it again.")
-        if row.state is State.RUNNING and row.sampled[1]:
+        if row.state is State.RUNNING and row.sampled[1] > 1:
             return _("{done} of {total} moments").format(done=row.sampled[0], total=row.sampled[1])
         return say(row.error)
     if not row.item.known:
