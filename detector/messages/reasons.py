@@ -268,7 +268,7 @@ EVIDENCE: dict[str, Wording] = {
 def _material(p: Params) -> tuple[str, str]:
     if p["item"] == "surroundings":
         text = _(
-            "The face nearly fills the frame, so mistakes in either direction are more likely."
+            "The picture ends close to the face, so mistakes in either direction are more likely."
         )
         return Template(text)({})
     name, value = EVIDENCE[str(p["item"])](p)

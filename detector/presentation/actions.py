@@ -98,7 +98,7 @@ def _ask(p: Params) -> Step:
         "compression": _("This copy was compressed; the traces we look for go first."),
         "size": _("The face is {width} px wide in this copy; larger shows more."),
         "surroundings": _(
-            "The face fills this picture; the models compare it with what surrounds it."
+            "The picture ends close to the face; models compare it with what surrounds it."
         ),
         "copies": _("Each copy loses traces."),
     }[str(p["why"])].format(width=p.get("width"))

@@ -365,7 +365,7 @@ def test_a_face_at_the_edge_has_less_to_be_compared_with(left, rating, seen):
     out = decide(made)
     found = [(e.rating, messages.detail(e)) for e in out.evidence if e.code == "surroundings"]
     assert found == ([(rating, f"{seen} % in the picture")] if rating else [])
-    assert ("fills the frame" in limits(out)) is bool(rating)
+    assert ("picture ends close to the face" in limits(out)) is bool(rating)
 
 
 def test_odds_beyond_what_a_float_holds_are_certain():
