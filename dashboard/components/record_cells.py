@@ -161,14 +161,13 @@ ALL, UNJUDGED = "all", "unjudged"
 
 
 def verdicts(
-    place: DeltaGenerator, counts: Mapping[Label | None, int], key: str, total: int, *, short: bool
+    place: DeltaGenerator, counts: Mapping[Label | None, int], key: str, total: int
 ) -> str:
     """Draw the choice of a verdict, with how many each would show; return it. None counts what has
-    no verdict; `short` where there is room for icons alone."""
+    no verdict."""
 
     def words(icon: str, text: str, color: str, number: int) -> str:
-        text = "" if short else f"{text} "
-        return f":{color}[:material/{icon}:] {text}{number}"
+        return f":{color}[:material/{icon}:] {text} {number}"
 
     names = {ALL: _("All {number}").format(number=total)}
     for label in labels.ORDER:

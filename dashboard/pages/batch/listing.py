@@ -177,10 +177,10 @@ def listed(
 
     first = partial(st.column_config.ButtonColumn, type="tertiary", on_click=advance, key=pressed)
     waits = any(row.item.waits for row in rows)
-    columns = record_cells.columns(rows, 135) | {
-        "took": ListColumn(_("Took"), took, 56, record_cells.RIGHT),
-        "note": ListColumn(_("Note"), remark, 88 if waits else 180),
-    }
+    columns = record_cells.columns(rows, 190)
+    if not waits:  # where it would take the room of the note
+        columns["took"] = ListColumn(_("Took"), took, 56, record_cells.RIGHT)
+    columns["note"] = ListColumn(_("Note"), remark, 88 if waits else 125)
     if waits:
         columns["first"] = ListColumn(
             "", lambda row: _("do it first") if row.item.waits else None, 90, first

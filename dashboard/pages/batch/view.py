@@ -278,8 +278,8 @@ def _filters(rows: Sequence[BatchRow]) -> tuple[str, str, str]:
     )
     with st.container(horizontal=True, vertical_alignment="center", key="batch-toolbar"):
         text = controls.search(_("File name or link"), "batch-search", 220)
-        place = st.container(width="content")
-        shown = record_cells.verdicts(place, counts, "batch-shown", len(rows), short=True)
+        place = st.container(width="stretch")
+        shown = record_cells.verdicts(place, counts, "batch-shown", len(rows))
         order = controls.select(
             _("Order"), listing.ORDERS, "batch-order-by", label_visibility="collapsed", width=200,
             required=True,

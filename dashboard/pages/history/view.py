@@ -57,7 +57,7 @@ def _analyses() -> None:
     chosen, place = filters.draw(facets, titles)
     page, found = _search(chosen)
     total = sum(page.counts.values())
-    record_cells.verdicts(place, page.counts, filters.VERDICT, total, short=False)
+    record_cells.verdicts(place, page.counts, filters.VERDICT, total)
     linked = st.query_params.get("r")
     one = store.get(owner, linked) if linked else None
     ids = {record.id for record in [*found.items, *filter(None, [one])]}
