@@ -232,7 +232,7 @@ class Application:
     def delete(self, context: RequestContext, *keys: str) -> list[str]:
         """Delete the caller's analyses with their files; return the ids of those that existed."""
         scope = self.scope(context)
-        with self.originals.forgetting(scope, keys):
+        with self.originals.deleting(scope, keys):
             deleted = self.jobs.delete(keys, scope)
         for key in deleted:
             self.tasks.dismiss_subject(self.robustness.kind, key)

@@ -124,7 +124,7 @@ class BatchService:
         self._kind = replace(KIND, on_interrupted=self._resume)
         tasks.register(self._kind)
 
-    def bring(
+    def add(
         self,
         context: RequestContext,
         scope: RecordScope,
@@ -146,10 +146,10 @@ class BatchService:
         else:
             self._batches.add(scope.owner, known.id, intake.items)
             batch = self._batches.get(scope.owner, known.id) or known
-        self.go_on(context.principal, scope, batch)
+        self.resume(context.principal, scope, batch)
         return batch
 
-    def go_on(self, principal: Principal, scope: RecordScope, batch: Batch) -> None:
+    def resume(self, principal: Principal, scope: RecordScope, batch: Batch) -> None:
         """Analyze the remaining files of a batch, unless it is running."""
         if not any(item.analysis for item in batch.items):
             return
@@ -174,11 +174,11 @@ class BatchService:
             elif job is not None and job.state is State.INTERRUPTED:
                 self._jobs.end_waiting(job)
 
-    def first(self, scope: RecordScope, batch: Batch, ids: Sequence[str]) -> None:
+    def prioritize(self, scope: RecordScope, batch: Batch, ids: Sequence[str]) -> None:
         """Move these files before all others of their batch that wait."""
         self._batches.advance(scope.owner, batch.id, ids)
 
-    def again(
+    def retry(
         self, context: RequestContext, scope: RecordScope, batch: Batch, ids: Iterable[str]
     ) -> None:
         """Analyze stored files of a batch again, before those that wait; a paused batch starts them
@@ -193,7 +193,7 @@ class BatchService:
             self._batches.advance(scope.owner, batch.id, asked)
             task = self.task(context.principal, batch)
             if asked and (task is None or not task.cancel.is_set()):
-                self.go_on(context.principal, scope, batch)
+                self.resume(context.principal, scope, batch)
 
     def task(self, principal: Principal, batch: Batch) -> Task | None:
         """Return the latest run of a batch on this server."""

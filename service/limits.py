@@ -128,7 +128,7 @@ def _counted(
     try:
         yield
     except BaseException:
-        limiter.give_back(allowed, count)
+        limiter.undo(allowed, count)
         raise
 
 

@@ -348,14 +348,14 @@ class Originals:
 
     def _showing(self, scope: RecordScope, copy: str, original: str) -> Iterator[Job]:
         """Yield a person's analyses of a file that show its comparison with another one."""
-        for id in self._held(scope, copy):
+        for id in self._record_ids(scope, copy):
             job = self._jobs.find(id, scope)
             analysis = job.analysis if job is not None else None
             found = analysis.comparison if analysis is not None else None
             if job is not None and found is not None and found.original_media.sha256 == original:
                 yield job
 
-    def not_the_original(self, context: RequestContext, copy: Job) -> None:
+    def reject_match(self, context: RequestContext, copy: Job) -> None:
         """Remove a comparison and a match from the caller's analysis: neither is its original, and
         no lookup reports it again. Raise InputError if the analysis is another person's."""
         context.must_own(copy.record.owner)
@@ -382,7 +382,7 @@ class Originals:
         """Return the running or recent comparison task."""
         return self._tasks.latest(self.kind, _subject(person, copy, original), person)
 
-    def again(self, person: Principal, copy: Job, original: Job) -> None:
+    def dismiss(self, person: Principal, copy: Job, original: Job) -> None:
         """Forget the outcome of a task, so that it can be repeated."""
         task = self.task(person, copy, original)
         if task is not None and not task.active:
@@ -390,7 +390,7 @@ class Originals:
 
     def analysis_of(self, scope: RecordScope, sha256: str) -> str | None:
         """Return the id of a person's analysis of a file, preferably one with its media."""
-        ids = self._held(scope, sha256)
+        ids = self._record_ids(scope, sha256)
         return next((id for id in ids if self._jobs.uploads.has(id)), ids[0] if ids else None)
 
     def media_of(self, scope: RecordScope, sha256: str) -> Path | None:
@@ -399,7 +399,7 @@ class Originals:
         return self._jobs.uploads.path(id) if id and self._jobs.uploads.has(id) else None
 
     @contextmanager
-    def forgetting(self, scope: RecordScope, keys: Collection[str]) -> Iterator[None]:
+    def deleting(self, scope: RecordScope, keys: Collection[str]) -> Iterator[None]:
         """Delete the comparisons and lookups of a person's files that are deleted within the
         context and have no record afterwards."""
         records = [scope.store.get(scope.owner, key) for key in keys]
@@ -408,7 +408,7 @@ class Originals:
                 self._tasks.dismiss_subject(LOOKUP, record.id)
         contents = {record.sha256 for record in records if record is not None and record.sha256}
         yield
-        gone = [sha256 for sha256 in contents if not self._held(scope, sha256)]
+        gone = [sha256 for sha256 in contents if not self._record_ids(scope, sha256)]
         for store in (self.comparisons, self.lookups):
             store.forget(scope.owner, gone)
         if gone:
@@ -419,7 +419,7 @@ class Originals:
         for store in (self.comparisons, self.lookups, self._footage):
             store.sweep(before)
 
-    def _held(self, scope: RecordScope, sha256: str) -> list[str]:
+    def _record_ids(self, scope: RecordScope, sha256: str) -> list[str]:
         """Return the ids of a person's records of a file."""
         found = scope.store.search(scope.owner, Query(text=sha256, limit=MAX_PAGE_SIZE))
         return [record.id for record in found.records if record.sha256 == sha256]

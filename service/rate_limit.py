@@ -71,7 +71,7 @@ class RateLimiter:
                 slots[math.floor(now / self._width)] += count
         return None
 
-    def give_back(self, keys: Iterable[str], count: int = 1) -> None:
+    def undo(self, keys: Iterable[str], count: int = 1) -> None:
         """Undo the last events."""
         with self._opened([*keys]) as (_now, counts):
             for slots in counts.values():

@@ -184,7 +184,7 @@ def _way(record: Job, match: KnownMatch) -> None:
 def _refusal(record: Job, match: KnownMatch) -> None:
     label = _("Don’t tell again") if match.assumed else _("Not the original")
     if controls.button(label, "close", f"original-not-{record.key}"):
-        session.application().originals.not_the_original(session.request_context(), record)
+        session.application().originals.reject_match(session.request_context(), record)
         st.rerun()
 
 

@@ -224,12 +224,12 @@ class SharedUploads(Uploads):
         """Return whether the media of a token exists, here or in the bucket. Downloads nothing."""
         return super().has(token) or (is_token(token) and self._stored(token) is not None)
 
-    def hand_over(self, token: str, to: str) -> None:
+    def move(self, token: str, to: str) -> None:
         """Move the file of one token to another that has none; else delete it."""
         if is_token(to) and self._bucket.find(to) is None:
             self._bucket.copy(token, to)
             self._forget(to)
-        super().hand_over(token, to)
+        super().move(token, to)
 
     def delete(self, token: str) -> None:
         """Delete an upload from the bucket and this disk; other servers' copies follow."""

@@ -154,7 +154,7 @@ class Uploads:
             return folder / _MISSING
         return self.root / _MISSING / _MISSING
 
-    def hand_over(self, token: str, to: str) -> None:
+    def move(self, token: str, to: str) -> None:
         """Move the file of one token to another that has none; else delete it."""
         path = self._here(token)
         if not self._here(to).is_file():

@@ -357,7 +357,7 @@ class Jobs:
         if scope.store.record_cache_hit(scope.owner, record.id, datetime.now(UTC)) is None:
             return None
         metrics.CACHE_HITS.inc()
-        self.uploads.hand_over(upload.token, record.id)
+        self.uploads.move(upload.token, record.id)
         return self.find(record.id, scope)
 
     def _enqueue(self, job: Job) -> Job:

@@ -27,7 +27,7 @@ from detector.errors import Canceled, InputError, UnmaskError
 from service.context import Principal
 from service.records.instances import BEAT_SECONDS, Server
 from service.records.model import ErrorReport, State, fault_of
-from service.tasks.line import Line
+from service.tasks.scheduler import Scheduler
 from service.tasks.task import RESUMED, SYSTEM, AnyTask, Task, TaskKind, TaskStore, restore
 
 log = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ class TaskQueue:
         self._closing = threading.Event()
         self._starting = threading.Lock()
         self._changed = threading.Condition(threading.RLock())  # Guards the three that follow
-        self._line = Line(cores or os.cpu_count() or 2)
+        self._scheduler = Scheduler(cores or os.cpu_count() or 2)
         self._runs: dict[Task, _Run] = {}  # What waits or runs in this process
         self._tasks: dict[str, OrderedDict[str, Task]] = {}
         self._foreign: list[Task] = []
@@ -119,7 +119,7 @@ class TaskQueue:
             with self._changed:
                 self._runs[task] = _Run(work)
                 self._remember(task)
-                self._line.add(task)
+                self._scheduler.add(task)
         self._dispatch()
         if known is not None:
             self.dismiss(known)
@@ -128,51 +128,51 @@ class TaskQueue:
     def refuse_when_full(self, kind: TaskKind[Any]) -> None:
         """Raise UnmaskError as `submit` would."""
         with self._changed:
-            waiting, running = self._line.count(kind.name)
+            waiting, running = self._scheduler.count(kind.name)
         if refusal := kind.refuse(waiting, running):
             raise refusal
 
     def counts(self) -> list[tuple[str, int, int]]:
         """Return the numbers of waiting and running tasks by the name of their kind."""
         with self._changed:
-            return [(name, *self._line.count(name)) for name in self._kinds]
+            return [(name, *self._scheduler.count(name)) for name in self._kinds]
 
     def ahead(self, task: Task) -> int:
         """Return how many waiting tasks of its kind precede this one; 0 while it runs."""
         with self._changed:
-            return self._line.ahead(task)
+            return self._scheduler.ahead(task)
 
     def advance(self, task: Task) -> bool:
         """Move a waiting task before all others of its priority; return whether it still waits."""
         with self._changed:
-            return self._line.advance(task)
+            return self._scheduler.advance(task)
 
     @property
     def cores(self) -> float:
         """Return the budget of cores."""
-        return self._line.cores
+        return self._scheduler.cores
 
     @property
-    def held(self) -> bool:
+    def suspended(self) -> bool:
         """Return whether the start of tasks that use cores is suspended."""
-        return self._line.held
+        return self._scheduler.suspended
 
-    def hold(self, on: bool = True) -> None:
+    def suspend(self, on: bool = True) -> None:
         """Suspend or resume the start of tasks that use cores: running ones continue, new ones
         wait."""
-        self._line.held = on
+        self._scheduler.suspended = on
         self._dispatch()
 
     def reserve(self, cores: float) -> Callable[[], None]:
         """Reserve cores for a camera at once; return the function that releases them."""
         with self._changed:
-            self._line.reserved.append(cores)
+            self._scheduler.reserved.append(cores)
         left = [cores]
 
         def release() -> None:
             with self._changed:
                 while left:
-                    self._line.reserved.remove(left.pop())
+                    self._scheduler.reserved.remove(left.pop())
                 self._changed.notify_all()
             self._dispatch()
 
@@ -355,7 +355,7 @@ class TaskQueue:
     def _withdraw(self, task: Task) -> bool:
         """Remove a waiting task from the line; return whether it was waiting."""
         with self._changed:
-            waited = self._line.remove(task)
+            waited = self._scheduler.remove(task)
             self._changed.notify_all()  # one that runs and pauses looks whether it was canceled
         if waited:
             self._dispatch()  # it may have held the place of others
@@ -365,7 +365,7 @@ class TaskQueue:
         """Start the tasks that may run now."""
         while not self._closing.is_set():
             with self._changed:
-                task = self._line.next()
+                task = self._scheduler.next()
                 if task is None:
                     return
                 run = self._runs[task]
@@ -375,7 +375,7 @@ class TaskQueue:
                 log.exception("a worker could not be started")
                 self._fail(task, error)
                 with self._changed:
-                    self._line.end(task)
+                    self._scheduler.end(task)
 
     def _run(self, task: Task, run: _Run) -> None:
         """Run a task in a worker; always write a final state and release its cores."""
@@ -394,7 +394,7 @@ class TaskQueue:
             self._end(task, State.DONE)
         finally:
             with self._changed:
-                self._line.end(task)
+                self._scheduler.end(task)
                 self._changed.notify_all()
             self._dispatch()
 
@@ -407,7 +407,7 @@ class TaskQueue:
         with self._changed:
             now = time.monotonic()
             deadline = now + min(self._max_pause, self._pause_ratio * (now - run.resumed))
-            while self._line.pressed(task) and not task.cancel.is_set():
+            while self._scheduler.must_yield(task) and not task.cancel.is_set():
                 left = deadline - time.monotonic()
                 if left <= 0:
                     break

@@ -92,7 +92,7 @@ def test_the_api_and_a_batch(sample, analysis, server):
 
     runs, data = session.application().batch_runs, sample.path.read_bytes()
     file = IncomingFile(io.BytesIO(data), sample.path.name, len(data))
-    batch = runs.bring(OWNER, local(server), [file], analysis.settings)
+    batch = runs.add(OWNER, local(server), [file], analysis.settings)
     until(lambda: all(row.over for row in runs.rows(local(server), batch)))
     (row,) = runs.rows(local(server), batch)
     assert row.label is analysis.label

@@ -52,7 +52,7 @@ class RatesContract:
         assert one.take({"a": 5}, 3) is None
         forward(600)
         assert one.take({"a": 5}, 2) is None and one.take({"a": 5})
-        limiter().give_back(["a", "never"], 4)
+        limiter().undo(["a", "never"], 4)
         assert one.take({"a": 5}, 5)
         assert one.take({"a": 5}, 4) is None
 

@@ -72,9 +72,9 @@ class StorageContract:
     def test_a_file_is_handed_over_where_there_is_none(self, store, again):
         gone, new, spare = keep(store), keep(store, "n.mp4", b"new"), keep(store, "s.mp4", b"spare")
         store.delete(gone.token)
-        store.hand_over(new.token, gone.token)
+        store.move(new.token, gone.token)
         assert store.path(gone.token).read_bytes() == b"new"
-        store.hand_over(spare.token, gone.token)  # has one
+        store.move(spare.token, gone.token)  # has one
         assert store.path(gone.token).read_bytes() == b"new"
         assert [folder.name for folder in store.root.iterdir()] == [gone.token]
         other = again()

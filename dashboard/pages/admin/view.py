@@ -87,14 +87,14 @@ def _title() -> None:
         if site := url_state.site():
             st.link_button("/metrics", f"{site}/metrics", icon=":material/monitoring:")
             st.link_button("OpenAPI", f"{site}/openapi.json", icon=":material/api:")
-        if app.tasks.held:
-            run = partial(_as_administrator, partial(app.tasks.hold, False))
+        if app.tasks.suspended:
+            run = partial(_as_administrator, partial(app.tasks.suspend, False))
             text = _("Start jobs again")
             controls.button(text, "play_arrow", "admin-resume", run, kind="primary")
         else:
-            run = partial(_as_administrator, app.tasks.hold)
+            run = partial(_as_administrator, app.tasks.suspend)
             controls.button(_("Pause new jobs"), "pause", "admin-hold", run)
-    if app.tasks.held:
+    if app.tasks.suspended:
         typography.notice(
             _(
                 "New jobs are paused: what runs is finished, what comes waits in line. It "

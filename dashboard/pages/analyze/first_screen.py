@@ -151,7 +151,7 @@ def _together(files: Sequence[UploadedFile], settings: Settings) -> str | None:
     incoming = [IncomingFile(file, file.name, file.size) for file in files]
     try:
         with st.spinner(_("Taking the files in …")):
-            return app.batch_runs.bring(context, app.scope(context), incoming, settings).id
+            return app.batch_runs.add(context, app.scope(context), incoming, settings).id
     except UnmaskError as error:
         st.session_state[REFUSED] = error
         return None

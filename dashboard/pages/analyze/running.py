@@ -178,7 +178,7 @@ def _waiting(job: Job) -> tuple[str, Markup]:
         head = _("Getting ready")
     else:
         head = _("Waiting")
-        if session.application().tasks.held:
+        if session.application().tasks.suspended:
             head = _("Paused by who runs this server")
         seconds = session.application().jobs.speed.estimate(job.settings.frames, models)
         if seconds:

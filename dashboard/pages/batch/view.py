@@ -67,7 +67,7 @@ def draw() -> None:
     typography.flash(NOTICE)
     if batch is None and st.query_params.get("b"):
         typography.notice(_("This batch is not here any more. Its analyses may be in History."))
-    _bring_files(batch)
+    _add_files(batch)
     if batch is None or now is None:
         _latest()
         return
@@ -178,10 +178,10 @@ def _bar(batch: Batch, now: BatchState, rows: Sequence[BatchRow]) -> None:
     with st.container(key="batch-bar"):
         if now is BatchState.INTERRUPTED:
             with _line("restart_alt", *listing.interrupted(rows), "batch-interrupted"):
-                _go_on_or_stop(batch)
+                _resume_or_stop(batch)
         elif now is BatchState.PAUSED:
             with _line("pause_circle", *listing.paused(rows), "batch-paused"):
-                _go_on_or_stop(batch)
+                _resume_or_stop(batch)
         elif now is BatchState.DONE and rows:
             task = session.application().batch_runs.task(session.current_user(), batch)
             said = listing.finished(rows, batch.created, task)
@@ -201,9 +201,9 @@ def _line(symbol: str, head: str, text: str, key: str) -> st.delta_generator.Del
         return st.container(horizontal=True, vertical_alignment="center", width="content")
 
 
-def _go_on_or_stop(batch: Batch) -> None:
+def _resume_or_stop(batch: Batch) -> None:
     runs = session.application().batch_runs
-    go, stop = partial(_act, runs.go_on, batch), partial(_act, runs.stop, batch)
+    go, stop = partial(_act, runs.resume, batch), partial(_act, runs.stop, batch)
     controls.button(_("Go on"), "play_arrow", "batch-go-on", go, kind="primary")
     controls.button(_("Stop here"), "", "batch-stop", stop, kind="tertiary")
 
@@ -294,7 +294,7 @@ MAX_LINKS = 20
 """that are fetched while a person waits"""
 
 
-def _bring_files(batch: Batch | None) -> None:
+def _add_files(batch: Batch | None) -> None:
     """Draw the drop zone; a fresh uploader after each copy to disk frees the memory."""
     limit = limits.megabytes(session.current_user(), int(st.get_option("server.maxUploadSize")))
     turn = st.session_state.get(UPLOADS, 0)
@@ -344,7 +344,7 @@ def _take(files: Sequence[UploadedFile], batch: Batch | None) -> None:
     st.session_state[UPLOADS] = st.session_state.get(UPLOADS, 0) + 1
     incoming = [IncomingFile(file, file.name, file.size) for file in files]
     with st.spinner(_("Taking the files in …")):
-        _bring(incoming, batch, _name(incoming))
+        _add(incoming, batch, _name(incoming))
     st.rerun()
 
 
@@ -362,7 +362,7 @@ def _paste(batch: Batch | None) -> None:
         typography.alert(_("At most {number} links at a time.").format(number=MAX_LINKS))
     elif controls.button(_("Fetch"), "link", "batch-fetch", kind="primary") and urls:
         with st.spinner(_("Fetching the files …")):
-            _bring(urls, batch)
+            _add(urls, batch)
         st.rerun()
 
 
@@ -375,12 +375,12 @@ def _name(files: Sequence[IncomingFile]) -> str:
     return PurePath(files[0].name).stem if is_container(head) else ""
 
 
-def _bring(files: Iterable[IncomingFile | str], batch: Batch | None, name: str = "") -> None:
+def _add(files: Iterable[IncomingFile | str], batch: Batch | None, name: str = "") -> None:
     app, context = session.application(), session.request_context()
     with refused_in(NOTICE):
         id = batch.id if batch else None
         scope = app.scope(context)
-        brought = app.batch_runs.bring(context, scope, files, Settings(), id=id, name=name)
+        brought = app.batch_runs.add(context, scope, files, Settings(), id=id, name=name)
         put_into_address("b", brought.id)
 
 
@@ -447,7 +447,7 @@ def _first(batch: Batch, rows: Sequence[BatchRow]) -> None:
     """Move waiting files before all others of their batch."""
     ids = [row.record.id for row in rows if row.record is not None]
     with refused_in(NOTICE):
-        session.application().batch_runs.first(session.record_scope(), batch, ids)
+        session.application().batch_runs.prioritize(session.record_scope(), batch, ids)
 
 
 def _again(batch: Batch, rows: Sequence[BatchRow]) -> None:
@@ -455,7 +455,7 @@ def _again(batch: Batch, rows: Sequence[BatchRow]) -> None:
     app, context = session.application(), session.request_context()
     ids = [row.record.id for row in rows if row.record is not None]
     with refused_in(NOTICE):
-        app.batch_runs.again(context, app.scope(context), batch, ids)
+        app.batch_runs.retry(context, app.scope(context), batch, ids)
     _look_again()
 
 

@@ -123,7 +123,7 @@ def _ended(task: Task, copy: Job, original: Job) -> None:
     """Draw why there is no finding, with a button to repeat it."""
 
     def again() -> None:
-        session.application().originals.again(session.current_user(), copy, original)
+        session.application().originals.dismiss(session.current_user(), copy, original)
 
     canceled = task.state is State.CANCELED
     head = _("Canceled") if canceled else _("Interrupted")

@@ -109,7 +109,7 @@ async def add(id: str, request: Request, context: Analyst, application: App) -> 
     """Add files to a batch and resume it."""
     await run_in_threadpool(find, id, context, application)
     async with uploads.receive(request, context, names=NAMES, most=MAX_FILES) as form:
-        await run_in_threadpool(_bring, application, context, form, id)
+        await run_in_threadpool(_add, application, context, form, id)
     return await run_in_threadpool(_view_of, application, context, id)
 
 
@@ -120,10 +120,10 @@ def get(batch: Annotated[Batch, Depends(find)], context: Reader, application: Ap
 
 
 def _create(application: Application, context: RequestContext, form: Form, key: str | None) -> str:
-    return once(application, context, form, key, lambda: _bring(application, context, form))
+    return once(application, context, form, key, lambda: _add(application, context, form))
 
 
-def _bring(
+def _add(
     application: Application, context: RequestContext, form: Form, id: str | None = None
 ) -> str:
     """Add the files of a request to a batch; return its id."""
@@ -131,7 +131,7 @@ def _bring(
         webhooks.check(form.webhook)
     known = application.batches.get(context.principal.id, id) if id else None
     scope = application.scope(context)
-    batch = application.batch_runs.bring(context, scope, form.files, form.settings, id=id)
+    batch = application.batch_runs.add(context, scope, form.files, form.settings, id=id)
     before = known.items if known is not None else ()
     for item in batch.items:
         if form.webhook and item.analysis and item not in before:

@@ -98,7 +98,7 @@ def test_without_accounts_there_are_no_people(jobs):
 def test_a_batch_of_what_is_none_says_so_in_each_row(jobs, tmp_path):
     service = session.application().batch_runs
     files = [IncomingFile(io.BytesIO(b"text"), name, 4) for name in ("a.txt", "<b>.txt")]
-    batch = service.bring(OWNER, local(jobs), files, Settings())
+    batch = service.add(OWNER, local(jobs), files, Settings())
     until(lambda: all(row.over for row in service.rows(local(jobs), batch)))
     at = page("batch", b=batch.id)
     table = at.dataframe[0].value
@@ -108,7 +108,7 @@ def test_a_batch_of_what_is_none_says_so_in_each_row(jobs, tmp_path):
 
 
 def test_somebody_elses_batch_is_not_there(jobs, monkeypatch):
-    batch = session.application().batch_runs.bring(OWNER, local(jobs), [], Settings())
+    batch = session.application().batch_runs.add(OWNER, local(jobs), [], Settings())
     come_as(monkeypatch, Principal("guest:x", PrincipalKind.GUEST))
     at = page("batch", b=batch.id)
     assert "This batch is not here any more" in html(at) and not at.dataframe

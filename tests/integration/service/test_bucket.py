@@ -150,7 +150,7 @@ def test_a_bucket_that_is_away_says_so_and_leaves_nothing(store, again, client, 
         lambda: keep(store),
         lambda: other.delete(kept.token),
         lambda: other.sweep(DAY),
-        lambda: store.hand_over(kept.token, "y" * 22),
+        lambda: store.move(kept.token, "y" * 22),
     ):
         with pytest.raises(StorageUnreachable) as refused:
             act()

@@ -130,7 +130,7 @@ def test_batch(server, clip):
     data = clip.read_bytes()
     settings = Settings(frames=4, models=["backdrop"])
     file = IncomingFile(io.BytesIO(data), "clip.webm", len(data))
-    batch = runs.bring(OWNER, local(server), [file], settings)
+    batch = runs.add(OWNER, local(server), [file], settings)
     until(lambda: all(row.over for row in runs.rows(local(server), batch)))
     at = page("batch", b=batch.id)
     assert "Probably replaced" in str(at.dataframe[0].value.to_dict())

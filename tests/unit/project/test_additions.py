@@ -133,7 +133,7 @@ def test_another_executor_is_a_class(tmp_path):
     batches = Batches(jobs.store.database)
     service, context = BatchService(tasks, jobs, batches), RequestContext(LOCAL)
     page = [IncomingFile(io.BytesIO(name), "c.mp4", 4) for name in (b"page", b"rest")]
-    batch = service.bring(context, local(jobs), page, Settings())
+    batch = service.add(context, local(jobs), page, Settings())
     assert [row.state for row in service.rows(local(jobs), batch)] == [State.DONE] * 2
     jobs.close()
     (tmp_path / "b.mp4").write_text("batch")

@@ -40,12 +40,12 @@ class Bench:
         self.jobs._tasks.recover()
         self.scope: RecordScope = local(self.jobs)
 
-    def bring(self, *names, id=None):
+    def add(self, *names, id=None):
         return self.bring_files(*((name, name.encode()) for name in names), id=id)
 
     def bring_files(self, *files, id=None):
         incoming = [IncomingFile(io.BytesIO(data), name, len(data)) for name, data in files]
-        return self.service.bring(OWNER, self.scope, incoming, Settings(), id=id)
+        return self.service.add(OWNER, self.scope, incoming, Settings(), id=id)
 
     def now(self, batch):
         return self.batches.get(LOCAL.id, batch.id)
@@ -97,7 +97,7 @@ def bench(open_bench):
 def test_more_files_than_the_queue_takes_are_all_analyzed_in_their_order(open_bench, analyzer):
     bench = open_bench(waiting=2)
     names = [f"{number:02}.mp4" for number in range(9)]
-    batch = bench.bring(*names)
+    batch = bench.add(*names)
     until(lambda: bench.state(batch) is BatchState.DONE)
     assert bench.states(batch) == [State.DONE] * 9
     assert analyzer.begun == names
@@ -106,7 +106,7 @@ def test_more_files_than_the_queue_takes_are_all_analyzed_in_their_order(open_be
 
 def test_a_pause_lets_the_running_file_end_and_going_on_does_the_rest_once(bench, analyzer):
     analyzer.go.clear()
-    batch = bench.bring("a", "b", "c")
+    batch = bench.add("a", "b", "c")
     until(lambda: bench.rows(batch)[0].sampled == (3, 8))
     assert [row.sampled for row in bench.rows(batch)[1:]] == [(0, 0), (0, 0)]
     bench.service.pause(LOCAL, batch)
@@ -114,16 +114,16 @@ def test_a_pause_lets_the_running_file_end_and_going_on_does_the_rest_once(bench
     analyzer.go.set()
     until(lambda: bench.state(batch) is BatchState.PAUSED)
     assert bench.states(batch) == [State.DONE, State.INTERRUPTED, State.INTERRUPTED]
-    bench.service.go_on(LOCAL, bench.scope, batch)
+    bench.service.resume(LOCAL, bench.scope, batch)
     until(lambda: bench.state(batch) is BatchState.DONE)
     assert analyzer.begun == ["a", "b", "c"]
 
 
 def test_stopping_cancels_what_runs_and_what_waits(bench, analyzer):
-    batch = bench.bring("a")
+    batch = bench.add("a")
     until(lambda: bench.state(batch) is BatchState.DONE)
     analyzer.go.clear()
-    batch = bench.bring("b", "c", id=batch.id)
+    batch = bench.add("b", "c", id=batch.id)
     until(lambda: "b" in analyzer.begun)
     bench.service.stop(LOCAL, bench.scope, batch)
     until(lambda: bench.state(batch) is BatchState.DONE)
@@ -133,10 +133,10 @@ def test_stopping_cancels_what_runs_and_what_waits(bench, analyzer):
 
 def test_a_new_server_goes_on_with_what_was_left_and_redoes_nothing(open_bench, analyzer):
     first = open_bench()
-    batch = first.bring("a")
+    batch = first.add("a")
     until(lambda: first.state(batch) is BatchState.DONE)
     analyzer.go.clear()
-    batch = first.bring("b", "c", id=batch.id)
+    batch = first.add("b", "c", id=batch.id)
     until(lambda: "b" in analyzer.begun)
     first.jobs.close()
     analyzer.go.set()
@@ -150,7 +150,7 @@ def test_a_new_server_goes_on_with_what_was_left_and_redoes_nothing(open_bench, 
 
 def test_a_batch_that_brings_down_two_servers_waits_for_somebody(bench, open_bench, analyzer):
     analyzer.go.clear()
-    batch = bench.bring("b", "c")
+    batch = bench.add("b", "c")
     until(lambda: "b" in analyzer.begun)
     for _server in range(2):
         bench.kill(batch)
@@ -159,7 +159,7 @@ def test_a_batch_that_brings_down_two_servers_waits_for_somebody(bench, open_ben
     assert bench.states(batch) == [State.INTERRUPTED] * 2
     assert bench.state(batch) is BatchState.INTERRUPTED
     analyzer.go.set()
-    bench.service.go_on(LOCAL, bench.scope, batch)
+    bench.service.resume(LOCAL, bench.scope, batch)
     until(lambda: bench.state(batch) is BatchState.DONE)
     assert bench.states(batch) == [State.DONE] * 2
 
@@ -167,7 +167,7 @@ def test_a_batch_that_brings_down_two_servers_waits_for_somebody(bench, open_ben
 def test_a_paused_batch_stays_paused_on_a_new_server(open_bench, analyzer):
     analyzer.go.clear()
     first = open_bench()
-    batch = first.bring("a", "b")
+    batch = first.add("a", "b")
     until(lambda: "a" in analyzer.begun)
     first.service.pause(LOCAL, batch)
     analyzer.go.set()
@@ -191,7 +191,7 @@ def test_a_file_that_is_none_is_a_row_at_once_and_never_run(open_bench, analyzer
 
     analyzer.go.clear()
     bench, before = open_bench(check=check), _failed()
-    batch = bench.bring("clip", "other", "notes")
+    batch = bench.add("clip", "other", "notes")
     until(lambda: bench.states(batch)[2] is State.FAILED)
     assert _failed() - before == 1
     assert bench.service.rows(bench.scope, batch)[2].error == "This file is text."
@@ -202,14 +202,14 @@ def test_a_file_that_is_none_is_a_row_at_once_and_never_run(open_bench, analyzer
 
 def test_what_may_not_be_brought_says_why_in_its_row(bench, monkeypatch, tmp_path):
     monkeypatch.setattr(module, "MAX_FILES", 2)
-    batch = bench.bring("a", "b", "c")
+    batch = bench.add("a", "b", "c")
     assert [bool(item.refused) for item in batch.items] == [False, False, True]
     assert batch.items[2].refused["message"] == "A batch has 2 files at most."
     reader = RequestContext(Principal("reader", PrincipalKind.USER, Role.VIEWER))
     scope = RecordScope("reader", bench.jobs.store)
     archive = packed(tmp_path / "x.zip", {f"{n}.png": b"%d" % n for n in range(3)}).read_bytes()
     files = [IncomingFile(io.BytesIO(archive), "x.zip", len(archive))]
-    theirs = bench.service.bring(reader, scope, files, Settings())
+    theirs = bench.service.add(reader, scope, files, Settings())
     (item,) = theirs.items  # the archive is not opened
     assert item.name == "x.zip" and item.refused["code"] == "not_allowed"
     assert bench.service.state(reader.principal, theirs, []) is BatchState.DONE
@@ -242,7 +242,7 @@ def test_an_archive_with_more_than_a_batch_takes_loses_none_of_the_first(
     batch = bench.bring_files(("zero", b"zero"), ("five.zip", archive))
     assert [item.analysis is not None for item in batch.items] == [True, True, True, False]
     assert batch.items[3].refused["message"].startswith("3 more files are in it")
-    assert bench.bring("late", id=batch.id).items[-1].refused["code"] == "too_many_files"
+    assert bench.add("late", id=batch.id).items[-1].refused["code"] == "too_many_files"
 
 
 def test_each_file_of_an_archive_counts_as_one_that_was_brought(bench, monkeypatch, tmp_path):
@@ -251,7 +251,7 @@ def test_each_file_of_an_archive_counts_as_one_that_was_brought(bench, monkeypat
     scope = RecordScope("guest:zip", bench.jobs.store)
     archive = packed(tmp_path / "x.zip", {f"{n}.png": b"%d" % n for n in range(3)}).read_bytes()
     files = [IncomingFile(io.BytesIO(archive), "x.zip", len(archive))]
-    batch = bench.service.bring(guest, scope, files, Settings())
+    batch = bench.service.add(guest, scope, files, Settings())
     assert [item.refused and item.refused["code"] for item in batch.items] == [None, None, "quota"]
 
 
@@ -278,15 +278,15 @@ def test_the_same_content_under_other_names_is_analyzed_once(bench, analyzer):
 def test_who_is_asked_for_comes_first_and_again_comes_once_more(open_bench, analyzer):
     analyzer.go.clear()
     bench = open_bench(waiting=1)
-    batch = bench.bring("a", "b", "c", "d")
+    batch = bench.add("a", "b", "c", "d")
     ids = [item.analysis or "" for item in batch.items]
     until(lambda: analyzer.begun == ["a"])
-    bench.service.first(bench.scope, batch, [ids[3]])
+    bench.service.prioritize(bench.scope, batch, [ids[3]])
     analyzer.go.set()
     until(lambda: bench.state(batch) is BatchState.DONE)
     assert analyzer.begun == ["a", "d", "b", "c"]
     # More than the line takes, also where nothing of the batch runs any more.
-    bench.service.again(OWNER, bench.scope, batch, ids[:3])
+    bench.service.retry(OWNER, bench.scope, batch, ids[:3])
     until(lambda: bench.state(batch) is BatchState.DONE and len(analyzer.begun) == 7)
     assert sorted(analyzer.begun[4:]) == ["a", "b", "c"]
     assert [item.analysis for item in bench.now(batch).items] == ids  # their order stands
@@ -294,24 +294,24 @@ def test_who_is_asked_for_comes_first_and_again_comes_once_more(open_bench, anal
 
 def test_what_is_asked_for_again_waits_while_the_batch_is_paused(bench, analyzer):
     analyzer.go.clear()
-    batch = bench.bring("a", "b")
+    batch = bench.add("a", "b")
     until(lambda: analyzer.begun == ["a"])
     bench.service.pause(LOCAL, batch)
     analyzer.go.set()
     until(lambda: bench.state(batch) is BatchState.PAUSED)
-    bench.service.again(OWNER, bench.scope, batch, [batch.items[0].analysis or ""])
+    bench.service.retry(OWNER, bench.scope, batch, [batch.items[0].analysis or ""])
     assert bench.states(batch) == [State.INTERRUPTED] * 2
     assert bench.state(batch) is BatchState.PAUSED
-    bench.service.go_on(LOCAL, bench.scope, batch)
+    bench.service.resume(LOCAL, bench.scope, batch)
     until(lambda: bench.state(batch) is BatchState.DONE)
     assert analyzer.begun == ["a", "a", "b"]
 
 
 def test_the_time_left_does_not_count_what_was_done_before(bench, analyzer):
-    batch = bench.bring("a", "b", "c")
+    batch = bench.add("a", "b", "c")
     until(lambda: bench.state(batch) is BatchState.DONE)
     analyzer.go.clear()
-    batch = bench.bring("d", "e", id=batch.id)
+    batch = bench.add("d", "e", id=batch.id)
     until(lambda: analyzer.begun[-1] == "d")
     task = bench.service.task(LOCAL, batch)
     until(lambda: task.total == 5)
@@ -319,7 +319,7 @@ def test_the_time_left_does_not_count_what_was_done_before(bench, analyzer):
 
 
 def test_a_batch_has_a_name_that_can_be_changed(bench):
-    batch = bench.service.bring(OWNER, bench.scope, [], Settings(), name=" Forwards,\nweek 47 ")
+    batch = bench.service.add(OWNER, bench.scope, [], Settings(), name=" Forwards,\nweek 47 ")
     assert batch.name == "Forwards, week 47"
     bench.batches.rename(LOCAL.id, batch.id, "x" * 200)
     assert bench.now(batch).name == "x" * 80
@@ -328,7 +328,7 @@ def test_a_batch_has_a_name_that_can_be_changed(bench):
 
 
 def test_a_link_that_may_not_be_fetched_says_so_in_its_row(bench):
-    batch = bench.service.bring(OWNER, bench.scope, ["http://127.0.0.1/a.mp4"], Settings())
+    batch = bench.service.add(OWNER, bench.scope, ["http://127.0.0.1/a.mp4"], Settings())
     (item,) = batch.items
     assert item.analysis is None and item.name == "http://127.0.0.1/a.mp4"
     assert item.refused["message"]

@@ -70,7 +70,7 @@ def test_a_finding_is_added_to_the_copy_alone_and_changes_nothing_else(app, find
     assert kept.original_media.name == "press.mp4" and kept.accuses
     assert stored(app, OWNER, original) is None
     assert copy.analysis.verdict == before.verdict, "never a vote"
-    app.originals.not_the_original(OWNER, copy)
+    app.originals.reject_match(OWNER, copy)
     assert stored(app, OWNER, copy) is None
 
 
@@ -198,7 +198,7 @@ def test_who_only_has_the_address_changes_nothing_of_it(app, finds):
     app.originals.state_roles(STRANGER, seen, kept)
     run = theirs.record.run
     for change in (
-        lambda: app.originals.not_the_original(STRANGER, seen),
+        lambda: app.originals.reject_match(STRANGER, seen),
         lambda: app.rerun(STRANGER, seen.key, Settings(frames=8)),
         lambda: app.try_robustness(STRANGER, seen, before),
     ):
@@ -340,7 +340,7 @@ def test_what_the_library_has_as_an_original_is_the_original(real, clips, finds,
     assert found.role_source == "registered" and found.accuses
     assert found.original_media.name == "press.mp4"
     real.originals.library.add_folder(LOCAL.id, clips["press"].parent)  # now they are both in it
-    real.originals.not_the_original(OWNER, shared)
+    real.originals.reject_match(OWNER, shared)
     ended(real.originals.compare(OWNER, *both))
     assert not real.originals.answer(OWNER, *both).comparison.accuses
 
@@ -359,7 +359,7 @@ def test_roles_that_were_assumed_are_stated_both_ways(real, clips, finds):
 def test_what_is_not_the_original_is_not_told_again(real, clips, finds):
     finds(ComparisonFinding.FACE_DIFFERS)
     press, shared = look(real, GUEST, clips["press"]), look(real, GUEST, clips["shared"])
-    real.originals.not_the_original(GUEST, shared)
+    real.originals.reject_match(GUEST, shared)
     assert real.originals.found(GUEST, shared) is None and stored(real, GUEST, shared) is None
     again = look(real, GUEST, clips["shared"], frames=16)
     assert again.key != shared.key
@@ -441,7 +441,7 @@ def test_among_how_many_files_nothing_was_found_is_told_its_owner(real, clips, f
     assert real.originals.missed(GUEST, press).searched == 0, "it is not theirs"
     shared = look(real, OWNER, clips["shared"])
     assert real.originals.missed(OWNER, shared).searched == 0, "it was found"
-    real.originals.not_the_original(OWNER, shared)
+    real.originals.reject_match(OWNER, shared)
     real.originals.enqueue_lookup(shared)
     task = real.originals.lookup(OWNER.principal, shared)
     assert task is not None and ended(task).state is State.DONE
@@ -527,7 +527,7 @@ def test_one_that_was_canceled_leaves_nothing_and_can_be_begun_anew(app, monkeyp
     app.tasks.cancel(one)
     assert ended(one).state is State.CANCELED and "You stopped it." in one.error
     assert service.of_pair(ANN, copy, original) is None
-    service.again(ANN, copy, original)
+    service.dismiss(ANN, copy, original)
     assert service.task(ANN, copy, original) is None
 
 

@@ -25,8 +25,8 @@ from service.records.rules import owner_kind
 from service.tasks import kinds
 from service.tasks.calibrations import CalibrationRequest, Calibrations
 from service.tasks.kinds import MAX_WAITING, SELF_CHECK, Downloads, RobustnessQueue, SelfChecks
-from service.tasks.line import Line
 from service.tasks.queue import NICENESS, start_thread
+from service.tasks.scheduler import Scheduler
 from service.tasks.task import Priority, QueueFull, StepProgress, Task, TaskKind, TaskStore
 from tests.support.result_sample import make_analysis
 from tests.support.servers_contract import ServersContract
@@ -47,7 +47,7 @@ class Desk:
     """A line whose tasks run until the test ends them."""
 
     def __init__(self, cores=2.0):
-        self.line = Line(cores)
+        self.line = Scheduler(cores)
         self.started: list[str] = []
 
     def add(self, of, name, owner="ann"):
@@ -174,13 +174,13 @@ def test_a_kind_may_run_one_at_a_time_and_blocks_no_other():
 
 def test_nothing_more_starts_while_it_is_held_but_what_waits_for_a_network(desk):
     desk.add(PAGE, "runs")
-    desk.line.held = True
+    desk.line.suspended = True
     desk.add(PAGE, "waits")
     desk.add(NIGHT, "batch")
     desk.add(kind("download", Priority.BATCH, 0.0), "download")
     assert desk.started == ["runs", "download"]
     assert desk.end("runs") == ["runs", "download"]
-    desk.line.held = False
+    desk.line.suspended = False
     assert desk.look() == ["runs", "download", "waits", "batch"]
 
 
@@ -245,11 +245,11 @@ def test_a_pause_ends_by_itself_and_nobody_at_a_page_pauses(tmp_path):
 
 
 def test_what_is_held_waits_and_is_started_again(tasks):
-    tasks.hold()
+    tasks.suspend()
     task = tasks.submit(Task(PAGE, ANN.id), lambda task: None)
-    assert tasks.held and task.state is State.QUEUED
-    tasks.hold(False)
-    assert not tasks.held and ended(task).state is State.DONE
+    assert tasks.suspended and task.state is State.QUEUED
+    tasks.suspend(False)
+    assert not tasks.suspended and ended(task).state is State.DONE
 
 
 def open_tasks(data, *kinds, **options):

@@ -3,7 +3,7 @@
 The rules, all of them:
 
     1. A task starts when its cores are free. Cores of less important tasks count as free: those
-       pause at their next step (`pressed`).
+       pause at their next step (`must_yield`).
     2. Of each priority one may always run, whatever the others hold: a camera that runs all day
        slows a batch down, it does not stop it.
     3. Within a priority, owners take turns: one file does not wait for another owner's twenty. No
@@ -21,12 +21,12 @@ from service.tasks.task import Priority, Task
 _SLACK = 1e-9  # cores: five tasks of 0.4 cores are two cores
 
 
-class Line:
+class Scheduler:
     """Waiting and running tasks of a process, on a budget of `cores`. Not thread-safe."""
 
     def __init__(self, cores: float) -> None:
         self.cores = cores
-        self.held = False  # Nothing more starts that keeps cores busy
+        self.suspended = False  # Nothing more starts that keeps cores busy
         self.running: list[Task] = []
         self.reserved: list[float] = []  # Cores of each camera
         self._waiting: dict[Task, int] = {}  # In the order they came; 0, or below: put first
@@ -52,7 +52,7 @@ class Line:
         blocked: set[Priority] = set()
         for task in self.waiting():
             kind = task.kind
-            if self.held and kind.cores:
+            if self.suspended and kind.cores:
                 continue
             if kind.max_running is not None and self.count(kind.name)[1] >= kind.max_running:
                 continue
@@ -93,7 +93,7 @@ class Line:
         line = [one for one in self.waiting() if one.kind.name == task.kind.name]
         return line.index(task) if task in line else 0
 
-    def pressed(self, task: Task) -> bool:
+    def must_yield(self, task: Task) -> bool:
         """Return whether more important tasks need the cores of a running one."""
         kind = task.kind
         if not kind.cores or kind.priority is not Priority.BATCH:
