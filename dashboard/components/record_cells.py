@@ -16,6 +16,7 @@ from dashboard.components.chips import chip
 from dashboard.components.collection import ListColumn
 from dashboard.images import data_url
 from dashboard.labels import NBSP, StateWords
+from detector.messages import states
 from detector.messages.format import interval, likelihood
 from detector.presentation import summary
 from detector.schema.analysis import Label
@@ -172,7 +173,8 @@ def verdicts(
     names = {ALL: _("All {number}").format(number=total)}
     for label in labels.ORDER:
         one = labels.state(label)
-        names[label.value] = words(one.icon, one.short, one.color, counts.get(label, 0))
+        number = counts.get(label, 0)
+        names[label.value] = words(one.icon, states.group(label), one.color, number)
     names[UNJUDGED] = words("error", _("No verdict"), "gray", counts.get(None, 0))
     chosen = place.pills(
         _("Verdict"), list(names), default=ALL, required=True, format_func=names.__getitem__,

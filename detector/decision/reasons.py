@@ -246,6 +246,8 @@ def unjudged(
         return Reason(code=ReasonCode.TOO_SLOW, params=seconds)
     if media.kind == "audio":
         return None if judged else _unheard(analysis, contexts)
+    if media.too_narrow and not judged:
+        return _reason(ReasonCode.PICTURE_TOO_SMALL, width=media.width, height=media.height)
     if top is None or (top.modality is not Modality.FACE and not judged):
         return _reason(
             ReasonCode.NO_FACE,
@@ -355,6 +357,7 @@ def _several(lead: Decision, *, accused: bool) -> list[Caveat]:
     if len(lead.seen) < 2 or not (accused or limits):
         return []
     params: dict[str, Param] = {"people": len(lead.seen), "accused": accused, **limits}
+    params["voices"] = lead.context.question.of_sound
     return [Caveat(code=CaveatCode.WHICH_PERSON, params=params)]
 
 

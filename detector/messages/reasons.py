@@ -180,6 +180,9 @@ REASONS: dict[str, Wording] = {
     ),
     "other_question_open": of_question(lambda spec: spec.keeps_open, "open"),
     "no_face": _no_face,
+    "picture_too_small": Template(
+        "The picture of {width} × {height} px is too small, or too narrow, to be judged."
+    ),
     "face_too_small": Template("The face is {width} px wide; these models need {min_face}."),
     "too_blurred": _left_out(_("The face is too blurred: {out}")),
     "too_dark": _left_out(_("The face is too dark: {out}")),
@@ -285,16 +288,18 @@ def _published_point(p: Params) -> tuple[str, str]:
 
 
 def _which_person(p: Params) -> tuple[str, str]:
-    texts = []
-    if p.get("accused", True):
-        texts.append(_("Which of {people} people is fake, for sure."))
-    if "high" in p:
-        texts.append(
-            _(
-                "With {people} people the limit is {high}, not {alone}, so that a genuine file is "
-                "accused as rarely as with one."
-            )
+    which = _("Which of {people} people is fake, for sure.")
+    why = _(
+        "With {people} people the limit is {high}, not {alone}, so that a genuine file is accused "
+        "as rarely as with one."
+    )
+    if p.get("voices"):
+        which = _("Which of {people} voices is cloned, for sure.")
+        why = _(
+            "With {people} voices the limit is {high}, not {alone}, so that a genuine file is "
+            "accused as rarely as with one."
         )
+    texts = [which] * bool(p.get("accused", True)) + [why] * ("high" in p)
     return " ".join(Template(text)(p)[0] for text in texts), ""
 
 

@@ -29,6 +29,15 @@ def state(label: str, question: str | None = None, *, short: bool = False) -> st
     }.get(label) or (_("Not judged") if short else _("Could not be judged"))
 
 
+def group(label: str) -> str:
+    """Return the name of files with an answer (a `Label`), whatever its question."""
+    return {
+        "FAKE": _("Likely fake"),
+        "PROBABLY_FAKE": _("Probably fake"),
+        "PROBABLY_REAL": _("Probably genuine"),
+    }.get(label) or state(label, short=True)
+
+
 _MEANINGS = {
     "FAKE": _("The models found traces that are common in fakes and rare in genuine files."),
     "PROBABLY_FAKE": _(

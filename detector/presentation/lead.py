@@ -295,6 +295,7 @@ def why_not(code: str | None) -> str:
 _WHY_NOT: dict[str | None, str] = {
     "no_face": _("no face"),
     "face_too_small": _("face too small"),
+    "picture_too_small": _("picture too small"),
     "too_blurred": _("too blurred"),
     "too_dark": _("too dark"),
     "too_bright": _("too bright"),

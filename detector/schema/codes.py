@@ -108,6 +108,7 @@ class ReasonCode(StrEnum):
     # why it could not be judged
     NO_FACE = "no_face"
     FACE_TOO_SMALL = "face_too_small"
+    PICTURE_TOO_SMALL = "picture_too_small"
     TOO_BLURRED = "too_blurred"
     TOO_DARK = "too_dark"
     TOO_BRIGHT = "too_bright"

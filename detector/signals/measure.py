@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -172,9 +173,10 @@ def merged(analysis: Analysis, found: Sequence[Signal]) -> Analysis:
 
 
 def said(signal: Signal) -> Signal:
-    """Return a measurement in the reader's language."""
+    """Return a measurement in the reader's language, a minus sign before negative values."""
     words = {name: say(getattr(signal, name)) for name in ("title", "value", "how_to_read")}
-    return signal.model_copy(update=words)
+    value = re.sub(r"(?<!\w)-(?=\d)", "−", words["value"])
+    return signal.model_copy(update=words | {"value": value})
 
 
 @lru_cache(maxsize=1)

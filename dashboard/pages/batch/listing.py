@@ -15,6 +15,7 @@ from dashboard.components.record_cells import ALL, UNJUDGED, ListedRecord
 from dashboard.labels import StateWords
 from detector import messages
 from detector.links import is_link
+from detector.messages import states
 from detector.presentation import summary
 from detector.presentation.run import STAGES
 from detector.presentation.verdict import unjudged
@@ -269,7 +270,7 @@ def finished(rows: Sequence[BatchRow], created: datetime, task: Task | None) -> 
             took = labels.took(whole)
             head = _("Done: {files} in {time}.").format(files=files, time=took)
     groups = [group(row) for row in rows]
-    parts = [(labels.state(label).short, groups.count(label.value)) for label in labels.ORDER]
+    parts = [(states.group(label), groups.count(label.value)) for label in labels.ORDER]
     parts += [(_("Not read"), groups.count(UNJUDGED)), (_("Running"), _running(rows))]
     parts.append((_("Waiting"), _waiting(rows)))
     said = [f"{number:,} {labels.lower_first(words)}" for words, number in parts if number]

@@ -32,6 +32,7 @@ from detector.evaluation.evaluate import BANDS
 from detector.evaluation.labelled_sets import LeftOutReason
 from detector.evaluation.report import KindReport, Report
 from detector.evaluation.scores import Scored
+from detector.messages import states
 from detector.models.registry import list_models, selectable
 from detector.presentation import evaluation
 from detector.schema.analysis import Question, Settings, Thresholds
@@ -381,7 +382,7 @@ def _answers(kind: KindReport) -> None:
         controls.table(
             {"": name}
             | {
-                labels.state(label, None).short: tables.text_of(first[f"{side} called {label}"])
+                states.group(label): tables.text_of(first[f"{side} called {label}"])
                 for label in BANDS
             }
             for side, name in (("originals", _("Originals")), ("fakes", _("Fakes")))

@@ -195,7 +195,7 @@ def test_filters_by_verdict_time_model_tag_and_finding(jobs, kept):
     at = page()
     pills = at.pills(key="history-verdict")
     texts = list(pills.options)
-    assert texts[0] == "All 6" and texts[1].endswith("Likely manipulated 2")
+    assert texts[0] == "All 6" and texts[1].endswith("Likely fake 2")
     assert texts[-1].endswith("No verdict 0")
     pills.set_value(FAKE.value).run()
     assert listed(at) == ["council-statement.mp4", "portrait.jpg"]

@@ -133,7 +133,7 @@ def test_a_strange_size_takes_no_more_than_a_usual_one(size, measured):
         assert analysis.media.too_narrow == (size != LARGE)
         if analysis.media.too_narrow:
             assert analysis.verdict.label is Label.NOT_APPLICABLE
-            assert analysis.verdict.reasons[0].code is ReasonCode.NO_FACE
+            assert analysis.verdict.reasons[0].code is ReasonCode.PICTURE_TOO_SMALL
         else:
             assert next(model for model in analysis.models if model.id == "picture").scored
         assert bool(analysis.timestamps) != analysis.media.too_narrow  # nothing of it was decoded

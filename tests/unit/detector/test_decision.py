@@ -663,6 +663,9 @@ def test_of_several_people_the_highest_score_is_the_files_and_the_limits_rise():
     assert banded(0.91, 0.3, correction=0.4).verdict.label is Label.PROBABLY_FAKE
     said = limits(out)
     assert "Which of 2 people is fake, for sure. With 2 people the limit is" in said
+    (several,) = (c for c in out.verdict.caveats if c.code == "which_person")
+    several.params["voices"] = True
+    assert messages.text(several).startswith("Which of 2 voices is cloned, for sure. With 2 voices")
     calm = limits(banded(0.5, 0.3, correction=0.4))
     assert "With 2 people the limit is" in calm and "Which of 2" not in calm, "nobody is accused"
     assert banded(0.93, 0.3).verdict.answers[FACE].thresholds.people == 1
