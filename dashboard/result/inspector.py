@@ -29,7 +29,6 @@ from detector.schema.analysis import (
     Box,
     Contribution,
     FrameSegment,
-    Label,
     Modality,
     ModelResult,
     Subject,
@@ -39,6 +38,7 @@ from detector.sentences import _, say
 from detector.signals import frequency, reference
 from detector.signals.reference import CurveRange
 from detector.signals.views import Traces
+from detector.vision.boxes import FaceBox
 
 PICTURE_WIDTH = 440
 """px of the heatmap of a whole picture, which may be tall."""
@@ -115,7 +115,7 @@ class Moment:
         if self._still:  # the player shows all of a picture, and the verdict its scores
             return
         with middle:
-            boxes = pictures.boxes_at(analysis, face.time)
+            boxes = series.boxes_at(analysis, face.time)
             self._on_frame = _whole(analysis, linked, face.time, boxes)
         with right:
             show(blocks.block(models.in_frame(analysis, face)))
@@ -212,7 +212,7 @@ def _crop(analysis: Analysis, face: FrameSegment, linked: ResultViewState) -> No
 
 
 def _whole(
-    analysis: Analysis, linked: ResultViewState, time: float, boxes: dict[str, tuple[Box, Label]]
+    analysis: Analysis, linked: ResultViewState, time: float, boxes: dict[str, FaceBox]
 ) -> OnFrame:
     """Draw the whole frame; return what lays a heatmap over it."""
     with st.container(key="whole-frame", gap=None):
@@ -221,7 +221,8 @@ def _whole(
 
     def show(heat: explain.Heatmap | None, alpha: float) -> None:
         try:
-            rgb = pictures.whole_frame(linked.path, analysis, time, boxes, 640, heat, alpha)
+            shown = boxes.values()
+            rgb = pictures.whole_frame(linked.path, analysis, time, shown, 640, heat, alpha)
         except (UnmaskError, OSError):
             figures.missing(_("The frame can’t be read any more."), at=picture)
             return

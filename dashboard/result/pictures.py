@@ -7,7 +7,7 @@ in the background, so that nothing waits for them.
 import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,17 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
-from PIL import Image, ImageColor
 
 from dashboard.images import data_url, jpeg
-from dashboard.theme import ON_VIDEO
 from detector import explain, media, vision
 from detector.errors import UnmaskError
 from detector.models.base import CropRecipe
-from detector.presentation import series
-from detector.schema.analysis import Analysis, Box, FrameSegment, Label, ModelResult
+from detector.schema.analysis import Analysis, Box, FrameSegment, ModelResult
 from detector.signals import views
-from detector.vision.boxes import outline
+from detector.vision.boxes import FaceBox, draw
 
 log = logging.getLogger(__name__)
 
@@ -129,35 +126,17 @@ def whole_frame(
     path: Path,
     analysis: Analysis,
     time: float,
-    boxes: Mapping[str, tuple[Box, Label]],
+    boxes: Iterable[FaceBox],
     side: int = FRAME_SIDE,
     heat: explain.Heatmap | None = None,
     alpha: float = 0.6,
 ) -> np.ndarray:
-    """Return the frame at a moment with the faces' boxes burned in, at most `side` px long, and a
-    heatmap laid over the face."""
+    """Return the frame at a moment with boxes, at most `side` px long, and a heatmap over the
+    face."""
     rgb = _frame(path, analysis.media.sha256, time, analysis)
     if heat is not None:
         rgb = explain.on_frame(rgb, heat, alpha)
-    image = Image.fromarray(rgb)
-    image.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3)
-    scale = max(image.size) / max(rgb.shape[:2])
-    out, line = np.array(image), max(2, round(max(image.size) / 240))
-    for box, label in boxes.values():
-        corners = tuple(round(edge * scale) for edge in box)
-        outline(out, corners, label, ImageColor.getrgb(ON_VIDEO[label][0])[:3], line)
-    return out
-
-
-def boxes_at(analysis: Analysis, time: float) -> dict[str, tuple[Box, Label]]:
-    """Return everybody's box and state at the looked-at moment nearest to a time."""
-    boxes = {}
-    for track in analysis.people:
-        face = series.nearest_face(track, analysis.timestamps, time)
-        if face is not None:
-            judged = face.score is not None
-            boxes[track.id] = (face.box, track.label if judged else Label.NOT_APPLICABLE)
-    return boxes
+    return draw(rgb, list(boxes), min(side, max(rgb.shape[:2])))
 
 
 _drawing = threading.Lock()

@@ -95,7 +95,7 @@ def _player(analysis: Analysis, linked: ResultViewState) -> None:
                 st.image(url or path, width="stretch", alt=people.spoken(analysis))
         elif linked.simple or not playable:
             # The evidence view draws boxes over the frame; without it they are part of it.
-            boxes = pictures.boxes_at(analysis, linked.time) if linked.simple else {}
+            boxes = series.boxes_at(analysis, linked.time) if linked.simple else {}
             _still(analysis, linked, boxes)
     if shown_as_is and _chosen(linked):
         _play_again(linked)
@@ -157,7 +157,8 @@ def _still(
     analysis: Analysis, linked: ResultViewState, boxes: Mapping[str, tuple[Box, Label]]
 ) -> None:
     try:
-        rgb = pictures.whole_frame(linked.path, analysis, linked.time, boxes, side=STILL_SIDE)
+        shown = boxes.values()
+        rgb = pictures.whole_frame(linked.path, analysis, linked.time, shown, side=STILL_SIDE)
     except (UnmaskError, OSError):
         figures.missing(_("This frame can’t be shown: the file is gone."))
         return

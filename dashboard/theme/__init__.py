@@ -14,6 +14,7 @@ from typing import Any
 import streamlit as st
 
 from detector.schema.analysis import Label
+from detector.vision.boxes import STROKES
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,15 @@ VIDEO, ON_VIDEO_TEXT, ON_VIDEO_MUTED = "#0F1215", "#FFFFFF", "#D7DBDF"
 """Behind and beside a picture, and what is written on that; the same in both themes."""
 
 ON_VIDEO = {
-    Label.FAKE: ("#FF8A3D", "solid"),
-    Label.PROBABLY_FAKE: ("#FFB880", "solid"),
-    Label.PROBABLY_REAL: ("#86DBC1", "dashed"),
-    Label.REAL: ("#2BC596", "dashed"),
-    Label.INCONCLUSIVE: ("#F2B632", "dotted"),
-    Label.NOT_APPLICABLE: (ON_VIDEO_MUTED, "solid"),
+    label: (f"#{bytes(STROKES[label]).hex().upper()}", dash)
+    for label, dash in {
+        Label.FAKE: "solid",
+        Label.PROBABLY_FAKE: "solid",
+        Label.PROBABLY_REAL: "dashed",
+        Label.REAL: "dashed",
+        Label.INCONCLUSIVE: "dotted",
+        Label.NOT_APPLICABLE: "solid",
+    }.items()
 }
 """Stroke and dash of a box over a picture; the same in both themes."""
 

@@ -5,7 +5,6 @@ into a frame.
 """
 
 from detector.live.challenge import Challenge as Challenge
-from detector.live.overlay import Style as Style
 from detector.live.overlay import draw as draw
 from detector.live.session import LiveEngine as LiveEngine
 from detector.live.session import LiveSession as LiveSession

@@ -5,8 +5,7 @@ dotted with a question mark in a circle (inconclusive), long dashes with a check
 grey with a bar (no reading).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import cv2
@@ -15,7 +14,7 @@ import numpy as np
 from detector.presentation.live import of_face, share
 from detector.schema.analysis import Label, Side
 from detector.schema.live import LiveFace, LiveState
-from detector.vision.boxes import Color, outline
+from detector.vision.boxes import STROKES, Color, outline
 
 NARROW = 480  # px; on a narrower frame a label is the letter and the percent alone
 LABEL, SMALL_LABEL = 1 / 27, 1 / 40
@@ -24,29 +23,8 @@ NARROW_FACE = 0.1
 """share of the picture's width; in a meeting a wider label covers its neighbors"""
 FURTHEST = 0.25  # s that a box is extrapolated by its velocity, at most
 STALE = 1.0  # s from the last detection until a box is no longer drawn
+TEXT, PLATE = (255, 255, 255), (15, 18, 21)  # of a label
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-
-
-@dataclass(frozen=True)
-class Style:
-    """Colors of the overlay; the page passes its theme's."""
-
-    colors: Mapping[Label, Color] = field(
-        default_factory=lambda: {
-            Label.FAKE: (213, 94, 0),
-            Label.PROBABLY_FAKE: (239, 163, 107),
-            Label.INCONCLUSIVE: (230, 159, 0),
-            Label.PROBABLY_REAL: (124, 203, 178),
-            Label.REAL: (0, 158, 115),
-            Label.NOT_APPLICABLE: (138, 140, 139),
-        }
-    )
-    """Of box and icon."""
-    ink: Color = (255, 255, 255)
-    plate: Color = (18, 20, 22)  # Text, and the plate behind it
-
-
-PLAIN = Style()
 
 
 def as_shown(now: LiveState, shown: LiveState) -> LiveState:
@@ -71,12 +49,7 @@ def as_shown(now: LiveState, shown: LiveState) -> LiveState:
 
 
 def draw(
-    frame: np.ndarray,
-    state: LiveState,
-    style: Style = PLAIN,
-    *,
-    time: float | None = None,
-    mirror: bool = False,
+    frame: np.ndarray, state: LiveState, *, time: float | None = None, mirror: bool = False
 ) -> np.ndarray:
     """Return a copy of a frame with a box and a label per face.
 
@@ -85,7 +58,6 @@ def draw(
     frame : uint8 array [H, W, 3], RGB
         Of the session's proportions; boxes are scaled to its size.
     state : LiveState
-    style : Style
     time : float, optional
         Of this frame: boxes are moved to where the faces are by then.
     mirror : bool
@@ -107,13 +79,13 @@ def draw(
         box = tuple(round(edge) for edge in moved.tolist())
         if mirror:
             box = (width - box[2], box[1], width - box[0], box[3])
-        _draw_face(out, face, box, style)
+        _draw_face(out, face, box)
     return out
 
 
-def _draw_face(out: np.ndarray, face: LiveFace, box: tuple[int, ...], style: Style) -> None:
+def _draw_face(out: np.ndarray, face: LiveFace, box: tuple[int, ...]) -> None:
     """Draw the box, and its label on a plate above it, or inside where there is no room above."""
-    color = style.colors[face.label]
+    color = STROKES[face.label]
     line = max(2, out.shape[1] // 320)
     thin = line if face.label is not Label.NOT_APPLICABLE else max(1, line // 2)
     outline(out, box, face.label, color, thin)
@@ -124,7 +96,7 @@ def _draw_face(out: np.ndarray, face: LiveFace, box: tuple[int, ...], style: Sty
     if width < NARROW:
         word = f"{face.id} {percent}"
     high = SMALL_LABEL if box[2] - box[0] < NARROW_FACE * width else LABEL
-    plate = _label(word, face.label, color, style.ink, style.plate, max(18, round(width * high)))
+    plate = _label(word, face.label, max(18, round(width * high)))
     rows, columns = plate.shape[:2]
     top = box[1] - rows - 2
     if top < 0:
@@ -136,19 +108,17 @@ def _draw_face(out: np.ndarray, face: LiveFace, box: tuple[int, ...], style: Sty
 
 
 @lru_cache(maxsize=256)
-def _label(
-    word: str, label: Label, color: Color, ink: Color, plate: Color, height: int
-) -> np.ndarray:
+def _label(word: str, label: Label, height: int) -> np.ndarray:
     """Return a plate with icon and text."""
     size = height / 40
     thickness = max(1, round(height / 20))
     text = word.replace("–", "-").replace("’", "'")  # OpenCV's letters are ASCII
     (wide, tall), _ = cv2.getTextSize(text, _FONT, size, thickness)
     out = np.empty((height, wide + height + height // 2, 3), np.uint8)
-    out[:] = plate
-    _icon(out, label, color, height)
+    out[:] = PLATE
+    _icon(out, label, STROKES[label], height)
     origin = (height + height // 8, (height + tall) // 2)
-    cv2.putText(out, text, origin, _FONT, size, ink, thickness, cv2.LINE_AA)
+    cv2.putText(out, text, origin, _FONT, size, TEXT, thickness, cv2.LINE_AA)
     out.flags.writeable = False  # cached
     return out
 

@@ -20,6 +20,7 @@ from detector.schema.analysis import (
     Thresholds,
 )
 from detector.sentences import _, say
+from detector.vision.boxes import FaceBox
 
 SILENT = 0.5
 """s between two windows of sound from which on the stretch has no score"""
@@ -302,6 +303,18 @@ def nearest_face(track: Subject, moments: Sequence[float], time: float) -> Frame
     """Return the face of a person at the looked-at moment nearest to a time, if they are in it."""
     index = min(range(len(moments)), key=lambda i: abs(moments[i] - time), default=None)
     return next((face for face in track.frames if face.index == index), None)
+
+
+def boxes_at(analysis: Analysis, time: float, *, named: bool = False) -> dict[str, FaceBox]:
+    """Return each person's box at the sampled moment nearest to a time, by id; `named` with their
+    names."""
+    boxes = {}
+    for track in analysis.people:
+        face = nearest_face(track, analysis.timestamps, time)
+        if face is not None:
+            label = track.label if face.score is not None else Label.NOT_APPLICABLE
+            boxes[track.id] = FaceBox(face.box, label, lead.placed(track) if named else "")
+    return boxes
 
 
 @dataclass(frozen=True)

@@ -10,23 +10,21 @@ from datetime import UTC, datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import cv2
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from detector import explain, media, vision
 from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import MediaError, UnmaskError, UsageError
 from detector.media.files import open_file, sha256
 from detector.models.base import CropRecipe
-from detector.presentation import Picture, looks, pair
-from detector.presentation.lead import placed
+from detector.presentation import Picture, looks, pair, series
 from detector.presentation.odds import EVEN
 from detector.report.seal import Seal
-from detector.schema.analysis import Analysis, Label, Modality, ModelResult, Subject
+from detector.schema.analysis import Analysis, Modality, ModelResult, Subject
 from detector.schema.comparison import Comparison
 from detector.sentences import _, say
-from detector.vision.boxes import outline
+from detector.vision.boxes import draw
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +32,6 @@ LONGEST_NOTES = 20_000  # characters of an analyst's notes: about eight pages
 FRAME_SIDE = 900  # px of the longer side of a frame that is shown
 HEATMAPS = 3  # models whose heatmap is shown, those that pulled most
 CROP = CropRecipe(scale=1.45, size=360, resize="area", border="black")
-STROKES = {
-    Label.FAKE: (255, 138, 61),
-    Label.PROBABLY_FAKE: (255, 184, 128),
-    Label.INCONCLUSIVE: (242, 182, 50),
-    Label.PROBABLY_REAL: (134, 219, 193),
-    Label.REAL: (43, 197, 150),
-    Label.NOT_APPLICABLE: (215, 219, 223),
-}
-"""RGB of a face's box by the person's label."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +132,8 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Pic
         return
     track, face = shown
     rgb = media.frame_at(path, analysis.media, face.time).rgb
-    yield picture("frame", looks.highest(analysis, track, face), _boxed(rgb, analysis, face.index))
+    boxes = list(series.boxes_at(analysis, face.time, named=True).values())
+    yield picture("frame", looks.highest(analysis, track, face), draw(rgb, boxes, FRAME_SIDE))
     if track.modality is Modality.FACE:
         yield picture("crop", looks.face(analysis, track, face), vision.cut(rgb, face.box, CROP))
     for model in explained(analysis, track)[:HEATMAPS]:
@@ -170,81 +160,11 @@ def explained(analysis: Analysis, track: Subject) -> list[ModelResult]:
     )
 
 
-def _boxed(rgb: np.ndarray, analysis: Analysis, index: int) -> np.ndarray:
-    """Return a frame with everybody's box and name."""
-    named = [
-        NamedBox(placed(track), face.box, track.label)
-        for track in analysis.people
-        for face in track.frames
-        if face.index == index
-    ]
-    return draw_boxes(rgb, named)
-
-
 def picture(kind: str, caption: str, rgb: np.ndarray) -> Picture:
     """Return a picture [H, W, 3] as a report holds it."""
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(rgb)).save(out, "JPEG", quality=88)
     return Picture(kind, caption, out.getvalue(), (rgb.shape[1], rgb.shape[0]))
-
-
-# --- boxes ----------------------------------------------------------------------------------------
-
-
-LETTERS, ROOM = 3.2, 5  # mm; of the letters there. px around them.
-INK = (15, 18, 21)
-Corners = tuple[float, float, float, float]  # (x0, y0, x1, y1) in px
-
-
-@dataclass(frozen=True)
-class NamedBox:
-    """Who is where, and how they were judged."""
-
-    name: str
-    corners: Corners
-    label: Label
-
-
-def draw_boxes(rgb: np.ndarray, boxes: list[NamedBox]) -> np.ndarray:
-    """Return a frame [H, W, 3] with boxes, `FRAME_SIDE` long: in a small one no letter shows."""
-    scale = FRAME_SIDE / max(rgb.shape[:2])
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    resized = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=way)
-    for box in boxes:
-        corners = tuple(round(edge * scale) for edge in box.corners)
-        outline(resized, corners, box.label, STROKES[box.label], 3)
-    frame = Image.fromarray(resized)
-    pen = ImageDraw.Draw(frame)
-    from detector.report.paper import SANS, height_of  # its imports take half a second
-
-    font = ImageFont.truetype(SANS, LETTERS * frame.height / height_of(frame.size))
-    taken: list[Corners] = []
-    for box in boxes:
-        x0, y0, x1, y1 = (v * scale for v in box.corners)
-        right, bottom = (v + 2 * ROOM for v in pen.textbbox((0, 0), box.name, font)[2:])
-        at = _free_place((x0, y0, x1, y1), (right, bottom), frame.size, taken)
-        taken.append(at)
-        pen.rectangle(at, fill=STROKES[box.label])
-        pen.text((at[0] + ROOM, at[1] + ROOM), box.name, INK, font)
-    return np.asarray(frame)
-
-
-def _free_place(
-    box: Corners, name: tuple[float, float], frame: tuple[int, int], taken: list[Corners]
-) -> Corners:
-    """Return a name's place over, under or in its box, in the frame and clear of others."""
-    width, height = name
-    x = max(0.0, min(box[0], frame[0] - width))
-    places = [(x, y, x + width, y + height) for y in (box[1] - height, box[3], box[1])]
-    for place in places[:2]:
-        inside = place[1] >= 0 and place[3] <= frame[1]
-        if inside and not any(_meet(place, other) for other in taken):
-            return place
-    return places[2]
-
-
-def _meet(a: Corners, b: Corners) -> bool:
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
 
 
 # --- two files ------------------------------------------------------------------------------------

@@ -28,15 +28,7 @@ import numpy as np
 
 from detector import media, paths
 from detector.errors import InputError, UnmaskError
-from detector.live import (
-    LiveEngine,
-    LiveSession,
-    LiveSettings,
-    LiveState,
-    LiveVoice,
-    Style,
-    overlay,
-)
+from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState, LiveVoice, overlay
 from detector.live.overlay import as_shown
 from detector.live.recorder import Recorder, Ring
 from detector.presentation.live import known_footage
@@ -90,7 +82,6 @@ class LiveOptions:
     alarm_seconds: float = 3.0
     scope: RecordScope | None = None  # Among whose records it is kept
     film: Path | None = None  # Where to write the video, if it is to be kept
-    style: Style | None = None  # Colors of what is drawn into the picture
 
 
 class Viewer:
@@ -151,10 +142,10 @@ class Viewer:
         timestamp = self.push(rgb)
         if timestamp is None:
             return None
-        style, state, drawn = self.options.style or overlay.PLAIN, self.session.state, self._drawn
+        state, drawn = self.session.state, self._drawn
         if drawn is not None and self._clock() - drawn[0] < SHOWN_SECONDS:
             state = as_shown(state, drawn[1])
-        self._shown = shown = overlay.draw(rgb, state, style, time=timestamp, mirror=self.mirror)
+        self._shown = shown = overlay.draw(rgb, state, time=timestamp, mirror=self.mirror)
         return shown
 
     def push(self, rgb: np.ndarray) -> float | None:

@@ -5,7 +5,7 @@ import csv
 import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache, partial
+from functools import partial
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -32,9 +32,8 @@ from dashboard.pages.live.state import (
     visit,
 )
 from dashboard.result import material
-from dashboard.theme import ON_VIDEO
 from detector.errors import InputError
-from detector.live import LiveState, Style, VoiceState
+from detector.live import LiveState, VoiceState
 from detector.messages import states
 from detector.presentation import live as presented
 from detector.presentation.verdict import COMBINED
@@ -173,17 +172,8 @@ def _open() -> Viewer:
         )
     forget_kept_frames()
     film = viewers.film() if options.keep is SessionRetention.VIDEO else None
-    options = replace(options, scope=session.record_scope(), film=film, style=_video_style())
+    options = replace(options, scope=session.record_scope(), film=film)
     return session.application().viewers.open(choices.settings(options), options)
-
-
-@lru_cache(maxsize=1)
-def _video_style() -> Style:
-    colors = {
-        label: (int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16))
-        for label, (color, _dash) in ON_VIDEO.items()
-    }
-    return Style(colors=colors, plate=(15, 18, 21))
 
 
 def _keep_frames() -> None:

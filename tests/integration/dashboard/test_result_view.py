@@ -313,12 +313,12 @@ def test_only_the_moment_may_change_without_a_new_version(clip):
 def test_a_box_is_burned_in_where_the_face_is(clip):
     analysis = make_analysis(clip)
     time = analysis.timestamps[10]
-    boxes = pictures.boxes_at(analysis, time)
-    plain = pictures.whole_frame(clip, analysis, time, {})
+    boxes = series.boxes_at(analysis, time).values()
+    plain = pictures.whole_frame(clip, analysis, time, [])
     drawn = pictures.whole_frame(clip, analysis, time, boxes)
     changed = np.argwhere((plain != drawn).any(axis=2))
-    x0 = min(b[0] for b, _ in boxes.values())
-    x1 = max(b[2] for b, _ in boxes.values())
+    x0 = min(box.corners[0] for box in boxes)
+    x1 = max(box.corners[2] for box in boxes)
     assert changed[:, 1].min() == pytest.approx(x0, abs=3)
     assert changed[:, 1].max() == pytest.approx(x1, abs=3)
 

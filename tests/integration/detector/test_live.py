@@ -29,6 +29,7 @@ from detector.models.base import Model
 from detector.presentation import live as said
 from detector.presentation.verdict import headline as headline_of
 from detector.schema.analysis import Analysis, Label, Modality, Side, Thresholds
+from detector.vision.boxes import STROKES
 from tests.conftest import write_clip
 from tests.support.links import PRIVATE, serving
 from tests.support.live_world import FAKE, REAL, SIDE, MadeDetector, MadeModel, made, picture
@@ -533,13 +534,14 @@ def test_boxes_move_between_searches(engine):
     assert states[-1].faces[0].velocity[0] == pytest.approx(100, rel=0.2)
 
 
-def test_the_overlay_says_each_label_by_more_than_color(engine):
+def test_the_overlay_says_each_label_by_more_than_color(engine, monkeypatch):
     state = feed(engine, engine.open(), 5, FAKE)[-1]
-    plain = live.Style(colors=dict.fromkeys(Label, (200, 200, 200)))  # a picture in grey
+    for label in Label:  # a picture in grey
+        monkeypatch.setitem(STROKES, label, (200, 200, 200))
     drawn = {}
     for label in Label:
         face = replace(state.faces[0], label=label, problem=None)
-        drawn[label] = live.draw(FAKE, replace(state, faces=(face,)), plain, time=state.time)
+        drawn[label] = live.draw(FAKE, replace(state, faces=(face,)), time=state.time)
         assert drawn[label].shape == FAKE.shape and (drawn[label] != FAKE).any()
     x0, _, x1, y1 = (round(edge) for edge in state.faces[0].box)
     edges = {label: (p[y1 - 2, x0:x1] == 200).all(-1).mean() for label, p in drawn.items()}
@@ -554,7 +556,7 @@ def test_the_overlay_mirrors_scales_and_is_quick(engine):
     state = feed(engine, engine.open(), 4, picture((100, 160, 1.0)))[-1]
     frame = picture((100, 160, 1.0))
     mirrored = live.draw(frame, state, time=state.time, mirror=True)
-    orange = np.array(live.Style().colors[state.faces[0].label])
+    orange = np.array(STROKES[state.faces[0].label])
     columns = np.nonzero((mirrored == orange).all(-1)[160 + SIDE - 2])[0]
     assert columns.min() == pytest.approx(640 - 100 - SIDE, abs=2)
     double = live.draw(np.repeat(np.repeat(frame, 2, 0), 2, 1), state, time=state.time)

@@ -44,6 +44,7 @@ from detector.schema.codes import Label
 from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import Fact, FrameHash, GeoLocation, Provenance
 from detector.sentences import use
+from detector.vision import boxes
 from tests.support.pdf import text_of
 from tests.support.result_sample import make_analysis, make_clip, make_picture, trial
 from tests.unit.detector.test_comparison_words import made as compared
@@ -242,12 +243,12 @@ def test_a_heatmap_of_a_model_that_did_not_count_says_so(tmp_path, monkeypatch):
 def test_names_over_faces_can_be_read_in_a_frame_of_any_size(shape):
     height, width = shape
     gray = np.full((height, width, 3), 128, np.uint8)
-    color = content.STROKES[Label.FAKE]
+    color = boxes.STROKES[Label.FAKE]
     people = [
-        content.NamedBox(name, (x * width, 0.0, (x + 0.1) * width, 0.3 * height), Label.FAKE)
+        boxes.FaceBox((x * width, 0.0, (x + 0.1) * width, 0.3 * height), Label.FAKE, name)
         for name, x in (("Person A (left)", 0.3), ("Person B (right)", 0.88))
     ]
-    frame = content.draw_boxes(gray, people)
+    frame = boxes.draw(gray, people, content.FRAME_SIDE)
     assert max(frame.shape) == content.FRAME_SIDE
     filled = (np.abs(frame.astype(int) - color).sum(axis=2) < 12).mean(axis=1)
     mm = frame.shape[0] / height_of((frame.shape[1], frame.shape[0]))
