@@ -64,7 +64,7 @@ def public_key(text: str) -> Ed25519PublicKey:
 
 def _result(path: Path) -> dict[str, Any] | None:
     """Return the result in a JSON file, plain or as a REST response; None otherwise."""
-    from detector.report.verify import LARGEST
+    from detector.report.seal import LARGEST
 
     try:
         if path.stat().st_size > LARGEST:

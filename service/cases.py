@@ -26,7 +26,7 @@ from detector.presentation import (
     summary,
 )  # fmt: skip
 from detector.provenance.hashes import keyframes
-from detector.report import ReportDetails, times
+from detector.report import ReportDetails, document
 from detector.schema.analysis import Analysis, Label
 from detector.schema.summary import MAX_NAME_LENGTH, ResultSummary
 from detector.seals import digest
@@ -363,14 +363,14 @@ def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> byt
     zone, now = details.zone, datetime.now(UTC).replace(microsecond=0)
 
     def when(moment: datetime) -> str:
-        return times.when(moment, zone)
+        return document.when(moment, zone)
 
     about = [
         (_("Status"), say(STATUS[case.status])),
         (_("Reviewer"), case.reviewer or _("none yet")),
         (_("Opened"), when(case.created)),
         (_("Last change"), when(case.touched)),
-        (_("Times of day in"), times.zone(now, zone)),
+        (_("Times of day in"), document.zone_of(now, zone)),
         (_("Last hash of the log"), case.head),
     ]
     sections = [Section("about", "", (facts(about),))]

@@ -8,6 +8,7 @@ import logging
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -79,15 +80,7 @@ def sealed_case(pdf: bytes, id: str, head: str, *, sign: bool) -> bytes:
     """Return a case's merged report, sealed, and signed if this server made all its results."""
     exported = datetime.now(UTC).replace(microsecond=0)
 
-    def seal(sha256: str, parts: dict[str, str]) -> Seal:
-        return Seal(
-            sha256=sha256,
-            parts=parts,
-            analysis=f"case {id}",
-            media=head,
-            exported=exported.isoformat(),
-        )
-
+    seal = partial(Seal, analysis=f"case {id}", media=head, exported=exported.isoformat())
     sealed = seal_pdf(pdf, seal, _signing_key() if sign else None)
     signer = certificate.signer() if sign and _may_sign() else None
     return sealed if signer is None else certificate.sign(sealed, signer, exported)

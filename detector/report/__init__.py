@@ -17,15 +17,15 @@ from detector.report.content import ReportDetails as ReportDetails
 from detector.report.content import collect as collect
 from detector.report.content import collect_pair as collect_pair
 from detector.report.content import time_zone as time_zone
+from detector.report.seal import NoSeal as NoSeal
 from detector.report.seal import Seal as Seal
+from detector.report.seal import Verification as Verification
 from detector.report.seal import public_key as public_key
 from detector.report.seal import signing_key as signing_key
+from detector.report.seal import verify as verify
 from detector.report.table import as_csv, as_markdown
 from detector.report.table import as_json as as_json
 from detector.report.table import scores as scores
-from detector.report.verify import NoSeal as NoSeal
-from detector.report.verify import Verification as Verification
-from detector.report.verify import verify as verify
 
 
 def as_pdf(content: Content | PairContent, key: Ed25519PrivateKey | None = None) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cryptography import x509
@@ -51,16 +52,20 @@ def signer() -> SimpleSigner | None:
     config = get_config()
     if config.pdf_certificate is None:
         return None
-    path = config.pdf_certificate
+    path, secret = config.pdf_certificate, config.pdf_password
+    data = read(path, LARGEST)
+    return _load(data, path.name, secret.get_secret_value() if secret else "")
+
+
+def read(path: Path, most: int) -> bytes:
+    """Return at most so many bytes of a key file; raise UsageError where it can't be read."""
     try:
         with path.open("rb") as file:
-            data = file.read(LARGEST)
+            return file.read(most)
     except OSError as error:
         raise UsageError(
             _("{name} can't be read: {strerror}.").format(name=path.name, strerror=error.strerror)
         ) from None
-    secret = config.pdf_password
-    return _load(data, path.name, secret.get_secret_value() if secret else "")
 
 
 @lru_cache(maxsize=4)

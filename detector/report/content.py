@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
+from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,7 @@ from detector.media.files import open_file, sha256
 from detector.models.base import CropRecipe
 from detector.presentation import Picture, looks, pair, series
 from detector.presentation.odds import EVEN
-from detector.report.seal import Seal
+from detector.report.seal import NewSeal, Seal
 from detector.schema.analysis import Analysis, Modality, ModelResult, Subject
 from detector.schema.comparison import Comparison
 from detector.sentences import _, say
@@ -75,15 +76,11 @@ class Content:
         """Return whether the file is the one that was analyzed; None when it was not there."""
         return None if self.sha256 is None else self.sha256 == self.analysis.media.sha256
 
-    def seal(self, sha256: str, parts: dict[str, str]) -> Seal:
-        """Return the seal of a report with this content."""
-        return Seal(
-            sha256=sha256,
-            parts=parts,
-            analysis=self.analysis.id,
-            media=self.analysis.media.sha256,
-            exported=self.exported.isoformat(),
-        )
+    @property
+    def seal(self) -> NewSeal:
+        """Return the maker of this report's seal."""
+        media, exported = self.analysis.media.sha256, self.exported.isoformat()
+        return partial(Seal, analysis=self.analysis.id, media=media, exported=exported)
 
 
 def collect(
@@ -188,16 +185,12 @@ class PairContent:
     zone: tzinfo = UTC  # in which the times of a PDF are printed
     signed: bool = True  # the operator's certificate signs the PDF, where one is configured
 
-    def seal(self, sha256: str, parts: dict[str, str]) -> Seal:
-        """Return the seal of a report with this content."""
-        return Seal(
-            sha256=sha256,
-            parts=parts,
-            analysis=self.id,
-            media=self.comparison.copy_media.sha256,
-            original=self.comparison.original_media.sha256,
-            exported=self.exported.isoformat(),
-        )
+    @property
+    def seal(self) -> NewSeal:
+        """Return the maker of this report's seal."""
+        copy, original = self.comparison.copy_media.sha256, self.comparison.original_media.sha256
+        exported = self.exported.isoformat()
+        return partial(Seal, analysis=self.id, media=copy, original=original, exported=exported)
 
 
 def collect_pair(

@@ -1,6 +1,9 @@
 """A report as a document: the sections of a result, what was added to it, and how to check it."""
 
 from collections.abc import Iterator
+from datetime import datetime, tzinfo
+
+from babel.dates import format_datetime
 
 from detector.presentation import (
     Block,
@@ -24,9 +27,8 @@ from detector.presentation import (
     verdict,
 )  # fmt: skip
 from detector.presentation import comparison as words
-from detector.report import times
 from detector.report.content import Content, PairContent
-from detector.sentences import _, join, say
+from detector.sentences import _, join, language, say
 
 
 def document(content: Content | PairContent) -> Presentation:
@@ -36,7 +38,7 @@ def document(content: Content | PairContent) -> Presentation:
 
 def _of_analysis(content: Content) -> Presentation:
     analysis, zone = content.analysis, content.details.zone
-    made, analyzed = (times.when(time, zone) for time in (content.exported, analysis.created))
+    made, analyzed = (when(time, zone) for time in (content.exported, analysis.created))
     kicker = _("Unmask report · {made} · analyzed {analyzed}")
     return Presentation(
         title=_("Unmask report: {file}").format(file=analysis.media.name),
@@ -82,7 +84,7 @@ def _sections(content: Content) -> Iterator[Section]:
 def _answerable(content: Content) -> Grid:
     """Return the case and who answers for the report, with room to write by hand."""
     details = content.details
-    zone = times.zone(content.exported, details.zone)
+    zone = zone_of(content.exported, details.zone)
     heads = _("Case"), _("Reviewer"), _("Times of day in"), _("Date and signature")
     return Grid(heads, [(details.case, details.reviewer, zone, "\n")])
 
@@ -100,7 +102,7 @@ def _pictures(content: Content) -> Section:
 def _of_pair(content: PairContent) -> Presentation:
     found = content.comparison
     names = {"copy": found.copy_media.name, "original": found.original_media.name}
-    made = times.when(content.exported, content.zone)
+    made = when(content.exported, content.zone)
     return Presentation(
         title=_("Unmask comparison: {copy} against {original}").format(**names),
         kicker=_("Unmask comparison · {made}").format(made=made),
@@ -143,3 +145,29 @@ def checking(attachment: str, *, signed: bool, by: str, numbered: bool) -> Secti
               "UNMASK_REPORT_FONT.")
         )  # fmt: skip
     return Section("checking", _("How to check this report"), tuple(map(Text, lines)))
+
+
+# --- times of day ---------------------------------------------------------------------------------
+
+
+def when(moment: datetime, zone: tzinfo) -> str:
+    """Return a time of day in a time zone: "28 November 2026, 12:00 UTC+01:00"."""
+    here = moment.astimezone(zone)
+    said = format_datetime(here, "dd MMMM y, HH:mm", locale=language().info().get("language", "en"))
+    return f"{said} {_zone_name(here)}"
+
+
+def zone_of(moment: datetime, zone: tzinfo) -> str:
+    """Return the name of a time zone, and how far it is from UTC where that does not say it."""
+    here = moment.astimezone(zone)
+    name = _zone_name(here)
+    return name if name.startswith("UTC") else f"{name} ({_offset(here)})"
+
+
+def _zone_name(moment: datetime) -> str:
+    name = moment.tzname() or ""
+    return name if name[:1].isalpha() else _offset(moment)  # some have no name but +0545
+
+
+def _offset(moment: datetime) -> str:
+    return f"UTC{moment.isoformat()[-6:]}"

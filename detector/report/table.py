@@ -2,33 +2,28 @@
 
 import csv
 import io
-import json
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector.presentation import markdown
 from detector.report.content import Content, PairContent
 from detector.report.document import document
-from detector.report.seal import NewSeal
+from detector.report.seal import seal_json, seal_text
 from detector.schema.analysis import Analysis
-from detector.seals import canonical, digest
-
-MARK = "unmask-seal "
-COMMENTS = {"csv": ("# ", ""), "md": ("<!-- ", " -->")}
-"""What stands around the mark and the seal in the last line of a text: a comment."""
-SPLIT = (
-    "media", "verdict", "models", "subjects", "provenance", "robustness", "software",
-    "settings",
-)  # fmt: skip
-"""parts of an analysis that are named when one of them was changed"""
 
 
 def as_json(content: Content | PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
     """Return a sealed report as JSON: the Analysis under "analysis" or the Comparison under
     "comparison", the seal under "seal"."""
     if isinstance(content, PairContent):
-        return sealed(_pair_tree(content), content.seal, key)
+        copy, original = content.sha256s
+        pair = {
+            "unmask_comparison_report": 1,
+            "exported": content.exported.isoformat(),
+            "sha256_at_export": {"copy": copy, "original": original},
+            "comparison": content.comparison.model_dump(mode="json"),
+        }
+        return seal_json(pair, content.seal, key)
     tree = {
         "unmask_report": 1,
         "exported": content.exported.isoformat(),
@@ -39,49 +34,17 @@ def as_json(content: Content | PairContent, key: Ed25519PrivateKey | None = None
         **({"origin": content.origin} if content.origin else {}),
         "analysis": content.analysis.model_dump(mode="json"),
     }
-    return sealed(tree, content.seal, key)
-
-
-def _pair_tree(content: PairContent) -> dict[str, Any]:
-    copy, original = content.sha256s
-    return {
-        "unmask_comparison_report": 1,
-        "exported": content.exported.isoformat(),
-        "sha256_at_export": {"copy": copy, "original": original},
-        "comparison": content.comparison.model_dump(mode="json"),
-    }
-
-
-def sealed(tree: dict[str, Any], new_seal: NewSeal, key: Ed25519PrivateKey | None) -> bytes:
-    """Return a JSON tree with its seal under "seal"."""
-    seal = new_seal(digest(canonical(tree)), tree_parts(tree)).signed_by(key)
-    whole = tree | {"seal": seal.model_dump(mode="json")}
-    return (json.dumps(whole, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "replace")
+    return seal_json(tree, content.seal, key)
 
 
 def as_csv(content: Content, key: Ed25519PrivateKey | None = None) -> bytes:
     """Return a sealed table of scores; its last line is a comment with the seal."""
-    return _sealed_text(scores(content.analysis), "csv", content.seal, key)
+    return seal_text(scores(content.analysis), "csv", content.seal, key)
 
 
 def as_markdown(content: Content | PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
     """Return a sealed report as Markdown; its last line is a comment with the seal."""
-    return _sealed_text(markdown.of_document(document(content)), "md", content.seal, key)
-
-
-def _sealed_text(text: str, form: str, new_seal: NewSeal, key: Ed25519PrivateKey | None) -> bytes:
-    data, (before, after) = text.encode("utf-8", "replace"), COMMENTS[form]
-    seal = new_seal(digest(data), {}).signed_by(key).model_dump_json(exclude_none=True)
-    return data + f"{before}{MARK}{seal}{after}\n".encode()
-
-
-def tree_parts(tree: dict[str, Any]) -> dict[str, str]:
-    """Return the sha256 of each part of a report's JSON tree."""
-    parts = {k: v for k, v in tree.items() if k not in ("analysis", "seal")}
-    if isinstance(analysis := tree.get("analysis"), dict):
-        parts |= {k: analysis.get(k) for k in SPLIT if k in analysis or k != "subjects"}
-        parts["rest of the analysis"] = {k: v for k, v in analysis.items() if k not in SPLIT}
-    return {name: digest(canonical(part)) for name, part in parts.items()}
+    return seal_text(markdown.of_document(document(content)), "md", content.seal, key)
 
 
 def scores(analysis: Analysis) -> str:

@@ -17,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from html import escape
 from itertools import groupby
 from multiprocessing import get_context, parent_process
@@ -48,7 +49,7 @@ from detector.pipeline.analyzer import pick_device
 from detector.pipeline.initial_results import result, software
 from detector.presentation import Grid, Section, Text, markdown
 from detector.report import NoSeal, Seal, Verification, verify
-from detector.report.table import sealed
+from detector.report.seal import seal_json
 from detector.schema.analysis import QUESTION_OF, Media, Modality, Question, Software
 from detector.schema.base import StrictModel
 from detector.seals import fingerprint
@@ -267,12 +268,9 @@ def _table(kind: str, asked: Question, files: list[Scored], ids: list[str]) -> l
 
 def to_json(submission: Submission, key: Ed25519PrivateKey | None) -> bytes:
     """Return a submission with the seal of a report, signed where there is a key."""
-
-    def seal(sha256: str, parts: dict[str, str]) -> Seal:
-        when, about = submission.created.isoformat(), submission.labels_sha256
-        return Seal(sha256=sha256, parts=parts, analysis="benchmark", media=about, exported=when)
-
-    return sealed(json.loads(submission.model_dump_json()), seal, key)
+    when, about = submission.created.isoformat(), submission.labels_sha256
+    seal = partial(Seal, analysis="benchmark", media=about, exported=when)
+    return seal_json(json.loads(submission.model_dump_json()), seal, key)
 
 
 def check(path: Path, labels: Path | None, key: Ed25519PublicKey | None) -> dict[str, bool]:
