@@ -57,13 +57,6 @@ _LOOKS: dict[Label, tuple[str, BadgeColor, Slug]] = {
 """Icon, color and slug. Words and glyphs are those of `detector.messages`, for all places."""
 
 
-ORDER = (
-    Label.FAKE, Label.PROBABLY_FAKE, Label.INCONCLUSIVE, Label.PROBABLY_REAL, Label.REAL,
-    Label.NOT_APPLICABLE,
-)  # fmt: skip
-"""In which pages list the states."""
-
-
 def state(label: Label, question: Question | None = None, proof: Proof | None = None) -> StateWords:
     """Return the state of an answer in the words of its question: "Likely AI-generated"; under a
     finding that leads the headline, the finding's."""

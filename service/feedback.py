@@ -23,19 +23,6 @@ _CALLED = {Side.FAKE: Confirmed.FAKE, Side.REAL: Confirmed.REAL}  # Other verdic
 
 
 @dataclass(frozen=True)
-class VerdictOutcome:
-    """Counts of right and wrong verdicts on confirmed files."""
-
-    right: int = 0
-    wrong: int = 0
-    open: int = 0  # Inconclusive or not judged
-
-    @property
-    def total(self) -> int:
-        return self.right + self.wrong + self.open
-
-
-@dataclass(frozen=True)
 class LabelSet:
     """Result of an export of confirmed files as a labelled set."""
 
@@ -60,26 +47,20 @@ def confirmed(scope: RecordScope) -> list[Record]:
             return out
 
 
-def outcome(records: Iterable[Record]) -> VerdictOutcome:
-    """Return the outcome of the verdicts; records without a result don't count."""
-    counts = Counter(
-        "open"
-        if record.result.verdict.side is None
-        else ("right" if _CALLED[record.result.verdict.side] is record.confirmed else "wrong")
-        for record in records
-        if record.result is not None
-    )
-    return VerdictOutcome(counts["right"], counts["wrong"], counts["open"])
-
-
-def by_month(records: Iterable[Record]) -> dict[datetime, VerdictOutcome]:
-    """Return the outcome of the verdicts by the first day of their month."""
-    months: dict[datetime, list[Record]] = {}
+def by_month(records: Iterable[Record]) -> dict[datetime, tuple[int, int, int]]:
+    """Return how many verdicts were right, wrong and open, by the first day of their month; records
+    without a result don't count."""
+    months: dict[datetime, Counter[bool | None]] = {}
     for record in records:
         if record.result is not None:
-            start = record.result.analyzed.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-            months.setdefault(start, []).append(record)
-    return {month: outcome(months[month]) for month in sorted(months)}
+            side, made = record.result.verdict.side, record.result.analyzed
+            start = made.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+            right = None if side is None else _CALLED[side] is record.confirmed
+            months.setdefault(start, Counter())[right] += 1
+    return {
+        month: (counts[True], counts[False], counts[None])
+        for month, counts in sorted(months.items())
+    }
 
 
 def write_labels(records: Sequence[Record], uploads: Uploads, folder: Path) -> LabelSet:

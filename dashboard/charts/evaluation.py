@@ -11,8 +11,9 @@ from dashboard.charts import BARE, DASHES, PLAIN, Part, area, rgba, rule, scatte
 from dashboard.theme import AXIS, SANS, Palette
 from detector.evaluation.metrics import Roc
 from detector.evaluation.report import Bar
+from detector.presentation import evaluation as words
 from detector.schema.analysis import Thresholds
-from detector.sentences import _
+from detector.sentences import _, say
 
 SECOND, FOURTH = "#8C5A87", "#56B4E9"
 HEIGHT = 340
@@ -34,7 +35,7 @@ def roc(curves: Mapping[str, Roc], colors: Palette) -> go.Figure:
         line = _stroke(number, colors)
         traces.append(scatter(curve.fpr, curve.tpr, hover=hover, line=line))
     shapes = [_diagonal(colors)]
-    return _figure(traces, _("Originals called fake"), _("Fakes found"), colors, shapes=shapes)
+    return _figure(traces, say(words.CALLED_FAKE), say(words.FOUND), colors, shapes=shapes)
 
 
 def precision(

@@ -171,7 +171,7 @@ def verdicts(
         return f":{color}[:material/{icon}:] {text} {number}"
 
     names = {ALL: _("All {number}").format(number=total)}
-    for label in labels.ORDER:
+    for label in Label:
         one = labels.state(label)
         number = counts.get(label, 0)
         names[label.value] = words(one.icon, states.group(label), one.color, number)

@@ -24,8 +24,9 @@ from dashboard.result.linked import ResultViewState, opening
 from detector.errors import UnmaskError
 from detector.presentation import lead, people, series
 from detector.presentation.series import Lane
-from detector.schema.analysis import Analysis, Box, Label
+from detector.schema.analysis import Analysis
 from detector.sentences import _
+from detector.vision.boxes import FaceBox
 from service.storage.previews import previews
 from service.storage.uploads import retention
 
@@ -153,9 +154,7 @@ def _absent(analysis: Analysis, linked: ResultViewState) -> None:
         show(typography.heading(head), typography.text(text))
 
 
-def _still(
-    analysis: Analysis, linked: ResultViewState, boxes: Mapping[str, tuple[Box, Label]]
-) -> None:
+def _still(analysis: Analysis, linked: ResultViewState, boxes: Mapping[str, FaceBox]) -> None:
     try:
         shown = boxes.values()
         rgb = pictures.whole_frame(linked.path, analysis, linked.time, shown, side=STILL_SIDE)

@@ -42,10 +42,10 @@ from detector.models import registry
 from detector.perturbation.conditions import NONE, Condition
 from detector.pipeline.initial_results import result, software
 from detector.schema.analysis import Label, Question, Side
+from detector.schema.codes import ANSWERED
 from detector.sentences import _
 
 KINDS = ("video", "image", "audio")
-BANDS = tuple(label for label in Label if label is not Label.NOT_APPLICABLE)
 
 
 @dataclass(frozen=True)
@@ -265,7 +265,7 @@ def _decisions(answers: Sequence[str], labels: np.ndarray) -> Figures:
     right = np.array([label.side is side for label, side in zip(given, truth, strict=True)])
     figures: Figures = {"decided": metrics.share(decided)}
     figures["right of the decided"] = metrics.share(right[decided])
-    for label in BANDS:
+    for label in ANSWERED:
         called = np.array([answer is label for answer in given])
         figures[f"originals called {label}"] = metrics.share(called[labels == 0])
         figures[f"fakes called {label}"] = metrics.share(called[labels == 1])

@@ -1,82 +1,22 @@
-"""A report as Markdown for people, as CSV for spreadsheets, and its plots as SVG: text that can be
-read, diffed and put into any page."""
+"""Files of an evaluation: Markdown and PDF for people, CSV for spreadsheets, charts as SVG."""
 
 import csv
-import fnmatch
 import io
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from html import escape
 from importlib.util import find_spec
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from detector import paths
 from detector.evaluation.metrics import Interval
-from detector.evaluation.report import FigureRow, KindReport, Report, Table
+from detector.evaluation.report import KindReport, Report
 from detector.evaluation.scores import FEATURES, Scored
-from detector.presentation import Block, Grid, Presentation, Section, Text, markdown
+from detector.presentation import Presentation, markdown
+from detector.presentation.evaluation import sections
 from detector.schema.codes import Label
-from detector.sentences import _, say
 from detector.spreadsheets import inert
-
-HEADINGS = {"video": "Clips", "image": "Pictures", "audio": "Sounds"}
-
-
-@dataclass(frozen=True)
-class TableLayout:
-    """One table of Markdown: which rows, and which of their figures; "AUC, *" stands for all that
-    begin so."""
-
-    heading: str
-    tables: tuple[Table, ...]
-    figures: tuple[str, ...]
-    note: str = ""
-
-
-_CALLED = (_("originals called FAKE"), _("fakes called FAKE"))
-_FILES = (_("originals"), _("fakes"), _("AUC"), *_CALLED)
-LAYOUTS = (
-    TableLayout(
-        "What we answer",
-        ("answer",),
-        (
-            "fakes", "AUC", "AUC of the judged", "pairs won", "TPR at 1 % FPR", "TPR at 5 % FPR",
-            "EER", "ECE", "ECE by chance", "Brier", "area of risk",
-        ),
-        "ECE by chance is what exactly honest probabilities would show on so few files. "
-        "The area is under the risk–coverage curve.",
-    ),
-    TableLayout(
-        "At the shipped thresholds",
-        ("answer",),
-        ("decided", "right of the decided", *_CALLED,
-         "originals called PROBABLY_FAKE", "fakes called PROBABLY_FAKE",
-         "originals called PROBABLY_REAL", "fakes called PROBABLY_REAL",
-         "originals called REAL", "fakes called REAL"),
-    ),
-    TableLayout(
-        "Model by model, and what they have to beat",
-        ("model", "published", "feature"),
-        ("AUC", "judged", "pairs won", "TPR at 5 % FPR", "EER", "AUC of ours less this"),
-        "Published detectors in their own direction, features in the better of the two. The "
-        "difference is paired: on the same files, in each round on the same groups. Ours are "
-        "better where its interval lies above 0.",
-    ),
-    TableLayout("By family of fakes, against all originals", ("model",), ("AUC, *",)),
-    TableLayout(
-        _("Under worse conditions"),
-        ("condition",),
-        (
-            "AUC", _("AUC lost"), _("pairs won"), *_CALLED, _("decided"),
-            _("right of the decided"), "AUC, *",
-        ),
-    ),
-    TableLayout(_("By method, against all originals"), ("method",), _FILES),
-    TableLayout(_("By source"), ("source",), _FILES),
-)  # fmt: skip
 
 
 def to_markdown(report: Report) -> str:
@@ -91,54 +31,6 @@ def to_pdf(report: Report) -> bytes:
     title, made = f"Evaluation on {report.labels}", f"{report.created:%Y-%m-%d}"
     shown = Presentation(title, made, "", title, Label.NOT_APPLICABLE, sections(report))
     return pdf.of_document(shown, f"evaluation {report.labels}", report.created)
-
-
-def sections(report: Report) -> list[Section]:
-    """Return all figures, of each kind of files in a section."""
-    about = [
-        f"{report.labels}, {report.created:%Y-%m-%d}, version {report.software.version}"
-        + (f" ({report.software.commit[:7]})" if report.software.commit else "")
-        + ". AUC and pairs won with 95 % intervals (bootstrap over groups), shares with Wilson's; "
-        "files that could not be judged are counted against us.",
-        *report.notes,
-    ]
-    if report.missing_baselines:
-        about.append(f"Not on this computer: {', '.join(report.missing_baselines)}.")
-    first = Section("about", "", tuple(map(Text, about)))
-    return [first, *(Section(k.kind, HEADINGS[k.kind], tuple(_kind(k))) for k in report.kinds)]
-
-
-def parts(kind: KindReport) -> Section:
-    """Return the figures by condition, method and source."""
-    shown = [layout for layout in LAYOUTS if {*layout.tables} <= {"condition", "method", "source"}]
-    drawn = (_table(layout, kind.table(*layout.tables)) for layout in shown)
-    return Section(f"{kind.kind}-parts", "", tuple(chain.from_iterable(drawn)))
-
-
-def _kind(kind: KindReport) -> Iterator[Block]:
-    yield Text(
-        f"{kind.files} files of {kind.groups} groups ({kind.people} with all takes of a person "
-        f"together): {kind.real} originals, {kind.fake} fakes."
-    )
-    for layout in LAYOUTS:
-        yield from _table(layout, kind.table(*layout.tables))
-    if kind.not_judged:
-        missing = ", ".join(f"{name} ({why})" for name, why in kind.not_judged.items())
-        yield Text(f"Not judged: {missing}.")
-
-
-def _table(layout: TableLayout, rows: Sequence[FigureRow]) -> Iterator[Block]:
-    """Yield a table without the columns that none of its rows has; nothing without rows."""
-    there = dict.fromkeys(name for row in rows for name in row.figures)
-    columns = [name for pattern in layout.figures for name in fnmatch.filter(there, pattern)]
-    if columns:
-        yield Text(say(layout.heading), "subhead")
-        titles = [f"{row.title} alone" if row.table == "feature" else row.title for row in rows]
-        figures = ([text_of(row.figures.get(name)) for name in columns] for row in rows)
-        cells = [[title, *found] for title, found in zip(titles, figures, strict=True)]
-        yield Grid(("", *map(say, columns)), cells)
-        if layout.note:
-            yield Text(layout.note)
 
 
 def to_csv(report: Report) -> str:
@@ -198,27 +90,6 @@ def write(report: Report, folder: Path) -> list[Path]:
     for name, content in data.items():
         paths.write(folder / name, content)
     return [folder / name for name in data]
-
-
-def text_of(value: object) -> str:
-    """Return a figure as in 0.71 [0.61, 0.81] (of 38), a share as in 5 % [1, 17] (2 of 39), a
-    number alone with three digits; nothing for None and for a share of none."""
-    if not isinstance(value, Interval):
-        return "" if value is None else str(value)
-    if value.of == 0:
-        return ""
-    if value.count is not None:
-        low, high = round(100 * value.low), round(100 * value.high)
-        return f"{100 * value.value:.0f} % [{low}, {high}] ({value.count} of {value.of})"
-    if not math.isfinite(value.low):
-        return number(value.value, 3)
-    text = f"{number(value.value)} [{number(value.low)}, {number(value.high)}]"
-    return text if value.of is None else f"{text} (of {value.of})"
-
-
-def number(value: float, digits: int = 2) -> str:
-    """Return a figure, or a dash where there is none."""
-    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
 
 
 _COLORS = ("#1f6feb", "#b35900", "#6f42c1")

@@ -1,18 +1,31 @@
-"""What came of judging labeled files, in figures."""
+"""The figures of an evaluation as sections: tables, headline figures, captions of charts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import fnmatch
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
 from detector.messages import states
 from detector.messages.format import percent
-from detector.presentation import Row
-from detector.sentences import _, ngettext
+from detector.presentation import Block, Grid, Row, Section, Text
+from detector.schema.codes import ANSWERED
+from detector.sentences import _, count, ngettext, say
 
 if TYPE_CHECKING:
     from detector.evaluation.metrics import Interval
-    from detector.evaluation.report import KindReport
+    from detector.evaluation.report import FigureRow, KindReport, Report, Table
     from detector.evaluation.scores import Scored
+
+KINDS = {"video": _("Clips"), "image": _("Pictures"), "audio": _("Sounds")}
+CALLED_FAKE, FOUND = _("Originals called fake"), _("Fakes found")
+"""False and true positive rate"""
+TOGETHER = _("All together")
+"""The combined answer"""
 
 FEW = 20
 """of which a share in percents would say more than is known"""
@@ -26,7 +39,7 @@ def figures(kind: KindReport) -> tuple[Row, ...]:
     return (
         Row(_("AUC"), f"{auc.value:.2f}", interval),
         Row(_("Pairs ranked rightly"), *_pairs(pairs.of or 0, pairs.value)),
-        Row(_("Originals called fake"), *_share(first["originals called FAKE"])),
+        Row(say(CALLED_FAKE), *_share(first["originals called FAKE"])),
         Row(_("Got an answer"), *_share(first["decided"])),
         Row(_("Of these, right"), *_share(first["right of the decided"])),
         Row(_("Calibration error"), f"{first['ECE'].value:.2f}", _("0 is best")),
@@ -66,3 +79,226 @@ def _share(share: Interval) -> tuple[str, str]:
         low=round(100 * share.low), high=round(100 * share.high)
     )
     return (part, interval) if share.of < FEW else (percent(share.value), f"{part}, {interval}")
+
+
+# --- captions of charts ---------------------------------------------------------------------------
+
+
+def ranking(kind: KindReport) -> str:
+    """Return the AUC with its interval."""
+    auc = kind.combined["AUC"]
+    text = _("AUC {value}, between {low} and {high}")
+    low, high = f"{auc.low:.2f}", f"{auc.high:.2f}"
+    return text.format(value=f"{auc.value:.2f}", low=low, high=high)
+
+
+def fakes(kind: KindReport) -> str:
+    """Return the share of fakes, on which precision depends."""
+    text = _("Precision depends on how many files are fake: here {percent}.")
+    return text.format(percent=percent(kind.fake / max(1, kind.real + kind.fake)))
+
+
+def calibration(kind: KindReport) -> tuple[str, str]:
+    """Return the calibration error, and the same beside that of exactly right percentages."""
+    first = kind.combined
+    error, chance = f"{first['ECE'].value:.2f}", f"{first['ECE by chance'].value:.2f}"
+    text = _(
+        "Expected calibration error {error}; exactly right percentages would show {chance} on so "
+        "few files."
+    )
+    short = _("Expected calibration error {error}").format(error=error)
+    return short, text.format(error=error, chance=chance)
+
+
+def judged(scored: Sequence[Scored]) -> str:
+    """Return how many files have a score."""
+    text = _("{number} of {total} files were judged.")
+    return text.format(number=sum(s.probability is not None for s in scored), total=len(scored))
+
+
+# --- answers and mistakes -------------------------------------------------------------------------
+
+
+def answers(kind: KindReport) -> Section:
+    """Return how many originals and fakes got each answer."""
+    first = kind.combined
+    rows = [
+        (name, *(text_of(first[f"{side} called {label}"]) for label in ANSWERED))
+        for side, name in (("originals", _("Originals")), ("fakes", _("Fakes")))
+    ]
+    note = _(
+        "By the thresholds of each question and the quality of the material. Files that could not "
+        "be judged are in no column, and in every total."
+    )
+    heads = ("", *map(states.group, ANSWERED))
+    return Section("answers", _("What was answered"), (Grid(heads, rows), Text(note, "note")))
+
+
+def confusion(scored: Sequence[Scored], threshold: float) -> Grid:
+    """Return how many originals and fakes a threshold, 0..1, calls fake."""
+    heads = "", _("Called fake"), _("Not called fake"), _("Not judged"), _("In all")
+    rows = []
+    for label, name in ((0, _("Originals")), (1, _("Fakes"))):
+        values = [s.probability for s in scored if s.label == label]
+        over = sum(value is not None and value >= threshold for value in values)
+        unjudged, total = values.count(None), len(values)
+        called = f"{over} ({percent(over / max(1, total))})"
+        rows.append((name, called, f"{total - over - unjudged}", f"{unjudged}", f"{total}"))
+    return Grid(heads, rows)
+
+
+def confirmed(months: Mapping[datetime, tuple[int, int, int]]) -> Section:
+    """Return how often verdicts were right on files whose truth a person confirmed: the numbers
+    that were right, wrong and left open in each month."""
+    right, wrong, left_open = (sum(n[i] for n in months.values()) for i in range(3))
+    files = count(right + wrong + left_open, "file", "files")
+    text = _(
+        "Of {files} that were confirmed, {right} were called right, {wrong} wrong, {open} open."
+    )
+    said = text.format(files=files, right=right, wrong=wrong, open=left_open)
+    heads = _("Month"), _("Confirmed"), _("Right"), _("Wrong"), _("Left open")
+    rows = [(f"{m:%Y-%m}", f"{sum(n)}", *map(str, n)) for m, n in months.items()]
+    note = _(
+        "Confirmed files are those that a person looked into, not a sample of all. Left open: "
+        "can’t tell, or not judged."
+    )
+    blocks = Text(said), Grid(heads, rows), Text(note, "note")
+    return Section("confirmed", "", blocks)
+
+
+def history(runs: Iterable[tuple[Report, KindReport]]) -> Grid:
+    """Return evaluations with their AUC."""
+    heads = _("When"), _("Files"), say(TOGETHER), _("Version")
+    rows = [
+        (
+            f"{report.created:%Y-%m-%d %H:%M}",
+            f"{report.labels.rpartition('/')[2]} ({kind.files})",
+            f"{kind.combined['AUC'].value:.2f}",
+            report.software.version,
+        )
+        for report, kind in runs
+    ]
+    return Grid(heads, rows)
+
+
+# --- all tables -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TableLayout:
+    """A table: its rows, and the columns of their figures; "AUC, *" matches all that begin so."""
+
+    heading: str
+    tables: tuple[Table, ...]
+    figures: tuple[str, ...]
+    note: str = ""
+
+
+_CALLED = (_("originals called FAKE"), _("fakes called FAKE"))
+_FILES = (_("originals"), _("fakes"), _("AUC"), *_CALLED)
+LAYOUTS = (
+    TableLayout(
+        _("What we answer"),
+        ("answer",),
+        (
+            "fakes", "AUC", "AUC of the judged", "pairs won", "TPR at 1 % FPR", "TPR at 5 % FPR",
+            "EER", "ECE", "ECE by chance", "Brier", "area of risk",
+        ),
+        _("ECE by chance is what exactly honest probabilities would show on so few files. The area "
+          "is under the risk–coverage curve."),
+    ),
+    TableLayout(
+        _("At the shipped thresholds"),
+        ("answer",),
+        ("decided", "right of the decided", *_CALLED,
+         "originals called PROBABLY_FAKE", "fakes called PROBABLY_FAKE",
+         "originals called PROBABLY_REAL", "fakes called PROBABLY_REAL",
+         "originals called REAL", "fakes called REAL"),
+    ),
+    TableLayout(
+        _("Model by model, and what they have to beat"),
+        ("model", "published", "feature"),
+        ("AUC", "judged", "pairs won", "TPR at 5 % FPR", "EER", "AUC of ours less this"),
+        _("Published detectors in their own direction, features in the better of the two. The "
+          "difference is paired: on the same files, in each round on the same groups. Ours are "
+          "better where its interval lies above 0."),
+    ),
+    TableLayout(_("By family of fakes, against all originals"), ("model",), ("AUC, *",)),
+    TableLayout(
+        _("Under worse conditions"),
+        ("condition",),
+        (
+            "AUC", _("AUC lost"), _("pairs won"), *_CALLED, _("decided"),
+            _("right of the decided"), "AUC, *",
+        ),
+    ),
+    TableLayout(_("By method, against all originals"), ("method",), _FILES),
+    TableLayout(_("By source"), ("source",), _FILES),
+)  # fmt: skip
+
+
+def sections(report: Report) -> list[Section]:
+    """Return all figures, of each kind of files in a section."""
+    about = [
+        f"{report.labels}, {report.created:%Y-%m-%d}, version {report.software.version}"
+        + (f" ({report.software.commit[:7]})" if report.software.commit else "")
+        + ". AUC and pairs won with 95 % intervals (bootstrap over groups), shares with Wilson's; "
+        "files that could not be judged are counted against us.",
+        *report.notes,
+    ]
+    if report.missing_baselines:
+        about.append(f"Not on this computer: {', '.join(report.missing_baselines)}.")
+    first = Section("about", "", tuple(map(Text, about)))
+    return [first, *(Section(k.kind, say(KINDS[k.kind]), tuple(_kind(k))) for k in report.kinds)]
+
+
+def tables(kind: KindReport) -> Section:
+    """Return all tables of a kind of files."""
+    drawn = (_table(layout, kind.table(*layout.tables)) for layout in LAYOUTS)
+    return Section(f"{kind.kind}-tables", "", tuple(chain.from_iterable(drawn)))
+
+
+def _kind(kind: KindReport) -> Iterator[Block]:
+    yield Text(
+        f"{kind.files} files of {kind.groups} groups ({kind.people} with all takes of a person "
+        f"together): {kind.real} originals, {kind.fake} fakes."
+    )
+    yield from tables(kind).blocks
+    if kind.not_judged:
+        missing = ", ".join(f"{name} ({why})" for name, why in kind.not_judged.items())
+        yield Text(f"Not judged: {missing}.")
+
+
+def _table(layout: TableLayout, rows: Sequence[FigureRow]) -> Iterator[Block]:
+    """Yield a table without the columns that none of its rows has; nothing without rows."""
+    there = dict.fromkeys(name for row in rows for name in row.figures)
+    columns = [name for pattern in layout.figures for name in fnmatch.filter(there, pattern)]
+    if columns:
+        yield Text(say(layout.heading), "subhead")
+        titles = [f"{row.title} alone" if row.table == "feature" else row.title for row in rows]
+        figures = ([text_of(row.figures.get(name)) for name in columns] for row in rows)
+        cells = [[title, *found] for title, found in zip(titles, figures, strict=True)]
+        yield Grid(("", *map(say, columns)), cells)
+        if layout.note:
+            yield Text(say(layout.note), "note")
+
+
+def text_of(value: Any) -> str:
+    """Return a figure (`Interval`, int, str or None) as in 0.71 [0.61, 0.81] (of 38), a share as in
+    5 % [1, 17] (2 of 39), a number alone with three digits; "" for None and a share of no file."""
+    if value is None or isinstance(value, int | str):
+        return "" if value is None else str(value)
+    if value.of == 0:
+        return ""
+    if value.count is not None:
+        low, high = round(100 * value.low), round(100 * value.high)
+        return f"{100 * value.value:.0f} % [{low}, {high}] ({value.count} of {value.of})"
+    if not math.isfinite(value.low):
+        return number(value.value, 3)
+    text = f"{number(value.value)} [{number(value.low)}, {number(value.high)}]"
+    return text if value.of is None else f"{text} (of {value.of})"
+
+
+def number(value: float, digits: int = 2) -> str:
+    """Return a figure, or a dash where there is none."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else "–"

@@ -50,6 +50,7 @@ _SIDES = {
     Label.PROBABLY_REAL: Side.REAL,
     Label.REAL: Side.REAL,
 }
+ANSWERED = tuple(label for label in Label if label is not Label.NOT_APPLICABLE)
 _SUSPICION = (
     Label.NOT_APPLICABLE,
     Label.REAL,

@@ -25,10 +25,10 @@ from detector.evaluation.evaluate import FileSelection, evaluate
 from detector.evaluation.metrics import Interval
 from detector.evaluation.report import FigureRow, KindReport
 from detector.evaluation.scores import Scoring
-from detector.evaluation.tables import text_of
 from detector.models import registry
 from detector.perturbation import conditions
 from detector.presentation import Grid, markdown
+from detector.presentation.evaluation import text_of
 from lab.bench import command
 from lab.evaluation import bands, left_out_scores
 from lab.evaluation.calibration import to_markdown

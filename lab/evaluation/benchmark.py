@@ -40,14 +40,14 @@ from detector.evaluation.labels import hash_of, questions, read_labels
 from detector.evaluation.metrics import Interval, Number
 from detector.evaluation.report import Column, FigureRow, couples_of, ranking
 from detector.evaluation.scores import FEATURES, Scored, Scoring, score_files
-from detector.evaluation.tables import HEADINGS, number, text_of
 from detector.media.files import disk_name
 from detector.messages.format import capital
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline.analyzer import pick_device
 from detector.pipeline.initial_results import result, software
-from detector.presentation import Grid, Section, Text, markdown
+from detector.presentation import Grid, Section, Text, evaluation, markdown
+from detector.presentation.evaluation import number, text_of
 from detector.report import NoSeal, Seal, Verification, verify
 from detector.report.seal import seal_json
 from detector.schema.analysis import QUESTION_OF, Media, Modality, Question, Software
@@ -396,7 +396,7 @@ def _sections(s: Submission) -> Iterator[Section]:
         sources = rows[0].sources
         sentence = f"{originals} originals and {fakes} fakes of {sources} sources. Intervals"
         unit = "sources" if sources > 1 else "groups, since there is one source"
-        heading = f"{HEADINGS[kind]}: {capital(asked.spec.task)}"
+        heading = f"{evaluation.KINDS[kind]}: {capital(asked.spec.task)}"
         table = Grid(COLUMNS, [_cells(row, s) for row in rows])
         yield Section(f"{kind}-{asked}", heading, (Text(f"{sentence} resample {unit}."), table))
     weights = [(model.title, model.id, model.weights_sha256) for model in s.models]

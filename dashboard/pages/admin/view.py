@@ -18,19 +18,20 @@ import streamlit as st
 import detector
 from dashboard import labels, session, url_state
 from dashboard.components import (
+    blocks,
     cards,
     collection,
     controls,
-    outcomes,
     page_header,
     progress,
     typography,
 )
 from dashboard.components.markup import show
 from dashboard.pages import alerted
+from detector.presentation import evaluation
 from detector.presentation.run import STAGES
 from detector.sentences import _, say
-from service import auth
+from service import auth, feedback
 from service.context import PrincipalKind, Role, Scope
 from service.records.api_keys import MAX_NAME, PREFIX
 from service.records.model import State
@@ -149,7 +150,7 @@ def _feedback() -> None:
         if not records:
             typography.caption(_("No file in History is confirmed yet."))
             return
-        outcomes.draw(records)
+        blocks.draw(evaluation.confirmed(feedback.by_month(records)))
 
 
 # --- keys of the API ------------------------------------------------------------------------------

@@ -351,7 +351,7 @@ def _answers() -> None:
     """Draw the possible answers in their colors and words, and how files are treated."""
     # A band that no limit gave on sources left out is no answer that can come.
     given = {label for one in manifest().ensembles.values() for label, _, _ in one.thresholds.zones}
-    possible = [label for label in labels.ORDER if label in given | {Label.NOT_APPLICABLE}]
+    possible = [label for label in Label if label in given | {Label.NOT_APPLICABLE}]
     kept = labels.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400
     if session.application().replicates_media(session.request_context()):

@@ -19,6 +19,7 @@ from detector.messages import states
 from detector.presentation import summary
 from detector.presentation.run import STAGES
 from detector.presentation.verdict import unjudged
+from detector.schema.analysis import Label
 from detector.sentences import _, in_english, ngettext, say
 from service.batches import BatchRow, BatchState
 from service.records.export import ExportRow
@@ -270,7 +271,7 @@ def finished(rows: Sequence[BatchRow], created: datetime, task: Task | None) -> 
             took = labels.took(whole)
             head = _("Done: {files} in {time}.").format(files=files, time=took)
     groups = [group(row) for row in rows]
-    parts = [(states.group(label), groups.count(label.value)) for label in labels.ORDER]
+    parts = [(states.group(label), groups.count(label.value)) for label in Label]
     parts += [(_("Not read"), groups.count(UNJUDGED)), (_("Running"), _running(rows))]
     parts.append((_("Waiting"), _waiting(rows)))
     said = [f"{number:,} {labels.lower_first(words)}" for words, number in parts if number]

@@ -28,11 +28,9 @@ from dashboard.components.markup import rich, show
 from dashboard.pages import alerted
 from detector.errors import InputError
 from detector.evaluation import metrics, runs, tables
-from detector.evaluation.evaluate import BANDS
 from detector.evaluation.labelled_sets import LeftOutReason
 from detector.evaluation.report import KindReport, Report
 from detector.evaluation.scores import Scored
-from detector.messages import states
 from detector.models.registry import list_models, selectable
 from detector.presentation import evaluation
 from detector.schema.analysis import Question, Settings, Thresholds
@@ -44,7 +42,6 @@ from service.tasks.evaluations import Evaluation
 from service.tasks.task import QueueFull
 
 CONDITIONS = {"none": _("As they are"), "few": _("Also re-encoded, shrunk, blurred and noisy")}
-KINDS = {"video": _("Clips"), "image": _("Pictures"), "audio": _("Sounds")}
 LEFT_OUT = {
     LeftOutReason.NO_FOLDER: _("{name}: in no folder real or fake"),
     LeftOutReason.NO_MEDIA: _("{name}: no video or picture"),
@@ -165,7 +162,7 @@ def _result(run: Evaluation, found: Report) -> None:
     kinds = {kind.kind: kind for kind in found.kinds}
     chosen = next(iter(kinds))
     if len(kinds) > 1:
-        options = {kind: KINDS[kind] for kind in kinds}
+        options = {kind: evaluation.KINDS[kind] for kind in kinds}
         chosen = controls.choose(_("Kind"), options, chosen, "evaluate-kind", hidden=True)
     _figures(run, kinds[chosen], found.thresholds)
 
@@ -197,7 +194,7 @@ def _over_time() -> None:
     if folder is not None and user.may_administer:
         reports += runs.reports(folder)
     count = Counter(kind.kind for report in reports for kind in report.kinds)
-    several = {kind: KINDS[kind] for kind, number in count.most_common() if number > 1}
+    several = {kind: evaluation.KINDS[kind] for kind, number in count.most_common() if number > 1}
     if not several:
         return
     with st.container(border=True, key="card-evaluations"):
@@ -211,31 +208,23 @@ def _over_time() -> None:
 
 
 def _runs(found: list[tuple[Report, KindReport]]) -> None:
-    plain = labels.plain_names(list_models())
-    lines: dict[str, charts.Line] = {_("All together"): []}
+    plain, together = labels.plain_names(list_models()), say(evaluation.TOGETHER)
+    lines: dict[str, charts.Line] = {together: []}
     best: Counter[str] = Counter()
     for report, kind in found:
-        lines[_("All together")].append((report.created, kind.combined["AUC"].value))
+        lines[together].append((report.created, kind.combined["AUC"].value))
         for model in kind.alone:
             name = plain.get(model.name, model.title)
             lines.setdefault(name, []).append((report.created, model["AUC"].value))
             best[name] += 1
-    shown = [_("All together"), *(name for name, _number in best.most_common(charts.LINES - 1))]
+    shown = [together, *(name for name, _number in best.most_common(charts.LINES - 1))]
     drawn = {name: lines[name] for name in shown}
     colors = theme.palette()
     ends = "; ".join(f"{name}: {line[-1][1]:.2f}" for name, line in drawn.items())
     figures.chart(charts.over_time(drawn, colors), "evaluations", _("AUC by date. Last: ") + ends)
     marks = charts.key(shown, colors)[:-1]
     show(cards.legend(cards.Mark(f"line {dash}", name, color) for dash, color, name in marks))
-    controls.table(
-        {
-            _("When"): f"{report.created:%Y-%m-%d %H:%M}",
-            _("Files"): f"{Path(report.labels).name} ({kind.files})",
-            _("All together"): f"{kind.combined['AUC'].value:.2f}",
-            _("Version"): report.software.version,
-        }
-        for report, kind in found[: -MOST_RUNS - 1 : -1]
-    )
+    show(blocks.block(evaluation.history(found[: -MOST_RUNS - 1 : -1])))
     if (more := len(found) - MOST_RUNS) > 0:
         typography.caption(_("and {number} more").format(number=more))
 
@@ -285,7 +274,7 @@ def _curve_card(name: str, title: str, figure: go.Figure, alt: str, *under: Mark
 def columns(kind: KindReport, scored: Sequence[Scored]) -> dict[str, np.ndarray]:
     """Return each file's scores by name: combined first, then the best-ranking models."""
     together = [1.0 - s.label if s.probability is None else s.probability for s in scored]
-    out = {_("All together"): np.array(together)}
+    out = {say(evaluation.TOGETHER): np.array(together)}
     names = labels.plain_names(list_models())
     for model in sorted(kind.alone, key=lambda m: -m["AUC"].value)[: charts.LINES - 1]:
         out[names.get(model.name, model.title)] = np.array(
@@ -310,7 +299,6 @@ def _ranking(kind: KindReport, scored: Sequence[Scored]) -> None:
     colors, lines = theme.palette(), columns(kind, scored)
     truth = np.array([s.label for s in scored])
     groups = [f"{s.source}/{s.group}" for s in scored]
-    auc, fakes = kind.combined["AUC"], float(truth.mean())
     key = cards.legend(
         cards.Mark(cls=f"line {dash}", words=name, color=color)
         for dash, color, name in charts.key(list(lines), colors)
@@ -323,51 +311,43 @@ def _ranking(kind: KindReport, scored: Sequence[Scored]) -> None:
             "roc",
             _("ROC, with its 95 % band"),
             charts.roc(rocs, colors),
-            _("AUC {value}, between {low} and {high}").format(
-                value=f"{auc.value:.2f}", low=f"{auc.low:.2f}", high=f"{auc.high:.2f}"
-            ),
+            evaluation.ranking(kind),
             key,
             *left_out,
         )
     with right:
         right_of = {name: metrics.precision_recall(column, truth) for name, column in lines.items()}
-        share = _("Precision depends on how many files are fake: here {percent}.")
         _curve_card(
             "precision",
             _("Precision against recall"),
-            charts.precision(right_of, fakes, colors),
+            charts.precision(right_of, float(truth.mean()), colors),
             _("Precision at each recall, for each model"),
             key,
-            typography.small_print(share.format(percent=labels.percent(fakes))),
+            typography.small_print(evaluation.fakes(kind)),
         )
 
 
 def _probabilities(kind: KindReport, scored: Sequence[Scored], thresholds: Thresholds) -> None:
     colors, first = theme.palette(), kind.combined
     judged = [(s.label, s.probability) for s in scored if s.probability is not None]
-    error = f"{first['ECE'].value:.2f}"
+    error, beside_chance = evaluation.calibration(kind)
     left, right = st.columns(2, gap="medium")
     with left:
-        by_chance = _(
-            "Expected calibration error {error}; exactly right percentages would show "
-            "{chance} on so few files."
-        ).format(error=error, chance=f"{first['ECE by chance'].value:.2f}")
         _curve_card(
             "reliability",
             _("Can the percentages be taken at their word?"),
             charts.reliability(kind.curves[first.name].bars, colors),
-            _("Expected calibration error {error}").format(error=error),
-            typography.small_print(by_chance),
+            error,
+            typography.small_print(beside_chance),
         )
     with right:
         real, fake = ([value for label, value in judged if label == side] for side in (0, 1))
-        count = _("{number} of {total} files were judged.")
         _curve_card(
             "histogram",
             _("Where the scores lie"),
             charts.histogram(real, fake, thresholds, colors),
             _("Scores of originals above the axis, of fakes below"),
-            typography.small_print(count.format(number=len(judged), total=len(scored))),
+            typography.small_print(evaluation.judged(scored)),
         )
 
 
@@ -375,24 +355,11 @@ def _probabilities(kind: KindReport, scored: Sequence[Scored], thresholds: Thres
 
 
 def _answers(kind: KindReport) -> None:
-    """Draw the number of originals and fakes with each of the five answers."""
-    first = kind.combined
+    """Draw how many originals and fakes got each of the five answers."""
+    answers = evaluation.answers(kind)
     with st.container(border=True, key="card-answers"):
-        typography.title(_("What was answered"))
-        controls.table(
-            {"": name}
-            | {
-                states.group(label): tables.text_of(first[f"{side} called {label}"])
-                for label in BANDS
-            }
-            for side, name in (("originals", _("Originals")), ("fakes", _("Fakes")))
-        )
-        typography.caption(
-            _(
-                "By the thresholds of each question and the quality of the material. Files that "
-                "could not be judged are in no column, and in every total."
-            )
-        )
+        typography.title(answers.title)
+        blocks.draw(answers)
 
 
 @st.fragment
@@ -408,21 +375,7 @@ def _confusion(scored: Sequence[Scored], thresholds: Thresholds) -> None:
             format="%d %%",
             key="evaluate-cut",
         )
-        rows = []
-        for label, name in ((0, _("Originals")), (1, _("Fakes"))):
-            values = [s.probability for s in scored if s.label == label]
-            over = sum(value is not None and value * 100 >= cut for value in values)
-            unjudged = values.count(None)
-            rows.append(
-                {
-                    "": name,
-                    _("Called fake"): f"{over} ({labels.percent(over / max(1, len(values)))})",
-                    _("Not called fake"): str(len(values) - over - unjudged),
-                    _("Not judged"): str(unjudged),
-                    _("In all"): str(len(values)),
-                }
-            )
-        controls.table(rows)
+        show(blocks.block(evaluation.confusion(scored, cut / 100)))
 
 
 def _mistakes(run: Evaluation, scored: Sequence[Scored]) -> None:
@@ -465,6 +418,6 @@ def _analyze(run: Evaluation, scored: Scored) -> None:
 
 
 def _tables(kind: KindReport) -> None:
-    """Draw the figures by condition, method and source."""
-    with st.expander(_("By condition, method and source")):
-        blocks.draw(tables.parts(kind))
+    """Draw all figures."""
+    with st.expander(_("All figures")):
+        blocks.draw(evaluation.tables(kind))

@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import labels
 from dashboard.components import controls, record_cells
 from dashboard.components.record_cells import ALL, UNJUDGED
+from detector.schema.analysis import Label
 from detector.sentences import _
 from service.records.model import MAX_PAGE_SIZE, Confirmed, Facets, Order, Page, Query, Record
 from service.records.store import Store
@@ -91,7 +91,7 @@ def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[HistoryFilter, Delt
     query = more.model_copy(
         update={
             "text": text,
-            "verdicts": frozenset(label for label in labels.ORDER if label.value == verdict),
+            "verdicts": frozenset(label for label in Label if label.value == verdict),
             "since": since,
             "until": until,
         }

@@ -7,9 +7,9 @@ import streamlit as st
 
 from dashboard import labels, session, url_state
 from dashboard.components import (
+    blocks,
     collection,
     controls,
-    outcomes,
     page_header,
     record_cells,
     status_cards,
@@ -23,6 +23,7 @@ from dashboard.pages.history.filters import PAGE, HistoryFilter
 from dashboard.record_export import RecordExport
 from detector import paths
 from detector.models.registry import list_models
+from detector.presentation import evaluation
 from detector.presentation.verdict import unjudged
 from detector.schema.analysis import Label
 from detector.sentences import _, in_english
@@ -112,7 +113,7 @@ def _outcomes() -> None:
     records = feedback.confirmed(session.record_scope())
     if records:
         with st.expander(_("How often it was right"), icon=":material/gavel:"):
-            outcomes.draw(records)
+            blocks.draw(evaluation.confirmed(feedback.by_month(records)))
 
 
 def _search(filter: HistoryFilter) -> tuple[Page, ListPage[Record]]:

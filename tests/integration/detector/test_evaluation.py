@@ -33,6 +33,7 @@ from detector.evaluation.report import (
 from detector.evaluation.scores import Scored, Scoring, score_files
 from detector.models import registry
 from detector.perturbation.conditions import ALL, NONE, Condition
+from detector.presentation.evaluation import text_of
 from detector.schema.analysis import Question
 from lab.bench import quality
 from tests.conftest import write_clip
@@ -373,7 +374,7 @@ def test_figures_are_written_where_they_belong(full, tmp_path):
     }
     assert once.count("\n# ---") == manifest.count("\n# ---")
     told = quality.measured(model, full, "made")
-    assert f"| face swap (21 fakes) | {tables.text_of(model['AUC, face swap'])} |" in told
+    assert f"| face swap (21 fakes) | {text_of(model['AUC, face swap'])} |" in told
 
 
 def test_there_is_a_place_for_every_figure():
