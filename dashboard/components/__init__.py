@@ -1,1 +1,1 @@
-"""What pages are put together from: cards, headers, players, scales."""
+"""Components of pages: cards, headers, players, scales, tables."""

@@ -1,4 +1,4 @@
-"""Sections of a result as the page draws them: paragraphs, facts and tables."""
+"""Sections of a result (`detector.presentation`) as HTML and charts."""
 
 import re
 
@@ -15,7 +15,7 @@ from detector.presentation import BarChart, Block, Cell, CurveChart, Grid, Row, 
 
 
 def draw(section: Section) -> None:
-    """Draw the blocks of a section, but for pictures and bars that add up."""
+    """Draw the blocks of a section, except pictures and stacked bars."""
     words: list[Markup | str] = []
     for number, one in enumerate(section.blocks):
         if isinstance(one, CurveChart) or (isinstance(one, BarChart) and one.dots):
@@ -30,14 +30,14 @@ def draw(section: Section) -> None:
 
 
 def _shown(words: list[Markup | str]) -> list[Markup | str]:
-    """Draw words as one element, if there are any; return none."""
+    """Draw HTML parts as one element, if there are any; return none."""
     if any(words):
         show(*words)
     return []
 
 
 def block(block: Block) -> Markup | str:
-    """Return a block; of a chart nothing, which the page draws as one of its own."""
+    """Return a block as HTML; empty for a chart."""
     match block:
         case presentation.Text(text, "note"):
             return typography.small_print(text)
@@ -64,7 +64,7 @@ _NUMBER = re.compile(r"((\d[\d.,]*\s?[\w%]*\s?){1,2}|–?)$").match
 
 
 def pair(row: Row) -> tuple[str, Text]:
-    """Return a fact: with what is longer on hovering."""
+    """Return a fact; its note or exact value is a tooltip."""
     if row.note and not row.exact:
         return row.label, tables.titled(row.value, row.note)
     return row.label, _cell(row.cell)

@@ -1,4 +1,4 @@
-"""Around the camera's picture: what covers it, the line under it, how good it is."""
+"""Camera view: cover, status line and quality."""
 
 from collections.abc import Iterable, Sequence
 
@@ -9,21 +9,21 @@ from dashboard.components.typography import heading, small_print
 
 
 def cover(symbol: str, head: Text, text: Text, *, over_frame: bool = False) -> None:
-    """Draw what stands in the picture's place; with `over_frame` over the last one."""
+    """Draw a cover in place of the picture; with `over_frame` over the last one."""
     turning = "turning" if symbol == "sync" else ""
     parts = [icon(symbol, turning), tag("h2", head), tag("p", text)]
     show(tag("div", *parts, cls=f"um-cover {'lost' if over_frame else ''}", role="status"))
 
 
 def picture(address: str, alt: Text) -> None:
-    """Draw a picture that goes on changing as its address goes on answering."""
+    """Draw a motion JPEG picture."""
     show(tag("img", cls="um-moving", src=address, alt=str(alt)))
 
 
 def foot(
     state: Text, parts: Sequence[Text] = (), *, on: bool = False, lost: bool = False
 ) -> Markup:
-    """Return the line under the picture; `on`: the camera runs, `lost`: its picture stopped."""
+    """Return the status line; `on`: the camera runs, `lost`: its picture stopped."""
     word = tag("span", state, cls=f"{'on' if on else ''} {'lost' if lost else ''}")
     rest = tag("div", join(tag("span", part) for part in parts)) if parts else ""
     return tag("div", word, rest, cls="um-foot")

@@ -1,4 +1,4 @@
-"""The heads of cards and of the parts of a page."""
+"""Heads and layouts of cards."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -11,12 +11,12 @@ from dashboard.components.typography import heading, strong
 
 
 def head(title: Text, note: Text = "", *, width: Width = "stretch") -> None:
-    """Draw a title with small print at the other end of its line."""
+    """Draw a title with small print at the end of its line."""
     show(card_head(title, note), width=width)
 
 
 def card_head(title: Text, note: Text = "") -> Markup:
-    """Return a title with small print at the other end of its line, where there is any."""
+    """Return a title with optional small print at the end of its line."""
     end = tag("div", note, cls="um-caption") if note else ""
     return tag("div", heading(title), end, cls="um-cardhead")
 
@@ -27,23 +27,23 @@ def titled(name: Text, state: Text) -> Markup:
 
 
 def part_head(title: Text, *asides: Text) -> None:
-    """Draw the title of a part of the page, and what stands in its line."""
+    """Draw the title of a part of the page, with asides in its line."""
     show(tag("div", tag("h2", title), *asides, cls="um-head"))
 
 
 def introduced(title: Text, text: Text, *, width: Width = "stretch") -> None:
-    """Draw a title over small print that says what the card is for."""
+    """Draw a title over an introduction in small print."""
     show(heading(title), tag("p", text, cls="um-caption"), width=width)
 
 
 def step(symbol: str, title: Text, why: Text) -> None:
-    """Draw what can be done, and why."""
+    """Draw an action and its reason."""
     text = tag("div", tag("h3", title), tag("p", why))
     show(tag("div", icon(symbol), text, cls="um-next"))
 
 
 def explained(title: Text, entries: Iterable[tuple[Text, Text]]) -> Markup:
-    """Return chips, each with what it means, under a title."""
+    """Return chips with explanations, below a title."""
     rows = join(tag("div", chip, tag("p", text)) for chip, text in entries)
     return tag("div", tag("h2", title), rows, cls="um-four")
 
@@ -59,13 +59,13 @@ def named(name: Text, note: Text) -> None:
 
 
 def tile(picture: str | None, *lines: Text) -> Markup:
-    """Return a small picture, or its place, beside lines of text."""
+    """Return a thumbnail or its placeholder beside lines of text."""
     image = tag("img", src=picture, alt="") if picture else tag("i")
     return tag("div", image, tag("div", *lines), cls="um-kept")
 
 
 def people(rows: Iterable[tuple[str, str, str]], title: Text = "", note: Text = "") -> None:
-    """Draw (picture address or "", name, detail) of each person; without any, their place."""
+    """Draw (picture URL or "", name, detail) of each person, or an empty placeholder."""
     lines = [
         tag("li", tile(picture, strong(name), tag("span", detail, cls="um-caption")))
         for picture, name, detail in rows
@@ -84,7 +84,7 @@ def built(title: Text, chip: Text, number: Text, reasons: Iterable[Text]) -> Non
 def model_head(
     name: Text, state: Text, kind: Text, summary: Text, *, warning: Text = "", note: Text = ""
 ) -> Markup:
-    """Return the head of a model's card: name, state, what it is and does, what to mind."""
+    """Return the head of a model's card: name, state, kind, summary, warning."""
     return tag(
         "div",
         tag("div", tag("h3", name), state, cls="um-model-name"),
@@ -97,19 +97,19 @@ def model_head(
 
 
 def model_accuracy(head: Text, figure: Markup) -> Markup:
-    """Return how good a model is: an axis, or a sentence."""
+    """Return a model's accuracy: an axis, or a sentence."""
     return tag("div", tag("p", head, cls="um-caption"), figure, cls="um-model-auc")
 
 
 def model_problem(text: Text, *, calm: bool) -> Markup:
-    """Return what went wrong with a model; `calm` where nothing is wrong with the model itself."""
+    """Return a problem with a model; `calm` if the model itself is fine."""
     line = tag("p", text, cls="um-caption" if calm else "um-warn", role="status")
     return tag("div", line, cls="um-model")
 
 
 class Mark(NamedTuple):
-    """A mark of a chart: its classes (`.um-keys` in static/result.css), its words, and its color
-    where that is none of the classes'."""
+    """A legend entry: its classes (`.um-keys` in static/result.css), its text, and a color that
+    overrides the class's."""
 
     cls: str
     words: str
@@ -117,7 +117,7 @@ class Mark(NamedTuple):
 
 
 def legend(marks: Iterable[Mark]) -> Markup:
-    """Return what each mark of a chart stands for."""
+    """Return the legend of a chart."""
     drawn = [
         tag(
             "span",
@@ -130,5 +130,5 @@ def legend(marks: Iterable[Mark]) -> Markup:
 
 
 def preview(*parts: Text) -> Markup:
-    """Return what stands beside a list about the row that is marked."""
+    """Return the preview beside a list."""
     return tag("div", *parts, cls="um-preview")

@@ -1,4 +1,4 @@
-"""Words that stand for a state: chips, inked words, key figures."""
+"""Chips, colored words and lists."""
 
 from collections.abc import Iterable
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Choose a file that was analyzed before, in place of bringing it once more."""
+"""Picker of a previously analyzed file, instead of an upload."""
 
 from datetime import UTC, datetime
 
@@ -13,7 +13,7 @@ MOST = 100
 
 
 def choose(key: str, *, without: str = "") -> str:
-    """Draw the person's latest stored files but `without`; return the chosen id."""
+    """Draw the person's latest stored files except `without`; return the chosen id."""
     scope = session.record_scope()
     query = Query(since=datetime.now(UTC) - retention(), limit=MOST)
     names = {

@@ -1,4 +1,4 @@
-"""Pictures and small drawings with what stands at them: captions, placeholders, axes, tiles."""
+"""Charts and pictures with captions, placeholders and axes."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,32 +12,32 @@ from dashboard.components.markup import Text, join, show, tag
 
 
 def chart(figure: go.Figure, key: str, alt: str, *, at: DeltaGenerator | None = None) -> None:
-    """Draw a figure of `charts`; `alt` says it to a screen reader."""
+    """Draw a Plotly figure; `alt` is its text alternative."""
     (at or st).plotly_chart(figure, theme=None, config=CONFIG, key=key, alt=alt)
 
 
 def missing(text: Text, *, at: DeltaGenerator | None = None) -> None:
-    """Draw what stands in the place of a picture."""
+    """Draw the placeholder of a picture."""
     show(tag("div", text, cls="um-missing"), at=at)
 
 
 def caption(*parts: Text, at: DeltaGenerator | None = None) -> None:
-    """Draw what stands under a picture."""
+    """Draw the caption of a picture."""
     show(tag("div", *parts, cls="um-figcaption"), at=at)
 
 
 def titled(title: Text, text: Text) -> Markup:
-    """Return a caption's text after its title."""
+    """Return a caption with its title in bold."""
     return join([tag("b", title), text], " ")
 
 
 def ramp(least: Text, most: Text) -> Markup:
-    """Return the colors of a heatmap with what their ends mean."""
+    """Return the color scale of a heatmap with labels at its ends."""
     return tag("div", cls="um-ramp") + ends(least, most)
 
 
 def ends(*texts: Text) -> Markup:
-    """Return the words under an axis, from its left end to its right."""
+    """Return labels below an axis, left to right."""
     return tag("div", join(tag("span", text) for text in texts), cls="um-ends")
 
 
@@ -50,8 +50,8 @@ def bars(shares: Iterable[float], label: str) -> Markup:
 def cells(
     rows: Sequence[tuple[Text, Sequence[tuple[str, Text, str]]]], under: Iterable[Text], label: str
 ) -> Markup:
-    """Return rows of cells under each other, each after its name: a cell's classes, its sign, and
-    what it says on hovering; `label` says all to a screen reader, `under` stands below."""
+    """Return rows of cells, each row after its name; a cell has classes, a sign and a tooltip.
+    `label` is the text alternative, `under` is below."""
     drawn = [
         tag("div", tag("span", name), *(tag("i", sign, cls=cls, title=hover)
                                         for cls, sign, hover in shown))
@@ -63,7 +63,7 @@ def cells(
 
 
 def marks(title: Text, note: Text, places: Iterable[float], label: str, under: Text) -> Markup:
-    """Return an axis with marks at `places` (0..1); `label` is for a screen reader."""
+    """Return an axis with marks at `places` (0..1); `label` is its text alternative."""
     drawn = join(tag("i", style=f"left:{100 * place:.2f}%") for place in places)
     return tag(
         "div",
@@ -80,7 +80,7 @@ def material(content: Text) -> Markup:
 
 
 def interval(value: float, low: float, high: float, text: Text, note: Text) -> Markup:
-    """Return a figure on an axis with its interval, each 0..1 of the axis."""
+    """Return a value on an axis with its interval, each 0..1 of the axis."""
 
     def at(share: float) -> float:
         return 100 * min(1.0, max(0.0, share))

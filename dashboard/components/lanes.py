@@ -1,4 +1,4 @@
-"""Beside a lane of scores: whose it is, and the words of its zones."""
+"""Labels beside a lane of scores: its subject, and its zones."""
 
 from markupsafe import Markup
 
@@ -12,7 +12,7 @@ WORD_ROOM = 0.12
 
 
 def zone_words(limits: Thresholds, size: LaneSize, question: Question | None = None) -> Markup:
-    """Return the words of the zones at their middles, by default those of a face."""
+    """Return the zone names at their centers, by default a face's."""
     words = join(
         tag("span", states.zone(label, question), style=f"top:{size.y((a + b) / 2):.0f}px")
         for label, a, b in reversed(limits.zones)
@@ -22,7 +22,7 @@ def zone_words(limits: Thresholds, size: LaneSize, question: Question | None = N
 
 
 def owner(name: Text, where: Text, chip: Text, score: Text = "") -> Markup:
-    """Return whose lane it is: name, where they are, state, score."""
+    """Return the subject of a lane: name, position, state, score."""
     return tag(
         "div",
         tag("b", name),
@@ -34,12 +34,12 @@ def owner(name: Text, where: Text, chip: Text, score: Text = "") -> Markup:
 
 
 def model(name: Text, *lines: Text) -> Markup:
-    """Return which model a lane is of, with small print under it."""
+    """Return the model of a lane, with small print."""
     return tag("div", tag("b", name), *(tag("div", line, cls="um-caption") for line in lines),
                cls="um-who")  # fmt: skip
 
 
 def whole(score: Text, chip: Text, line: Text) -> Markup:
-    """Return what a lane comes to; with only a line, why to nothing."""
+    """Return the overall score of a lane, or the reason for none."""
     number = tag("b", score, cls="um-big") if score else ""
     return tag("div", number, chip, tag("div", line, cls="um-caption"), cls="um-who")

@@ -41,7 +41,7 @@ def tag(name: str, *children: Text, cls: str = "", **attributes: str | None) -> 
 
 
 def rich(sentence: str, **values: object) -> Markup:
-    """Return our own sentence with its tags, and what is filled in escaped."""
+    """Return a trusted sentence with tags, its values escaped."""
     return Markup(sentence).format(**values)
 
 
@@ -51,5 +51,5 @@ def join(parts: Iterable[Text], between: str = "") -> Markup:
 
 
 def icon(name: str, cls: str = "") -> Markup:
-    """Return a Material Symbol, which a screen reader skips."""
+    """Return a Material Symbol, hidden from screen readers."""
     return tag("span", name, cls=f"um-icon {cls}", aria_hidden="true")

@@ -1,4 +1,4 @@
-"""Who made a result, where that is not plainly this server."""
+"""Warning on a result that this server did not make."""
 
 from dashboard.components import typography
 from detector.presentation.origin import made
@@ -6,7 +6,7 @@ from service.records.model import ResultOrigin
 
 
 def draw(origin: ResultOrigin) -> None:
-    """Show that this server did not make a result without a valid seal."""
+    """Draw the warning, if the result has no valid seal of this server."""
     short, text = made(origin)
     if short:
         typography.alert(text)

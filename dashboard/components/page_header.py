@@ -1,4 +1,4 @@
-"""The head of a page: a title and a line under it; in a row with at most four buttons."""
+"""Page header: title, facts and buttons."""
 
 from collections.abc import Sequence
 
@@ -28,7 +28,8 @@ def row(name: str, facts: Sequence[str]) -> DeltaGenerator:
 
 
 def facts(media: Media) -> list[str]:
-    """["14 s", "1280×720"]; of a sound ["31 s", "AAC, mono, 44.1 kHz"]"""
+    """Return the facts of a medium: ["14 s", "1280×720"]; of a sound ["31 s", "AAC, mono, 44.1
+    kHz"]."""
     out = [summary.length(media.duration)] if media.duration else []
     if media.kind == "audio":
         return [*out, file.sound(media.audio)]

@@ -1,4 +1,4 @@
-"""The file itself on the page, while there is no result to show around it."""
+"""Player of an uploaded file without a result."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -28,8 +28,7 @@ SIDE = 1280
 
 
 def plays(media: Media) -> bool:
-    """Return whether a browser may play this file; one that is turned, or turns in its stream, is
-    shown by its upright copy only."""
+    """Return whether browsers can play this file; a rotated one is played from its upright copy."""
     if media.turned or media.turned_in_stream:
         return False
     family = {part.strip() for part in media.container.lower().split(",")}
@@ -47,7 +46,7 @@ def draw(job: Job, info: Media) -> None:
 
 
 def media_of(job: Job, info: Media, alt: str, start: float = 0.0) -> None:
-    """Draw the media of a job from `start` s on, or the first frame of what no browser plays."""
+    """Draw the media of a job from `start` s on, or the first frame if no browser plays it."""
     source = url_state.file_url(job.address) or job.path
     if info.kind == "audio":
         st.audio(source, start_time=start, alt=alt)

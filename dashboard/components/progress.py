@@ -1,4 +1,4 @@
-"""How far something is: a bar, and the steps of a run."""
+"""Progress bar, and the steps of a run."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class ProgressStep:
 
 
 def bar(share: float, label: str = "") -> Markup:
-    """Return a progress bar; with a label it speaks. `share` is 0..1."""
+    """Return a progress bar, `share` 0..1; with a label it is announced."""
     whole = str(round(100 * min(1.0, max(0.0, share))))
     filled = tag("i", style=f"width: {whole}%")
     if not label:
@@ -55,7 +55,7 @@ def run(
 
 
 def waiting(head: str, line: str, foot: str, *, most: int) -> Markup:
-    """Return a run that has not begun."""
+    """Return the progress of a queued run."""
     return _block(
         most,
         tag("header", tag("h2", head)),

@@ -1,4 +1,4 @@
-"""What a table, a card or a preview says of a record, on each page that lists some."""
+"""Cells, cards and previews of records, for every page that lists some."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 def zone() -> timezone:
-    """Return the person's time zone, as their browser has it."""
+    """Return the time zone of the person's browser."""
     offset = st.context.timezone_offset
     return UTC if offset is None else timezone(timedelta(minutes=-offset))
 
@@ -41,14 +41,15 @@ def local(moment: datetime) -> str:
 
 
 def when(moment: datetime) -> str:
-    """ "20 Nov, 10:42" in the person's time; with the year where it is another."""
+    """Return a moment in the person's time zone, "20 Nov, 10:42"; with the year if it is
+    another."""
     here = moment.astimezone(zone())
     another = here.year != datetime.now(zone()).year
     return f"{labels.day(here, year=another)}, {here:%H:%M}"
 
 
 def picture(record: Record | None, made: bytes | None) -> str | None:
-    """Return a record's picture, or a sound's sign, as a data address."""
+    """Return a record's thumbnail, or a sound's icon, as a data URL."""
     result = record.result if record is not None else None
     if made is None and result is not None and result.kind == "audio":
         return drawing(_SOUND)
@@ -79,13 +80,13 @@ RUNS = {
 
 
 def unjudged(icon: str, text: str) -> StateWords:
-    """Return how something without a verdict is shown."""
+    """Return the look of a record without a verdict."""
     return StateWords(icon, say(text), say(text), "–", "gray", "na")
 
 
 @dataclass(frozen=True)
 class ListedRecord(Generic[T]):
-    """A record as lists show it, or a file that became none."""
+    """A record in a list, or a file that became none."""
 
     item: T
     name: str
@@ -104,7 +105,7 @@ class ListedRecord(Generic[T]):
 
     @property
     def length(self) -> str:
-        """How long the file is; empty before it was read."""
+        """Return the length of the file; empty before it was read."""
         return summary.length(self.result.duration) if self.result is not None else ""
 
     @property
@@ -113,7 +114,7 @@ class ListedRecord(Generic[T]):
 
     @property
     def card(self) -> Markup:
-        """The row in short."""
+        """Return the row in short."""
         number = summary.number(self.result) if self.result is not None else []
         parts = [*self.marks, *number, self.length, self.note]
         return cards.tile(
@@ -184,7 +185,7 @@ def verdicts(
 
 
 def preview(row: ListedRecord[T], name: str) -> DeltaGenerator:
-    """Return the frame of what stands beside a list about a row, in its state's color."""
+    """Return the container of a record's preview, in its state's color."""
     return st.container(border=True, key=f"verdict-{row.state.slug}-{name}", height="content")
 
 

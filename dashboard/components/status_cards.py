@@ -1,4 +1,4 @@
-"""Cards that stand in the verdict's place when there is no verdict: what happened, why, what to do.
+"""Status cards, shown instead of a verdict: what happened, why, what to do.
 
 A card is data; `show` draws any of them the same way. What a card offers to do, it does.
 """
@@ -75,7 +75,7 @@ class Card:
 
 
 def show(card: Card) -> None:
-    """Draw a card where the verdict would be."""
+    """Draw a card in the verdict's place."""
     points = [point for point in card.points if point]
     with st.container(border=True, key=f"verdict-na-{card.slug}", height="stretch"):
         show_markup(
@@ -103,13 +103,13 @@ def show(card: Card) -> None:
 
 
 def state(kicker: str, head: Text, *parts: Text, cls: str = "") -> Markup:
-    """Return the inside of a card: small print, head, and what follows."""
+    """Return the content of a card: small print, heading, and what follows."""
     above = tag("p", kicker, cls="um-caption")
     return tag("div", above, tag("h2", head), *parts, cls=f"um-state {cls}")
 
 
 def waiting(kicker: str, head: str, text: str) -> None:
-    """Draw the inside of a card that has nothing to say yet."""
+    """Draw the content of an empty card."""
     show_markup(state(kicker, head, tag("p", text), cls="none"))
 
 
@@ -147,7 +147,7 @@ def analyze_film(path: Path, name: str, settings: Settings) -> str | None:
 
 
 def way_on(key: str, analysis: Analysis, step: NextStep) -> Action:
-    """Return the button of what can be done with a file that was not judged."""
+    """Return the button of a step for a file that was not judged."""
     label, icon = actions.step(step).button, ICONS[step.code]
     if step.settings:
         return again(key, label, icon, analysis.settings.model_copy(update=step.settings))
@@ -161,7 +161,7 @@ def way_on(key: str, analysis: Analysis, step: NextStep) -> Action:
 
 
 def show_scores(key: str) -> Action:
-    """Return what opens the evidence of a record that has scores but no verdict."""
+    """Return the button that shows scores without a verdict."""
 
     def run() -> None:
         st.session_state[f"scores-{key}"] = True
@@ -170,7 +170,7 @@ def show_scores(key: str) -> Action:
 
 
 def wants_scores(job: Job) -> bool:
-    """Return whether the person asked for the scores in spite of there being no verdict."""
+    """Return whether scores are shown although there is no verdict."""
     return bool(st.session_state.get(f"scores-{job.key}"))
 
 

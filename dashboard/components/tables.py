@@ -1,4 +1,4 @@
-"""Tables of our own: facts by name, and rows that become blocks of lines on a phone."""
+"""HTML tables, which become lists on a phone."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -51,22 +51,22 @@ def plain(rows: Iterable[Sequence[Text]], cls: str = "", *, heads: bool = False)
 
 
 def code(text: str, whole: str | None = None) -> Markup:
-    """Return a hash, a path or the like; `whole` is what it is short for."""
+    """Return a hash or path; `whole` is the complete value."""
     return tag("code", text, title=whole)
 
 
 def titled(text: str, more: str) -> Markup:
-    """Return a cell's text that shows `more` on hovering."""
+    """Return a cell's text with `more` as its tooltip."""
     return tag("span", text, title=more)
 
 
 def with_note(text: Text, note: Text) -> Markup:
-    """Return a cell's text with small print under it, where there is any."""
+    """Return a cell's text with optional small print below it."""
     return join([text, tag("small", note) if note else ""])
 
 
 def scored(rows: Sequence[Mapping[str, object]], numbers: Sequence[str], **look: Any) -> None:
-    """Draw scores over time of which a row can be chosen; `numbers` are the columns of scores,
+    """Draw scores over time as a table with row selection; `numbers` are the columns of scores,
     `look` options of `st.dataframe`."""
     title = _("{name}, score")
     column = st.column_config.NumberColumn

@@ -1,4 +1,4 @@
-"""How far work in the background is, with a way to stop it."""
+"""Progress of a background task, with a cancel button."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ def draw(task: Task, text: Callable[[Any], str], stop: str, key: str, note: str 
 
 
 def with_time_left(text: str, task: Task) -> str:
-    """Return how far a task is with the time it will take, where that is known."""
+    """Return the progress of a task with its remaining time, if known."""
     if task.seconds_left is None:
         return text
     return f"{text} · {_('{time} left').format(time=labels.about(task.seconds_left))}"

@@ -1,4 +1,4 @@
-"""Lines of text in the look of the project. What they are given is escaped, unless it is `Markup`.
+"""Text elements in the look of the project.
 
 A piece is returned, for beside something else in one element; what draws one puts it into the
 container at hand, or into the place `at`.
@@ -44,7 +44,7 @@ def with_icon(symbol: str, text: Text) -> Markup:
 
 
 def concern(head: Text, why: Text) -> Markup:
-    """Return what came up and is to be minded, and why; a screen reader says it when it comes."""
+    """Return a warning and its reason, announced to screen readers."""
     said = tag("p", strong(head), cls="um-warn")
     return tag("div", said, small_print(why), cls="um-concern", role="status")
 
@@ -55,12 +55,12 @@ def small_paragraphs(*paragraphs: Text) -> Markup:
 
 
 def unseen(text: Text) -> Markup:
-    """Return what a screen reader alone reads, within a line."""
+    """Return text for screen readers only."""
     return tag("span", " ", text, cls="um-quiet")
 
 
 def conclusion(text: Text) -> Markup:
-    """Return what a session ended with; a screen reader says it when it comes."""
+    """Return the outcome of a session, announced to screen readers."""
     return tag("p", tag("b", text), role="status")
 
 
@@ -91,7 +91,7 @@ quiet = _drawn(partial(tag, "p", cls="um-quiet", role="status", aria_live="polit
 
 
 def _line(cls: str, text: Text, *, after: bool = False, announced: bool = False) -> Markup:
-    """Return a line with room above (`after`), which a screen reader says (`announced`)."""
+    """Return a line with space above (`after`), announced if asked (`announced`)."""
     role = "status" if announced else None
     return tag("p", text, cls=f"{cls}{' um-after' if after else ''}", role=role)
 
@@ -103,7 +103,7 @@ warning = _drawn(partial(_line, "um-warn"))
 
 
 def notice(text: Text, *, announced: bool = True) -> None:
-    """Draw what just happened, or what is to be known."""
+    """Draw a notice."""
     show(_line("um-said", text, announced=announced))
 
 

@@ -1,4 +1,4 @@
-"""The offer of a strong model: once and calmly, while none of the short list is here."""
+"""Offer of a recommended model, while none is installed."""
 
 import streamlit as st
 
@@ -30,10 +30,10 @@ def latest(wanted: Status) -> Download | None:
 
 
 def named(wanted: Status) -> str:
-    """Return its name, with the size of the download where it is known."""
+    """Return the model's name, with its download size if known."""
     return wanted.spec.title + (f" ({labels.size(wanted.download)})" if wanted.download else "")
 
 
 def decline() -> None:
-    """Not in this session again."""
+    """Hide the offer for this session."""
     st.session_state[_DECLINED] = True

@@ -1,4 +1,4 @@
-"""The parts of a verdict: its head, its number, the questions' rows, what pulled which way."""
+"""Parts of a verdict card: head, number, questions, contributions, scale."""
 
 from collections.abc import Iterable, Sequence
 
@@ -15,8 +15,7 @@ from detector.schema.analysis import Question, Thresholds
 def head(
     kicker: Text, slug: str, symbol: str, words: Text, *sentences: Text, announced: bool = False
 ) -> Markup:
-    """Return heading and sentences of a verdict in a state's `slug` and icon; `kicker` stands
-    above."""
+    """Return heading and paragraphs of a verdict in a state's `slug` and icon, below a `kicker`."""
     title = tag("h2", icon(symbol), tag("span", words), cls=f"um-verdict {slug}")
     lead = title + join(tag("p", text, cls="um-say") for text in sentences[:1])
     if announced:
@@ -26,18 +25,18 @@ def head(
 
 
 def number(value: str, what: str, beside: Text) -> Markup:
-    """Return the one number with what it is, and by what it is judged."""
+    """Return the likelihood with its name and its basis."""
     text = tag("div", tag("b", value), " ", what)
     return tag("div", text, tag("div", beside, cls="um-caption"), cls="um-number")
 
 
 def limits(title: Text, text: Text) -> Markup:
-    """Return what a verdict can't tell; inside the card, because it is part of it."""
+    """Return the limits of a verdict."""
     return tag("div", tag("h3", title), tag("p", text), cls="um-limits")
 
 
 def own(text: Text) -> Markup:
-    """Return whose thresholds or models these are, where they are not the shipped ones."""
+    """Return the note on thresholds or models that are not the shipped ones."""
     return tag("span", text, cls="um-own")
 
 
@@ -57,7 +56,7 @@ def questions(rows: Iterable[tuple[AnswerRow, str]]) -> Markup:
 
 
 def sides(title: Text, real: str, fake: str, *, bare: bool) -> Markup:
-    """Return the head of the bars, and which side is which."""
+    """Return the head of the bars with its two directions."""
     ends = tag("span", tag("span", f"‹ {real}"), tag("span", f"{fake} ›"))
     row = tag(
         "div", tag("span"), ends, tag("span"),
@@ -67,8 +66,8 @@ def sides(title: Text, real: str, fake: str, *, bare: bool) -> Markup:
 
 
 def pull(row: BarRow, end: float, *, bare: bool = False) -> Markup:
-    """Return a named bar from the middle of an axis up to `end` either way; `bare` is the bar
-    alone."""
+    """Return a named bar from the center of an axis, up to `end` either way; `bare` without a
+    link."""
     share = (row.end or 0.0) / end
     width = 50.0 * min(1.0, abs(share))
     left = 50.0 if share >= 0 else 50.0 - width
@@ -84,12 +83,12 @@ def pull(row: BarRow, end: float, *, bare: bool = False) -> Markup:
 
 
 def pulls_nothing(name: Text, why: Text) -> Markup:
-    """Return the row of what adds nothing."""
+    """Return the row of a model without a contribution."""
     return tag("div", tag("span", name), tag("span", why), cls="um-pull none")
 
 
 def trace(text: Text) -> Markup:
-    """Return the small print under the bars; empty for no text."""
+    """Return small print below the bars; empty for no text."""
     return tag("p", text, cls="um-caption um-after") if text else Markup()
 
 

@@ -1,5 +1,4 @@
-"""The result of one analysis as one linked view: verdict, player, timeline, the chosen moment and
-what to do next; everything else opens in Details.
+"""The result page: verdict, player, timeline, chosen moment, next steps and details.
 
 Everything here works on the numbers of an `Analysis`. Nothing is detected or scored; one frame and
 one heatmap at a time are drawn on demand.
@@ -51,8 +50,7 @@ def _view(record: ResultRecord, original: Analysis) -> None:
 
 
 def _draw(record: ResultRecord, original: Analysis) -> list[heat_view.Later]:
-    """Draw everything but what takes long, a heatmap and pictures of the sound; return what draws
-    those.
+    """Draw all but slow pictures (heatmap, sound pictures) and return what draws those.
 
     Player, boxes and strips show the question in front, of those about the picture. The chart, and
     what stands below it, shows the one that is chosen in the chart's head.

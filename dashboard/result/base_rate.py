@@ -1,8 +1,5 @@
-"""Of the files that the reader gets, how many are fakes: their own choice, from which the odds
-follow.
-
-It moves the odds in words by Bayes' rule, and no likelihood and no label.
-"""
+"""The reader's share of fakes, by which odds are adjusted (Bayes' rule); labels and likelihoods
+stay."""
 
 import streamlit as st
 
@@ -15,7 +12,7 @@ _CHOSEN = "base-rate"
 
 
 def chosen() -> float:
-    """Return the share of fakes, 0..1, that the odds follow from."""
+    """Return the chosen share of fakes, 0..1."""
     if _CHOSEN not in st.session_state:
         try:
             scope = session.record_scope()
@@ -26,7 +23,7 @@ def chosen() -> float:
 
 
 def draw(key: str) -> None:
-    """Draw the choice, wherever it stands."""
+    """Draw the input."""
     st.number_input(
         _("Of 100 files like this that you get, how many are fakes?"),
         min_value=1,

@@ -1,5 +1,5 @@
-"""What opens on demand below a result: what pulled which way, how good the material is, traces and
-scores of the chosen moment, all scores as a table, signals, the file's facts, downloads."""
+"""Details of a result in an expander: contributions, material, traces, scores, signals, file,
+downloads."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,9 +24,9 @@ def draw(
     tables: Sequence[Callable[[], None]],
     moment: Moment | None = None,
 ) -> None:
-    """Draw what is closed at first, and its content once it is open: `front` is the analysis as the
-    question in front sees it, each of `tables` draws the scores over time, `moment` is the chosen
-    one of a picture or video."""
+    """Draw the expander and, once open, its content: `front` is the analysis of the leading
+    question, each of `tables` draws scores over time, `moment` is the chosen one of a picture or
+    video."""
     opened = st.expander(_("Details"), key=linked.widget("details"), on_change="rerun")
     if not opened.open:
         return

@@ -1,8 +1,6 @@
-"""The result as files: sealed report (PDF, JSON, CSV), and a copy that carries the verdict; and the
-card that offers them.
+"""Downloads of a result: sealed reports, and a copy of the media with the verdict in its metadata.
 
-What is downloaded is made when it is asked for, in a thread of its own: no Streamlit call in what
-makes it.
+Files are made on demand in a thread without Streamlit calls.
 """
 
 import json
@@ -34,8 +32,8 @@ LARGEST_COPY = 500_000_000
 def maker(
     form: str, path: Path, analysis: Analysis, origin: ResultOrigin, options: ExportOptions
 ) -> Callable[[], bytes]:
-    """Return what makes a sealed report when it is called, signed where this server has a key that
-    can be used, in the viewer's language of now."""
+    """Return a function that makes a sealed report in the viewer's language, signed if this server
+    has a usable key."""
     rate = base_rate.chosen()
 
     def made() -> bytes:
@@ -49,7 +47,7 @@ def maker(
 
 
 def signing(origin: ResultOrigin) -> tuple[Ed25519PrivateKey | None, str]:
-    """Return the key that signs reports of such a result, or None, and the message about it."""
+    """Return the key for reports of such a result, or None, and a message on it."""
     if origin is ResultOrigin.ELSEWHERE:
         return None, _("Sealed, not signed: this server did not make the result.")
     try:
@@ -65,13 +63,13 @@ def signing(origin: ResultOrigin) -> tuple[Ed25519PrivateKey | None, str]:
 
 
 def takes_mark(media: Media) -> bool:
-    """Return whether a copy of this file can carry the verdict. Other files get a sidecar."""
+    """Return whether a copy can carry the verdict; other files get a sidecar."""
     return media.container in MARKED and media.size <= LARGEST_COPY
 
 
 def marked(path: Path, analysis: Analysis) -> bytes:
-    """Return a copy with the verdict in its metadata, nothing else of it changed; raise UsageError
-    where this very file can't take it."""
+    """Return a copy with the verdict in its metadata and no other change. Raise UsageError if this
+    file can't carry it."""
     with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
         target = Path(folder) / f"copy{path.suffix}"
         if verdict_metadata.write_copy(path, target, analysis) != target:
@@ -80,7 +78,7 @@ def marked(path: Path, analysis: Analysis) -> bytes:
 
 
 def sidecar(analysis: Analysis) -> str:
-    """Return the verdict as a small file to keep beside the media."""
+    """Return the verdict as a small file next to the media."""
     return json.dumps(verdict_metadata.properties(analysis), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -104,7 +102,7 @@ FORMS = {
 
 
 def draw_card(analysis: Analysis, linked: ResultViewState) -> None:
-    """Draw the buttons, and what the reports say beyond the result."""
+    """Draw the buttons and the notes on reports."""
     typography.title(_("Download"), space=True)
     options, name = linked.export, linked.record.name
     with st.container(horizontal=True, key="downloads"):

@@ -24,7 +24,7 @@ SEARCHES = {
 
 
 def button(linked: ResultViewState, place: str) -> None:
-    """Draw what opens the dialog; nothing where there is no picture to look for."""
+    """Draw the button of the dialog; nothing without a picture to search for."""
     media = linked.original.media
     if media.kind == "audio" or not linked.path.is_file():
         return

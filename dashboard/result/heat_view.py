@@ -1,4 +1,4 @@
-"""The heatmap of the inspector: which way, how strongly it covers, what hiding it does."""
+"""Heatmap of the inspector: method, opacity, and the effect of hiding hot places."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -46,7 +46,7 @@ class HeatmapView:
     on_frame: OnFrame | None  # where the whole frame is shown
 
     def draw(self, slot: DeltaGenerator) -> Later:
-        """Hold the heatmap's place now; return what draws it."""
+        """Draw a placeholder; return a function that draws the heatmap."""
         with slot:
             picture = st.empty()
             with picture.container(key="heatmap-wait", gap=None):
@@ -69,7 +69,7 @@ class HeatmapView:
         return fill
 
     def _fill(self, picture: DeltaGenerator, caption: DeltaGenerator) -> str:
-        """Draw it; return why there is none, or nothing."""
+        """Draw the heatmap; return why there is none, or ""."""
         if self.face.quality.problem is not None:
             return capital(looks.unscored(self.face))
         try:
@@ -107,7 +107,7 @@ class HeatmapView:
         return (self.model.seconds or 0.0) / max(self.model.scored, 1)
 
     def _expected_seconds(self) -> float:
-        """As long as last time, else by the runs of the method."""
+        """Return the last duration, else an estimate from the method's forward passes."""
         chosen = str(st.session_state.get(self._widget("method")))
         method = explain.METHODS.get(chosen)
         took = st.session_state.get(self._widget("took", chosen), 0.0)
@@ -133,7 +133,7 @@ class HeatmapView:
         picture: DeltaGenerator,
         caption: DeltaGenerator,
     ) -> None:
-        """Draw the picture as it is asked for, and its controls below."""
+        """Draw the chosen view and its controls."""
         view, alpha, on_frame = self._controls(heat)
         text = say(heat.caption)
         if view == "original":
@@ -154,8 +154,8 @@ class HeatmapView:
             self.on_frame(heat, alpha)
 
     def _controls(self, heat: explain.Heatmap) -> tuple[str, float, bool]:
-        """Draw what chooses the view, how strongly the heatmap covers it (0..1), whether on the
-        frame too."""
+        """Draw the controls; return the view, the opacity (0..1), and whether the frame is covered
+        too."""
         widget = self.linked.widget
         with self.controls:
             views: Mapping[str, str] = VIEWS

@@ -1,4 +1,4 @@
-"""One frame under the glass: the face, where a model looked, the whole frame, the scores there."""
+"""Inspector of one moment: face, heatmap, whole frame, traces and scores."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -121,8 +121,8 @@ class Moment:
             show(blocks.block(models.in_frame(analysis, face)))
 
     def heatmap(self) -> Later | None:
-        """Return what draws the heatmap into its place, once the whole page is drawn: so nothing
-        waits for a network."""
+        """Return a function that draws the heatmap after the rest of the page, so that no other
+        part waits for a network."""
         if self._lane is None or self._face is None or self._model is None:
             return None
         if self._heatmap is None or self._options is None:
@@ -168,8 +168,8 @@ def _peaks(lane: Lane, linked: ResultViewState, shown: float) -> None:
 def _model(
     able: list[ModelResult], linked: ResultViewState, strongest: Contribution | None
 ) -> ModelResult:
-    """Return the model whose heatmap is shown: to begin with what pulled most towards the finding,
-    else the first that counts."""
+    """Return the model of the shown heatmap: by default the strongest contribution, else the first
+    counted."""
     first = next((m for m in able if m.counted), able[0])
     first = next((m for m in able if strongest and m.id == strongest.id), first)
     titles = {m.id: labels.plain(m) for m in able}
@@ -245,7 +245,7 @@ USUAL_RATE = 25.0
 
 
 def magnify_button(linked: ResultViewState, time: float, box: Box | None) -> None:
-    """Draw what opens it on a moment, a face in the middle."""
+    """Draw the button that opens the magnifier on a face."""
     if controls.button(_("Magnify"), "zoom_in", linked.widget("magnify")):
         media = linked.original.media
         x0, y0, x1, y1 = box or (0, 0, media.width, media.height)
@@ -288,7 +288,7 @@ def _magnifier(linked: ResultViewState) -> None:
 
 
 def magnified(rgb: np.ndarray, zoom: int, x: float, y: float) -> np.ndarray:
-    """Return a part of a frame around a place (0 to 1), pixels as they are and not smoothed."""
+    """Return a part of a frame around a point (0 to 1), without interpolation."""
     height, width = rgb.shape[:2]
     across, down = max(1, width // zoom), max(1, height // zoom)
     left = min(max(0, round(x * width - across / 2)), width - across)
@@ -312,7 +312,7 @@ def _step_frames(linked: ResultViewState, frames: int) -> None:
 
 
 def _frame_number(linked: ResultViewState, time: float) -> int:
-    """Return which frame is on screen at a time, from 0."""
+    """Return the index of the frame at a time."""
     return int(time * (linked.original.media.fps or USUAL_RATE) + 1e-6)
 
 

@@ -1,5 +1,5 @@
-"""Whose footage a result shows: the banner over it where its owner's library knows the footage, or
-where the two were compared, and the way to both side by side."""
+"""Banner of a result whose footage is known: its match, the comparison, and the way to both side by
+side."""
 
 from dataclasses import dataclass, field
 
@@ -24,7 +24,7 @@ POLL_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class KnownMatch:
-    """The footage that a result shows, and what came of holding the two against each other."""
+    """The known footage of a result, and its comparison."""
 
     found: FoundFootage | None = None
     """of the user's library; None for everybody but the owner"""
@@ -82,7 +82,7 @@ class KnownMatch:
 
 
 def look_up(record: ResultRecord) -> KnownMatch:
-    """Return what is known of the footage of a result, for the user."""
+    """Return the user's known footage of a result."""
     if not isinstance(record, Job) or record.analysis is None:
         return KnownMatch()
     comparison = record.analysis.comparison

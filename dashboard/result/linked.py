@@ -1,4 +1,4 @@
-"""What a person looks at in a result: the moment, the person, their thresholds and models.
+"""Shared state of a result page: moment, person, thresholds and models.
 
 One value each in session state, under the record's key, so that two results never mix and leaving
 the page loses nothing. Reasons, strip tiles, lane points, table rows, peak buttons and the player
@@ -29,8 +29,8 @@ T = TypeVar("T")
 
 
 class ExportOptions:
-    """What a person wants in a report. One object a result, so that a download that was drawn
-    before the last word was typed still has it."""
+    """Options of a report. One mutable object per result, so that a download drawn earlier has the
+    latest notes."""
 
     def __init__(self) -> None:
         self.notes = self.case = self.reviewer = ""
@@ -39,7 +39,7 @@ class ExportOptions:
 
 
 class Remembered(Generic[T]):
-    """An attribute of `ResultViewState` that is kept in session state."""
+    """An attribute of `ResultViewState` in session state."""
 
     def __init__(self, default: T) -> None:
         self.default = default
@@ -81,7 +81,7 @@ class ResultViewState:
             self.time, self.person = opening(analysis)
 
     def widget(self, part: str) -> str:
-        """Return the key of a widget of this record. Streamlit forgets it when the page is left."""
+        """Return the key of a widget of this record; Streamlit forgets it when the page is left."""
         return f"{self.prefix}.widget.{part}"
 
     # --- the moment
@@ -92,7 +92,7 @@ class ResultViewState:
         self.seek += 1
 
     def going_to(self, time: float | None, person: str | None) -> Callable[[], None]:
-        """Return what a button does that leads to a moment; None where there is none."""
+        """Return the callback of a button that seeks to a moment; None without one."""
         return lambda: None if time is None else self.go(time, person)
 
     def _move(self, time: float, person: str | None) -> None:
@@ -101,11 +101,11 @@ class ResultViewState:
 
     @property
     def heatmap_of(self) -> str:
-        """Return the key of what chooses the model whose heatmap is shown."""
+        """Return the widget key of the heatmap's model."""
         return self.widget("heatmap")
 
     def looking_at(self, model: str, time: float, person: str | None) -> Callable[[], None]:
-        """Return what a button does that leads to what a model saw at a moment."""
+        """Return the callback of a button that shows a model's heatmap at a moment."""
 
         def look() -> None:
             st.session_state[self.heatmap_of] = model
@@ -114,7 +114,7 @@ class ResultViewState:
         return look
 
     def on_moment(self) -> None:
-        """Follow what the evidence view reported: the player is there already."""
+        """Apply a moment that the player reported."""
         report = timeline.reported(self.widget("view"))
         if report is None:
             return
@@ -187,7 +187,7 @@ class ResultViewState:
         self.models = None if not chosen or set(chosen) == set(usual) else chosen
 
     def reset(self) -> None:
-        """Go back to our thresholds and models."""
+        """Restore the shipped thresholds and models."""
         self.models, self.ours = None, False
         self._forget_thresholds()
         for part in ("models", "own"):
@@ -215,8 +215,7 @@ class ResultViewState:
         )
 
     def decided(self) -> Analysis:
-        """Return the analysis under the chosen thresholds and models. Numbers only: no network
-        runs."""
+        """Return the analysis under the chosen thresholds and models, without running a network."""
         base, thresholds, models = self._base(), dict(self.thresholds), self.models
         if not self.changed:
             return base
@@ -258,7 +257,7 @@ class ResultViewState:
         self.export.place = not st.session_state.get(self.widget("no-place"), False)
 
     def rerun(self, settings: Settings) -> None:
-        """Analyze the file once more, under the same address."""
+        """Analyze the file again, under the same address."""
         try:
             session.application().rerun(session.request_context(), self.key, settings)
         except (QueueFull, InputError) as error:
@@ -280,7 +279,7 @@ class ResultViewState:
         self.show_all = not self.show_all
 
     def more_button(self, hidden: int, where: str) -> None:
-        """Draw what shows the people that are left out, if there are any."""
+        """Draw the button that shows omitted people, if any."""
         if hidden or self.show_all:
             label = _("Show {number} more").format(number=hidden) if hidden else _("Show fewer")
             controls.button(label, key=self.widget(f"more.{where}"), on_click=self.toggle_all)
@@ -295,7 +294,7 @@ def whole(thresholds: Thresholds) -> tuple[int, int]:
 
 
 def opening(analysis: Analysis) -> tuple[float, str | None]:
-    """Return where a result opens: at the moment that its words name."""
+    """Return the moment at which a result opens."""
     if (shown := lead.moment(analysis)) is not None:
         return shown
     if analysis.judged:
@@ -304,7 +303,7 @@ def opening(analysis: Analysis) -> tuple[float, str | None]:
 
 
 class ResultRecord(Protocol):
-    """What is needed of a finished analysis, wherever it is kept."""
+    """The stored result of an analysis, wherever it is kept."""
 
     @property
     def analysis(self) -> Analysis | None: ...

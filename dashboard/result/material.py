@@ -1,4 +1,4 @@
-"""How much of the file was looked at, and how good the material is: under the player."""
+"""Coverage and quality of the material, below the player."""
 
 from collections.abc import Sequence
 

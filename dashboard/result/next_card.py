@@ -41,7 +41,7 @@ def draw(analysis: Analysis, linked: ResultViewState, match: KnownMatch | None =
 
 
 def facts(linked: ResultViewState, match: KnownMatch) -> Facts:
-    """Return what is known around this result."""
+    """Return the facts that next steps depend on."""
     if not linked.changeable:
         return Facts(may_run=False)
     offered = upsell_banner.standing()
@@ -105,7 +105,7 @@ def _draw_step(step: NextStep, linked: ResultViewState, match: KnownMatch) -> No
 
 
 def _advise(code: ActionCode, linked: ResultViewState) -> None:
-    """Draw how an action is done that this program can't do."""
+    """Draw the instructions of an advised action."""
     sound = linked.original.media.kind == "audio"
     if code is ActionCode.ASK_ORIGINAL:
         what, message = actions.how_to_ask(linked.record.name, sound=sound)

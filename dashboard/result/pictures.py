@@ -1,7 +1,7 @@
-"""Pictures cut out of the file: faces for the strips, one frame, one heatmap.
+"""Pictures of a result: face tiles, frames, heatmaps and traces. The only part of the page that
+decodes.
 
-The only place of the result view that decodes. What is drawn is kept, bounded; the strips are made
-in the background, so that nothing waits for them.
+Pictures are cached with bounds; face tiles are cut in the background.
 """
 
 import logging
@@ -42,8 +42,7 @@ Key = tuple[str, int]
 
 @dataclass
 class _Strips:
-    """Face pictures of one file, cut in the background; an empty address for what can't be cut, so
-    that it is not requested again."""
+    """Cached face tiles of one file; an empty address marks a tile that could not be cut."""
 
     pictures: dict[Key, str] = field(default_factory=dict)
     cutting: Future[None] | None = None
@@ -61,7 +60,7 @@ def _strips(sha256: str) -> _Strips:
 def strip_pictures(
     path: Path, analysis: Analysis, wanted: Collection[Key]
 ) -> tuple[dict[Key, str], bool]:
-    """Return data addresses of the face pictures that are ready, and whether all are."""
+    """Return data URLs of the face tiles that are ready, and whether all are."""
     strips = _strips(analysis.media.sha256)
     with _submitting:
         missing = [key for key in wanted if key not in strips.pictures]
@@ -95,7 +94,7 @@ def _cut_all(path: Path, analysis: Analysis, wanted: list[Key], pictures: dict[K
 
 
 def _frames(path: Path, analysis: Analysis, times: list[float]) -> Iterator[tuple[int, np.ndarray]]:
-    """(position in times, picture) for each time; one picture may answer several."""
+    """Yield (index in times, picture) for each time; one picture may serve several."""
     last: tuple[int, np.ndarray] | None = None
     for frame in media.decode(path, analysis.media, times, notes=[]):
         if last is not None:
@@ -107,13 +106,12 @@ def _frames(path: Path, analysis: Analysis, times: list[float]) -> Iterator[tupl
 
 @st.cache_resource(max_entries=3, show_spinner=False)
 def _frame(path: Path, sha256: str, time: float, _analysis: Analysis) -> np.ndarray:
-    """Return one full frame. Kept few: a frame of an 8K picture is 100 MB. Never changed by a
-    caller."""
+    """Return one full frame, read-only. The cache is small: a frame of an 8K picture is 100 MB."""
     return media.frame_at(path, _analysis.media, time).rgb
 
 
 def frame(path: Path, analysis: Analysis, time: float) -> np.ndarray:
-    """Return the whole frame on screen at a time, as it is; not to be changed."""
+    """Return the full frame at a time, read-only."""
     return _frame(path, analysis.media.sha256, time, analysis)
 
 
@@ -157,8 +155,8 @@ def heatmap(
     method: str | None = None,
     on_progress: Callable[[float], object] | None = None,
 ) -> explain.Heatmap | None:
-    """Return where a model looked. One is drawn at a time in this process: they compete for the
-    cores with running analyses."""
+    """Return a model's heatmap; one at a time in this process, because they compete with analyses
+    for the cores."""
     key = (path, analysis.id, person, time, model, method)
     with _drawing:
         if key not in _heatmaps:
@@ -173,14 +171,14 @@ def heatmap(
 
 @st.cache_data(max_entries=48, show_spinner=False)
 def effect(key: tuple[object, ...], _model: ModelResult, _heat: explain.Heatmap) -> explain.Effect:
-    """Return what hiding the hottest places does to the score; `key` names the heatmap."""
+    """Return the effect of hiding the hottest places; `key` names the heatmap."""
     with _drawing:
         return explain.effect(_heat, _model)
 
 
 @st.cache_data(max_entries=48, show_spinner=False)
 def methods(model: str) -> list[explain.Method]:
-    """Return the ways to look into a model, the usual one first. Loads it the first time."""
+    """Return the explanation methods of a model, the usual one first; loads the model."""
     with _drawing:
         return explain.methods_of(model)
 

@@ -41,8 +41,8 @@ def draw(
     linked: ResultViewState,
     charted: Sequence[Lane],
 ) -> None:
-    """Draw player, boxes and strips into the container at hand: `lanes` of the people, by the
-    question in front; `charted` with their `sizes` are those on which the cursor moves."""
+    """Draw player, boxes and strips: `lanes` of people by the leading question; `charted` with
+    their `sizes` have the moving cursor."""
     hidden = len(analysis.seen) - len(lanes)
     if not linked.path.is_file():
         _absent(analysis, linked)
@@ -114,12 +114,12 @@ def _player(analysis: Analysis, linked: ResultViewState) -> None:
 
 
 def _chosen(linked: ResultViewState) -> bool:
-    """Return whether the person looks at another moment than the page opened with."""
+    """Return whether another moment than the opening one was chosen."""
     return bool(linked.seek) or linked.time != opening(linked.original)[0]
 
 
 def _play_again(linked: ResultViewState) -> None:
-    """Draw which frame of an animation is shown, and the way back to all of it."""
+    """Draw the time of an animation's frame, and the button that plays it."""
 
     def leave() -> None:
         linked.time, linked.person = opening(linked.original)
@@ -135,7 +135,7 @@ def _play_again(linked: ResultViewState) -> None:
 
 
 def _absent(analysis: Analysis, linked: ResultViewState) -> None:
-    """In the place of a file that is not kept: the small picture, and what can be done."""
+    """Draw the thumbnail of a deleted file, and how to bring it back."""
     with st.container(border=True, key="card-absent", gap="small"):
         if picture := linked.record.picture:
             st.image(picture, alt=people.spoken(analysis), width=320)
@@ -190,7 +190,7 @@ def _simple_strip(
 
 @st.fragment(run_every=1.0)
 def _wait_for_copy(path: Path) -> None:
-    """Draw the page once more when there is a copy that plays, or none will come."""
+    """Rerun the page when a playable copy is ready or failed."""
     waited = st.session_state.setdefault("copies-awaited", set())
     if previews().pending(path):
         waited.add(path)

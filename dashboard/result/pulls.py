@@ -1,4 +1,4 @@
-"""What pulled which way, drawn: a bar for each part of the combined log odds."""
+"""Bars of the contributions to the combined log odds."""
 
 import streamlit as st
 

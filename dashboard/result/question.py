@@ -1,5 +1,4 @@
-"""The questions of a result: a row each in the verdict's card, the one that decided first; and the
-result as one question sees it, for what is drawn of it."""
+"""Rows of a result's questions, and the view of a result by one question."""
 
 from markupsafe import Markup
 
@@ -14,20 +13,19 @@ from service.records.model import RecordsError
 
 
 def answered(analysis: Analysis) -> list[Question]:
-    """Return the questions that a model answered, the one in front first."""
+    """Return the answered questions, the leading one first."""
     verdict = analysis.verdict
     answered = [q for q, answer in verdict.answers.items() if answer.evaluated]
     return sorted(answered, key=lambda q: q is not verdict.question)
 
 
 def of_picture(analysis: Analysis) -> list[Question]:
-    """Return those of them that are about what is seen."""
+    """Return the answered questions about the picture."""
     return [q for q in answered(analysis) if not q.of_sound]
 
 
 def viewed(analysis: Analysis, question: Question | None) -> Analysis:
-    """Return the analysis as one question sees it: its subjects, models, scores, labels and
-    thresholds.
+    """Return the analysis as one question sees it: subjects, models, scores, labels, thresholds.
 
     The verdict's label and the order of the people stay.
     """
@@ -73,7 +71,7 @@ def _viewed_subject(track: Subject, question: Question, ids: set[str]) -> Subjec
 
 
 def rows(analysis: Analysis) -> Markup:
-    """Return the answers, a row each: the deciding one first, bold."""
+    """Return the answers, a row each, the leading one first and bold."""
     rows = [(row, labels.state(row.label).icon) for row in answers.rows(analysis)]
     if (found := analysis.comparison) is not None:
         # What was merely seen before, and accuses nobody, is a remark on what was asked.
@@ -84,7 +82,7 @@ def rows(analysis: Analysis) -> Markup:
 
 
 def icon_of(found: Comparison) -> str:
-    """Return the icon of a comparison's finding: its own where it is no answer to the question."""
+    """Return the icon of a comparison's finding."""
     state = comparison.state(found)
     if state is not Label.NOT_APPLICABLE:
         return labels.state(state).icon
@@ -95,8 +93,8 @@ def icon_of(found: Comparison) -> str:
 
 
 def outcome(analysis: Analysis) -> Markup | str:
-    """Return what a preview adds below the headline: what the detectors say where another finding
-    leads, else that of a comparison; empty without one."""
+    """Return what a preview adds below the headline: the detectors' verdict if another finding
+    leads, else a comparison's finding; empty without one."""
     if analysis.proof is not None:
         return presented.detectors_alone(analysis)
     found = analysis.comparison
@@ -107,8 +105,8 @@ def outcome(analysis: Analysis) -> Markup | str:
 
 
 def _answer_of(found: Comparison) -> str:
-    """Return the outcome of the user's analysis of the other file, in a word or two, where that was
-    merely seen before; empty for anybody else, and where it is not here any more."""
+    """Return the user's short verdict of the other file, if that was only analyzed before; empty if
+    it is gone or unknown."""
     if not comparison.unstated(found):
         return ""
     originals = session.application().originals

@@ -1,4 +1,4 @@
-"""The Robustness tab: how the likelihood moves when a part of the file is changed, on request."""
+"""The Robustness tab: perturbations of the file, on request."""
 
 import streamlit as st
 
@@ -56,7 +56,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
 
 
 def _how(analysis: Analysis) -> str:
-    """Say what the button does."""
+    """Return the help of the button."""
     if analysis.verdict.question in OF_SOUND:
         return _(
             "Runs the models seven times on about 12 s of the sound. You can leave the page "

@@ -23,7 +23,7 @@ _NEW_LINK = "new-link"
 
 
 def share(id: str, name: str) -> None:
-    """Make links to a result, by the id of its record, and take them back."""
+    """Open the dialog that creates and revokes links to a result."""
     st.session_state.pop(_NEW_LINK, None)  # shown once
     st.dialog(_("Share"), width="medium")(_share)(id, name)
 
@@ -61,7 +61,7 @@ def _make(id: str, days: int) -> None:
 
 
 def _new_link(id: str) -> None:
-    """Draw the link that was just made: only now can its address be shown."""
+    """Draw a new link; its address is shown only once."""
     link = st.session_state.get(_NEW_LINK)
     if isinstance(link, InputError):
         typography.alert(say(link.message))
@@ -78,7 +78,7 @@ def _new_link(id: str) -> None:
 
 
 def reaches_only_here() -> bool:
-    """Return whether the address of this page leads others to their own computer."""
+    """Return whether the page's address is valid on this computer only."""
     host = urlsplit(st.context.url or "").hostname or "localhost"
     if host == "localhost":
         return True

@@ -1,4 +1,4 @@
-"""The Signals tab: measurements beside untouched files, with what each may mean."""
+"""The Signals tab: measurements compared with untouched files."""
 
 import logging
 from functools import partial
@@ -25,7 +25,7 @@ SHOWN = 5
 
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
-    """Draw the tab for the person whose face is looked at."""
+    """Draw the tab for the chosen person."""
     people = analysis.people
     track = next((t for t in people if t.id == linked.person), None) or next(iter(people), None)
     if track is None or analysis.media.kind == "image":
@@ -46,7 +46,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
 
 
 def _series(signals: list[Signal], linked: ResultViewState) -> None:
-    """Draw one signal over time, chosen by name, over the range of genuine clips of a like size and
+    """Draw a chosen signal over time, with the range of genuine clips of similar size and
     compression."""
     shown = {signal.title: signal for signal in signals if len(signal.series) > 1}
     if not shown:
@@ -77,8 +77,7 @@ def _moments(signals: list[Signal], track: Subject, linked: ResultViewState) -> 
 
 
 def _watch(analysis: Analysis, person: Subject, linked: ResultViewState) -> None:
-    """Measure the signals on request of a person, once they were asked for, and show the result
-    anew: what all parts say together may hold one of them."""
+    """Measure the requested signals of a person, and rerun the page with them."""
     requested = linked.widget(f"watch.{person.id}")
     if not st.session_state.get(requested):
         return
@@ -98,7 +97,7 @@ def _watch(analysis: Analysis, person: Subject, linked: ResultViewState) -> None
 
 
 def _offer(signals: list[Signal], linked: ResultViewState) -> None:
-    """Draw the button that has the rest measured."""
+    """Draw the button that measures the remaining signals."""
     if st.session_state.get(linked.widget("watch.failed")):
         typography.caption(_("The face could not be followed in this file."))
     waiting = [signal for signal in signals if signal.how_to_read == say(ON_REQUEST)]

@@ -1,5 +1,4 @@
-"""The result of a sound, and the card of a video's sound: waveform, spectrogram and score over
-time."""
+"""The sound of a result: waveform, spectrogram and score over time."""
 
 from __future__ import annotations
 
@@ -67,7 +66,7 @@ def _player(analysis: Analysis, linked: ResultViewState) -> None:
 
 
 def later(analysis: Analysis, linked: ResultViewState) -> Callable[[], None]:
-    """Draw the card's head; return what reads the sound and draws it, on the player's moment."""
+    """Draw the card's head; return a function that reads and draws the sound."""
     with st.container(border=True, key="card-sound", gap="small"):
         with st.container(horizontal=True, vertical_alignment="center", key="sound-head"):
             show(typography.heading(_("Sound over time")), width="stretch")
@@ -152,7 +151,7 @@ def _pictures(
 
 
 def _draw_rests(analysis: Analysis, linked: ResultViewState) -> dict[str, Any] | None:
-    """Draw the button, or what came of it; return what is laid over the spectrogram."""
+    """Draw the button or the sound map; return the overlay of the spectrogram."""
     model = next((m for m in analysis.models if m.kind == "audio" and m.counted), None)
     window = window_at(analysis, linked.time, model.id) if model else None
     if model is None or window is None or not linked.path.is_file():
@@ -185,7 +184,7 @@ def _draw_rests(analysis: Analysis, linked: ResultViewState) -> dict[str, Any] |
 
 
 def window_at(analysis: Analysis, time: float, model: str) -> SpanSegment | None:
-    """Return the window of a model whose middle is nearest to a moment."""
+    """Return the window of a model with the center nearest to a moment."""
     subject = voice.subject(analysis)
     spans = [span for span in subject.spans if model in span.logits] if subject else []
     return min(spans, key=lambda span: abs(span.center - time), default=None)

@@ -1,4 +1,4 @@
-"""Score over time: a lane a person on one time axis, and the same as a table for Details."""
+"""Score over time: one lane a subject, and the same as a table in Details."""
 
 import hashlib
 import itertools
@@ -28,7 +28,7 @@ from detector.sentences import _, say
 
 
 def drawn_from(analysis: Analysis, palette: Palette) -> str:
-    """Return what the figures depend on: another value is another widget with a fresh selection."""
+    """Return the inputs of the figures: another value resets the widget's selection."""
     text = repr((analysis.verdict.thresholds, sorted(m.id for m in analysis.models if m.counted)))
     return hashlib.sha1(f"{text}{palette.bg}".encode(), usedforsecurity=False).hexdigest()
 
@@ -60,7 +60,7 @@ def draw(
 
 
 def keys(analysis: Analysis) -> Markup:
-    """Return the row of keys: what each line and the band is."""
+    """Return the legend of lines and band."""
     combined, models, band = people.keys(analysis)
     dashes = itertools.cycle(charts.DASHES)
     marks = [Mark(f"line {next(dashes)}", words) for words in models]
@@ -108,7 +108,7 @@ def _who(lane: Lane, limits: Thresholds, end: float) -> Markup:
 
 
 def hatched(lanes: Sequence[Lane]) -> None:
-    """Draw the names of the first gaps: not all of them have room for their word in the lane."""
+    """Draw the reasons for the first gaps, which may not fit into the lane."""
     if gaps := people.gaps(lanes):
         typography.caption(gaps)
 

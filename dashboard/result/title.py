@@ -1,4 +1,4 @@
-"""The title row: the file's name, the facts in a line, and what can be done with the result."""
+"""Title row of a result: name, facts and actions."""
 
 import streamlit as st
 
@@ -16,9 +16,8 @@ from detector.sentences import _, say
 
 
 def draw(analysis: Analysis, linked: ResultViewState, *, paired: bool = False) -> None:
-    """Draw the row, and below it that the answer is an earlier one, where it is. A `paired` page
-    leads to this file beside another: that is most likely wanted of all that can be pressed, and a
-    second way there is needless."""
+    """Draw the row, and a note if the answer was cached. A `paired` page makes the comparison its
+    primary action."""
     name, cached = linked.record.name, linked.record.last_cache_hit is not None
     with page_header.row(name, facts(analysis, cached=cached)):
         if not linked.read_only:
@@ -49,7 +48,7 @@ def _actions(analysis: Analysis, linked: ResultViewState, *, paired: bool) -> No
 
 
 def _cached(analysis: Analysis, linked: ResultViewState) -> None:
-    """Nothing was computed for this file today."""
+    """Draw the note that the result was served from cache."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="kept-answer"):
         text = _("You've already analyzed this file with these settings. Result of {when}:").format(
             when=record_cells.local(analysis.created)
@@ -63,7 +62,7 @@ def _cached(analysis: Analysis, linked: ResultViewState) -> None:
 
 
 def facts(analysis: Analysis, *, cached: bool = False) -> list[str]:
-    """Return 14 s, 1280×720, analyzed 20 Nov 2026, 10:42."""
+    """Return the facts in the title: 14 s, 1280×720, analyzed 20 Nov 2026, 10:42."""
     when = _("kept from {when}") if cached else _("analyzed {when}")
     return [
         *page_header.facts(analysis.media),

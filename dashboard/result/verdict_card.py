@@ -1,5 +1,4 @@
-"""The verdict card: what, who and when, each question's answer, one number with its scale, what it
-meant in our tests, why, what it can't tell. In this order."""
+"""Verdict card: headline, answers, likelihood with its scale, odds, reasons, limits."""
 
 import streamlit as st
 from markupsafe import Markup
@@ -41,7 +40,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
 
 
 def head(analysis: Analysis, changed: bool = False) -> Markup:
-    """Return the verdict as heading and sentences. Announced once."""
+    """Return the headline and its paragraphs, announced once to screen readers."""
     state = labels.state(analysis.label)
     said = presented.paragraphs(analysis, base_rate.chosen())
     return verdict.head(
@@ -56,14 +55,14 @@ def head(analysis: Analysis, changed: bool = False) -> Markup:
 
 
 def _by(analysis: Analysis, changed: bool) -> list[Text]:
-    """Return what the verdict is of, or what finding leads it."""
+    """Return the basis of the verdict, or the finding that leads it."""
     whose = presented.settings(analysis) if changed else presented.own_thresholds(analysis)
     marked = [verdict.own(whose)] if whose and analysis.proof is None else []
     return [presented.of_what(analysis), *marked]
 
 
 def preview(analysis: Analysis, *, with_scale: bool = False) -> list[Markup]:
-    """Return a verdict in short, as it stands beside a list."""
+    """Return a short verdict, for the preview beside a list."""
     parts = [question.outcome(analysis), _person_strong(analysis, lead.sentence(analysis))]
     shown = [typography.outcome(part) for part in parts if part]
     if pulls.answer_of(analysis) is not None and not presented.guessing(analysis):
@@ -72,7 +71,7 @@ def preview(analysis: Analysis, *, with_scale: bool = False) -> list[Markup]:
 
 
 def number(analysis: Analysis) -> Markup:
-    """Return the one number of the file, and by what it is judged."""
+    """Return the likelihood of the file with its interval and basis."""
     value, note = presented.likelihood(analysis), presented.judged_by(analysis)
     return verdict.number(value, say(presented.COMBINED), note)
 
@@ -85,13 +84,13 @@ def scale(analysis: Analysis) -> Markup:
 
 
 def limits(analysis: Analysis) -> Markup:
-    """Return what this can't tell; inside the card, because it is part of the verdict."""
+    """Return the limits of the verdict."""
     shown = IN_ROWS if analysis.verdict.answers else ()
     return verdict.limits(say(LIMITS), presented.limits(analysis, shown))
 
 
 def _person_strong(analysis: Analysis, text: str) -> Text:
-    """Return a sentence with the person in front in bold."""
+    """Return a sentence with the leading person in bold."""
     top = next((s for s in analysis.judged if s.id == analysis.verdict.subject), None)
     before, name, after = text.partition(lead.person(top) if top else text)
     return join([before, strong(name), after]) if before and name else text

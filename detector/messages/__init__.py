@@ -1,8 +1,7 @@
-"""Wording of a result: a code and its parameters -> a sentence.
+"""Sentences of codes: reasons, caveats and evidence with their parameters.
 
-One catalogue for the pages, the command line, the PDF and the API. `decision` returns codes with
-parameters and never writes a sentence; here is nothing else than sentences, in the reader's
-language (`detector.sentences`). Likelihood, never fact; US English, short, exact.
+`decision` returns codes with parameters and never a sentence. Likelihood, never fact; US English,
+short, exact.
 """
 
 from detector.messages import reasons
@@ -12,8 +11,8 @@ __all__ = ["Coded", "Params", "Wording", "detail", "text", "wording"]
 
 
 def wording(message: Coded) -> tuple[str, str]:
-    """Return the sentence of a message and its detail, both without markup; raise KeyError where
-    this code has none: a bug, which a test looks for."""
+    """Return the sentence and the detail of a message, without markup. Raise KeyError for a code
+    without a sentence, which is a bug."""
     code = str(message.code)
     for catalogue in (reasons.REASONS, reasons.CAVEATS, reasons.EVIDENCE):
         if code in catalogue:
@@ -27,5 +26,5 @@ def text(message: Coded) -> str:
 
 
 def detail(message: Coded) -> str:
-    """Return what stands under the sentence in small, or an empty string."""
+    """Return the detail of a message, or an empty string."""
     return wording(message)[1]

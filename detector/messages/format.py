@@ -1,4 +1,4 @@
-"""How figures become words: percents, times, lists, counts."""
+"""Formatting of numbers: percents, times, sizes, lists."""
 
 import math
 import re
@@ -36,7 +36,7 @@ def likelihood(probability: float, near: Iterable[float] = ()) -> str:
 
 
 def percent(probability: float, near: Iterable[float] = ()) -> str:
-    """Return a share as every page and report says it: 0.789 -> "79 %"; see `likelihood`."""
+    """Return a share in percent: 0.789 -> "79 %"; see `likelihood`."""
     return f"{likelihood(probability, near)} %"
 
 
@@ -65,7 +65,7 @@ def clock(seconds: float, *, tenths: bool = False) -> str:
 
 
 def size(count: int) -> str:
-    """Return 1_300_000 as "1.3 MB". Decimal units, as shops and file managers print them."""
+    """Return 1_300_000 as "1.3 MB", in decimal units."""
     if count < 1000:
         return _("{number}\u00a0bytes").format(number=count)
     value, units = count / 1000, ["kB", "MB", "GB", "TB"]
@@ -88,7 +88,7 @@ def took(seconds: float) -> str:
 
 
 def stretch(start: float, end: float, *, tenths: bool = False) -> str:
-    """Return "00:03 to 00:08"; with tenths where both would read alike, else one time."""
+    """Return "00:03 to 00:08", with tenths if both ends read alike, or one time."""
     first, last = clock(start, tenths=tenths), clock(end, tenths=tenths)
     if first == last and not tenths:
         exact = clock(start, tenths=True), clock(end, tenths=True)
@@ -102,7 +102,7 @@ _STEPS = (0.1, 0.2, 0.5, 1, 2, 3, 5, 10, 15, 20, 30, 60, 120, 180, 300, 600, 900
 
 
 def time_ticks(end: float, most: int = 6) -> tuple[list[float], list[str]]:
-    """Return at most so many round times, s, from 0 to the end, and their texts."""
+    """Return at most `most` round times, s, from 0 to the end, and their texts."""
     longest = _STEPS[-1] * -(-end // (_STEPS[-1] * most))
     step = next((s for s in _STEPS if end / s < most), longest)
     values = [i * step for i in range(int(end / step) + 1)]
@@ -117,12 +117,12 @@ def listed(names: Sequence[str]) -> str:
 
 
 def lower_first(text: str) -> str:
-    """Return a text as it goes on in a sentence; German nouns and initials inside it stay."""
+    """Return a text with its first letter in lower case, for the middle of a sentence."""
     return text[:1].lower() + text[1:]
 
 
 def capital(text: str) -> str:
-    """Return a text as a sentence begins: "the face" -> "The face"."""
+    """Return a text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
 
 

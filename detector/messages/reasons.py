@@ -1,5 +1,4 @@
-"""Why a verdict is what it is, what it can't tell, and how good the material is: a sentence for
-each `ReasonCode`, `CaveatCode` and kind of `Evidence`."""
+"""Sentences of each `ReasonCode`, `CaveatCode` and kind of `Evidence`."""
 
 from detector import questions
 from detector.messages.format import capital, clock, stretch

@@ -1,4 +1,4 @@
-"""What a label, a question and a model's part are called: one wording for all places."""
+"""Names of labels, questions, subjects and contributions."""
 
 from detector import questions
 from detector.messages.format import lower_first
@@ -17,8 +17,8 @@ GLYPHS = {
 
 
 def state(label: str, question: str | None = None, *, short: bool = False) -> str:
-    """Return an answer (a `Label`) in words, in those of its question, by default those of a face:
-    "Likely AI-generated"; `short` for chips and table cells."""
+    """Return a `Label` in the words of its question, by default a face's: "Likely AI-generated";
+    `short` for chips and table cells."""
     spec = questions.of(question)
     return {
         "FAKE": say(spec.fake),
@@ -53,25 +53,24 @@ _MEANINGS = {
 
 
 def meaning(label: str) -> str:
-    """Return what an answer (a `Label`) means, whatever its question."""
+    """Return the meaning of a `Label`, whatever its question."""
     return say(_MEANINGS[label])
 
 
 def headline(label: str, question: str | None, *, proof: Proof | None = None) -> str:
-    """Return the headline of a result: the finding that leads it, as the stronger answer, else the
-    answer."""
+    """Return the headline of a result: a finding that proves it, else the answer."""
     if proof is not None:
         return proven(proof.kind, proof.name)
     return state(label, question)
 
 
 def too_slow() -> str:
-    """Return the headline of a live session that scored too few frames for a verdict."""
+    """Return the headline of a live session with too few scored frames."""
     return _("Too slow here: don’t rely on this session")
 
 
 def proven(kind: str, name: str, *, short: bool = False) -> str:
-    """Return a finding that leads the headline in words, by its `ProofKind`."""
+    """Return a proving finding in words, by its `ProofKind`."""
     if short:
         return {
             "copy": _("Manipulated copy"),
@@ -90,25 +89,25 @@ def proven(kind: str, name: str, *, short: bool = False) -> str:
 
 
 def question(name: str, *, short: bool = False) -> str:
-    """Return a question as it is put, or its name where room is small."""
+    """Return the text of a question, or its short name."""
     spec = questions.of(name)
     return say(spec.short if short else spec.text)
 
 
 def says(name: str | None) -> str:
-    """Return what a score over the threshold says, within a sentence."""
+    """Return the FAKE answer of a question, within a sentence."""
     return lower_first(state("FAKE", name, short=True))
 
 
 def zone(label: str, question: str | None = None) -> str:
-    """Return what a part of the axis of likelihoods (a `Label`) says, beside it: "no sign"."""
+    """Return the name of a zone of the likelihood axis (a `Label`): "no sign"."""
     if label == "REAL":
         return _("no sign")
     return lower_first(state(label, question, short=True))
 
 
 def subject(name: str | None, *, whole: bool = False) -> str:
-    """Return what a question is about, within a sentence: "face" is used for faces only."""
+    """Return the subject of a question, within a sentence; "face" is used for faces only."""
     return _("the whole picture") if whole else say(questions.of(name).about)
 
 
@@ -120,8 +119,7 @@ def subject_name(modality: str, id: str) -> str:
 
 
 def contribution(kind: str, id: str, title: str = "") -> str:
-    """Return the name of a row of "What pulled which way": of a `Contribution` by its kind and id,
-    with a model's plain name as `title`."""
+    """Return the name of a `Contribution` by its kind and id; `title` is a model's plain name."""
     if kind == "model":
         return say(title) if title else id
     return (
@@ -130,7 +128,7 @@ def contribution(kind: str, id: str, title: str = "") -> str:
 
 
 def cause(id: str) -> str:
-    """Return what makes a score doubtful, in a word or two."""
+    """Return a cause of uncertainty in a few words."""
     return {
         "size": _("small face"),
         "sharpness": _("soft picture"),
@@ -141,12 +139,12 @@ def cause(id: str) -> str:
 
 
 def not_counted(why: str | None) -> str:
-    """Return why a model is not counted (`NotCounted`, or a sentence of its own)."""
+    """Return why a model is not counted (`NotCounted`, or a sentence)."""
     return say(why or _("not counted"))
 
 
 def basis(name: str) -> str:
-    """Return by what the thresholds of an answer stand, or "" where it is the usual."""
+    """Return the basis of an answer's thresholds; empty for the usual one."""
     return {
         "published": _("by a threshold that was not measured here"),
         "own": _("by your own untouched clips"),

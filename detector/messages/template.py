@@ -1,5 +1,4 @@
-"""What a message is made of: a code, its parameters, and a sentence as data: a text with named
-braces, and what stands in them for a parameter.
+"""Sentence templates: a text with named braces, and the formatters of its parameters.
 
 `_` only marks a text for `tools.languages`; it is translated when it is rendered.
 """
@@ -59,7 +58,7 @@ AS_WORDS: dict[str, Callable[[Any], str]] = {
 
 @dataclass(frozen=True)
 class Template:
-    """A sentence and what stands under it in small (or ""), with braces for parameters."""
+    """A sentence and its detail (or ""), with braces for parameters."""
 
     text: str
     detail: str = ""
@@ -72,11 +71,10 @@ class Template:
 
 
 def by(param: str, **choices: Wording) -> Wording:
-    """Return the wording that the value of a parameter chooses."""
+    """Return the wording that a parameter's value selects."""
     return lambda p: choices[str(p[param])](p)
 
 
 def of_question(choose: Callable[[QuestionSpec], str], param: str = "question") -> Wording:
-    """Return the wording that a question has for it (`detector.questions`); of no question, that
-    of a face."""
+    """Return the wording that a question defines (`detector.questions`); a face's by default."""
     return lambda p: Template(choose(of(p.get(param))))(p)

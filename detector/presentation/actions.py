@@ -1,5 +1,5 @@
-"""What to do next, in words: for each `ActionCode` a head, why, what the button says, and how long
-it takes; and the texts that the two pieces of advice hold."""
+"""Recommended next steps: for each `ActionCode` a head, the reason, the button's label and the
+cost; and how each piece of advice is followed."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ TITLE = _("What to do next")
 
 @dataclass(frozen=True)
 class Step:
-    """One action in words, without markup."""
+    """One recommended action, without markup."""
 
     head: str
     why: str
@@ -25,7 +25,7 @@ class Step:
 
 
 def step(action: Coded) -> Step:
-    """Return an action in words."""
+    """Return the wording of an action."""
     said = _STEPS[str(action.code)]
     if not isinstance(said, Step):
         return said(action.params)
@@ -34,14 +34,14 @@ def step(action: Coded) -> Step:
 
 
 def blocks(analysis: Analysis) -> list[Block]:
-    """Return what to do next, as far as it can be done without this program."""
+    """Return the steps that need nothing but the file, as a list under its title."""
     steps = said(analysis)
     title = [Text(say(TITLE), "subhead")] if steps else []
     return [*title, *items(steps)]
 
 
 def said(analysis: Analysis) -> list[str]:
-    """Return the same, a sentence or two each."""
+    """Return the same steps as sentences."""
     steps = map(step, next_steps(analysis, Facts(may_run=False)))
     return [f"{step.head}. {step.why}" for step in steps]
 
@@ -82,7 +82,8 @@ def _compare(p: Params) -> Step:
 
 
 def _compare_same(p: Params) -> Step:
-    """Return the way to footage at hand; what was merely analyzed before is no original."""
+    """Return the step to known footage; a file that was only analyzed before is not called an
+    original."""
     head = _("Compare with its original") if p["original"] else _("Compare with the same footage")
     why = _("{name} shows the same footage. If only the face differs, that is near-proof.")
     if not p["original"]:
@@ -117,8 +118,8 @@ def _add(p: Params) -> Step:
 
 
 def how_to_ask(name: str, *, sound: bool = False) -> tuple[str, str]:
-    """Return what to ask for, of a file of this name (a `sound` without a picture), and a message
-    to send."""
+    """Return instructions for getting the original of a file, or of a `sound` without a picture,
+    and a message to send."""
     if sound:
         what = _(
             "Ask whoever recorded it for the file as the phone or recorder wrote it: by cable, as "
@@ -172,8 +173,8 @@ _CHECK_SOUND = (
 
 
 def how_to(code: str, *, sound: bool = False) -> list[str]:
-    """Return how an action is done that this program can't do, one sentence a step; the origin of
-    a sound is checked otherwise than that of what is seen."""
+    """Return the instructions of an advised action, one sentence a step; a sound's origin is
+    checked in other ways than a picture's."""
     texts = _CHECK_SOUND if sound and code == "check_origin" else _HOW_TO[code]
     return [say(text) for text in texts]
 

@@ -1,4 +1,4 @@
-"""How far the models of a file agree: moment by moment, pair by pair."""
+"""Agreement of a file's models: per moment and per pair of models."""
 
 import itertools
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -23,7 +23,7 @@ FAR = 0.3
 
 @dataclass(frozen=True)
 class ModelLine:
-    """What one model says of a subject over time, and what its scores are read by."""
+    """The scores of one model for a subject over time, and their thresholds."""
 
     model: ModelResult
     lane: Lane
@@ -35,24 +35,24 @@ class ModelLine:
 
     @property
     def question(self) -> Question | None:
-        """Return what it answers: two that answer different things neither agree nor differ."""
+        """Return the question that it answers; models of different questions are not compared."""
         return self.model.question
 
     @cached_property
     def readings(self) -> list[Label]:
-        """Return which way each moment is read, of the bands the outer one: FAKE, INCONCLUSIVE or
-        REAL; NOT_APPLICABLE where there is no score."""
+        """Return the label of each moment, of the bands the outer one: FAKE, INCONCLUSIVE or REAL;
+        NOT_APPLICABLE without a score."""
         bands = (series.label_at(value, self.limits) for value in self.lane.score)
         return [_OUTER[band.side] if band.side else band for band in bands]
 
     @property
     def finding(self) -> str:
-        """Return what its line shows, in words."""
+        """Return the text alternative of its line."""
         return f"{self.name}: {series.finding(self.lane, self.limits)}"
 
 
 def lines(analysis: Analysis, subject: Subject, asked: Iterable[ModelResult]) -> list[ModelLine]:
-    """Return what each of the models says of a subject, of those that scored it."""
+    """Return the lines of the requested models that scored a subject."""
     lane = series.lane(analysis, subject)
     return [
         ModelLine(
@@ -96,7 +96,7 @@ class Pair:
 
     @property
     def said(self) -> str:
-        """Return it in words, for who can't see the moments."""
+        """Return the text alternative of the pair."""
         text = _("{models}: {apart} points apart on average; neither is sure of any moment")
         if self.sure:
             text = _("{models}: {apart} points apart on average; {same} of {sure} sure moments "
@@ -129,13 +129,13 @@ def pairs(compared: Iterable[ModelLine]) -> list[Pair]:
 
 
 def key(label: Label, questions: Collection[Question | None]) -> str:
-    """Return what a reading is called, in the words of every question of these."""
+    """Return the name of a reading, in the words of each of these questions."""
     asked = (question for question in (*Question, None) if question in questions)
     return " · ".join(dict.fromkeys(states.zone(label, question) for question in asked))
 
 
 def section(compared: Sequence[Pair]) -> Section:
-    """Return how far the pairs agree."""
+    """Return the agreement of pairs of models."""
     if not compared:
         none = _("These models answer different questions: they neither agree nor differ.")
         return Section("pairs", "", (Text(none, "note"),))
@@ -144,7 +144,7 @@ def section(compared: Sequence[Pair]) -> Section:
 
 
 def table(compared: Iterable[Pair]) -> Grid:
-    """Return the pairs as rows."""
+    """Return a table with a row for each pair."""
     heads = (
         _("Pair"), _("Same reading"), _("Points apart"), _("Moments"), _("Opposite"),
         _("Correlation"),
@@ -165,7 +165,7 @@ def table(compared: Iterable[Pair]) -> Grid:
 
 @dataclass(frozen=True)
 class Difference:
-    """A stretch of time in which models part."""
+    """A stretch of time in which models differ."""
 
     start: float
     end: float
@@ -173,9 +173,8 @@ class Difference:
 
 
 def differences(compared: Iterable[ModelLine]) -> list[Difference]:
-    """Return stretches in which one model is over the thresholds and another of its question under
-    them, longest first; then those in which one is sure and another is not, then those in which
-    neither is and their scores lie far apart."""
+    """Return stretches in which models of one question differ, longest first: one over and one
+    under the thresholds, then one sure and one not, then neither sure and the scores far apart."""
     texts = {
         Label.REAL: _("{other} finds no sign where {model} says {reading}"),
         Label.INCONCLUSIVE: _("{other} can’t tell where {model} says {reading}"),
@@ -204,14 +203,14 @@ def differences(compared: Iterable[ModelLine]) -> list[Difference]:
 
 
 def _runs(places: Iterable[int]) -> Iterator[list[int]]:
-    """Yield stretches of places that stand next to each other."""
+    """Yield runs of consecutive indices."""
     # These have the same distance from their place in the list.
     for _gap, group in itertools.groupby(enumerate(places), lambda item: item[1] - item[0]):
         yield [i for _place, i in group]
 
 
 def _far(a: ModelLine, b: ModelLine) -> Iterator[int]:
-    """Yield where both are inconclusive and the first has by far the higher score."""
+    """Yield moments at which both are inconclusive and the first scores at least `FAR` higher."""
     for i, (x, y) in enumerate(zip(a.lane.score, b.lane.score, strict=True)):
         unsure = a.readings[i] is b.readings[i] is Label.INCONCLUSIVE
         if unsure and x is not None and y is not None and x - y >= FAR:
@@ -219,7 +218,7 @@ def _far(a: ModelLine, b: ModelLine) -> Iterator[int]:
 
 
 def nowhere(compared: Iterable[Pair]) -> str:
-    """Return the text about models that part nowhere."""
+    """Return the text for models that never differ."""
     if any(pair.sure for pair in compared):
         return _("Nowhere: where one model is sure, the others are too.")
     text = _("No model is sure of any moment, and no two scores are {points} points apart.")
@@ -227,8 +226,8 @@ def nowhere(compared: Iterable[Pair]) -> str:
 
 
 def sentence(analysis: Analysis, subject: Subject, compared: Sequence[ModelLine]) -> str:
-    """Return the agreement in words: "2 of 4 models say fake; scores from 29 to 93.", and the
-    longest difference or that there is none."""
+    """Return the agreement in a sentence or two: "2 of 4 models say fake; scores from 29 to 93.",
+    with the longest difference."""
     whole = [(line, subject.models[line.model.id]) for line in compared]
     sides = [
         Label(given.label).side
@@ -255,7 +254,7 @@ def sentence(analysis: Analysis, subject: Subject, compared: Sequence[ModelLine]
 
 
 def unscored(names: Sequence[str]) -> str:
-    """Return which of the models that were chosen gave no score; without any, that none did."""
+    """Return the chosen models without a score; that none scored if there are none."""
     if not names:
         return _("No model scored anything in this file.")
     return _("No score in this file: {models}.").format(models=listed(names))
@@ -279,8 +278,8 @@ def reach(line: ModelLine) -> str:
 
 
 def of_two(first: Analysis, second: Analysis, model: ModelResult) -> tuple[Section, float | None]:
-    """Return what a model says of two files, of the person in each that it finds most suspicious,
-    and when that is furthest apart, s of the first file; None where there is nothing to draw."""
+    """Return the scores of one model for two files, for the most suspicious subject of each, and
+    the time of the largest difference in s of the first file; None if there is nothing to draw."""
     suspects = [
         max(scored, key=lambda subject: subject.models[model.id].logit)
         for analysis in (first, second)
@@ -320,8 +319,8 @@ def of_two(first: Analysis, second: Analysis, model: ModelResult) -> tuple[Secti
 
 
 def shared(a: Lane, b: Lane) -> tuple[list[float], list[float], list[float]]:
-    """Return times of the first clip that both have, and both clips' scores there. The second's are
-    linear between its sampled frames."""
+    """Return times of the first clip that both cover, and both clips' scores there; those of the
+    second are interpolated linearly."""
     if not a.scored or not b.scored:
         return [], [], []
     known, values = zip(*b.scored, strict=True)

@@ -1,4 +1,4 @@
-"""The questions of a file: the answer to each, and how often such an answer is wrong."""
+"""The answers to a file's questions, and the error rates of each answer."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ WEAK = 0.75
 
 @dataclass(frozen=True)
 class AnswerRow:
-    """A question and its answer: of the detectors, or of a comparison."""
+    """A question and its answer, by the detectors or by a comparison."""
 
     question: str
     answer: str
@@ -79,7 +79,7 @@ def section(analysis: Analysis) -> Section:
 
 
 def rows(analysis: Analysis) -> list[AnswerRow]:
-    """Return the answers: the one that decided first, those that were not asked last."""
+    """Return the answers: the leading one first, unasked questions last."""
     verdict = analysis.verdict
     ordered = sorted(
         verdict.answers.items(),
@@ -89,7 +89,7 @@ def rows(analysis: Analysis) -> list[AnswerRow]:
 
 
 def row(analysis: Analysis, question: Question, answer: Answer) -> AnswerRow:
-    """Return one question's."""
+    """Return the row of one question."""
     limits, near, share = answer.thresholds, answer.probability, ""
     if near is not None:
         share = percent(near, limits.edges)
@@ -112,7 +112,7 @@ def row(analysis: Analysis, question: Question, answer: Answer) -> AnswerRow:
 
 
 def answered(analysis: Analysis, question: Question, answer: Answer) -> str:
-    """Return a question's answer in a few words; why there is none."""
+    """Return an answer in a few words, or why there is none."""
     if not answer.evaluated:
         return _not_asked(analysis, question)
     if answer.undecided_secondary:
@@ -134,7 +134,7 @@ def _not_asked(analysis: Analysis, question: Question) -> str:
 
 
 def why_open(analysis: Analysis, question: Question) -> str:
-    """Return why a question is not decided, in a few words."""
+    """Return why a question is undecided, in a few words."""
     answer, ensemble = analysis.verdict.answers[question], analysis.ensembles.get(question)
     if vetoed := why_not(answer.vetoed_by):
         return vetoed
@@ -148,8 +148,8 @@ def why_open(analysis: Analysis, question: Question) -> str:
 
 
 def bands(limits: Thresholds, question: Question | None, near: float | None = None) -> list[str]:
-    """Return what each band of the likelihood says: "over 70: likely manipulated"; limits close to
-    a likelihood `near` them have a decimal."""
+    """Return the meaning of each band of the likelihood: "over 70: likely manipulated"; limits
+    within a percent of `near` have a decimal."""
     if limits.never_decide:
         return [_("no likelihood decides")]
     texts = {Side.FAKE: _("over {limit}: {name}"), Side.REAL: _("under {limit}: {name}")}
@@ -173,7 +173,7 @@ def scale(share: float, limits: Thresholds, question: Question | None) -> Likeli
 
 
 def meaning(limits: Thresholds, question: Question | None) -> list[str]:
-    """Return what each band says, a line each, and whether its errors were measured."""
+    """Return the meaning of each band, a line each, and whether its errors were measured."""
     said = [f"{capital(band)}." for band in bands(limits, question)]
     return [*said, *[_("How often your values err was not measured.")] * limits.custom]
 
@@ -182,8 +182,8 @@ def meaning(limits: Thresholds, question: Question | None) -> list[str]:
 
 
 def how_we_know(analysis: Analysis, *first: str) -> Section:
-    """Return the error rates of the leading answer, its odds, and how the models' evidence is put
-    together; without a leading question nothing but `first`."""
+    """Return the error rates of the leading answer, its odds and how evidence is combined, after
+    `first`."""
     question = analysis.verdict.question
     answer = analysis.verdict.answers.get(question) if question else None
     blocks: list[Block] = [Text(line) for line in first]
@@ -201,7 +201,7 @@ def how_we_know(analysis: Analysis, *first: str) -> Section:
 
 
 def _how_to_read(blocks: Iterable[Block]) -> list[Block]:
-    """Return how tables of error rates are read, if there are any."""
+    """Return the note on tables of error rates, if there are any."""
     text = _(
         "Right: on new sources, with as many fakes as genuine files; the least that this can be "
         "with 90 % confidence. Errors: with their 95 % interval."
@@ -211,8 +211,8 @@ def _how_to_read(blocks: Iterable[Block]) -> list[Block]:
 
 
 def error_rates(question: Question, answer: Answer, *, interval: bool = False) -> list[Block]:
-    """Return the limits of each band of the likelihood, how often its answer is right and wrong,
-    and what that was measured on; with `interval` what clips the interval of the odds refers to."""
+    """Return the table of an answer's bands (limits, share of right answers, errors) and what it
+    was measured on; with `interval` also what clips the interval of the odds refers to."""
     limits, measured_here = answer.thresholds, answer.basis in (Basis.MEASURED, Basis.OWN)
     rows, near = [], [] if answer.probability is None else [answer.probability]
     for label, start, end in reversed(limits.zones):
@@ -246,7 +246,7 @@ def _right(band: BandRate | None) -> str:
 
 
 def _errors(question: Question, limits: Thresholds, label: Label) -> str:
-    """Return how many files of the other kind get an outer answer; empty for an inner one."""
+    """Return the error count of an outer band with its interval; empty for an inner band."""
     spec = question.spec
     tally, rate, other = {
         Label.FAKE: (limits.false_positives, limits.false_positive_rate, spec.real_word),
@@ -268,8 +268,8 @@ def _errors(question: Question, limits: Thresholds, label: Label) -> str:
 
 
 def _measured(question: Question, answer: Answer) -> list[str]:
-    """Return what the limits were measured on, how well the models rank its files, and what no
-    limit allows; or that the error rates were not measured."""
+    """Return the data behind the limits, the AUC, and which answers are impossible; or that error
+    rates were not measured."""
     limits, out = answer.thresholds, list[str]()
     unmeasured = {
         Basis.PUBLISHED: _(
@@ -308,7 +308,7 @@ def _measured(question: Question, answer: Answer) -> list[str]:
 
 
 def not_tested(analysis: Analysis) -> Section:
-    """Return what this analysis did not look at."""
+    """Return the list of what this analysis did not cover."""
     out = []
     for question, answer in analysis.verdict.answers.items():
         text = _("{question} No model that was asked here answers that.")

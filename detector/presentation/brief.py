@@ -1,4 +1,4 @@
-"""A result in a few lines, for terminals and agents."""
+"""Results as a few lines of text, for terminals and agents."""
 
 from detector.presentation import (
     LIMITS,
@@ -20,8 +20,8 @@ from detector.sentences import _, say
 
 
 def lines(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
-    """Return the result in a few lines, the file and its headline first; odds in words follow a
-    `base_rate` of fakes, 0..1."""
+    """Return a result in a few lines, headline first; `base_rate` is the reader's share of fakes,
+    0..1."""
     answer = pulls.answer_of(analysis)
     out = [
         f"{analysis.media.name}: {verdict.headline(analysis)}",
@@ -51,7 +51,7 @@ def lines(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
 
 
 def of_robustness(analysis: Analysis, tried: Robustness) -> list[str]:
-    """Return a line for each change that was tried, then what it means."""
+    """Return a line for each perturbation, then the conclusion."""
     out = [f"{analysis.media.name}: {verdict.headline(analysis)}"]
     limits = analysis.verdict.answers[tried.question].thresholds
     out += [
@@ -61,7 +61,7 @@ def of_robustness(analysis: Analysis, tried: Robustness) -> list[str]:
 
 
 def of_comparison(found: Comparison) -> list[str]:
-    """Return what came of holding a copy against its original."""
+    """Return a comparison in a few lines."""
     out = [f"{comparison.sentence(found)}.", f"  {comparison.lead(found)}"]
     rows = [*comparison.figures(found), *comparison.people(found)]
     out += [f"  {name + ':':20} {value}" for name, value in rows]
@@ -81,7 +81,7 @@ def _answered(row: answers.AnswerRow) -> str:
 
 
 def _left_out(model: ModelResult, why: str) -> str:
-    """Return a model that is no part of the verdict in a line."""
+    """Return a model that does not count, in a line."""
     if model.probability is not None:
         why = f"{series.scored(model.probability)}, {why}"
     return f"{models.plain(model)}: {why}"

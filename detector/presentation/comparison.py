@@ -1,4 +1,4 @@
-"""What came of holding a copy against its original: headline, lead, figures, limits."""
+"""Wording of a comparison of two files: headline, lead, measurements, limits."""
 
 from detector.messages import states
 from detector.messages.format import capital, clock, listed, percent, score
@@ -12,7 +12,7 @@ SHORT = 10.0
 
 
 def headline(comparison: Comparison) -> str:
-    """Return the finding as a head: "Same footage; the face differs"."""
+    """Return the finding as a headline: "Same footage; the face differs"."""
     finding = comparison.finding
     if comparison.roles_doubtful:
         return _roles_open(comparison)
@@ -53,7 +53,7 @@ _SAME = {
 
 
 def _roles_open(comparison: Comparison) -> str:
-    """Return the head of two files of which either may be the manipulated one."""
+    """Return the headline if either file may be the manipulated one."""
     if comparison.contradicted:
         text = _("Same footage, another face; {name} was named the original, but the detectors "
                  "suspect it")  # fmt: skip
@@ -77,7 +77,7 @@ def _moving(comparison: Comparison) -> str:
 
 
 def unstated(comparison: Comparison) -> bool:
-    """Return whether nothing names the other file as the original: it may be manipulated itself."""
+    """Return whether nothing names the other file an original; it may be manipulated itself."""
     return comparison.role_source == "unknown"
 
 
@@ -86,8 +86,8 @@ def _other(comparison: Comparison) -> str:
 
 
 def state(comparison: Comparison) -> Label:
-    """Return how a finding is shown. Only that nothing differs from a known original has the look
-    of a clearing answer: what was merely seen before may be manipulated itself."""
+    """Return the label that a finding is drawn with. Only a copy identical to a known original is
+    drawn as cleared."""
     if comparison.accuses:
         return Label.FAKE
     if comparison.finding.manipulated or comparison.finding.undecided:
@@ -97,8 +97,8 @@ def state(comparison: Comparison) -> Label:
 
 
 def row(comparison: Comparison, before: str = "") -> AnswerRow:
-    """Return the answer beside those of the detectors; `before` is the outcome of an analysis of
-    the other file, in a word or two, where that was merely seen."""
+    """Return the answer as a row beside those of the detectors; `before` is the short verdict of
+    the other file, if that was only analyzed before."""
     answer, seen = short(comparison), unstated(comparison)
     if before and seen and comparison.finding == "nothing_differs":
         text = _("Same footage as {name}, which you analyzed ({answer})")
@@ -107,15 +107,14 @@ def row(comparison: Comparison, before: str = "") -> AnswerRow:
 
 
 def called(comparison: Comparison) -> tuple[str, str]:
-    """Return what the two files are called within a sentence: their roles where these are known,
-    else their names."""
+    """Return the two files as named within a sentence: by their roles if known, else by name."""
     if comparison.roles_known:
         return _("the copy"), _("the original")
     return names(comparison)
 
 
 def names(comparison: Comparison) -> tuple[str, str]:
-    """Return the names of the two files; of two with one name, with which of them it is."""
+    """Return the names of the two files, numbered if they are equal."""
     first, second = comparison.copy_media.name, comparison.original_media.name
     if first != second:
         return first, second
@@ -124,14 +123,14 @@ def names(comparison: Comparison) -> tuple[str, str]:
 
 
 def titles(comparison: Comparison) -> tuple[str, str]:
-    """Return what stands over the two files: their roles where these are known, else names."""
+    """Return the headings of the two files: their roles if known, else their names."""
     if comparison.roles_known:
         return _("Suspected copy"), _("Original")
     return names(comparison)
 
 
 def changes(comparison: Comparison) -> list[str]:
-    """Return what was done to the whole of it: "cropped", "mirrored", "slowed to 80 %" …"""
+    """Return the global transformations of the copy: "cropped", "mirrored", "slowed to 80 %" …"""
     space, time = comparison.space, comparison.time
     speed = abs(time.rate)
     text = _("slowed to {share:.0f} %") if speed < 1 else _("sped up to {share:.0f} %")
@@ -149,7 +148,7 @@ def changes(comparison: Comparison) -> list[str]:
 
 
 def lead(comparison: Comparison) -> str:
-    """Return what was found, in a sentence or two."""
+    """Return the finding in a sentence or two."""
     said = _lead(comparison)
     if comparison.excerpt is None:
         return said
@@ -219,8 +218,8 @@ def _lead(comparison: Comparison) -> str:
 
 
 def sentence(comparison: Comparison) -> str:
-    """Return the finding in one sentence, as a verdict's words: "Manipulated copy of rally.mov:
-    the face of Person A differs from 00:02 to 00:07, the rest is the same footage"."""
+    """Return the finding in one sentence: "Manipulated copy of rally.mov: the face of Person A
+    differs from 00:02 to 00:07, the rest is the same footage"."""
     if comparison.roles_doubtful:
         parts = [headline(comparison), suspicion(comparison)]
         return "; ".join(filter(None, parts))
@@ -237,8 +236,8 @@ def sentence(comparison: Comparison) -> str:
 
 
 def suspicion(comparison: Comparison) -> str:
-    """Return what the detectors say of both, alone: "the detectors suspect shared.mp4 (87 against
-    19)"; empty where they did not judge both."""
+    """Return the detectors' scores of both files: "the detectors suspect shared.mp4 (87 against
+    19)"; empty unless both were judged."""
     ours, theirs = comparison.copy_score, comparison.original_score
     if ours is None or theirs is None:
         return ""
@@ -254,7 +253,7 @@ def suspicion(comparison: Comparison) -> str:
 
 
 def _only(comparison: Comparison) -> str:
-    """Return what differs and nothing else does; of several people, whose."""
+    """Return the one part that differs; of several people, whose."""
     if len(comparison.people) > 1:
         return _whose(comparison)
     mouth = comparison.finding == "mouth_differs"
@@ -278,7 +277,7 @@ def _part(person: ComparedPerson) -> str:
 
 
 def people(comparison: Comparison) -> list[tuple[str, str]]:
-    """Return names and values of what differs of each of several people; nothing of one."""
+    """Return a row for each of several people with the differing part; empty for one person."""
     if len(comparison.people) < 2:
         return []
     name = _("Person {id}")
@@ -290,7 +289,7 @@ def people(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def differs(comparison: Comparison, person: ComparedPerson) -> str:
-    """Return what differs of a person: "the mouth differs"."""
+    """Return the part of a person that differs: "the mouth differs"."""
     if person.changed_region == "none":
         return _("does not differ") if comparison.finding.same_footage else _("open")
     mouth = person.changed_region == "mouth"
@@ -298,7 +297,7 @@ def differs(comparison: Comparison, person: ComparedPerson) -> str:
 
 
 def when(comparison: Comparison, spans: list[Span]) -> str:
-    """Return stretches of the copy in words: "from 00:02 to 00:07"."""
+    """Return time spans of the copy in words: "from 00:02 to 00:07"."""
     length = comparison.copy_media.duration or 0.0
     if not length:
         return _("in this picture")
@@ -318,8 +317,8 @@ def when(comparison: Comparison, spans: list[Span]) -> str:
 
 
 def question(*, seen: bool = False) -> str:
-    """Return what a comparison asks, as it stands beside the questions of the detectors; where the
-    other file was merely `seen` before, nothing is asked of an original."""
+    """Return the question that a comparison answers; a file that was only `seen` before is not
+    called an original."""
     return _("Same footage as another file?") if seen else _("Differs from its original?")
 
 
@@ -349,7 +348,7 @@ def short(comparison: Comparison) -> str:
 
 
 def against(comparison: Comparison) -> str:
-    """Return what was measured in a sentence, and what it is no proof of."""
+    """Return the measured differences in a sentence, with what they do not prove."""
     name = comparison.original_media.name
     if comparison.movement is not None:
         text = _("Measured against {name}: heads go together by {head:.2f}, the features in them "
@@ -366,7 +365,7 @@ def against(comparison: Comparison) -> str:
 
 
 def no_proof(comparison: Comparison) -> str:
-    """Return why a copy that differs in nothing may still be manipulated; empty for another."""
+    """Return why an identical copy may still be manipulated; empty for other findings."""
     if comparison.finding not in ("nothing_differs", "transformed"):
         return ""
     text = _("That is no proof that it is genuine: {other} may be manipulated itself.")
@@ -374,7 +373,8 @@ def no_proof(comparison: Comparison) -> str:
 
 
 def _moves(comparison: Comparison) -> list[tuple[str, str]]:
-    """Return how alike heads and features move, for how long, and how far that is from chance."""
+    """Return the correlation of head and feature movement, its duration and its distance from
+    chance."""
     shared = comparison.movement
     if shared is None:
         return []
@@ -392,7 +392,7 @@ def _moves(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def figures(comparison: Comparison) -> list[tuple[str, str]]:
-    """Return names and values of what was measured, for a table."""
+    """Return the measurements as names and values."""
     rows = _moves(comparison)
     inside, elsewhere, limit = (
         comparison.face_difference,
@@ -435,7 +435,7 @@ def figures(comparison: Comparison) -> list[tuple[str, str]]:
 
 
 def roles(comparison: Comparison) -> str:
-    """Return which of the two is the original, and who says so."""
+    """Return which file is the original, and the source of that."""
     first, second = names(comparison)
     if comparison.generation.proven:
         text = _("{name}: a camera signed it")
@@ -448,7 +448,7 @@ def roles(comparison: Comparison) -> str:
 
 
 def hint(trace: GenerationHint, both: tuple[str, str] | None = None) -> str:
-    """Return what speaks for one of the two being the younger file; `both` are their names."""
+    """Return the evidence that one of the two is the younger file; `both` are their names."""
     texts = {
         "smaller": _("{which} is the smaller picture, {width} × {height}"),
         "fewer_bits": _("{which} has {share:.0f} % of the bits for a picture"),
@@ -465,7 +465,7 @@ def hint(trace: GenerationHint, both: tuple[str, str] | None = None) -> str:
 
 
 def limits(comparison: Comparison) -> str:
-    """Return what a comparison can't tell; empty where it tells nothing."""
+    """Return the limits of a comparison; empty for unrelated files."""
     if comparison.movement is not None and comparison.reason == "other_shapes":
         return _("Which of the two it is: an encoder with few bits can leave as little of a face "
                  "as a machine that drew it anew.")  # fmt: skip

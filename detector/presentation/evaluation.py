@@ -32,7 +32,7 @@ FEW = 20
 
 
 def figures(kind: KindReport) -> tuple[Row, ...]:
-    """Return how good all models together are, each figure with its interval or count."""
+    """Return the headline figures of the combined answer, each with its interval or count."""
     first = kind.combined
     auc, pairs = first["AUC"], first["pairs won"]
     interval = _("{low} to {high}").format(low=f"{auc.low:.2f}", high=f"{auc.high:.2f}")
@@ -47,8 +47,7 @@ def figures(kind: KindReport) -> tuple[Row, ...]:
 
 
 def mistake(name: str, scored: Scored, probability: float) -> str:
-    """Return a sentence on a judged file: what it is, what the models say, and which verdict came
-    of that."""
+    """Return a sentence on one file: its label, its likelihood and its verdict."""
     what = _("an original")
     if scored.label:
         what = _("a fake") if scored.method == "unknown" else _("a fake ({method})")
@@ -93,13 +92,13 @@ def ranking(kind: KindReport) -> str:
 
 
 def fakes(kind: KindReport) -> str:
-    """Return the share of fakes, on which precision depends."""
+    """Return the share of fakes, which precision depends on."""
     text = _("Precision depends on how many files are fake: here {percent}.")
     return text.format(percent=percent(kind.fake / max(1, kind.real + kind.fake)))
 
 
 def calibration(kind: KindReport) -> tuple[str, str]:
-    """Return the calibration error, and the same beside that of exactly right percentages."""
+    """Return the calibration error, alone and beside that of perfectly calibrated percentages."""
     first = kind.combined
     error, chance = f"{first['ECE'].value:.2f}", f"{first['ECE by chance'].value:.2f}"
     text = _(
@@ -148,8 +147,8 @@ def confusion(scored: Sequence[Scored], threshold: float) -> Grid:
 
 
 def confirmed(months: Mapping[datetime, tuple[int, int, int]]) -> Section:
-    """Return how often verdicts were right on files whose truth a person confirmed: the numbers
-    that were right, wrong and left open in each month."""
+    """Return how often verdicts were right on files with confirmed ground truth, from (right,
+    wrong, open) by month."""
     right, wrong, left_open = (sum(n[i] for n in months.values()) for i in range(3))
     files = count(right + wrong + left_open, "file", "files")
     text = _(
@@ -167,7 +166,7 @@ def confirmed(months: Mapping[datetime, tuple[int, int, int]]) -> Section:
 
 
 def history(runs: Iterable[tuple[Report, KindReport]]) -> Grid:
-    """Return evaluations with their AUC."""
+    """Return a table of evaluations with their AUC."""
     heads = _("When"), _("Files"), say(TOGETHER), _("Version")
     rows = [
         (

@@ -1,4 +1,4 @@
-"""What a file is."""
+"""Facts of a media file."""
 
 from detector import messages
 from detector.messages.format import size
@@ -14,7 +14,7 @@ CODECS = {
 
 
 def section(analysis: Analysis) -> Section:
-    """Return what the file is, with how much it is compressed and its hash."""
+    """Return the facts of the file with its compression and hash."""
     rows = list(rows_of_media(analysis.media))
     rated = [item for item in analysis.evidence if item.code == "compression"]
     rows += [Row(_("Compression"), messages.detail(item)) for item in rated[:1]]
@@ -24,12 +24,12 @@ def section(analysis: Analysis) -> Section:
 
 
 def hash_row(sha256: str) -> Row:
-    """Return the hash of a file, short where there is little room."""
+    """Return the hash of a file, abbreviated, with its exact value."""
     return Row("SHA-256", f"{sha256[:4]} {sha256[4:8]} … {sha256[-4:]}", exact=sha256)
 
 
 def rows_of_media(media: Media) -> tuple[Row, ...]:
-    """Return what a file is by itself."""
+    """Return the facts of a media file as rows."""
     rows = [Row(_("Name"), media.name)]
     if media.kind != "audio":
         rows.append(_picture(media))
@@ -56,7 +56,7 @@ def rows_of_media(media: Media) -> tuple[Row, ...]:
 
 
 def received(media: Media, now: str | None) -> Section:
-    """Return what a file is, with its hash on receipt and `now`; None where it was not there."""
+    """Return the facts of a file with its hash on receipt and `now` (None: the file is missing)."""
     blocks: list[Block] = [hashed(media, now, _("SHA-256 on receipt"))]
     if now not in (None, media.sha256):
         blocks.append(Text(_("The file has changed since it was analyzed."), "strong"))
@@ -65,8 +65,8 @@ def received(media: Media, now: str | None) -> Section:
 
 
 def hashed(media: Media, now: str | None, before: str) -> Grid:
-    """Return what a file is, with its hash `before`, as that is called, and `now`; None where it
-    was not there."""
+    """Return the facts of a file with its recorded hash, labeled `before`, and its hash `now`
+    (None: the file is missing)."""
     same = _("the same") if now == media.sha256 else now
     same = same or _("not checked: the file was not there")
     name, *rows = rows_of_media(media)

@@ -1,4 +1,4 @@
-"""A file beside footage that its owner knows: where that is, how it matches, what was measured."""
+"""Banner of a file whose footage the library knows: its place, its match and its differences."""
 
 from detector.messages.format import clock, lower_first
 from detector.presentation import comparison as words
@@ -29,7 +29,7 @@ _PLACES = {
 
 
 def place(found: FoundFootage | None, comparison: Comparison | None) -> str:
-    """Return where the footage is, or what a file was compared with, without what came of it."""
+    """Return the place of the matching footage, or the file it was compared with."""
     if found is None:
         name = comparison.original_media.name if comparison is not None else ""
         return _("Compared with {name}").format(name=name)
@@ -45,8 +45,8 @@ def place(found: FoundFootage | None, comparison: Comparison | None) -> str:
 def headline(
     found: FoundFootage | None, comparison: Comparison | None, copy: Comparison | None = None
 ) -> str:
-    """Return what is known of the footage; `copy` is a comparison of it with this very file as its
-    original. What was merely analyzed is not called one."""
+    """Return the headline of a match; `copy` is a comparison that names this very file as its
+    original. A file that was only analyzed is not called one."""
     if copy is not None:
         text = _("This file is named as the original of {name}: {answer}")
         answer = lower_first(words.short(copy))
@@ -63,8 +63,7 @@ def headline(
 
 
 def _matched(found: FoundFootage | None, comparison: Comparison | None) -> tuple[int, int]:
-    """Return how many moments agree, and of how many: those that were compared, else those that
-    were looked for."""
+    """Return the number of matching moments, and of compared ones or else of searched ones."""
     if comparison is not None:
         return comparison.time.matched, comparison.time.compared
     return (found.matched, found.asked) if found is not None else (0, 0)
@@ -73,8 +72,8 @@ def _matched(found: FoundFootage | None, comparison: Comparison | None) -> tuple
 def details(
     found: FoundFootage | None, comparison: Comparison | None, *, day: str, still: bool
 ) -> str:
-    """Return the footage's name, where it is from and since which `day`, where the file begins in
-    it where that is no `still`, and what was measured."""
+    """Return the name, origin and offset of the matching footage and the measured differences;
+    `day` is when it was added, a `still` has no offset."""
     parts = [] if found is None else [_origin(found, day)]
     start = 0.0 if found is None else found.start
     same = comparison is None or comparison.finding.same_footage
@@ -111,8 +110,8 @@ def _origin(found: FoundFootage, day: str) -> str:
 
 
 def missed(matched: int, asked: int, refused: int) -> str:
-    """Return what a lookup says that found nothing to tell of: so many frames of those `asked` for
-    `matched`, and so many files were `refused` as originals before."""
+    """Return the outcome of a search without a match: `matched` of `asked` frames matched,
+    `refused` files were rejected as originals before."""
     if matched:
         text = _("Another file in your library shows a part of this footage: {matched} of {of} "
                  "frames match, too few to name it")  # fmt: skip

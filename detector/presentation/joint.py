@@ -1,4 +1,4 @@
-"""What face, picture, voice and lips of a video with a voice say together."""
+"""Joint answer of face, picture, voice and lips of a video with a voice."""
 
 from detector.messages.format import percent
 from detector.presentation.signals import READINGS
@@ -36,8 +36,8 @@ _SAYS: dict[JointCode, str] = {
 
 
 def sentence(analysis: Analysis) -> str:
-    """Return the joint answer with the likelihood of each part; empty but for a video with a judged
-    voice."""
+    """Return the joint answer with the likelihood of each part; empty unless a video's voice was
+    judged."""
     joint = analysis.joint
     if joint is None:
         return ""

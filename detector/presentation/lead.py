@@ -1,4 +1,4 @@
-"""What stands under a headline: its subject, its time, and the text about the others."""
+"""Lead of a verdict: the sentence with its subject and time, and the sentences about the others."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -21,7 +21,7 @@ IN_BARS = ("above_threshold", "together_above", "below_threshold", "between_thre
 
 
 def sentence(analysis: Analysis) -> str:
-    """Return the lead sentence or two: "The face of Person B (right), 00:01 to 00:07."."""
+    """Return the lead sentence: "The face of Person B (right), 00:01 to 00:07."."""
     verdict, why = analysis.verdict, reason(analysis)
     top = next((s for s in analysis.judged if s.id == verdict.subject), None)
     if verdict.label == "NOT_APPLICABLE" or top is None:
@@ -50,8 +50,8 @@ def sentence(analysis: Analysis) -> str:
 
 
 def origin(analysis: Analysis) -> str:
-    """Return the lead sentence of a headline that a generator's mark or Content Credentials lead;
-    empty under any other."""
+    """Return the lead sentence of a generator's mark or of Content Credentials; empty if neither
+    leads."""
     proof, provenance = analysis.proof, analysis.provenance
     if proof is None or provenance is None:
         return ""
@@ -74,7 +74,7 @@ def origin(analysis: Analysis) -> str:
 
 
 def reason(analysis: Analysis) -> Reason | None:
-    """Return the reason that the lead sentence says: why there is no verdict, or none but this."""
+    """Return the reason that the lead sentence states: why the verdict is open."""
     verdict = analysis.verdict
     if verdict.label.side is not None:
         return None
@@ -82,15 +82,14 @@ def reason(analysis: Analysis) -> Reason | None:
 
 
 def others(analysis: Analysis) -> str:
-    """Return the text about what the verdict is not about: what face, picture, voice and lips say
-    together, a face beside the whole picture where only one of them looks fake, and other people.
-    Empty without any."""
+    """Return the sentences about other subjects: the joint answer, a face in a picture of the other
+    label, other people; empty without any."""
     beside = joint.sentence(analysis), _face_and_picture(analysis)
     return " ".join(filter(None, [*beside, _people(analysis)]))
 
 
 def _face_and_picture(analysis: Analysis) -> str:
-    """Return the text where one of them is fake and the other is cleared."""
+    """Return the sentence for a fake face in a cleared picture, or the reverse."""
     face = analysis.verdict.most_suspicious(Modality.FACE)
     picture = analysis.verdict.most_suspicious(Modality.PICTURE)
     if face is None or picture is None:
@@ -150,8 +149,8 @@ def _people(analysis: Analysis) -> str:
 
 
 def left_out(analysis: Analysis) -> list[Subject]:
-    """Return who has a score that does not count because they are seen too little or too poorly,
-    the highest score first; empty where that is so of the person in front."""
+    """Return people whose score does not count because they are seen too little or too poorly,
+    highest score first; empty if the leading person is one of them."""
     verdict = analysis.verdict
     if verdict.question is None or verdict.subject is None:
         return []
@@ -172,8 +171,8 @@ def _label(subject: Subject, question: Question | None) -> str:
 
 
 def moment(analysis: Analysis) -> tuple[float, str] | None:
-    """Return the one moment of a result, s, and whose it is: the lead sentence, the frame that a
-    page opens at and the report's picture are all of it. None without a score.
+    """Return the time, s, and subject of a result's key moment: lead sentence, opening frame and
+    report picture show it. None without a score.
 
     It is that of the reason in the lead sentence, else the highest score of the subject in front.
     """
@@ -189,8 +188,8 @@ def moment(analysis: Analysis) -> tuple[float, str] | None:
 
 
 def strongest(analysis: Analysis, subject: Subject) -> str:
-    """Return when a person's score is over the threshold, else the stretch around its highest
-    moment in which it stays near that: "00:03 to 00:08, 00:30 to 00:52". Empty for a picture."""
+    """Return when a subject's score exceeds the threshold, else the stretch around its peak: "00:03
+    to 00:08, 00:30 to 00:52". Empty for a picture."""
     counted = analysis.counted_looks(subject)
     looks = [(k.start, k.end, k.score) for k in counted if k.score is not None]
     if analysis.media.kind == "image" or len(looks) < 2:
@@ -219,7 +218,7 @@ def strongest(analysis: Analysis, subject: Subject) -> str:
 
 
 def _joined(runs: Sequence[list[int]]) -> list[list[int]]:
-    """Return runs of moments, those that one moment parts as one."""
+    """Return runs of moments, merged over gaps of one moment."""
     out: list[list[int]] = []
     for run in runs:
         if out and run[0] - out[-1][-1] <= 2:
@@ -230,8 +229,8 @@ def _joined(runs: Sequence[list[int]]) -> list[list[int]]:
 
 
 def trace(analysis: Analysis) -> str:
-    """Return what the strongest model points to, the result's moment, and what else can cause that,
-    in a sentence; empty where no model pulls that way."""
+    """Return a sentence with the finding of the strongest model, its time and its innocent causes;
+    empty if no model pulls towards the answer."""
     verdict = analysis.verdict
     answer = verdict.answers.get(verdict.question) if verdict.question else None
     part = answer.strongest if answer else None
@@ -255,20 +254,19 @@ def name(subject: Subject) -> str:
 
 
 def person(subject: Subject) -> str:
-    """Return the same, on one line: "Person\u00a0A"."""
+    """Return the same with a non-breaking space."""
     return name(subject).replace(" ", "\u00a0")
 
 
 def placed(subject: Subject) -> str:
-    """Return a name with the side it is seen on, where there is one: "Person\u00a0A (left)"."""
+    """Return a name with its side of the picture, if known: "Person\u00a0A (left)"."""
     who = person(subject)
     named = not subject.side or subject.side == subject.id
     return who if named else f"{who} ({side(subject.side)})"
 
 
 def sides(analysis: Analysis) -> str:
-    """Return how likely each of two voices is cloned that were judged each by itself; "" where
-    there is one."""
+    """Return the likelihood of each of several voices; empty for one."""
     voices = [s for s in analysis.judged if s.modality.of_sound and s.probability is not None]
     if len(voices) < 2:
         return ""
@@ -282,13 +280,12 @@ def sides(analysis: Analysis) -> str:
 
 
 def side(name: str | None) -> str:
-    """Return where in the picture a person is."""
+    """Return the side of the picture in words."""
     return {"left": _("left"), "center": _("center"), "right": _("right")}.get(name or "", "")
 
 
 def why_not(code: str | None) -> str:
-    """Return why something has no score, in a word or three; empty where the code says nothing of
-    that."""
+    """Return the reason for a missing score in a few words; empty for other codes."""
     return say(_WHY_NOT[code]) if code in _WHY_NOT else ""
 
 
@@ -320,7 +317,8 @@ _WHY_NOT: dict[str | None, str] = {
 
 
 def _whom(analysis: Analysis, subject: Subject) -> str:
-    """Return what the question in front is about, within a sentence. "Face" means faces only."""
+    """Return the subject of the leading question, within a sentence; "face" is used for faces
+    only."""
     question = analysis.verdict.question
     if about := subject.modality.spec.about:
         return say(about)
@@ -347,7 +345,7 @@ def _without_sign(analysis: Analysis, top: Subject) -> str:
 
 
 def _scored(subject: Subject) -> str:
-    """Return a person's name with their own score and why it does not count."""
+    """Return a person's name with their score and the reason that it does not count."""
     more = [percent(subject.probability)] if subject.probability is not None else []
     more += filter(None, [why_not(subject.reason)])
     return f"{person(subject)} ({', '.join(more)})"

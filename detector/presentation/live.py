@@ -1,4 +1,4 @@
-"""A live session in words: its reading, what it came to, its alarms, and its lines."""
+"""Wording of a live session: reading, summary, alarms and lines."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ from detector.sentences import known as told
 
 @dataclass(frozen=True)
 class LiveHeadline:
-    """What stands in a session's card."""
+    """The texts of a session's card."""
 
     kicker: str
     head: str
@@ -54,7 +54,7 @@ class LiveHeadline:
 
 
 def now(state: LiveState | None, *, running: bool) -> LiveHeadline:
-    """Return the reading, with how long it has held; or that there is none yet."""
+    """Return the current reading with its duration, or that there is none yet."""
     if state is None or not state.ready:
         text = _("It comes about 3 s after the first face.")
         if running:
@@ -76,7 +76,8 @@ def share(probability: float | None) -> str:
 
 
 def number(reading: LiveReading) -> tuple[str, str, str]:
-    """Return a reading's number, what it is, and beside it its interval and the person's own."""
+    """Return the likelihood of a reading, its name, and its interval with the person's own
+    likelihood."""
     parts = [confidence(reading.interval)] if reading.interval is not None else []
     if reading.alone is not None:
         alone = _("Person\u00a0{person} alone {percent}")
@@ -85,7 +86,7 @@ def number(reading: LiveReading) -> tuple[str, str, str]:
 
 
 def ended(state: LiveState, seconds: float) -> LiveHeadline:
-    """Return what a session was, in place of the reading: how long, and its alarms."""
+    """Return the summary of an ended session: duration and alarms."""
     lasting: dict[bool, list[float]] = {True: [], False: []}  # of alarms, and without a face, s
     for one in state.alarms:
         length = (state.time if one.end is None else one.end) - one.start
@@ -118,13 +119,13 @@ def known(name: str, matched: int, of: int, *, running: bool) -> tuple[str, str]
 
 
 def word(label: Label, question: Question | None) -> str:
-    """Return a label where there is little room."""
+    """Return a label as one word."""
     return _("No reading") if label is Label.NOT_APPLICABLE else states.state(
         label, question, short=True)  # fmt: skip
 
 
 def of_face(face: LiveFace) -> str:
-    """Return the reading of a face, or why there is none."""
+    """Return the reading of a face, or the reason for none."""
     return capital(face.problem) if face.problem else word(face.label, face.question)
 
 
@@ -135,7 +136,7 @@ def of_reading(reading: LiveReading) -> str:
 
 
 def scored(slow: TooSlow) -> str:
-    """Return how few frames were scored."""
+    """Return the share of scored frames."""
     text = ngettext(
         "{number} frame in {seconds} s was scored.", "{number} frames in {seconds} s were scored.",
         slow.scored,
@@ -161,7 +162,7 @@ _ABSTAINED = {
 
 
 def why(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
-    """Return what stands under a reading: what it rests on, or why it is open."""
+    """Return the basis of a reading, or why it is open."""
     verdict, limits = decided.verdict, answer.thresholds
     if verdict.label.side is Side.FAKE:
         text = _("The score is over the threshold: consistent with {what}.")
@@ -181,14 +182,14 @@ def why(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
 
 
 def missing(models: Iterable[ModelResult]) -> str:
-    """Return which of the counted models are not in a reading: they scored too long ago."""
+    """Return the counted models whose last score is too old for a reading."""
     names = ", ".join(told(model.plain or model.title) for model in models)
     text = _("Not in it, for lack of a score in the last {seconds} s: {models}.")
     return names and text.format(seconds=f"{2 * WINDOW:.0f}", models=told(names))
 
 
 def stopped(model: ModelResult) -> str:
-    """Return that a model takes no part any more, and why."""
+    """Return that a model stopped scoring, and why."""
     text = _("{title} takes no part: {why}.")
     return text.format(title=model.title, why=told((model.error or "").rstrip(".")))
 
@@ -254,14 +255,14 @@ _HINTS = {
 
 
 def hint(name: str, **values: object) -> tuple[str, str]:
-    """Return what could be better about the picture: for a chip, and what to do."""
+    """Return the chip and the advice of a hint on picture quality."""
     title, text = (say(part).format(**values) for part in _HINTS[name])
     return title, text
 
 
 def quality(state: LiveState) -> list[tuple[str, str, bool | None]]:
-    """Return how good the picture is: for a chip, what to do or how large it is, and whether
-    nothing is judged meanwhile; None for what is good."""
+    """Return the chip and advice of a quality measurement and whether it blocks judging; None for a
+    good one."""
     out: list[tuple[str, str, bool | None]] = []
     for one in state.hints:
         text = say(one.text)
@@ -281,7 +282,7 @@ def quality(state: LiveState) -> list[tuple[str, str, bool | None]]:
 
 
 def speed(rates: LiveRates) -> list[str]:
-    """Return how fast a session is, and how late."""
+    """Return the frame rate and latency of a session."""
     fps = round(rates.fps)
     text = ngettext("{number} frame a second", "{number} frames a second", fps)
     often = _("scored {number} a second").format(number=round(rates.scored_fps))
@@ -292,7 +293,7 @@ def speed(rates: LiveRates) -> list[str]:
 
 
 def seldom(titles: Iterable[str], every: int) -> str:
-    """Return which models score only some of the frames."""
+    """Return the models that score only some frames."""
     text = _("{models}: 1 of {number} scored frames")
     return text.format(models=", ".join(titles), number=every)
 
@@ -301,7 +302,7 @@ def seldom(titles: Iterable[str], every: int) -> str:
 
 
 def alarm(raised: Alarm) -> tuple[str, Label]:
-    """Return what an alarm is of, in a word or two, and how that is shown."""
+    """Return the kind of an alarm in a few words, and its label."""
     if raised.kind == "manipulated":
         return states.state(Label.FAKE, short=True), Label.FAKE
     return _("No face"), Label.NOT_APPLICABLE
@@ -312,13 +313,13 @@ def _length(raised: Alarm, now: float) -> str:
 
 
 def lasted(raised: Alarm, now: float) -> str:
-    """Return how long an alarm was, or has been so far."""
+    """Return the duration of an alarm so far."""
     length = _length(raised, now)
     return length if raised.end is not None else _("{time} so far").format(time=length)
 
 
 def over_lane(raised: Alarm, now: float) -> str:
-    """Return what stands at the bar of an alarm."""
+    """Return the label of an alarm's bar."""
     text = _("alarm, {time}") if raised.kind == "manipulated" else _("no face, {time}")
     return text.format(time=_length(raised, now))
 
@@ -341,15 +342,15 @@ def known_footage(name: str) -> str:
 
 
 def spoken(state: LiveState | None, at: Callable[[float], str]) -> str:
-    """Return what a screen reader says of the newest alarm, when it begins and when it ends; `at`
-    is the time of day of a second of the session."""
+    """Return the screen reader text of the newest alarm's begin and end; `at` gives the time of day
+    of a second of the session."""
     if state is not None and state.reading.too_slow is not None:
         return states.too_slow()
     return told_of(state.alarms[0], at) if state is not None and state.alarms else ""
 
 
 def told_of(raised: Alarm, at: Callable[[float], str]) -> str:
-    """Return that an alarm begun, or is over; `at` says a second of the session."""
+    """Return that an alarm began or ended; `at` gives the time of a second of the session."""
     what = states.says(None) if raised.kind == "manipulated" else why_not(ReasonCode.NO_FACE)
     if raised.end is None:
         text = _("Alarm {number}: {what} since {time}.")
@@ -366,8 +367,8 @@ _MOVES = {"turn": _("Turn"), "cover": _("Hand"), "lean": _("Lean in")}
 
 
 def observed(seen: Observation) -> tuple[str, str, str, str, str]:
-    """Return what was seen during a move: the move, by how many frames, whether it held, what
-    broke, the highest score."""
+    """Return the outcome of a challenge move: frames, whether it held, what broke, the highest
+    score."""
     broke = [
         (seen.rose, _("the score rose over the limit")),
         (seen.lost and seen.move != "cover", _("no face for {time}").format(time=took(seen.lost))),
@@ -384,7 +385,7 @@ def observed(seen: Observation) -> tuple[str, str, str, str, str]:
 
 
 def conclusion(seen: Sequence[Observation], *, slow: bool) -> str:
-    """Return what all moves come to."""
+    """Return the outcome of all challenge moves."""
     broke = [lower_first(say(_MOVES[one.move])) for one in seen if not one.held]
     unseen = [lower_first(say(_MOVES[one.move])) for one in seen if not one.judged]
     if slow:
@@ -409,7 +410,7 @@ PROVES = _(
 
 
 def likelihoods(state: LiveState | None, thresholds: Thresholds) -> str:
-    """Return the last minute of a session in a sentence."""
+    """Return the text alternative of the last minute."""
     means = [dot.mean for dot in state.series if dot.mean is not None] if state else []
     if not means:
         return _("Nothing was scored in the last 60 seconds.")
@@ -424,8 +425,8 @@ def likelihoods(state: LiveState | None, thresholds: Thresholds) -> str:
 
 
 def why_of_voice(analysis: Analysis) -> str:
-    """Return what keeps a voice from a verdict, or what the likelihood of a microphone's is
-    worth."""
+    """Return the obstacle to a verdict on the voice, or the accuracy of a microphone's
+    likelihood."""
     answer, reasons = analysis.verdict.answers.get(Question.VOICE), analysis.verdict.reasons
     if reasons and (answer is None or answer.probability is None or answer.vetoed_by):
         return messages.text(reasons[0])
@@ -436,7 +437,7 @@ def why_of_voice(analysis: Analysis) -> str:
 
 
 def of_voice(series: Sequence[Dot]) -> str:
-    """Return the same of a voice."""
+    """Return the same of the voice."""
     means = [dot.mean for dot in series if dot.mean is not None]
     if not means:
         return _("No voice was judged in the last 60 seconds.")

@@ -1,5 +1,4 @@
-"""What is looked at in words: a frame, a face, where models looked in it, its traces; and what the
-score of a sound rests on."""
+"""Captions of frames, faces, heatmaps, traces and sound maps."""
 
 from __future__ import annotations
 
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def shown(analysis: Analysis) -> tuple[Subject, FrameSegment] | None:
-    """Return whose face or picture is shown, and in which frame: that of the result's moment
-    (`lead.moment`), without a score the sharpest; None where nothing is seen."""
+    """Return the subject and frame of the result's moment (`lead.moment`), without a score the
+    sharpest; None if nothing is seen."""
     time, id = lead.moment(analysis) or (None, None)
     seen = [subject for subject in analysis.seen if subject.frames]
     top = next((subject for subject in seen if subject.id == id), None)
@@ -34,7 +33,7 @@ def shown(analysis: Analysis) -> tuple[Subject, FrameSegment] | None:
 
 
 def title(analysis: Analysis, subject: Subject | None, time: float) -> str:
-    """Return what a moment shows, as a head."""
+    """Return the heading of a moment."""
     if analysis.media.kind != "image":
         return _("Frame at {time}").format(time=clock(time, tenths=True))
     whole = subject is not None and subject.modality is not Modality.FACE
@@ -42,7 +41,7 @@ def title(analysis: Analysis, subject: Subject | None, time: float) -> str:
 
 
 def frame(analysis: Analysis, time: float, boxed: list[Subject]) -> str:
-    """Return what a frame shows, with the people it marks."""
+    """Return the caption of a frame, with the people that have boxes."""
     if analysis.media.kind == "image":
         return _("The whole frame")
     text = _("The whole frame at {time}, {who} boxed") if boxed else _("The whole frame at {time}")
@@ -51,7 +50,7 @@ def frame(analysis: Analysis, time: float, boxed: list[Subject]) -> str:
 
 
 def highest(analysis: Analysis, subject: Subject, face: FrameSegment) -> str:
-    """Return what the frame of a result's moment shows."""
+    """Return the caption of the frame of the result's moment."""
     scores = [look.score for look in analysis.counted_looks(subject) if look.score is not None]
     text = frame(analysis, face.time, [])
     if analysis.media.kind == "image" or face.score is None or face.score < max(scores):
@@ -60,7 +59,7 @@ def highest(analysis: Analysis, subject: Subject, face: FrameSegment) -> str:
 
 
 def face(analysis: Analysis, subject: Subject, face: FrameSegment) -> str:
-    """Return whose face is shown, and when."""
+    """Return the caption of a face."""
     who = lead.name(subject)
     if analysis.media.kind == "image":
         return who
@@ -68,7 +67,7 @@ def face(analysis: Analysis, subject: Subject, face: FrameSegment) -> str:
 
 
 def unscored(face: FrameSegment) -> str:
-    """Return why a face was not scored, with its width; empty for one that could be."""
+    """Return why a face was not scored, with its width; empty for a scorable one."""
     if face.quality.problem is None:
         return ""
     width = f"{face.quality.width:.0f}{NBSP}px"
@@ -76,7 +75,7 @@ def unscored(face: FrameSegment) -> str:
 
 
 def away(subject: Subject) -> str:
-    """Return that a person is not seen at a moment."""
+    """Return that a person is out of frame."""
     return _("{who} is not in frame here.").format(who=lead.name(subject))
 
 
@@ -84,17 +83,17 @@ def away(subject: Subject) -> str:
 
 
 def blind(model: ModelResult) -> str:
-    """Return that a model can't show where it looked."""
+    """Return that a model has no heatmap."""
     return _("{model} can’t show where it looked").format(model=plain(model))
 
 
 def no_heatmap(model: ModelResult, why: str) -> str:
-    """Return that there is no heatmap of a model, and why."""
+    """Return that a heatmap failed, and why."""
     return _("No heatmap of {model}: {why}.").format(model=plain(model), why=why.rstrip("."))
 
 
 def heatmap(analysis: Analysis, heat: Heatmap, model: ModelResult) -> str:
-    """Return what a heatmap shows, and that its model does not count where that is so."""
+    """Return the caption of a heatmap, and whether its model counts."""
     counted = not analysis.verdict.uncounted(model.question)
     said = capital(say(heat.caption))
     return said if counted else _("{heatmap}, not counted").format(heatmap=said)
@@ -109,7 +108,7 @@ HOW_TO_READ = _(
 
 
 def worth(heat: Heatmap, media: Media) -> str:
-    """Return what a heatmap proves, and what lies beyond the edge of its picture."""
+    """Return the evidential value of a heatmap, and that padding is mirrored."""
     text = say(PROVES)
     if not heat.map.any():
         text = _("Nothing in this picture raised the score.")
@@ -119,7 +118,7 @@ def worth(heat: Heatmap, media: Media) -> str:
 
 
 def effect(found: Effect, model: ModelResult) -> str:
-    """Return what hiding the hottest places did, beside hiding as much anywhere."""
+    """Return the score after blurring the hottest places, compared with random places."""
     text = _(
         "With the hottest {share} blurred away, {model} scores {after} instead of {before}; hiding "
         "as much elsewhere gives {elsewhere}"
@@ -131,7 +130,8 @@ def effect(found: Effect, model: ModelResult) -> str:
 
 
 def hottest(heat: Heatmap) -> str:
-    """Return when a frame of a video model's window counted most; empty for other models."""
+    """Return the time of the most important frame of a video model's window; empty for other
+    models."""
     if heat.over_time is None:
         return ""
     at = heat.times[int(heat.over_time.argmax())]
@@ -139,7 +139,7 @@ def hottest(heat: Heatmap) -> str:
 
 
 def at(model: ModelResult, time: float, said: str) -> str:
-    """Return a model at a moment, with its text."""
+    """Return a text with its model and time."""
     text = _("{model} at {time}: {said}")
     return text.format(model=plain(model), time=clock(time, tenths=True), said=said)
 
@@ -164,12 +164,12 @@ NOTABLE = 0.5
 
 
 def trace(view: str) -> str:
-    """Return how a picture of traces is read."""
+    """Return how to read a view of traces."""
     return say(_HOW_TO_READ[view])
 
 
 def fine_detail(values: np.ndarray, usual: CurveRange | None, fine: slice, kind: str) -> str:
-    """Return how the fine end of a face's energy stands beside that of untouched faces."""
+    """Return a face's high-frequency energy compared with untouched faces."""
     if usual is None:
         return _("there is no reference to compare with")
     below, above = (getattr(usual, side)[fine] for side in ("low", "high"))
@@ -188,7 +188,7 @@ def fine_detail(values: np.ndarray, usual: CurveRange | None, fine: slice, kind:
 
 
 def sound(found: SoundMap, model: ModelResult) -> str:
-    """Return what the score of a window rests on."""
+    """Return the time and frequency band that a window's score depends on most."""
     row, column = found.strongest
     first, last = float(found.times[0]), float(found.times[-1])
     fall = float(found.falls[row, column])

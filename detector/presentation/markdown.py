@@ -1,4 +1,4 @@
-"""A result as Markdown: text that can be read, sent, searched and put into any page."""
+"""Results as Markdown."""
 
 import re
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ _STYLES = {
 
 
 def of_document(document: Presentation) -> str:
-    """Return a report, without its charts of curves and its pictures."""
+    """Return a report, without curves and pictures."""
     head = [f"# {escaped(document.headline)}", f"**{escaped(document.about)}**"]
     return "\n\n".join([*head, escaped(document.kicker), *of_sections(document.sections)]) + "\n"
 
 
 def of_sections(sections: Sequence[Section]) -> list[str]:
-    """Return the titles and blocks of sections, each without a line break around it."""
+    """Return the titles and blocks of sections, one string each."""
     out: list[str] = []
     for section in sections:
         out += [f"## {escaped(section.title)}"] * bool(section.title)
@@ -34,7 +34,7 @@ def of_sections(sections: Sequence[Section]) -> list[str]:
 
 
 def of_block(block: Block) -> str:
-    """Return a block; of curves and pictures nothing."""
+    """Return a block; curves and pictures are empty."""
     match block:
         case Text(text, style):
             return _STYLES.get(style, "{}").format(escaped(text)) if text else ""
@@ -52,6 +52,6 @@ def of_block(block: Block) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return a text that says nothing but itself: what it may hold is a stranger's."""
+    """Return untrusted text with Markdown and HTML syntax escaped."""
     plain = " ".join(text.split("\n")).replace("&", "&amp;").replace("<", "&lt;")
     return re.sub(r"([\\`*|~]|\b_\B|\B_\b|\](?=\()|^[#>+-])", r"\\\1", plain)

@@ -1,4 +1,4 @@
-"""What figures were measured on, and how much of a clip was looked at."""
+"""Data behind figures, and coverage of a clip."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -11,13 +11,13 @@ from detector.sentences import NBSP, _, count, join, ngettext, say, spec_of
 
 
 def unit(limits: Thresholds) -> str:
-    """Return what the error rates count, as the material does: "pictures"."""
+    """Return the noun of the calibration files: "pictures"."""
     nouns = {"pictures": _("pictures"), "recordings": _("recordings")}
     return nouns.get(str(_params(limits.data).get("unit")), _("clips"))
 
 
 def of_these(limits: Thresholds) -> str:
-    """Return the size of the subset that the error rates refer to; empty for all clips."""
+    """Return the size of the subset that the error rates refer to; empty for all files."""
     untouched, manipulated = limits.false_positives, limits.false_negatives
     if untouched is None or manipulated is None:
         return ""
@@ -33,18 +33,18 @@ def of_these(limits: Thresholds) -> str:
 
 
 def part_of(clips: int, data: str) -> bool:
-    """Return whether so many clips are only some of those that `data` is of."""
+    """Return whether this number of clips is a subset of `data`."""
     return 0 < clips < files(data)
 
 
 def in_copies(calibration: Calibration) -> bool:
-    """Return whether a map and its figures count each clip in more forms than one."""
+    """Return whether a calibration counts each clip in several versions."""
     return 0 < files(calibration.data) < calibration.clips
 
 
 def fitted_on(calibration: Calibration) -> str:
-    """Return on how many clips a map was fitted; where it counts each in more forms than one, what
-    they were: "on 705 clips, as recorded and as MP3"."""
+    """Return the size of a calibration set, with the versions of each clip: "on 705 clips, as
+    recorded and as MP3"."""
     if in_copies(calibration):
         data = say(calibration.data)
         return _("on {data}").format(data=data)
@@ -52,7 +52,7 @@ def fitted_on(calibration: Calibration) -> str:
 
 
 def on_clips(calibration: Calibration) -> str:
-    """Return on how many clips a map was fitted, in however many forms it counts each."""
+    """Return the number of distinct clips of a calibration set."""
     clips = min(calibration.clips, files(calibration.data) or calibration.clips)
     text = ngettext("on {number} clip", "on {number} clips", clips)
     return text.format(number=f"{clips:,}")
@@ -64,7 +64,7 @@ def _params(data: str) -> Mapping[str, Any]:
 
 
 def files(data: str) -> int:
-    """Return how many files figures were measured on; 0 where only words say it."""
+    """Return the number of files in a description of data; 0 if it states none."""
     return int(_params(data).get("clips", 0))
 
 
@@ -73,7 +73,7 @@ _UNRATED = ("frames", "surroundings", "clipping")
 
 
 def material(items: Iterable[Evidence]) -> tuple[Row, ...]:
-    """Return how good the material is to judge by."""
+    """Return the quality ratings of the material."""
     ratings = {"good": _("good"), "fair": _("fair"), "poor": _("poor")}
     return tuple(
         Row(*messages.wording(item), ratings[item.rating] if item.code in _UNRATED else "")
@@ -82,8 +82,7 @@ def material(items: Iterable[Evidence]) -> tuple[Row, ...]:
 
 
 def looks(analysis: Analysis, scored: int) -> tuple[str, str, str]:
-    """Return how long the clip is, how many moments of it were scored, and what of it was looked
-    at."""
+    """Return the length of the clip, the number of scored moments, and the coverage."""
     length = summary.length(series.length(analysis))
     said = _("{scored} scored moments over {length}").format(scored=scored, length=length)
     rest = _("the gap: no score for them") if scored < len(analysis.timestamps) else ""
@@ -91,7 +90,7 @@ def looks(analysis: Analysis, scored: int) -> tuple[str, str, str]:
 
 
 def sampling(analysis: Analysis) -> str:
-    """Return how the moments that were looked at were chosen: "spread evenly"."""
+    """Return the sampling strategy: "spread evenly"."""
     settings = analysis.settings
     rate = f"{settings.fps:.1f}" if analysis.media.live else f"{settings.fps:g}"
     return {
@@ -103,8 +102,7 @@ def sampling(analysis: Analysis) -> str:
 
 
 def covered(coverage: Coverage | None) -> str:
-    """Return "32 of 6,000 frames, every shot seen (4)"; "" for a picture and where it is
-    unknown."""
+    """Return "32 of 6,000 frames, every shot seen (4)"; empty for a picture."""
     if coverage is None or coverage.frames <= 1:
         return ""
     text = ngettext(
@@ -120,8 +118,8 @@ def covered(coverage: Coverage | None) -> str:
 
 
 def looked_at(analysis: Analysis) -> str:
-    """Return the same, and how far apart: "32 of 6,000 frames, every shot seen (4), one each
-    7.5 s"."""
+    """Return the same with the interval: "32 of 6,000 frames, every shot seen (4), one each 7.5
+    s"."""
     sampled = len(analysis.timestamps)
     many = covered(analysis.coverage) or count(sampled, "frame", "frames")
     step = series.length(analysis) / sampled

@@ -1,4 +1,4 @@
-"""The models of a result: what each says, and how much it counts."""
+"""The models of a result: scores, readings, weights and calibration."""
 
 from collections.abc import Iterable, Mapping
 
@@ -11,7 +11,7 @@ from detector.sentences import NBSP, _, count, say
 
 
 def section(analysis: Analysis) -> Section:
-    """Return what each model says, what it was fitted on, and the hash of its weights."""
+    """Return the table of models, their calibration sets and the hashes of their weights."""
     text = _("The weights are those of Unmask {version}, each named by the sha256 of its file.")
     blocks: list[Block] = [table(analysis)]
     if fitted := calibrations(analysis):
@@ -22,7 +22,7 @@ def section(analysis: Analysis) -> Section:
 
 
 def table(analysis: Analysis) -> Grid:
-    """Return what each model says and how much it counts."""
+    """Return a table with a row for each model."""
     heads = (
         _("Model"), _("Looks for"), _("Score"), _("Says"), _("Scored"), _("Time"), _("Weight"),
         _("Calibrated"),
@@ -31,21 +31,21 @@ def table(analysis: Analysis) -> Grid:
 
 
 def whose(analysis: Analysis) -> str:
-    """Return whose the scores are, of several people."""
+    """Return the person that the scores refer to, of several."""
     text = _("Scores are those of Person {person}, the most suspicious.")
     return text.format(person=analysis.people[0].id) if len(analysis.people) > 1 else ""
 
 
 def reading(analysis: Analysis, model: ModelResult, label: Label) -> tuple[Label, str]:
-    """Return how what a model says is shown, and in words; where its question stays open, no model
-    of it says more than all of them."""
+    """Return the label and the words of a model's reading; neutral while its question is
+    undecided."""
     if analysis.verdict.undecided(model.question):
         return Label.NOT_APPLICABLE, _("Not decided")
     return label, states.state(label, model.question, short=True)
 
 
 def about(analysis: Analysis, model: ModelResult) -> list[str]:
-    """Return what a model was fitted on, and that it does not count where that is so."""
+    """Return the calibration set of a model, and why it does not count."""
     fitted = _calibrated(model)
     if model.calibration is not None:
         fitted = measured.on_clips(model.calibration)
@@ -53,7 +53,7 @@ def about(analysis: Analysis, model: ModelResult) -> list[str]:
 
 
 def cells(analysis: Analysis, model: ModelResult) -> tuple[str | Cell, ...]:
-    """Return one model's row."""
+    """Return the table row of one model."""
     name, out = plain(model), left_out(analysis, model)
     says = Cell(_("no score"), out)
     if model.label is not None:
@@ -74,7 +74,7 @@ def cells(analysis: Analysis, model: ModelResult) -> tuple[str | Cell, ...]:
 
 
 def in_frame(analysis: Analysis, face: FrameSegment) -> Grid:
-    """Return each model's score of a face in one frame, that of all together first."""
+    """Return each model's score of a face in one frame, the combined one first."""
     verdict = analysis.verdict
 
     def row(name: str, value: float | None, note: str = "") -> tuple[str | Cell, ...]:
@@ -94,7 +94,7 @@ def in_frame(analysis: Analysis, face: FrameSegment) -> Grid:
 
 
 def costs(shown: Iterable[ModelResult], memory: Mapping[str, int]) -> Grid:
-    """Return what each model took; `memory` is what those that are loaded hold, bytes by id."""
+    """Return the run time of each model; `memory` is that of loaded models, bytes by id."""
     heads = _("Model"), _("Memory"), _("Scored"), _("Time"), _("Each")
     rows = []
     for model in shown:
@@ -111,12 +111,12 @@ def costs(shown: Iterable[ModelResult], memory: Mapping[str, int]) -> Grid:
 
 
 def plain(model: ModelResult | ModelSpec) -> str:
-    """Return what a model looks for, as a name for a person; its own name where there is none."""
+    """Return the plain name of a model, or its own name."""
     return states.contribution("model", model.id, model.plain or model.title)
 
 
 def looks(number: int, kind: str) -> str:
-    """Return how often a model of a kind ("frame", "video", "audio", …) looked: "12 frames"."""
+    """Return the number of inputs of a model of this kind: "12 frames"."""
     if kind in ("video", "audio"):
         return count(number, "window", "windows")
     if kind == "image":
@@ -125,7 +125,7 @@ def looks(number: int, kind: str) -> str:
 
 
 def left_out(analysis: Analysis, model: ModelResult) -> str:
-    """Return that a model's score is no part of the verdict, and why; empty where it is."""
+    """Return why a model's score does not count; empty if it counts."""
     if model.counted and not analysis.verdict.uncounted(model.question):
         return ""
     why = _("its question is not decided")
@@ -145,7 +145,7 @@ def _partly(calibration: Calibration | None) -> bool:
 
 
 def weights(analysis: Analysis) -> Grid:
-    """Return the hash of each model's weights; of two models of one file, that it is one."""
+    """Return the hash of each model's weights; a shared file is listed once."""
     rows, first = list[Row](), dict[str, ModelResult]()
     for model in analysis.models:
         if not model.scored or not model.weights_sha256:
@@ -163,7 +163,7 @@ def weights(analysis: Analysis) -> Grid:
 
 
 def calibrations(analysis: Analysis) -> list[str]:
-    """Return what the figures were fitted on: their domain, beyond which they promise nothing."""
+    """Return the calibration sets, the domain in which figures are valid."""
     fitted: dict[str, list[str]] = {}
     for model in analysis.models:
         if model.counted and model.calibration is not None:
@@ -176,7 +176,7 @@ def calibrations(analysis: Analysis) -> list[str]:
 
 
 def _clips(map: Calibration) -> str:
-    """Return what a map was fitted on, and how many of that ask its question."""
+    """Return a calibration set, and how many of its files ask this question."""
     if not _partly(map):
         return say(map.data)
     text = _("{number} that ask this question, of {data}")

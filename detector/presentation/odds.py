@@ -1,5 +1,5 @@
-"""What a likelihood means, in words: the odds of our tests, for the share of fakes that a reader
-gets, and the verbal scale of forensic institutes."""
+"""Meaning of a likelihood: odds in our tests, adjusted to the reader's share of fakes, and the
+verbal scale of forensic institutes."""
 
 from detector import questions
 from detector.messages.format import likelihood
@@ -8,8 +8,8 @@ from detector.sentences import _, say
 
 
 def of_tests(odds: EmpiricalOdds, question: str | None = None) -> str:
-    """Return in a sentence what a score meant in our tests: the share of clips with such a score
-    that were manipulated, with its 95 % interval."""
+    """Return the share of manipulated clips among test clips with such a score, with its 95 %
+    interval."""
     text = say(questions.of(question).odds)
     return text.format(
         low=likelihood(odds.low, [odds.high]), high=likelihood(odds.high, [odds.low])
@@ -45,8 +45,8 @@ def in_ten(answer: Answer, question: str | None, base_rate: float) -> str:
 
 
 def moved(share: float, base_rate: float) -> float:
-    """Return a share of fakes of our tests, half of which were fakes, where another share of the
-    files is (Bayes' rule)."""
+    """Return a share of fakes, measured with equal priors, under another base rate (Bayes'
+    rule)."""
     fake, real = share * base_rate, (1 - share) * (1 - base_rate)
     return fake / (fake + real) if fake + real else share
 
@@ -62,7 +62,7 @@ def _of_ten(share: float) -> str:
 
 
 def support(answer: Answer, question: str | None) -> str:
-    """Return the likelihood ratio of an answer with its verbal scale; empty where there is none."""
+    """Return the likelihood ratio of an answer with its verbal scale; empty without one."""
     ratio = answer.likelihood_ratio
     if ratio is None or answer.support is None:
         return ""

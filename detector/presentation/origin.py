@@ -1,4 +1,4 @@
-"""What a file says of its origin. Everything in it can be written by anybody."""
+"""Statements of a file about its origin. Anyone can write any of them."""
 
 from collections.abc import Iterable
 
@@ -50,7 +50,7 @@ SOURCES: dict[str, str] = {
 
 
 def credential(signed: Credential) -> Section:
-    """Return what the signed origin says; the first row is whether there is one and it holds."""
+    """Return the C2PA manifest; the first row is its validity."""
     rows = [Row(_("Signed origin (C2PA)"), say(CREDENTIALS[signed.state]))]
     signer = ", ".join(p for p in (signed.signer, signed.organization) if p)
     rows += rows_of(
@@ -71,7 +71,7 @@ def credential(signed: Credential) -> Section:
 
 
 def posted(page: Posted) -> Section:
-    """Return who put the file online, where and when."""
+    """Return who posted the file, where and when."""
     rows = [
         (_("Title"), page.title),
         (_("Posted by"), page.by),
@@ -82,7 +82,7 @@ def posted(page: Posted) -> Section:
 
 
 def document(found: Document) -> Section:
-    """Return what the document says of itself that a picture stands in."""
+    """Return the metadata of the document that holds the picture."""
     rows = [
         (_("Document"), found.name),
         (_("Written by"), found.producer),
@@ -108,14 +108,14 @@ _MADE = {
 
 
 def made(by: str) -> tuple[str, str]:
-    """Return who made a result (a `ResultOrigin`), in a word or three and in a sentence; empty
-    where that is plainly this server."""
+    """Return the maker of a result (a `ResultOrigin`) in a few words and in a sentence; empty for
+    this server."""
     short, text = _MADE.get(by, ("", ""))
     return short and say(short), text and say(text)
 
 
 def accounts(origin: Provenance | None) -> list[Section]:
-    """Return what is known of where it was posted and of the document it stands in."""
+    """Return the page and the document that the file comes from."""
     if origin is None:
         return []
     page = [posted(origin.posted)] if origin.posted is not None else []
@@ -123,8 +123,8 @@ def accounts(origin: Provenance | None) -> list[Section]:
 
 
 def fact_rows(found: Iterable[Fact]) -> list[tuple[str, str, str]]:
-    """Return what a file says of itself, as (name, value, where); only our own values are
-    translated, a stranger's stay."""
+    """Return metadata as (name, value, where); values of ours are translated, foreign ones are
+    not."""
     return [
         (say(f.name), say(f.value) if f.name in OURS else f.value, say(f.source)) for f in found
     ]
@@ -134,7 +134,7 @@ PRINTED = 40  # facts of the metadata; all are in the attached data
 
 
 def section(origin: Provenance, media: Media) -> Section:
-    """Return all that a file says of its origin."""
+    """Return all statements of a file about its origin."""
     worth = _(
         "All of this can be written by anybody, and is lost when a file is sent on. That something "
         "is missing says nothing either way."
@@ -158,7 +158,7 @@ def section(origin: Provenance, media: Media) -> Section:
 
 
 def earlier(verdict: EarlierVerdict, media: Media) -> str:
-    """Return what stands in the file from an earlier analysis, and that it counts for nothing."""
+    """Return the verdict of an earlier analysis that the file carries, which counts for nothing."""
     place = _("into its metadata") if verdict.where == "metadata" else _("beside it")
     label = verdict.label
     if label in set(Label):

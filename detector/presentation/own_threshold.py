@@ -1,4 +1,4 @@
-"""Thresholds from a person's own clips: what they promise, and where that promise is weak."""
+"""Thresholds from a person's own clips: their guarantee and its weaknesses."""
 
 from detector.decision.conformal import OwnCalibration, least, rate_words, worst
 from detector.messages.format import percent
@@ -6,7 +6,7 @@ from detector.sentences import _, join, ngettext
 
 
 def guarantee(count: int, rate: float) -> str:
-    """Return the promise with its condition, and how exact so few clips can be."""
+    """Return the guarantee, its condition, and its precision with so few clips."""
     text = _(
         "Of untouched clips of the same kind at most {rate} land above it, on average over all "
         "choices of {count} such clips; with just these it can be up to {worst} (in 19 of 20 "
@@ -17,7 +17,7 @@ def guarantee(count: int, rate: float) -> str:
 
 
 def alike(own: OwnCalibration) -> str:
-    """Return a warning, where most clips share their recording with another; else empty.
+    """Return a warning if most clips share a recording with another; else empty.
 
     The promise takes the clips as drawn one by one (exchangeable with the next one). Cuts of one
     recording are not: they tell little more than one clip does of a recording that is new.
@@ -38,7 +38,7 @@ def alike(own: OwnCalibration) -> str:
 
 
 def in_words(own: OwnCalibration) -> str:
-    """Return one calibration in a line: "40 clips of 3 recordings (phone), 2026-11-20, 5 % false
+    """Return a calibration in a line: "40 clips of 3 recordings (phone), 2026-11-20, 5 % false
     alarms, for clip, texture"."""
     kind = f" ({own.domain})" if own.domain else ""
     text = _("{clips} clips of {recordings}{kind}, {day}, {rate} false alarms, for {models}")

@@ -1,4 +1,4 @@
-"""The comparison of a copy with its original as sections."""
+"""Sections of a comparison of two files."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -74,7 +74,7 @@ METHOD = {
 
 
 def beside_verdict(found: Comparison) -> Section:
-    """Return a comparison within the report of an analysis, in whose verdict it counts nothing."""
+    """Return a comparison as a section of an analysis report; it does not affect the verdict."""
     what = limits(found)
     named = [
         (_("Held against"), found.original_media.name),
@@ -97,8 +97,8 @@ def sections(
     pictures: tuple[Picture, ...] = (),
     missing: str = "",
 ) -> list[Section]:
-    """Return all of a comparison: `hashes` are those of the two files now, `pictures` show the
-    moment at which most differs, `missing` says why there are none."""
+    """Return all sections of a comparison: `hashes` are the current ones of the two files,
+    `pictures` show the moment of the largest difference, `missing` says why there are none."""
     several = len(comparison.moments) > 1
     found = [
         _opening(comparison, pictures, missing),
@@ -152,7 +152,7 @@ def _measured(comparison: Comparison) -> Section:
 
 
 def _over_time(comparison: Comparison) -> Section:
-    """Return each moment's face difference over re-encoding, and everything else's."""
+    """Return the difference over time inside the most different face and elsewhere."""
     person = next(iter(seen_people(comparison)), None)
     note = _(
         "Mean gray levels, 0 to 255. Bold: inside the face of the person who differs most, in "
@@ -164,19 +164,19 @@ def _over_time(comparison: Comparison) -> Section:
 
 
 def seen_people(comparison: Comparison) -> dict[str, str]:
-    """Return people seen at some moment, id to name; whose face differs most comes first."""
+    """Return the names of visible people by id, the most different face first."""
     seen = {face.person for moment in comparison.moments for face in moment.faces}
     ranked = sorted(comparison.people, key=lambda p: (p.changed_region == "none", -p.difference))
     return {p.id: _("Person {id}").format(id=p.id) for p in ranked if p.id in seen}
 
 
 def face_of(moment: ComparedMoment, person: str | None) -> FaceDifference | None:
-    """Return what was measured in a person's face at a moment, if they are in it."""
+    """Return the measurement of a person's face at a moment, if visible."""
     return next((face for face in moment.faces if face.person == person), None)
 
 
 def differs_at(face: FaceDifference | None) -> bool:
-    """Return whether a face differs at a moment by more than re-encoding leaves."""
+    """Return whether a face differs by more than re-encoding explains."""
     changed = face is not None and face.changed_region != "none"
     return changed and face is not None and face.difference > face.noise_threshold
 
@@ -184,8 +184,8 @@ def differs_at(face: FaceDifference | None) -> bool:
 def over_time(
     comparison: Comparison, moments: Sequence[ComparedMoment], person: str | None
 ) -> CurveChart:
-    """Return how far the two are apart at each moment: inside the face of a person and of others,
-    everywhere else, and what re-encoding leaves."""
+    """Return the difference over time: inside a person's face, inside other faces, elsewhere, and
+    the level that re-encoding explains."""
 
     def inside(id: str | None, *, where: Callable[[FaceDifference], bool] = bool) -> Points:
         faces = ((moment.time, face_of(moment, id)) for moment in moments)
@@ -223,13 +223,13 @@ def _in_words(comparison: Comparison) -> str:
 
 
 def moment_said(moment: ComparedMoment) -> str:
-    """Return what was measured in the faces of a moment; its time where no face is seen."""
+    """Return the measurements of a moment's faces, or its time without a face."""
     said = [face_said(moment, face) for face in moment.faces]
     return "; ".join(said) or clock(moment.time, tenths=True)
 
 
 def face_said(moment: ComparedMoment, face: FaceDifference) -> str:
-    """Return what was measured in a face at a moment."""
+    """Return the measurement of a face at a moment."""
     text = _("{time}, Person {id}: {levels} gray levels apart, re-encoding leaves {limit}")
     return text.format(
         time=clock(moment.time, tenths=True), id=face.person,
@@ -238,7 +238,7 @@ def face_said(moment: ComparedMoment, face: FaceDifference) -> str:
 
 
 def pictures(comparison: Comparison, moment: ComparedMoment) -> tuple[str, str]:
-    """Return what the pictures of both at a moment show, the second laid on the first."""
+    """Return the captions of both pictures of a moment, the second aligned to the first."""
     first, second = titles(comparison)
     if comparison.copy_media.duration:
         at = _("{file} at {time}")
@@ -248,7 +248,7 @@ def pictures(comparison: Comparison, moment: ComparedMoment) -> tuple[str, str]:
 
 
 def keys(comparison: Comparison, person: str | None) -> dict[str, str]:
-    """Return what the marks of the chart of differences stand for, for those that there are."""
+    """Return the legend of the chart of differences."""
     named, out = seen_people(comparison), dict[str, str]()
     if person:
         out["own"] = _("inside the face, {name}").format(name=named[person])
@@ -261,7 +261,7 @@ def keys(comparison: Comparison, person: str | None) -> dict[str, str]:
 
 
 def map_said(moment: ComparedMoment) -> str:
-    """Return the map of where the two differ at a moment."""
+    """Return the text alternative of the map of differences."""
     most = max(moment.faces, key=lambda face: face.difference, default=None)
     text = _(
         "Where they differ at {time}: {levels} gray levels inside the face of Person {id}, {rest} "
@@ -281,7 +281,7 @@ REACH = 3.4  # standard deviations of a movement that are drawn, either way
 
 
 def movement(shared: SharedMovement, comparison: Comparison) -> Section:
-    """Return how head and features move in both: the original thick, the copy over it."""
+    """Return the movement of head and features in both files: the original thick, the copy thin."""
     moving, charts = {"head": _("Head"), "features": _("Features")}, list[Block]()
     alike = _("{what}: correlation {n:.2f} between the two files")
     for trace in shared.traces:

@@ -1,4 +1,4 @@
-"""Who and what was judged."""
+"""Judged subjects: table, chips and scores over time."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ MANY_GAPS = 2  # that are named under lanes; more are counted
 
 
 def section(analysis: Analysis) -> Section:
-    """Return who was judged, and each one's score over time."""
+    """Return the table of subjects and their scores over time."""
     of_sound = analysis.media.kind == "audio"
     title = _("The voice") if of_sound else _("The people") if analysis.people else _("The picture")
     blocks: list[Block] = [table(analysis)]
@@ -40,8 +40,7 @@ def section(analysis: Analysis) -> Section:
 
 
 def chip(subject: Subject, verdict: Verdict) -> str:
-    """Return a subject's state with the score, or why there is none; the first leans as the
-    file."""
+    """Return a subject's label with its score, or the reason for none."""
     short = states.state(subject.label, subject.question, short=True)
     if subject.label is verdict.label is Label.INCONCLUSIVE and subject.id == verdict.subject:
         short = states.headline(verdict.label, verdict.question)
@@ -52,7 +51,7 @@ def chip(subject: Subject, verdict: Verdict) -> str:
 
 
 def spoken(analysis: Analysis) -> str:
-    """Return a player in a sentence, for who can't see it."""
+    """Return the text alternative of a player."""
     what = {
         "video": _("The analyzed video."),
         "image": _("The analyzed image."),
@@ -67,8 +66,7 @@ def spoken(analysis: Analysis) -> str:
 
 
 def at_moment(analysis: Analysis, lane: Lane, place: int) -> str:
-    """Return who is seen at a moment of a lane, its score and what that says, or why there is
-    none."""
+    """Return the subject, score and reading at a moment of a lane, or the reason for none."""
     who, when = lead.name(lane.track), clock(lane.times[place], tenths=True)
     value = lane.score[place]
     if value is None:
@@ -80,7 +78,7 @@ def at_moment(analysis: Analysis, lane: Lane, place: int) -> str:
 
 
 def together(subject: Subject, limits: Thresholds) -> tuple[str, str]:
-    """Return a subject's likelihood with what it is, or why there is none."""
+    """Return a subject's likelihood and its name, or the reason for none."""
     if subject.probability is None:
         return "", series.words(subject.reason or series.Missing.NO_SCORE)
     return percent(subject.probability, limits.edges), _("combined")
@@ -90,13 +88,13 @@ def together(subject: Subject, limits: Thresholds) -> tuple[str, str]:
 
 
 def lines(analysis: Analysis) -> dict[str, str]:
-    """Return the names of the models that have lines, by id."""
+    """Return the names of the models with lines, by id."""
     scored = {id for subject in analysis.judged for look in subject.looks for id in look.scores}
     return {model.id: plain(model) for model in analysis.models if model.id in scored}
 
 
 def keys(analysis: Analysis) -> tuple[str, list[str], str]:
-    """Return what the combined line, each model's line and the band are."""
+    """Return the legend: the combined line, each model's line, the band."""
     counted = {model.id for model in analysis.models if model.counted}
     out = _("{model} (not counted)")
     named = lines(analysis).items()
@@ -108,7 +106,7 @@ def keys(analysis: Analysis) -> tuple[str, list[str], str]:
 
 
 def gaps(lanes: Sequence[Lane]) -> str:
-    """Return where lanes are hatched; empty where nowhere."""
+    """Return the hatched gaps of lanes; empty without any."""
     named = [
         " ".join([lead.name(lane.track)] * (len(lanes) > 1) + [series.gap_words(gap)])
         for lane in lanes
@@ -123,8 +121,8 @@ def gaps(lanes: Sequence[Lane]) -> str:
 
 
 def scores(analysis: Analysis, lanes: Iterable[Lane]) -> tuple[list[str], list[dict[str, object]]]:
-    """Return the scores of lanes as a table: the columns of scores, and a row for each moment or
-    window, whole percents, with why there is none."""
+    """Return a table of scores over time: the columns of scores, and a row for each moment or
+    window with whole percents or the reason for none."""
     named, rows, limits = lines(analysis), list[dict[str, object]](), analysis.verdict.thresholds
     for lane in lanes:
         none = (None,) * len(lane.times)
@@ -142,8 +140,7 @@ def scores(analysis: Analysis, lanes: Iterable[Lane]) -> tuple[list[str], list[d
 
 
 def over_time(analysis: Analysis, subject: Subject) -> CurveChart:
-    """Return a subject's score over time: of all models bold, of each thin, of a voice by
-    windows."""
+    """Return a subject's score over time: combined bold, models thin; a voice by windows."""
     limits = series.limits(analysis, subject.question)
     lane, end = series.lane(analysis, subject), series.length(analysis)
     lines = [
@@ -167,7 +164,7 @@ def over_time(analysis: Analysis, subject: Subject) -> CurveChart:
 
 
 def table(analysis: Analysis) -> Grid:
-    """Return a row for each, the most suspicious first."""
+    """Return a row for each subject, the most suspicious first."""
     who = _("Person") if analysis.people else _("Subject")
     heads = who, _("Seen"), _("Frames scored"), _("Face width"), _("Said"), _("Likelihood")
     if analysis.media.kind == "audio":

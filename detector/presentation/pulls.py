@@ -1,4 +1,4 @@
-"""What pulled which way: the parts of the leading answer's log odds, which sum to its number.
+"""Contributions to the leading answer's log odds, which sum to its likelihood.
 
 Evidence is added (`detector.decision`), so what is printed adds up as well: one decimal each, and
 what rounding leaves over goes to the largest row, where it is the smallest share.
@@ -20,15 +20,15 @@ ORDER = ("model", "start", "probit_shrink", "people")
 
 
 def answer_of(analysis: Analysis) -> Answer | None:
-    """Return the answer in front, where it has a score."""
+    """Return the leading answer, if it has a score."""
     verdict = analysis.verdict
     answer = verdict.answers.get(verdict.question) if verdict.question else None
     return answer if answer and answer.probability is not None else None
 
 
 def rows(analysis: Analysis) -> list[BarRow]:
-    """Return the parts in tenths of log odds, as printed: models by size, each with its strongest
-    moment, then what is no model. They sum to `combined`."""
+    """Return the contributions in tenths of log odds: models by size with their strongest moments,
+    then the others. They sum to `combined`."""
     answer = answer_of(analysis)
     if answer is None or not answer.contributions:
         return []
@@ -41,7 +41,7 @@ def rows(analysis: Analysis) -> list[BarRow]:
 
 
 def blocks(analysis: Analysis) -> list[Block]:
-    """Return the parts as bars that add up to the last; nothing without parts."""
+    """Return the contributions as bars, the sum last; empty without any."""
     answer, parts = answer_of(analysis), rows(analysis)
     if answer is None or not parts:
         return []
@@ -55,12 +55,12 @@ def blocks(analysis: Analysis) -> list[Block]:
 
 
 def reach(bars: Iterable[BarRow]) -> float:
-    """Return how far the axis of bars reaches on either side."""
+    """Return the half-width of the bars' axis."""
     return 1.25 * max(1.0, *(abs(row.end or 0.0) for row in bars))
 
 
 def combined(answer: Answer) -> BarRow:
-    """Return the sum."""
+    """Return the bar of the sum."""
     tenths = _tenths(answer)
     name = _("Combined, {percent}").format(
         percent=percent(answer.probability or 0.0, answer.thresholds.edges)
@@ -83,7 +83,7 @@ def _row(part: Contribution, model: ModelResult | None, tenths: int) -> BarRow:
 
 
 def silent(analysis: Analysis) -> list[tuple[str, str]]:
-    """Return the models of this question that add nothing: name, and why."""
+    """Return the models of this question without a contribution: name, and why."""
     answer, question = answer_of(analysis), analysis.verdict.question
     if answer is None:
         return []
@@ -100,8 +100,8 @@ def silent(analysis: Analysis) -> list[tuple[str, str]]:
 
 
 def traces(analysis: Analysis) -> list[str]:
-    """Return sentences: why the models together decide, what the strongest trace is, when, and what
-    else can cause it. Where the scores stay low, how high they get."""
+    """Return sentences on the combined decision and the strongest trace; for low scores the highest
+    one."""
     spoken = (ReasonCode.TOGETHER_ABOVE, ReasonCode.BELOW_THRESHOLD)
     reasons = [reason for reason in analysis.verdict.reasons if reason.code in spoken]
     sentences = [f"{messages.text(reason).rstrip('.')}." for reason in reasons]

@@ -1,4 +1,4 @@
-"""What came of changing a part of the file and judging it again."""
+"""Robustness of a verdict: answers after perturbations of a part of the file."""
 
 from detector.messages import states
 from detector.messages.format import capital, clock, listed, percent, took, whole_percent
@@ -18,7 +18,7 @@ FAR = 20
 
 
 def section(analysis: Analysis, tried: Robustness) -> Section:
-    """Return what was done to a part, what came of it, and each change's likelihood."""
+    """Return the perturbations, the conclusion, and each one's likelihood."""
     limits = analysis.verdict.answers[tried.question].thresholds
     said = f"{outcome(tried, limits)} {part(tried)}".strip()
     base = tried.unchanged.probability or 0.0
@@ -34,15 +34,16 @@ def section(analysis: Analysis, tried: Robustness) -> Section:
 
 
 def table(tried: Robustness, limits: Thresholds) -> Grid:
-    """Return the unchanged part and every change, a row each: what it says is left out where
-    nothing is ever decided."""
+    """Return a row for the unchanged part and each perturbation; readings are left out if no
+    likelihood decides."""
     heads = _("Change"), _("Likelihood"), _("Moved"), _("Says")
     shown = 3 if limits.never_decide else 4
     return Grid(heads[:shown], [row[:shown] for row in rows(tried)])
 
 
 def rows(tried: Robustness) -> list[tuple[str | Cell, ...]]:
-    """Return the name, likelihood, move and answer of the unchanged part and of every change."""
+    """Return the name, likelihood, change and reading of the unchanged part and of each
+    perturbation."""
     return [_cells(tried, trial) for trial in (tried.unchanged, *tried.trials)]
 
 
@@ -60,7 +61,7 @@ def _likelihood(trial: PerturbationResult) -> str:
 
 
 def _says(tried: Robustness, trial: PerturbationResult) -> str:
-    """Return the answer to a changed part, or why there is none."""
+    """Return the reading of a perturbed part, or why there is none."""
     says = say(trial.error or "") or states.state(trial.label, tried.question, short=True)
     return _("{said} · changed").format(said=says) if trial in tried.flipped else says
 
@@ -72,7 +73,7 @@ def _name(trial: PerturbationResult) -> str:
 
 
 def about(question: Question | None) -> str:
-    """Return what is done to a part of the file."""
+    """Return a description of the perturbations."""
     if question in OF_SOUND:
         return _(
             "A part of the sound goes through MP3, Opus and a telephone, is put into noise and "
@@ -86,8 +87,8 @@ def about(question: Question | None) -> str:
 
 
 def part(tried: Robustness) -> str:
-    """Return what was changed and judged again: "12 moments from 00:01 to 00:07, the same in each,
-    in 18 s"; empty for a picture."""
+    """Return the tested part: "12 moments from 00:01 to 00:07, the same in each, in 18 s"; empty
+    for a picture."""
     if tried.end is None:
         return ""
     text = _(
@@ -107,7 +108,7 @@ def part(tried: Robustness) -> str:
 
 
 def outcome(tried: Robustness, thresholds: Thresholds) -> str:
-    """Return whether the verdict holds, and by how much the likelihood moves at most."""
+    """Return whether the verdict is stable, and the largest change of the likelihood."""
     furthest = tried.furthest
     change = points(tried, furthest) if furthest else 0
     most = points_moved(change)
@@ -141,13 +142,13 @@ def outcome(tried: Robustness, thresholds: Thresholds) -> str:
 
 
 def points(tried: Robustness, trial: PerturbationResult) -> int:
-    """Return by how many points of percent a trial moved, as the shown numbers do."""
+    """Return the change of a perturbation in percentage points, of the rounded values."""
     assert trial.probability is not None and tried.unchanged.probability is not None
     return whole_percent(trial.probability) - whole_percent(tried.unchanged.probability)
 
 
 def points_moved(points: int, *, sign: bool = True) -> str:
-    """Return a move in words: "−71 points"; without the sign "71 points"."""
+    """Return a change in words: "−71 points"; without `sign` "71 points"."""
     if not points:
         return _("not at all")
     by = ngettext("{points}\u00a0point", "{points}\u00a0points", abs(points))

@@ -1,4 +1,4 @@
-"""How a result was made, and how to make it again."""
+"""Run details: inputs, stages, versions, and the command that repeats the analysis."""
 
 import shlex
 
@@ -20,7 +20,7 @@ STAGES = {
 
 
 def section(analysis: Analysis) -> Section:
-    """Return what was looked at, how long each stage took, and what the result was made with."""
+    """Return the sampled input, the time of each stage, and the versions."""
     software = analysis.software
     commit = f", {software.commit[:8]}" if software.commit else ""
     versions = f"Python {software.python}, PyTorch {software.torch}"
@@ -35,7 +35,7 @@ def section(analysis: Analysis) -> Section:
 
 
 def again(analysis: Analysis) -> Section:
-    """Return the same, with how to repeat it."""
+    """Return the same with the command that repeats the analysis."""
     title, made = _("How it was made, and how to run it again"), section(analysis).blocks
     if analysis.media.live:
         return Section("again", title, made)
@@ -49,7 +49,7 @@ def again(analysis: Analysis) -> Section:
 
 
 def looked(analysis: Analysis) -> tuple[Row, ...]:
-    """Return what of the file was looked at or listened to."""
+    """Return the sampled input."""
     settings, rows = analysis.settings, list[Row]()
     if analysis.media.kind != "audio":
         sampled = count(len(analysis.timestamps), "moment", "moments")
@@ -83,7 +83,7 @@ def looked(analysis: Analysis) -> tuple[Row, ...]:
 
 
 def _times(analysis: Analysis) -> list[Row]:
-    """Return how long each stage took; they overlap, and take longer together than the run."""
+    """Return the time of each stage; stages overlap, so their sum exceeds the run."""
     first = {"read": STAGES["read"], "decode": _("Decoding")}  # each model's time is its score's
     stages = first | {stage: name for stage, name in STAGES.items() if stage != "score"}
     timed = [(say(name), analysis.timings.get(stage)) for stage, name in stages.items()]

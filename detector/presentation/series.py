@@ -1,4 +1,5 @@
-"""From an `Analysis` to lines over time: what charts, strips, tables and reports draw."""
+"""Time series of an `Analysis`: lanes, gaps, bands and tiles for charts, strips, tables and
+reports."""
 
 import itertools
 import math
@@ -27,7 +28,7 @@ SILENT = 0.5
 
 
 class Missing(Enum):
-    """Why there is no score at a moment, where no `ReasonCode` says it."""
+    """Reason for a missing score that is not a `ReasonCode`."""
 
     NOT_IN_FRAME = auto()
     NO_SCORE = auto()
@@ -52,7 +53,7 @@ UNSCORED = _("No model gave a score here.")
 
 @dataclass(frozen=True)
 class Gap:
-    """A stretch of time without a score, and why."""
+    """A stretch of time without a score, and the reason."""
 
     start: float
     end: float
@@ -60,13 +61,13 @@ class Gap:
 
     @property
     def word(self) -> str:
-        """Why, in a word or three."""
+        """Return the reason in a few words."""
         return words(self.why)
 
 
 @dataclass(frozen=True)
 class Lane:
-    """One person over the looked-at moments."""
+    """One subject over the sampled moments."""
 
     track: Subject
     times: tuple[float, ...]  # every looked-at moment, s
@@ -76,7 +77,7 @@ class Lane:
 
     @property
     def scored(self) -> list[tuple[float, float]]:
-        """(time, score) of the moments that have one."""
+        """Return (time, score) of the scored moments."""
         return [(t, s) for t, s in zip(self.times, self.score, strict=True) if s is not None]
 
     @property
@@ -86,7 +87,7 @@ class Lane:
 
     @property
     def gap_at(self) -> list[str]:
-        """Return the word of the gap at each of `times`; empty where there is a score."""
+        """Return the reason for the gap at each of `times`; empty for a score."""
         between = words(Missing.BETWEEN)
         return [
             next((g.word for g in self.gaps if g.start <= t <= g.end), between) if s is None else ""
@@ -94,8 +95,8 @@ class Lane:
         ]
 
     def joined(self, values: Sequence[float | None]) -> Points:
-        """Return (time, value) at each of `times`, without those that lie between scored moments,
-        so that a line through them is broken at gaps alone."""
+        """Return (time, value) at each of `times` without unsampled moments, so that a line breaks
+        at gaps only."""
         points = zip(self.times, values, strict=True)
         return [
             (t, v)
@@ -105,8 +106,8 @@ class Lane:
 
     @property
     def bridges(self) -> list[tuple[tuple[float, float], tuple[float, float]]]:
-        """Pairs of neighboring scored points, (time, score) each, between which moments were not
-        scored although there is no gap: a line between them is interpolated."""
+        """Return pairs of neighboring points, (time, score), with unscored moments but no gap
+        between them: a line there is interpolated."""
         place = {time: n for n, time in enumerate(self.times)}
         return [
             (a, b)
@@ -116,22 +117,21 @@ class Lane:
         ]
 
     def at(self, time: float) -> float | None:
-        """Return the score at the nearest looked-at moment."""
+        """Return the score at the nearest sampled moment."""
         if not self.times:
             return None
         return self.score[min(range(len(self.times)), key=lambda i: abs(self.times[i] - time))]
 
 
 def moments(lane: Lane) -> list[tuple[float, str]]:
-    """Return where each moment or window of a lane begins, s, and when it is in words."""
+    """Return the start, s, and the text of each moment or window of a lane."""
     if lane.track.modality.of_sound:
         return [(s.start, stretch(s.start, s.end, tenths=True)) for s in lane.track.spans]
     return [(time, clock(time, tenths=True)) for time in lane.times]
 
 
 def shaded(chart: CurveChart) -> list[list[tuple[float, float]]]:
-    """Return the outlines of what a chart shades: each run of its band's edge, closed along the
-    floor."""
+    """Return the polygons of a chart's band: each run of its edge, closed along the floor."""
     floor = chart.floor
     return [[*run, (run[-1][0], floor), (run[0][0], floor)] for run in runs(chart.band)]
 
@@ -143,7 +143,7 @@ def length(analysis: Analysis) -> float:
 
 
 def lane(analysis: Analysis, track: Subject, *, until: float | None = None) -> Lane:
-    """Return one person over the sampled moments; after `until` they are "not scored yet"."""
+    """Return one subject over the sampled moments; moments after `until` are "not scored yet"."""
     if track.modality.of_sound:
         return _heard(analysis, track)
     faces = {face.index: face for face in track.frames}
@@ -165,7 +165,7 @@ def lane(analysis: Analysis, track: Subject, *, until: float | None = None) -> L
 
 
 def _heard(analysis: Analysis, track: Subject) -> Lane:
-    """Return what is not seen, laid out over the middles of its windows."""
+    """Return a voice over the centers of its windows."""
     ids = dict.fromkeys(id for span in track.spans for id in span.scores)
     end, last, silent = length(analysis), 0.0, []
     for span in [*track.spans, SpanSegment(start=end, end=end)]:
@@ -182,13 +182,13 @@ def _heard(analysis: Analysis, track: Subject) -> Lane:
 
 
 def limits(analysis: Analysis, question: Question | None) -> Thresholds:
-    """Return the thresholds that scores of a question are read by."""
+    """Return the thresholds of a question's scores."""
     answer = analysis.verdict.answers.get(question or Question.MANIPULATION)
     return answer.thresholds if answer else analysis.verdict.thresholds
 
 
 def gaps_of(analysis: Analysis, track: Subject, model: str) -> tuple[Gap, ...]:
-    """Return where one model has no score of who is seen, and why."""
+    """Return the gaps of one model's scores of a subject."""
     faces = {face.index: face for face in track.frames}
     seen = map(faces.get, range(len(analysis.timestamps)))
     missing = [None if face and model in face.scores else reason(face) for face in seen]
@@ -196,27 +196,27 @@ def gaps_of(analysis: Analysis, track: Subject, model: str) -> tuple[Gap, ...]:
 
 
 def reason(face: FrameSegment | None) -> Why:
-    """Return why a person has no score at a moment."""
+    """Return the reason for a missing score of a face."""
     if face is None:
         return Missing.NOT_IN_FRAME
     return face.quality.problem or Missing.NO_SCORE
 
 
 def why(face: FrameSegment | None) -> str:
-    """Return the same in a word or three."""
+    """Return the same in a few words."""
     return words(reason(face))
 
 
 def words(why: Why) -> str:
-    """Return a reason in a word or three."""
+    """Return a reason in a few words."""
     if isinstance(why, Missing):
         return say(MISSING[why])
     return lead.why_not(why) or words(Missing.NO_SCORE)
 
 
 def gaps(times: Sequence[float], missing: Sequence[Why | None], end: float) -> tuple[Gap, ...]:
-    """Return runs of the same reason, from middle to middle between the moments around them. Where
-    some moments were scored, those that no model looked at are none: that is sampling."""
+    """Return runs of one reason, from midpoint to midpoint of the moments. If any moment was
+    scored, moments that no model sampled are no gaps."""
     if None in missing:
         missing = [None if why is Missing.NO_SCORE else why for why in missing]
     cuts = _cuts(times, end)
@@ -230,14 +230,14 @@ def gaps(times: Sequence[float], missing: Sequence[Why | None], end: float) -> t
 
 
 def _cuts(times: Sequence[float], end: float) -> list[float]:
-    """Return where the stretches of moments meet, from 0 to the end."""
+    """Return the midpoints between moments, from 0 to the end."""
     return [0.0, *((a + b) / 2 for a, b in itertools.pairwise(times)), end]
 
 
 def runs(
     points: Iterable[tuple[float, float | None]], most: float = math.inf
 ) -> list[list[tuple[float, float]]]:
-    """Return a line as lists of (time, value), cut at holes and gaps of more than `most` s."""
+    """Return a line as lists of (time, value), split at holes and at gaps of more than `most` s."""
     out: list[list[tuple[float, float]]] = [[]]
     for time, value in points:
         if out[-1] and (value is None or time - out[-1][-1][0] > most):
@@ -271,15 +271,15 @@ def above(run: Sequence[tuple[float, float]], level: float) -> list[list[tuple[f
 def chart(
     lines: Sequence[Curve], end: float, thresholds: Thresholds, said: str = ""
 ) -> CurveChart:  # fmt: skip
-    """Return scores over time up to `end`, s, over the band that is inconclusive."""
+    """Return scores over time up to `end`, s, over the inconclusive band."""
     ticks = tuple((value, score(value)) for value in (*thresholds.edges, 0.0, 1.0))
     band = [(0.0, thresholds.suspect), (end, thresholds.suspect)]
     return CurveChart(tuple(lines), end, 0.0, 1.0, ticks, band, thresholds.unsuspicious, said=said)
 
 
 def ticks(chart: CurveChart, room: float) -> list[tuple[float, str]]:
-    """Return the ticks of a chart whose texts, each `room` of the axis high, do not touch: of two
-    the first."""
+    """Return the ticks whose texts, each `room` of the axis high, do not overlap; of two the
+    first."""
     clear: list[tuple[float, str]] = []
     for value, text in chart.ticks:
         apart = room * (chart.high - chart.low)
@@ -289,7 +289,7 @@ def ticks(chart: CurveChart, room: float) -> list[tuple[float, str]]:
 
 
 def peaks(lane: Lane) -> list[float]:
-    """Return the moments whose score is higher than at the two scored moments on either side, s."""
+    """Return local maxima, s: scores higher than the two scored moments on either side."""
     values = [value for _time, value in lane.scored]
     return [
         time
@@ -300,7 +300,7 @@ def peaks(lane: Lane) -> list[float]:
 
 
 def nearest_face(track: Subject, moments: Sequence[float], time: float) -> FrameSegment | None:
-    """Return the face of a person at the looked-at moment nearest to a time, if they are in it."""
+    """Return the face of a person at the sampled moment nearest to a time, if visible."""
     index = min(range(len(moments)), key=lambda i: abs(moments[i] - time), default=None)
     return next((face for face in track.frames if face.index == index), None)
 
@@ -319,7 +319,7 @@ def boxes_at(analysis: Analysis, time: float, *, named: bool = False) -> dict[st
 
 @dataclass(frozen=True)
 class Tile:
-    """One tile of a strip: the moment it shows, and the stretch of time it stands for."""
+    """One tile of a strip: the moment it shows, and its stretch of time."""
 
     index: int
     start: float
@@ -327,7 +327,7 @@ class Tile:
 
 
 def tiles(lane: Lane, count: int, end: float) -> list[Tile]:
-    """Return which moments stand for a clip in a strip of so many tiles.
+    """Return the moments shown by a strip of `count` tiles.
 
     The clip is cut into stretches of equal length; each is stood for by its highest score, so that
     a short event is never lost, or by its middle moment where it has no score. With no more
@@ -351,7 +351,7 @@ def tiles(lane: Lane, count: int, end: float) -> list[Tile]:
 
 
 def finding(lane: Lane, thresholds: Thresholds) -> str:
-    """Return what a lane shows, in a sentence or two: the text alternative of its chart."""
+    """Return the text alternative of a lane."""
     unscored = _without_score(lane)
     return f"{_course(lane, thresholds)} {unscored}".rstrip() if lane.scored else unscored
 
@@ -401,14 +401,15 @@ def together(value: float) -> str:
 
 
 def label_at(score: float | None, thresholds: Thresholds) -> Label:
-    """Return the state of one score under the thresholds."""
+    """Return the label of a score under the thresholds."""
     if score is None:
         return Label.NOT_APPLICABLE
     return label_of(score, thresholds)
 
 
 def place(track: Subject, end: float) -> str:
-    """Return where and, if not throughout, when a person is: "right, 00:01 to 00:14", "left"."""
+    """Return the position and, if shorter than the clip, the time of a subject: "right, 00:01 to
+    00:14", "left"."""
     whole = track.start <= 0.05 * end and track.end >= 0.95 * end
     when = "" if whole else stretch(track.start, track.end)
     return ", ".join(part for part in (lead.side(track.side), when) if part)

@@ -1,4 +1,4 @@
-"""Signals: measurements that inform and do not vote."""
+"""Signals: measurements that inform and never vote."""
 
 from collections.abc import Iterable
 
@@ -24,7 +24,7 @@ HOW_TO_READ = _(
 
 
 def section(analysis: Analysis) -> Section:
-    """Return what was measured and what was not."""
+    """Return the measured signals and the missing ones."""
     blocks: list[Block] = [Text(say(HOW_TO_READ), "note")]
     if measured := [signal for signal in shown(analysis) if signal.reading != "absent"]:
         blocks.append(table(measured))
@@ -34,7 +34,7 @@ def section(analysis: Analysis) -> Section:
 
 
 def none(analysis: Analysis) -> str:
-    """Return why a file, or a person in it, has no signals."""
+    """Return why a file or a person has no signals."""
     if analysis.media.kind == "audio":
         return _("Signals need a picture; this file has only sound.")
     if analysis.media.kind == "image":
@@ -50,7 +50,7 @@ def none(analysis: Analysis) -> str:
 
 
 def table(measured: Iterable[Signal]) -> Grid:
-    """Return what was measured, of which person, beside untouched files."""
+    """Return the measurements, by person, compared with untouched files."""
     heads = _("Signal"), _("Measured"), _("Reading"), _("How to read it")
     return Grid(heads, [_row(signal) for signal in measured])
 
@@ -62,7 +62,7 @@ def _row(signal: Signal) -> tuple[str | Cell, ...]:
 
 
 def over_time(signal: Signal) -> CurveChart:
-    """Return a signal over the times of the clip, with the range of untouched files."""
+    """Return a signal over time, with the range of untouched files."""
     usual, end = signal.usual, signal.series[-1][0]
     reached = [value for _time, value in signal.series] + list(usual or ())
     least, most = min(reached), max(reached)
@@ -77,7 +77,7 @@ def over_time(signal: Signal) -> CurveChart:
 
 
 def absent(analysis: Analysis) -> list[str]:
-    """Return what was not measured and why; of which people, where that is not so of all."""
+    """Return unmeasured signals and why; the people concerned, unless it is all."""
     everybody = {signal.subject for signal in analysis.signals}
     missing: dict[tuple[str, str], dict[str | None, None]] = {}
     for signal in shown(analysis):
@@ -92,7 +92,7 @@ def absent(analysis: Analysis) -> list[str]:
 
 
 def shown(analysis: Analysis) -> list[Signal]:
-    """Return the signals in the reader's language. The family of methods is one of a file that is
-    called fake: with other models or limits than at first it may not be."""
+    """Return the signals in the reader's language; the family of methods only of a file with a fake
+    verdict."""
     fake = analysis.verdict.label.side is Side.FAKE
     return [signals.said(s) for s in analysis.signals if fake or s.id != FAMILY]

@@ -1,4 +1,4 @@
-"""A result in short, as lists, cases and tables have it: by the few facts that records keep."""
+"""Short form of a result for lists, cases and tables, from the facts that records keep."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ def headline(result: ResultSummary) -> str:
 
 
 def number(result: ResultSummary) -> list[str]:
-    """Return the likelihood and its interval, those that there are."""
+    """Return the likelihood and its interval, if known."""
     if result.probability is None:
         return []
     share = percent(result.probability, result.limits)
@@ -28,13 +28,13 @@ def line(result: ResultSummary) -> str:
 
 
 def deleted(label: str) -> str:
-    """Return what a result was that is not there any more, by its `Label`; empty for none."""
+    """Return the `Label` of a deleted result in words; empty for none."""
     said = states.state(label) if label else ""
     return _("{result} (the result was deleted since)").format(result=said)
 
 
 def outdated(version: str, *, shown: bool) -> str:
-    """Return that another version of the program made a result, which can be `shown` or not."""
+    """Return that another version made a result, and whether it can be `shown`."""
     text = _("Scored by version {version}, whose results can’t be shown any more.")
     if shown:
         text = _("Scored by version {version}. Analyze again to compare fairly.")
@@ -49,7 +49,7 @@ def length(seconds: float | None) -> str:
 
 
 def kind(name: str, seconds: float | None) -> str:
-    """Return "14 s video" of the kind of a medium and its length."""
+    """Return the kind and length of a medium: "14 s video"."""
     kinds = {"video": _("video"), "image": _("picture"), "animation": _("animation")}
     said = kinds.get(name) or _("sound")
     if not seconds or seconds < 1:
@@ -58,7 +58,7 @@ def kind(name: str, seconds: float | None) -> str:
 
 
 def rows(result: ResultSummary, names: Mapping[str, str]) -> tuple[Row, ...]:
-    """Return what was judged and by which models, `names` by id."""
+    """Return the length and the models of a result, `names` by id."""
     models = listed([names.get(id, id) for id in result.models])
     return (
         Row(_("Length"), length(result.duration)),

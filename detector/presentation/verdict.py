@@ -1,5 +1,4 @@
-"""The verdict of a file: what stands under its headline, its number, why, and what it can't
-tell."""
+"""The verdict of a file: headline, paragraphs, likelihood, reasons, limits."""
 
 from collections.abc import Collection
 
@@ -43,7 +42,7 @@ def headline(analysis: Analysis) -> str:
 
 
 def of_what(analysis: Analysis) -> str:
-    """Return what the verdict is of, "14 s video · 2 people", or what finding leads it."""
+    """Return the basis of the verdict: "14 s video · 2 people", or the finding that leads it."""
     if analysis.proof is not None:
         found = analysis.accusing_comparison
         return _("against its original") if found else _("by its origin")
@@ -53,7 +52,7 @@ def of_what(analysis: Analysis) -> str:
 
 
 def settings(analysis: Analysis) -> str:
-    """Return what of a verdict a person changed."""
+    """Return which settings of a verdict the person changed."""
     limits = any(answer.thresholds.custom for answer in analysis.verdict.answers.values())
     models = any(m.not_counted_because == NotCounted.SWITCHED_OFF for m in analysis.models)
     if limits and models:
@@ -62,21 +61,20 @@ def settings(analysis: Analysis) -> str:
 
 
 def own_thresholds(analysis: Analysis) -> str:
-    """Return what clips of a person the thresholds are of; empty for those that ship."""
+    """Return the clips behind a person's own thresholds; empty for the shipped ones."""
     limits = analysis.verdict.thresholds
     text = _("with thresholds from {data}")
     return text.format(data=say(limits.data)) if limits.own else ""
 
 
 def unjudged(verdict: Verdict) -> str:
-    """Return why a file that was read got no verdict; empty where it got one."""
+    """Return why a file got no verdict; empty if it got one."""
     judged = verdict.label is not Label.NOT_APPLICABLE or not verdict.reasons
     return "" if judged else messages.text(verdict.reasons[0])
 
 
 def nothing_judged(analysis: Analysis) -> tuple[ReasonCode, str, list[str]]:
-    """Return why a file that was read was not judged: the code, a head, and what is to say, its
-    sentence first."""
+    """Return why a file was not judged: code, heading and sentences."""
     reason = next((r for r in analysis.verdict.reasons if lead.why_not(r.code)), None)
     code = reason.code if reason else ReasonCode.NO_MODEL
     head = states.too_slow() if code is ReasonCode.TOO_SLOW else capital(lead.why_not(code))
@@ -95,12 +93,8 @@ def nothing_judged(analysis: Analysis) -> tuple[ReasonCode, str, list[str]]:
 
 
 def paragraphs(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
-    """Return what stands under the headline, the person and the times first, or why there is no
-    verdict.
-
-    Where another finding leads, it is what was found, and then what the detectors say by
-    themselves. `base_rate` is the share of fakes among the reader's files, 0..1.
-    """
+    """Return the paragraphs below the headline, or why there is no verdict. If another finding
+    leads, the detectors' verdict follows it. `base_rate` is the reader's share of fakes, 0..1."""
     found = analysis.accusing_comparison
     about = [lead.sentence(analysis), in_ten(analysis, base_rate), detail(analysis)]
     if analysis.proof is None:
@@ -113,8 +107,8 @@ def paragraphs(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
 
 
 def in_ten(analysis: Analysis, base_rate: float = odds.EVEN) -> str:
-    """Return the odds of the verdict in words; empty where another answer leads, or they were not
-    measured, as on material unlike that of our tests."""
+    """Return the odds of the verdict in words; empty if unmeasured, on unmeasured material, or if
+    another answer leads."""
     answer = answer_of(analysis)
     unlike = any(c.code is CaveatCode.UNMEASURED_MATERIAL for c in analysis.verdict.caveats)
     if answer is None or unlike or analysis.verdict.label is not answer.label:
@@ -124,14 +118,14 @@ def in_ten(analysis: Analysis, base_rate: float = odds.EVEN) -> str:
 
 
 def detail(analysis: Analysis) -> str:
-    """Return more of why there is no verdict."""
+    """Return details on why the verdict is open."""
     why = lead.reason(analysis)
     text = messages.detail(why) if why else ""
     return f"{capital(text.rstrip('.'))}." if text else ""
 
 
 def detectors_alone(analysis: Analysis) -> str:
-    """Return what the detectors say by themselves, where another finding leads."""
+    """Return the detectors' verdict, if another finding leads."""
     verdict = analysis.verdict
     said = lower_first(states.headline(verdict.label, verdict.question))
     if verdict.probability is None:
@@ -141,7 +135,7 @@ def detectors_alone(analysis: Analysis) -> str:
 
 
 def beside(analysis: Analysis) -> str:
-    """Return what a comparison that does not head a result adds to it; empty without one."""
+    """Return what a comparison that does not lead adds; empty without one."""
     found = analysis.comparison
     if found is None or not found.finding.related:
         return ""
@@ -154,8 +148,8 @@ def beside(analysis: Analysis) -> str:
 def opening(
     analysis: Analysis, base_rate: float = odds.EVEN, *, said: str = "", picture: Picture | None
 ) -> Section:
-    """Return what a report begins with: the verdict, its number, what it rests on, its limits, and
-    what to do next. `said` stands before it, `picture` is the frame of its moment."""
+    """Return the first section of a report: verdict, likelihood, basis, limits, next steps. `said`
+    precedes it, `picture` is the frame of its moment."""
     answer, question = answer_of(analysis), analysis.verdict.question
     first, *rest = paragraphs(analysis, base_rate)
     blocks: list[Block] = [Text(said, "strong")] if said else []
@@ -188,7 +182,7 @@ def opening(
 
 
 def likelihood(analysis: Analysis) -> str:
-    """Return the one number of the file, "88 %"; empty without a score."""
+    """Return the likelihood of the file, "88 %"; empty without a score."""
     answer = answer_of(analysis)
     if answer is None or answer.probability is None:
         return ""
@@ -196,7 +190,7 @@ def likelihood(analysis: Analysis) -> str:
 
 
 def judged_by(analysis: Analysis) -> str:
-    """Return the number's interval and by what it is judged: "95 % interval 62 to 91 %, with your
+    """Return the interval and basis of the likelihood: "95 % interval 62 to 91 % · with your
     thresholds"; empty without a score."""
     answer, question = answer_of(analysis), analysis.verdict.question
     if answer is None:
@@ -217,8 +211,8 @@ def judged_by(analysis: Analysis) -> str:
 
 
 def confidence(analysis: Analysis) -> str:
-    """Return the interval of the number, or that there are too few clips for one; empty where that
-    was not measured."""
+    """Return the interval of the likelihood, or that there are too few clips for one; empty if
+    unmeasured."""
     answer, question = answer_of(analysis), analysis.verdict.question
     if answer is None or question is None:
         return ""
@@ -237,7 +231,7 @@ def confidence(analysis: Analysis) -> str:
 
 
 def why(analysis: Analysis) -> list[str]:
-    """Return the reasons that the sentence under the headline is not, and the strongest trace."""
+    """Return the reasons that the lead sentence does not state, and the strongest trace."""
     said, reasons = lead.sentence(analysis), analysis.verdict.reasons
     written = [(reason, *messages.wording(reason)) for reason in reasons]
     lines = [
@@ -251,7 +245,7 @@ def why(analysis: Analysis) -> list[str]:
 
 
 def _reason(analysis: Analysis, reason: Reason, text: str, more: str) -> str:
-    """Return a reason with its moment; for several models, that of the strongest."""
+    """Return a reason with its moment."""
     timed = reason.time is not None and analysis.media.kind != "image"
     timed = timed and reason.code is not ReasonCode.TOGETHER_ABOVE
     where = f" ({clock(reason.time or 0.0)})" if timed else ""
@@ -260,11 +254,11 @@ def _reason(analysis: Analysis, reason: Reason, text: str, more: str) -> str:
 
 
 def limits(analysis: Analysis, without: Collection[CaveatCode] = ()) -> str:
-    """Return what the verdict can't tell."""
+    """Return the limits of the verdict, `without` some."""
     caveats = [c for c in analysis.verdict.caveats if c.code not in without]
     return " ".join(messages.text(caveat) for caveat in caveats)
 
 
 def guessing(analysis: Analysis) -> bool:
-    """Return whether the file is too poor for its number to be shown unasked."""
+    """Return whether the material is too poor to show the likelihood unasked."""
     return any(r.code is ReasonCode.LOW_QUALITY for r in analysis.verdict.reasons)

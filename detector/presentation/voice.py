@@ -1,4 +1,4 @@
-"""The voice of a file in words: who speaks, what came of it, and where it is strongest."""
+"""The voice of a file: name, answer, speech and score over time."""
 
 from dataclasses import replace
 
@@ -28,13 +28,13 @@ def subject(analysis: Analysis) -> Subject | None:
 
 
 def name(analysis: Analysis) -> str:
-    """Return what the voice is called."""
+    """Return the name of the voice."""
     heard = subject(analysis)
     return lead.name(heard) if heard else _("The voice")
 
 
 def answer(analysis: Analysis) -> AnswerRow:
-    """Return what came of it."""
+    """Return the answer to the question about the voice."""
     found = analysis.verdict.answers.get(Question.VOICE)
     if found is None:
         none = states.state(Label.NOT_APPLICABLE, short=True)
@@ -43,30 +43,29 @@ def answer(analysis: Analysis) -> AnswerRow:
 
 
 def speech(analysis: Analysis) -> str:
-    """Return how much was spoken; empty without speech."""
+    """Return the amount of speech; empty without any."""
     heard = voice.heard_of(analysis)
     return spoken(heard) if heard is not None and heard.spans else ""
 
 
 def spoken(heard: SpeechMeasurement) -> str:
-    """Return how much of a sound was spoken."""
+    """Return the amount of speech in a measurement."""
     return _("{time} of speech").format(time=took(heard.speech_seconds))
 
 
 def stretch_of_speech(start: float, end: float) -> str:
-    """Return when is spoken, s."""
+    """Return the label of a stretch of speech, s."""
     return _("Speech, {stretch}").format(stretch=stretch(start, end, tenths=True))
 
 
 def waveform(stretches: int) -> str:
-    """Return what a waveform shows, for who can't see it."""
+    """Return the text alternative of a waveform."""
     spoken = count(stretches, "stretch of speech", "stretches of speech")
     return _("Waveform with {count}.").format(count=spoken)
 
 
 def over_time(analysis: Analysis, end: float) -> tuple[CurveChart, tuple[series.Gap, ...]]:
-    """Return the score by windows up to `end`, s, and where there is none: without any, all of
-    it."""
+    """Return the score by windows up to `end`, s, and its gaps."""
     heard, likelihood = subject(analysis), _("none")
     if heard is not None and heard.probability is not None:
         likelihood = percent(heard.probability)
@@ -79,15 +78,14 @@ def over_time(analysis: Analysis, end: float) -> tuple[CurveChart, tuple[series.
 
 
 def sides(analysis: Analysis) -> str:
-    """Return how many voices were judged: of two, what came of each."""
+    """Return how voices were told apart, with the likelihood of each of several."""
     if two := lead.sides(analysis):
         return _("Each side is judged by itself. {voices}").format(voices=two)
     return _("All speech is judged as one voice: speakers are not told apart.")
 
 
 def strongest(analysis: Analysis) -> list[tuple[SpanSegment, str]]:
-    """Return the windows with the highest scores, apart from each other and the highest first, with
-    their texts."""
+    """Return the disjoint windows with the highest scores, highest first, with their texts."""
     heard, out = subject(analysis), list[SpanSegment]()
     scored = [s for s in heard.spans if Question.VOICE in s.answers] if heard else []
     for span in sorted(scored, key=lambda s: -s.answers[Question.VOICE]):

@@ -1,5 +1,5 @@
-"""The signature that PDF readers verify (PAdES): over the whole file, with an operator's
-certificate. Needs pyHanko (the extra `signing`)."""
+"""PAdES signature of a report with an operator's certificate, as PDF readers verify it. Needs
+pyHanko (the extra `signing`)."""
 
 from __future__ import annotations
 
@@ -39,8 +39,7 @@ NO_PYHANKO = _("This needs pyHanko, which is not installed.")
 
 @dataclass(frozen=True)
 class CertificateSignature:
-    """The certificate's signature in a PDF. Whether its names are to be trusted is for the reader
-    to decide."""
+    """A certificate's signature in a PDF; whether to trust its names is up to the reader."""
 
     subject: str
     issuer: str

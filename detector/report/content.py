@@ -1,4 +1,4 @@
-"""What goes into a report, gathered once for all its forms."""
+"""Content of a report, gathered once for all its formats."""
 
 import io
 import logging
@@ -37,7 +37,7 @@ CROP = CropRecipe(scale=1.45, size=360, resize="area", border="black")
 
 @dataclass(frozen=True)
 class ReportDetails:
-    """What a person adds to a report beside notes."""
+    """Details that a person adds to a report."""
 
     case: str = ""  # number or name; empty: a line to write on
     reviewer: str = ""  # who answers for the report
@@ -58,7 +58,7 @@ def time_zone(name: str) -> tzinfo:
 
 @dataclass(frozen=True)
 class Content:
-    """Everything a report says."""
+    """Content of the report of an analysis."""
 
     analysis: Analysis
     exported: datetime  # UTC, whole seconds
@@ -73,7 +73,7 @@ class Content:
 
     @property
     def unchanged(self) -> bool | None:
-        """Return whether the file is the one that was analyzed; None when it was not there."""
+        """Return whether the file is the one that was analyzed; None if it is missing."""
         return None if self.sha256 is None else self.sha256 == self.analysis.media.sha256
 
     @property
@@ -147,7 +147,7 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Pic
 
 
 def explained(analysis: Analysis, track: Subject) -> list[ModelResult]:
-    """Return the models worth a heatmap: the counted by pull, then those of open questions."""
+    """Return the models to draw heatmaps of: the counted by pull, then those of open questions."""
     verdict = analysis.verdict
     pulls = {part.id: part.logit for a in verdict.answers.values() for part in a.contributions
              if part.kind == "model"}  # fmt: skip
@@ -158,7 +158,7 @@ def explained(analysis: Analysis, track: Subject) -> list[ModelResult]:
 
 
 def picture(kind: str, caption: str, rgb: np.ndarray) -> Picture:
-    """Return a picture [H, W, 3] as a report holds it."""
+    """Return a picture [H, W, 3] as a JPEG with its caption."""
     out = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(rgb)).save(out, "JPEG", quality=88)
     return Picture(kind, caption, out.getvalue(), (rgb.shape[1], rgb.shape[0]))
@@ -172,7 +172,7 @@ PathLike = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class PairContent:
-    """Everything the report of a comparison says."""
+    """Content of the report of a comparison."""
 
     comparison: Comparison
     exported: datetime  # UTC, whole seconds
@@ -234,7 +234,7 @@ def _sha256(path: PathLike | None) -> str | None:
 
 
 def _pair_figures(comparison: Comparison, copy: PathLike, original: PathLike) -> Iterator[Picture]:
-    """Yield both at the moment at which most differs, and where they do."""
+    """Yield both frames at the moment of the largest difference, and the map of differences."""
     moment = max(comparison.moments, key=lambda one: one.excess)
     paths = os.fspath(copy), os.fspath(original)
     (shown,) = aligned(*paths, comparison, [moment], side=FRAME_SIDE)

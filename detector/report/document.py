@@ -1,4 +1,4 @@
-"""A report as a document: the sections of a result, what was added to it, and how to check it."""
+"""Documents of reports: the sections of a result, what a person added, and how to check it."""
 
 from collections.abc import Iterator
 from datetime import datetime, tzinfo
@@ -82,7 +82,7 @@ def _sections(content: Content) -> Iterator[Section]:
 
 
 def _answerable(content: Content) -> Grid:
-    """Return the case and who answers for the report, with room to write by hand."""
+    """Return the case and the reviewer, with room for a signature."""
     details = content.details
     zone = zone_of(content.exported, details.zone)
     heads = _("Case"), _("Reviewer"), _("Times of day in"), _("Date and signature")
@@ -90,7 +90,7 @@ def _answerable(content: Content) -> Grid:
 
 
 def _pictures(content: Content) -> Section:
-    """Return the face and where models looked, and what can't be shown."""
+    """Return the face and the heatmaps, and why some are missing."""
     small = tuple(f for f in content.figures if f.kind != "frame")[:4]
     blocks: list[Block] = [Pictures(small, 4)] if small else []
     if any(f.kind == "heatmap" for f in small):
@@ -114,8 +114,8 @@ def _of_pair(content: PairContent) -> Presentation:
 
 
 def checking(attachment: str, *, signed: bool, by: str, numbered: bool) -> Section:
-    """Return how to check a PDF: by its seal, the operator's key where it is `signed`, and the
-    certificate of who is named. `numbered` letters stand as their numbers."""
+    """Return how to check a PDF: by its seal, the operator's key if it is `signed`, and the
+    certificate of `by`. `numbered` letters are printed as their code points."""
     text = _(
         "This file carries the sha256 of its own content, and all that was found as data ({file}). "
         "Check it with: unmask verify REPORT.pdf"
@@ -158,7 +158,7 @@ def when(moment: datetime, zone: tzinfo) -> str:
 
 
 def zone_of(moment: datetime, zone: tzinfo) -> str:
-    """Return the name of a time zone, and how far it is from UTC where that does not say it."""
+    """Return the name of a time zone, with its offset from UTC."""
     here = moment.astimezone(zone)
     name = _zone_name(here)
     return name if name.startswith("UTC") else f"{name} ({_offset(here)})"

@@ -105,7 +105,7 @@ SANS = _FONTS / _FACES["sans", ""]
 
 
 class Paper(FPDF):
-    """A4, every font embedded, PDF/A-3 (which may carry the data it shows)."""
+    """A4 pages with embedded fonts as PDF/A-3, which may carry data."""
 
     def __init__(self, title: str, footer: str, created: datetime, spacing: float = 1.0) -> None:
         super().__init__(format="A4", enforce_compliance="PDF/A-3B")
@@ -139,7 +139,7 @@ class Paper(FPDF):
         self.add_page()
 
     def close_fonts(self) -> None:
-        """Close the files of the fonts; nothing more is drawn."""
+        """Close the font files; nothing can be drawn after."""
         for font in self.fonts.values():
             if isinstance(font, TTFFont):
                 font.close()
@@ -161,7 +161,7 @@ class Paper(FPDF):
         style: str = "",
         family: str = "sans",
     ) -> None:
-        """Choose how the next words look; the serif font has no Arabic letters."""
+        """Set the font and color of text; the serif font has no Arabic letters."""
         self.set_font("sans" if self.rtl and family == "serif" else family, style, size)
         self.set_text_color(*color)
 
@@ -180,7 +180,7 @@ class Paper(FPDF):
             self.section(section)
 
     def headline(self, text: str, color: Sequence[int] = TEXT) -> None:
-        """Draw what a report says, as its headline."""
+        """Draw the headline."""
         self.paragraph(text, 19, color, style="B", family="serif")
 
     def section(self, section: Section) -> None:
@@ -239,7 +239,7 @@ class Paper(FPDF):
         self, text: str, size: float = BODY, color: Sequence[int] = TEXT, *, style: str = "",
         family: str = "sans", aside: bool = False,
     ) -> None:  # fmt: skip
-        """Draw a paragraph, which may hold foreign text."""
+        """Draw a paragraph of untrusted text."""
         self.ink(size, color, style=style, family=family)
         self.set_fill_color(*SUNKEN)
         self.multi_cell(
@@ -279,7 +279,7 @@ class Paper(FPDF):
         return self.get_string_width(text) + 2 * CELL[1] + 0.6
 
     def _grid(self, rows: Sequence[Sequence[str]], widths: Sequence[float], *, heads: bool) -> None:
-        """Draw cells, under heads or with names in front."""
+        """Draw table cells, below heads or after names."""
         self.set_font(style="")
         self.set_draw_color(*LINE)
         self.set_fill_color(255)
@@ -301,7 +301,7 @@ class Paper(FPDF):
                     row.cell(self.fit(cell), style=style)
 
     def fit(self, text: str) -> str:
-        """Return a text as this paper can print it."""
+        """Return a text as these fonts can print it."""
         kept = unbroken(text)
         shown = printable(kept)
         self.numbered |= shown != kept
@@ -310,7 +310,7 @@ class Paper(FPDF):
         return shown
 
     def label(self, x: float, y: float, width: float, text: str, align: str = "C") -> None:
-        """Write a text of a chart, its middle at `y`."""
+        """Write a chart label centered on `y`."""
         self.set_xy(x, y - LABEL / 2)
         self.cell(width, LABEL, text, align=align)
 
@@ -320,7 +320,7 @@ class Paper(FPDF):
         return (WIDTH - (row - 1) * GAP) / row
 
     def pictures(self, shown: Pictures) -> None:
-        """Draw pictures beside each other, each with its caption."""
+        """Draw pictures side by side with their captions."""
         top, lowest, width = self.get_y() + 1, 0.0, self._width(shown.row)
         sides = [picture.size[1] / picture.size[0] for picture in shown.pictures]
         high = [height_of(picture.size) for picture in shown.pictures]
@@ -427,13 +427,13 @@ class Paper(FPDF):
         self.set_dash_pattern()
 
     def stroke(self, color: Sequence[int], width: float) -> None:
-        """Choose how the next line looks."""
+        """Set the color and width of lines."""
         self.set_draw_color(*color)
         self.set_line_width(width)
 
 
 def height_of(size: tuple[int, int]) -> float:
-    """Return how high, mm, a picture of this (width, height) is alone."""
+    """Return the height, mm, of a picture of this (width, height) alone in its row."""
     return min(FRAME_HEIGHT, FRAME_WIDTH * size[1] / size[0])
 
 

@@ -1,4 +1,4 @@
-"""The report as a PDF: what a court or a newsroom needs on paper, with its data attached."""
+"""Reports as sealed PDF/A-3 with their data attached."""
 
 import io
 from datetime import datetime
@@ -16,7 +16,7 @@ from detector.sentences import _
 
 
 def as_pdf(content: Content | PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
-    """Return a sealed PDF/A-3 with the JSON report attached, always the same bytes."""
+    """Return a sealed PDF/A-3 with the JSON report attached; equal content gives equal bytes."""
     shown, signer = document(content), certificate.signer() if content.signed else None
     by = (signer.subject_name or "") if signer else ""
     attachment = PAIR_ATTACHMENT if isinstance(content, PairContent) else ATTACHMENT

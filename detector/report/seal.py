@@ -43,7 +43,7 @@ LARGEST_KEY = 10_000  # bytes of a key file
 
 
 class Seal(StrictModel):
-    """What a report says about its own content."""
+    """Seal of a report: hashes of its content, and an optional signature."""
 
     version: Literal[1] = 1
     sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of everything but the seal")
@@ -62,7 +62,7 @@ class Seal(StrictModel):
     )
 
     def payload(self) -> bytes:
-        """Return what is signed: of an analysis the same as before comparisons had seals."""
+        """Return the signed bytes; without `original` the same as before comparisons had seals."""
         left_out = {"signature"} if self.original else {"signature", "original"}
         return canonical(self.model_dump(exclude=left_out))
 
@@ -231,7 +231,7 @@ class Verification:
 
     @property
     def good(self) -> bool:
-        """Return whether it is intact, and signed as expected if a key was given."""
+        """Return whether it is intact and, if a key was given, signed with it."""
         return self.intact and self.signature not in ("wrong", "other")
 
     def lines(self) -> list[str]:
@@ -259,7 +259,7 @@ class Verification:
         ]
 
     def _certified(self) -> list[str]:
-        """Return who signed with a certificate. Whether it is to be trusted a PDF reader says."""
+        """Return the signer of the certificate; a PDF reader says whether to trust it."""
         if self.certificate is None:
             return []
         by = f"{one_line(self.certificate.subject)}, issued by {one_line(self.certificate.issuer)}"
@@ -269,7 +269,7 @@ class Verification:
 
 
 def _about(seal: Seal) -> tuple[str, str]:
-    """Return of what a report is, and when it was made, as its seal says."""
+    """Return the subject and date of a report, from its seal."""
     when, id, file = (one_line(text) for text in (seal.exported, seal.analysis, seal.media))
     if id.startswith("case "):
         return _("Exported {when}, {id}.").format(when=when, id=id), _(
@@ -295,7 +295,7 @@ def _about(seal: Seal) -> tuple[str, str]:
 
 
 class NoSeal(InputError):
-    """The file is no report, or its seal was taken out."""
+    """Error raised for a file without a seal."""
 
     default_code = "no_seal"
 
@@ -330,7 +330,7 @@ def _checked(
 
 
 def _differences(seal: Seal, parts: Parts) -> list[str]:
-    """Return which parts are not as they were sealed."""
+    """Return the parts that changed since the report was sealed."""
     if not seal.parts:
         return ["the text"]
     try:

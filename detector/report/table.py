@@ -1,4 +1,4 @@
-"""The scores as a table, the whole analysis as JSON, and a report as Markdown, all sealed."""
+"""Sealed scores as CSV, analyses as JSON, and reports as Markdown."""
 
 import csv
 import io
@@ -49,7 +49,7 @@ def as_markdown(content: Content | PairContent, key: Ed25519PrivateKey | None = 
 
 def scores(analysis: Analysis) -> str:
     """Return a row for each person and sampled moment, or voice and window (at its start); an empty
-    field is no score, and `why` says why.
+    field is a missing score, with its reason in `why`.
 
     `score` is that of the person's leading question; the answers to all questions (`answer_…`) and
     all models by id follow. Boxes are px of the upright frame."""

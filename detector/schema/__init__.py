@@ -1,1 +1,1 @@
-"""What an analysis is made of: pydantic, versioned, without behavior of its own."""
+"""Pydantic models of an analysis: versioned data without behavior."""

@@ -1,4 +1,4 @@
-"""What every node of a result is made of."""
+"""Base classes of all data models."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -58,7 +58,7 @@ EnglishSentence = Annotated[
 
 
 class StrictModel(BaseModel):
-    """Base of every node: unknown keys are refused, so that a typo never passes silently."""
+    """Base of every node: unknown keys are refused, so that no typo passes silently."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -1,7 +1,4 @@
-"""Every code that a result speaks in. Stable: programs may branch on them.
-
-`detector.messages` has their names for people.
-"""
+"""Codes of results. Stable: programs may branch on them. `detector.messages` has their wording."""
 
 from __future__ import annotations
 
@@ -38,7 +35,7 @@ class Label(StrEnum):
 
 
 class Side(StrEnum):
-    """Which way an answer goes."""
+    """Direction of an answer."""
 
     FAKE = "fake"
     REAL = "real"
@@ -83,7 +80,7 @@ def headline_label(detectors: Label, proof: object | None) -> Label:
 
 
 class ReasonCode(StrEnum):
-    """Why a verdict is what it is. Stable: programs may branch on it."""
+    """Reasons of a verdict. Stable: programs may branch on them."""
 
     # evidence for a verdict
     ABOVE_THRESHOLD = "above_threshold"
@@ -127,7 +124,7 @@ class ReasonCode(StrEnum):
 
 
 class CaveatCode(StrEnum):
-    """What a verdict can't tell. Stable, as `ReasonCode`."""
+    """Limits of a verdict. Stable, as `ReasonCode`."""
 
     WHO_AND_WHY = "who_and_why"
     NOT_JUDGED = "not_judged"
@@ -149,7 +146,7 @@ class CaveatCode(StrEnum):
 
 
 class Basis(StrEnum):
-    """Where the thresholds of an answer come from."""
+    """Source of an answer's thresholds."""
 
     MEASURED = "measured"
     """made here for just these models, on sources left out"""

@@ -1,4 +1,4 @@
-"""What came of holding a suspected copy against its original. Pure data.
+"""Results of comparing a suspected copy with its original. Pure data.
 
 A *finding* beside the detectors: it answers its own question ("does it differ from its original?")
 and never votes. Times are seconds from the first frame of the file they are of; boxes are pixels of
@@ -24,7 +24,7 @@ SUSPECT_FROM, SUSPECT_MARGIN = 0.5, 0.2
 
 
 class ComparisonFinding(StrEnum):
-    """The answer, from the most to the least said."""
+    """The finding of a comparison, the strongest first."""
 
     FACE_DIFFERS = "face_differs"
     MOUTH_DIFFERS = "mouth_differs"
@@ -74,7 +74,7 @@ class Span(StrictModel):
 
 
 class SharedStretch(StrictModel):
-    """A stretch of the copy and its place in the original: one of them a cut or shot."""
+    """A stretch of the copy and its place in the original: one shot."""
 
     copy_start: float
     copy_end: float
@@ -224,8 +224,8 @@ class Edit(StrictModel):
 
 
 class MovementTrace(StrictModel):
-    """How heads, or the features in them, go in both, along the way they go most; each in its own
-    standard deviations, one value a step."""
+    """Movement of heads, or of the features in them, along the main axis of movement, in standard
+    deviations; one value a step."""
 
     what: Literal["head", "features"]
     correlation: float = Field(description="-1..1, of all ways together")

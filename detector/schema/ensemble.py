@@ -1,4 +1,4 @@
-"""Models in a result, and how those of one question are put together. Pure data."""
+"""Models of a result, and the ensembles of a question. Pure data."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class SkillCheck(StrictModel):
 
 
 class ModelResult(StrictModel):
-    """One model in this analysis: what it is, what it said, what it cost."""
+    """One model of an analysis: identity, scores, cost."""
 
     id: str
     title: str
@@ -168,7 +168,7 @@ class OwnThreshold(StrictModel):
 
 
 class Ensemble(StrictModel):
-    """How the calibrated models of one question are put together, as the manifest states it.
+    """Combination of the calibrated models of one question, from the manifest.
 
     Evidence is added: logit = starting point + sum of weight * calibrated logit over the counted
     models (`ModelResult.weight`, `calibration.offset`; logistic regression on sources left out),

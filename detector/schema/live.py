@@ -1,4 +1,4 @@
-"""What goes into a live session and what is read from it: plain, frozen data.
+"""Input and output of a live session: plain, frozen data.
 
 Every time is in seconds of the session's own clock, the `t` that frames are pushed with; boxes are
 pixels of the pushed frame; probabilities are calibrated, 0..1.
@@ -84,7 +84,7 @@ class LiveReading:
 
 
 class HintCode(StrEnum):
-    """What could be better about the picture. Stable: programs may branch on it."""
+    """Hints on picture quality. Stable: programs may branch on them."""
 
     STARTING = "starting"  # models are being loaded
     NO_FACE = "no_face"
@@ -102,7 +102,7 @@ class HintCode(StrEnum):
 
 @dataclass(frozen=True)
 class Hint:
-    """One thing to change, or to know, in words."""
+    """A hint on picture quality, in words."""
 
     code: HintCode
     title: str  # For a chip: "Light low"
@@ -182,7 +182,7 @@ class LiveState:
 
 
 class Move(StrEnum):
-    """What is asked, in this order."""
+    """Moves of a challenge, in order."""
 
     TURN = "turn"
     COVER = "cover"
@@ -191,7 +191,7 @@ class Move(StrEnum):
 
 @dataclass(frozen=True)
 class Observation:
-    """What was seen during one move."""
+    """Measurements during one move."""
 
     move: Move
     made: bool | None  # whether the move was seen; None where that can't be told

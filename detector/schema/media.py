@@ -1,4 +1,4 @@
-"""What a file is, which sound is in it, how much of it was analyzed, and with what software."""
+"""Facts of a media file, its sound, the analyzed part, and the software."""
 
 from typing import Literal
 
@@ -95,9 +95,8 @@ class SlowScoring(StrictModel):
 
 
 class Media(StrictModel):
-    """What the file is. Width and height are upright, after rotation; 0 where there is no picture.
-    The codec and the bit rate of a sound are those of the sound.
-    """
+    """Facts of a media file. Width and height are upright, after rotation; 0 without a picture. The
+    codec and the bit rate of a sound are those of the sound."""
 
     name: str
     sha256: str

@@ -1,4 +1,4 @@
-"""What a file says about where it comes from, as typed records. Pure data.
+"""Statements of a file about its origin, as typed records. Pure data.
 
 All of it was written by others: anybody can write anything into a file. Texts are cleaned and cut
 (`detector.provenance.text`), and still have to be escaped where they are shown. That something is

@@ -1,5 +1,4 @@
-"""What a server says under a result that its own pipeline made; `detector.seals` makes and checks
-it."""
+"""Seal of a result by the server whose pipeline made it; `detector.seals` makes and checks it."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class SpanSegment(Segment):
 
 
 class ModelScore(StrictModel):
-    """One model's word on one subject over the whole clip."""
+    """Score of one model for one subject over the whole clip."""
 
     logit: float = Field(description="raw, mean over its segments")
     probability: Probability
@@ -168,7 +168,7 @@ class Subject(StrictModel):
 
 
 def letter(number: int) -> str:
-    """Return a name by number: 0 -> A, 25 -> Z, 26 -> AA."""
+    """Return a letter by number: 0 -> A, 25 -> Z, 26 -> AA."""
     letters = ""
     number += 1
     while number:

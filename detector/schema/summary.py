@@ -1,4 +1,4 @@
-"""The facts of a result that lists keep, so that they never read a whole one."""
+"""Facts of a result for lists, which never read a whole one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANALYSES = "analysis"
 
 
 class ResultSummary(FrozenModel):
-    """What lists, filters and counts need of a result, so that they never read a whole one."""
+    """Facts of a result for lists, filters and counts."""
 
     analyzed: datetime
     verdict: Label

@@ -1,5 +1,4 @@
-"""A file's verdict, the answers it was made of, how sure they are, and how it moves when the file
-is changed a little.
+"""Verdict of a file: answers, thresholds, odds, contributions, robustness.
 
 Pure data, part of the tree of `detector.schema.analysis`. Codes with parameters;
 `detector.messages` makes sentences of them.
@@ -16,7 +15,7 @@ from detector.schema.codes import Basis, CaveatCode, Label, Modality, Question, 
 
 
 class Tally(StrictModel):
-    """So many of so many files: clips, pictures or recordings."""
+    """A count of so many of so many files: clips, pictures or recordings."""
 
     count: int = Field(ge=0)
     files: int = Field(ge=1)
@@ -356,7 +355,7 @@ class PerturbationResult(StrictModel):
 
 
 class Robustness(StrictModel):
-    """How the verdict moves when the file is compressed, scaled, blurred, made noisy … once more.
+    """Answers after perturbations of the file: compression, scaling, blur, noise …
 
     Every trial, the unchanged one too, looks at the same few moments of the same part, so that
     what moves a score is the condition alone.
