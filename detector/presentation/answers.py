@@ -206,25 +206,28 @@ def _how_to_read(blocks: Iterable[Block]) -> list[Block]:
         "Right: on new sources, with as many fakes as genuine files; the least that this can be "
         "with 90 % confidence. Errors: with their 95 % interval."
     )
-    rated = any(isinstance(block, Grid) and _("Right") in block.heads for block in blocks)
-    return [Text(text, "note")] if rated else []
+    heads = {head for block in blocks if isinstance(block, Grid) for head in block.heads}
+    return [Text(text, "note")] if heads & {_("Right"), _("Errors in our tests")} else []
 
 
 def error_rates(question: Question, answer: Answer, *, interval: bool = False) -> list[Block]:
     """Return the table of an answer's bands (limits, share of right answers, errors) and what it
     was measured on; with `interval` also what clips the interval of the odds refers to."""
-    limits, measured_here = answer.thresholds, answer.basis in (Basis.MEASURED, Basis.OWN)
+    limits, unmeasured = answer.thresholds, answer.basis not in (Basis.MEASURED, Basis.OWN)
     rows, near = [], [] if answer.probability is None else [answer.probability]
     for label, start, end in reversed(limits.zones):
         ends = {Side.FAKE: _("over {low} %"), Side.REAL: _("under {high} %")}
         span = ends[label.side] if label.side else _("{low} to {high} %")
         share = span.format(low=likelihood(start, near), high=likelihood(end, near))
         named = Cell(states.state(label, question), state=label)
-        rows.append((named, share, _right(limits.rate(label)), _errors(question, limits, label)))
+        rates = "", ""
+        if not unmeasured:
+            rates = _right(limits.rate(label)), _errors(question, limits, label)
+        rows.append((named, share, *rates))
     heads = _("Answer"), _("Likelihood"), _("Right"), _("Errors in our tests")
-    rated = measured_here and any(right or errors for *_named, right, errors in rows)
-    shown = 4 if rated else 2
-    blocks: list[Block] = [Grid(heads[:shown], [row[:shown] for row in rows])]
+    kept = [n for n, column in enumerate(zip(*rows, strict=True)) if any(map(str, column))]
+    table = Grid(tuple(heads[n] for n in kept), [[row[n] for n in kept] for row in rows])
+    blocks: list[Block] = [table]
     if limits.never_decide:
         blocks = [Text(f"{capital(line)}.") for line in bands(limits, question)]
     lines = _measured(question, answer)

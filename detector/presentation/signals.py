@@ -83,7 +83,7 @@ def absent(analysis: Analysis) -> list[str]:
     for signal in shown(analysis):
         if signal.reading == "absent":
             missing.setdefault((signal.title, signal.how_to_read), {})[signal.subject] = None
-    lines, titles = [], list(dict.fromkeys(signal.title for signal in analysis.signals))
+    lines, titles = [], list(dict.fromkeys(signal.title for signal in shown(analysis)))
     for (title, why), whom in sorted(missing.items(), key=lambda pair: titles.index(pair[0][0])):
         named = [] if whom.keys() == everybody else sorted(filter(None, whom))
         people = f" ({', '.join(named)})" if named else ""

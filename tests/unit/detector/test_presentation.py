@@ -1,5 +1,7 @@
 """A result in words, once for all surfaces: questions, how we know, models, moments, robustness."""
 
+import gettext
+
 import pytest
 
 from cli.analyze import summary
@@ -30,7 +32,7 @@ from detector.schema.analysis import (
     Tally,
     Thresholds,
 )
-from detector.sentences import _
+from detector.sentences import _, use
 from tests.support.result_sample import make_analysis, make_picture, trial
 
 
@@ -50,10 +52,10 @@ def test_a_rate_has_its_count_and_interval():
     answer = Answer(label=Label.INCONCLUSIVE, thresholds=limits)
     assert rates(Question.MANIPULATION, answer) == (
         [
-            ["▲ Likely manipulated", "over 70 %", "",
+            ["▲ Likely manipulated", "over 70 %",
              "0 of 1,045 untouched clips: 0.0 %, 0.0 to 0.4 %"],
-            ["? Can’t tell", "30 to 70 %", "", ""],
-            ["○ No sign of manipulation found", "under 30 %", "",
+            ["? Can’t tell", "30 to 70 %", ""],
+            ["○ No sign of manipulation found", "under 30 %",
              "6 of 33 manipulated clips: 18.2 %, 8.6 to 34.4 %"],
         ],
         "Measured on 78 clips.",
@@ -62,7 +64,7 @@ def test_a_rate_has_its_count_and_interval():
     (first, *_), said = rates(
         Question.MANIPULATION, answer.model_copy(update={"thresholds": mine, "basis": Basis.OWN})
     )
-    assert first[3] == "at most 5 % of untouched clips like yours"
+    assert first[2] == "at most 5 % of untouched clips like yours"
     assert said == "Set by your own 40."
     theirs = answer.model_copy(update={"basis": Basis.PUBLISHED})
     rows, said = rates(Question.MANIPULATION, theirs)
@@ -79,8 +81,8 @@ def test_the_error_rates_of_a_voice_count_cloned_and_real_ones():
     answer = Answer(label=Label.FAKE, thresholds=limits, odds=odds)
     rows, said = rates(Question.VOICE, answer, interval=True)
     assert "It assumes as many cloned as real voices." in said
-    assert rows[0][3].startswith("3 of 309 real clips")
-    assert rows[-1][3].startswith("0 of 396 cloned clips")
+    assert rows[0][2].startswith("3 of 309 real clips")
+    assert rows[-1][2].startswith("0 of 396 cloned clips")
     assert "manipulated" not in f"{rows} {said}" and "untouched" not in f"{rows} {said}"
 
 
@@ -93,7 +95,7 @@ def test_no_rate_is_given_for_an_answer_that_no_likelihood_gets():
     answer = Answer(label=Label.FAKE, thresholds=limits)
     rows, said = rates(Question.MANIPULATION, answer)
     assert [row[0][2:] for row in rows] == ["Likely manipulated", "Can’t tell"]
-    assert rows[0][3].startswith("3 of 227 untouched clips") and not rows[1][3]
+    assert rows[0][2].startswith("3 of 227 untouched clips") and not rows[1][2]
     assert "Of these, 364 clips ask this question" in said
     assert "227 untouched, 137 manipulated." in said
 
@@ -165,7 +167,7 @@ def test_an_answer_has_the_share_of_right_ones_in_the_words_of_its_question():
     rate = BandRate(label=Label.FAKE, right=0.95, low=0.9, share=0.5, wrong=Tally(count=1, files=9))
     answer = Answer(label=Label.FAKE, thresholds=Thresholds(low=0.3, high=0.7, bands=[rate]))
     rows, _said = rates(Question.VOICE, answer)
-    assert rows[0] == ["▲ Likely cloned", "over 70 %", "95 %, at least 90 %", ""]
+    assert rows[0] == ["▲ Likely cloned", "over 70 %", "95 %, at least 90 %"]
 
 
 def test_of_moved_thresholds_and_of_other_sets_no_rate_is_claimed():
@@ -250,3 +252,16 @@ def test_a_picture_model_of_a_video_is_meant_to_see_as_few_frames_as_it_is_made_
     (whole,) = (subject for subject in made.judged if subject.question is Question.PICTURE)
     model.kind, model.moments = "image", 8
     assert material._planned(made, whole) == 8
+
+
+def test_missing_signals_are_listed_in_a_language_that_translates_their_titles():
+    class Reversed(gettext.NullTranslations):
+        def gettext(self, message):
+            return message[::-1]
+
+    analysis = make_analysis()
+    analysis.signals = [
+        Signal(id="blinks", title="Blinking", value="–", reading="absent", how_to_read="On request")
+    ]
+    with use(Reversed()):
+        assert signals.absent(analysis) == ["gniknilB: tseuqer nO"]
