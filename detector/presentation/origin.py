@@ -123,8 +123,7 @@ def accounts(origin: Provenance | None) -> list[Section]:
 
 
 def fact_rows(found: Iterable[Fact]) -> list[tuple[str, str, str]]:
-    """Return metadata as (name, value, where); values of ours are translated, foreign ones are
-    not."""
+    """Return metadata as (name, value, where); only values of this program are translated."""
     return [
         (say(f.name), say(f.value) if f.name in OURS else f.value, say(f.source)) for f in found
     ]
