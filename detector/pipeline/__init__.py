@@ -1,9 +1,9 @@
-"""The flow: media, faces, tracks, crops, models, logits, verdict. One public class, `Analyzer`.
+"""Analysis pipeline of a file: decode, detect and track faces, crop, score, decide (`Analyzer`).
 
-Four stages run side by side, joined by bounded queues, so that memory does not grow with the
-clip: a thread decodes; the caller's thread finds, links and cuts faces; a thread scores crops in
-batches; a thread reads the signals. Each frame is decoded once, each face found once and each crop
-cut once per crop recipe, whatever the number of models.
+Four stages run concurrently, joined by bounded queues, so that memory does not grow with the clip:
+a thread decodes; the caller's thread detects, tracks and crops faces; a thread scores crops in
+batches; a thread computes the signals. Each frame is decoded once, each face detected once and each
+crop cut once per crop recipe, whatever the number of models.
 """
 
 from detector.pipeline.analyzer import Analyzer as Analyzer

@@ -1,4 +1,4 @@
-"""The one way into an analysis."""
+"""Public entry point of an analysis, and the closer look at promising moments."""
 
 import heapq
 import logging
@@ -7,10 +7,11 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,6 @@ from detector import media, runtime, vision
 from detector.errors import ModelError, UsageError
 from detector.memory import return_freed
 from detector.models import registry
-from detector.models.base import ModelSpec
 from detector.pipeline import result_cache
 from detector.pipeline.options import Observer, ProgressReporter, RunOptions
 from detector.pipeline.planning import CLOSEST
@@ -28,22 +28,21 @@ from detector.pipeline.scoring import DynamicBatcher
 from detector.schema.analysis import Analysis, Settings
 from detector.sentences import _
 
-BASE = 0.1  # What a gap without any score is worth beside one across which a score goes from 0 to 1
+BASE = 0.1  # Weight of a gap without a score, where one across which a score goes from 0 to 1 has 1
 
 
-def look_closer(request: RunRequest, path: Path, name: str | None) -> Analysis:
-    """Go through a file twice, with more timestamps where a person's score moves or is high.
-    Parameters as of `run_analysis`.
+def look_closer(request: RunRequest) -> Analysis:
+    """Analyze a file in two passes, with more timestamps where a person's score changes or is high.
 
     The first pass is even, with a timestamp for every shot; the second keeps its results and fills
-    the most promising gaps. A frame counts for the time it stands for
-    (`detector.decision.people`), so that more frames at one place do not weigh more."""
+    the most promising gaps. Frames are weighted by the time between them
+    (`detector.decision.people`), so that dense sampling adds no weight."""
     settings = request.settings
     reporter = ProgressReporter(request.observe, time.perf_counter(), settings.frames)
     quick = replace(request, scores_only=True)
-    first, run = run_analysis(quick, path, name, RunOptions(frames_only=True), reporter)
+    first, run = run_analysis(quick, RunOptions(frames_only=True), reporter)
     info = first.media
-    if info.kind == "audio":  # there are no frames to look at closer
+    if info.kind == "audio":  # without frames
         return first
     timestamps = tuple(first.timestamps)
     if info.duration and info.kind != "image":
@@ -54,10 +53,9 @@ def look_closer(request: RunRequest, path: Path, name: str | None) -> Analysis:
         ]
         timestamps = refine(run.timestamps, curves, part, settings.frames)
     reporter.again(len(timestamps))
-    again = replace(run.known(), timestamps=timestamps)
-    out, _ = run_analysis(request, path, name, again, reporter)
+    out, _ = run_analysis(request, replace(run.known(), timestamps=timestamps), reporter)
     for stage, seconds in first.timings.items():
-        if stage != "total":  # which is of both times
+        if stage != "total":  # which includes both passes
             out.timings[stage] = round(out.timings.get(stage, 0.0) + seconds, 3)
     for model, before in zip(out.models, first.models, strict=True):
         if before.seconds:
@@ -66,7 +64,7 @@ def look_closer(request: RunRequest, path: Path, name: str | None) -> Analysis:
 
 
 Gap = tuple[float, float, float, tuple[tuple[float, float], ...]]
-"""To sort by, start and end in s, each person's scores at both."""
+"""Negative priority, start and end in s, each person's scores at both."""
 
 
 def refine(
@@ -75,9 +73,9 @@ def refine(
     part: tuple[float, float],
     most: int,
 ) -> tuple[float, ...]:
-    """Return the timestamps of sampled frames, ascending, s, and more of them where scores move or
-    are high: `most` in all, within `part`. `curves`, one for each person: time, rounded to 0.1 ms
-    -> score, 0..1."""
+    """Return sampled timestamps, ascending, s, with further ones where scores change or are high:
+    `most` in all, within `part`. `curves`, one for each person: time, rounded to 0.1 ms -> score,
+    0..1."""
     times = [part[0], *timestamps, part[1]]
     lines = []
     for curve in curves:
@@ -102,7 +100,7 @@ def refine(
 
 
 def _gap(a: float, b: float, ends: tuple[tuple[float, float], ...]) -> Gap:
-    """Return a gap with the scores at its ends, to sort: the most promising first."""
+    """Return a gap with its priority: the most promising sorts first."""
     promise = 0.0
     for pair in ends:
         known = [x for x in pair if not np.isnan(x)]
@@ -112,28 +110,27 @@ def _gap(a: float, b: float, ends: tuple[tuple[float, float], ...]) -> Gap:
 
 
 FacesByTime = dict[float, list[vision.Detection]]
-"""Time of a frame in s -> its faces; empty where none was found."""
+"""Time of a frame, s -> its faces; empty where none was detected."""
 
 _GPU_DEVICES = ("/dev/nvidiactl", "/dev/nvmap", "/dev/kfd", "/dev/dxg")
-"""One of these is there where a Linux machine has a GPU that torch can use: of NVIDIA (a Jetson's
-is the second), of AMD, or that of Windows around it."""
+"""One of these exists where Linux has a GPU for torch: NVIDIA, NVIDIA Jetson, AMD, or WSL."""
 
 log = logging.getLogger(__name__)
 
 
 class Analyzer:
-    """Analyzes files with shared, cached models. One instance serves all threads.
+    """Analyzes files with shared, cached models. Thread-safe.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda"}
         Where networks run. "auto": a GPU when there is one.
     max_concurrent_batches : int
-        Let analyses that go on at the same time share their models' batches, with so many passes of
-        one model side by side; 0: each feeds the models by itself.
+        Share batches between concurrent analyses, with so many concurrent passes of one model; 0:
+        each analysis feeds the models by itself.
     cache : path, optional
-        A folder of results: the same content with the same settings, models and thresholds is
-        answered from it, unless something failed. Default: every call is computed.
+        Folder of results: the same content with the same settings, models and thresholds is served
+        from it, unless something failed. Default: no cache.
 
     Raises
     ------
@@ -141,7 +138,7 @@ class Analyzer:
         There is no such device.
     """
 
-    slots = 0  # as many at a time as the cores of this computer allow
+    slots = 0  # concurrent analyses; 0: as many as the cores of this computer allow
 
     def __init__(
         self,
@@ -158,7 +155,7 @@ class Analyzer:
 
     @cached_property
     def device(self) -> str:
-        """Return where networks run: "cpu" or "cuda"; the first look may import torch."""
+        """Return where networks run: "cpu" or "cuda"; the first access may import torch."""
         return pick_device(self._wanted)
 
     def detector(self, name: str = "mtcnn") -> vision.FaceDetector:
@@ -173,26 +170,21 @@ class Analyzer:
         """Do nothing: models stay cached in the process."""
 
     def warm_up(self, models: Sequence[str] | None = None, *, voices: bool | None = None) -> None:
-        """Load the face detector and the models, so that the first analysis doesn't wait; those
-        of voices last: most files are pictures.
+        """Load the face detector and the models, so that the first analysis doesn't wait; voice
+        models last, since most files are pictures.
 
         Parameters
         ----------
         voices : bool, optional
-            Of all models those of voices alone, or all others; else all.
+            Load voice models alone, or all but these. Default: all.
         """
         self.detector()
-
-        def hears(spec: ModelSpec) -> bool:
-            return spec.modality.of_sound
-
-        voices_last = sorted(registry.choose(models), key=hears)
-        chosen = [spec for spec in voices_last if voices in (None, hears(spec))]
-        for spec in chosen:
-            try:
-                registry.load_model(spec.id, device=self.device)
-            except ModelError as error:
-                log.warning("%s", error.message)
+        for spec in sorted(registry.choose(models), key=lambda spec: spec.modality.of_sound):
+            if voices in (None, spec.modality.of_sound):
+                try:
+                    registry.load_model(spec.id, device=self.device)
+                except ModelError as error:
+                    log.warning("%s", error.message)
 
     def analyze(
         self,
@@ -211,18 +203,18 @@ class Analyzer:
         path : path
             A file on this machine. Treated as hostile.
         name : str, optional
-            What to call the file; default its own name.
+            Name of the file in the result; default its own.
         observe : callable, optional
             Called from this thread with a `Progress` a few times a second.
         cancel : threading.Event, optional
-            Set it from elsewhere to stop.
+            Set it from another thread to stop.
         scores_only : bool
             Leave out signals and provenance, which don't change a verdict.
 
         Returns
         -------
         Analysis
-            The same for the same input on the same machine, but for times.
+            The same for the same input on the same machine, apart from times.
 
         Raises
         ------
@@ -234,53 +226,34 @@ class Analyzer:
             `cancel` was set.
         """
         settings = settings or Settings()
-        if self._cache is not None and not scores_only:
-            return self._cached(self._cache, Path(path), settings, name, observe, cancel)
-        return self._analyze(Path(path), settings, name, observe, cancel, scores_only)
-
-    def _cached(
-        self,
-        cache: ResultCache,
-        path: Path,
-        settings: Settings,
-        name: str | None,
-        observe: Observer | None,
-        cancel: threading.Event | None,
-    ) -> Analysis:
-        """Answer from the cache, or analyze and store."""
+        run = partial(self._run, path, settings, cancel, name=name, observe=observe)
+        if self._cache is None or scores_only:
+            return run(scores_only=scores_only)
         file = media.identify(path, name=name)
         key = result_cache.key(file.sha256, settings)
-        if key and (known := cache.get(key)):
+        if key and (known := self._cache.get(key)):
             return known.model_copy(update={"media": file.of(known.media)})
-        analysis = self._analyze(path, settings, name, observe, cancel, False)
+        analysis = run()
         if key and analysis.media.sha256 == file.sha256 and result_cache.reusable(analysis):
-            cache.put(key, analysis)
+            self._cache.put(key, analysis)
         return analysis
 
-    def _analyze(
-        self,
-        path: Path,
-        settings: Settings,
-        name: str | None,
-        observe: Observer | None,
-        cancel: threading.Event | None,
-        scores_only: bool,
+    def _request(
+        self, path: str | Path, settings: Settings, cancel: threading.Event | None, **more: Any
+    ) -> RunRequest:
+        detector, stop = self.detector(settings.faces), cancel or threading.Event()
+        return RunRequest(Path(path), detector, self.device, settings, stop, **more)
+
+    def _run(
+        self, path: str | Path, settings: Settings, cancel: threading.Event | None, **more: Any
     ) -> Analysis:
         if self._batcher is not None:
             runtime.without_helpers()  # busy-waiting OpenMP threads starve concurrent runs
-        request = RunRequest(
-            detector=self.detector(settings.faces),
-            device=self.device,
-            settings=settings,
-            cancel=cancel or threading.Event(),
-            observe=observe,
-            scores_only=scores_only,
-            batcher=self._batcher,
-        )
+        request = self._request(path, settings, cancel, batcher=self._batcher, **more)
         try:
-            if request.settings.sampling == "closer":
-                return look_closer(request, path, name)
-            return run_analysis(request, path, name)[0]
+            if settings.sampling == "closer":
+                return look_closer(request)
+            return run_analysis(request)[0]
         finally:
             return_freed()  # or each run leaves about 5 MB with glibc, for its threads end
 
@@ -292,23 +265,20 @@ class Analyzer:
         *,
         cancel: threading.Event | None = None,
     ) -> tuple[Analysis, FacesByTime]:
-        """Analyze a file, scores only, with what is known of it already; return its faces too, of
-        a sound none.
+        """Analyze a file again, scores only, from known results; return its faces too.
 
         Parameters
         ----------
         options : RunOptions
-            What need not be found out, and how its pictures are changed.
+            Known results, and the perturbation of its frames.
 
         Raises
         ------
         MediaError, UsageError, Canceled
             As `analyze`.
         """
-        stop = cancel or threading.Event()
-        detector = self.detector(settings.faces)
-        request = RunRequest(detector, self.device, settings, stop, scores_only=True)
-        analysis, run = run_analysis(request, Path(path), options=options)
+        request = self._request(path, settings, cancel, scores_only=True)
+        analysis, run = run_analysis(request, options)
         return analysis, {} if analysis.media.kind == "audio" else run.faces.by_time
 
 
@@ -323,7 +293,7 @@ def pick_device(device: str) -> str:
     """ "cpu" or "cuda" for "auto" or either of them. UsageError when there is no such device."""
     if device == "cpu":
         return "cpu"
-    if device == "auto":  # whether there could be a GPU: to import torch takes seconds
+    if device == "auto":  # rule a GPU out where possible: importing torch takes seconds
         linux = sys.platform == "linux"
         if metadata.version("torch").endswith("+cpu") or (
             linux and not any(Path(device).exists() for device in _GPU_DEVICES)

@@ -1,4 +1,4 @@
-"""How the stages of a run are joined: bounded queues that can be left at any time."""
+"""Bounded queues and worker threads of a run's stages, which end when the run is stopped."""
 
 import queue
 import threading
@@ -11,29 +11,29 @@ from detector.errors import CancellationToken
 from detector.media import Frame
 
 T = TypeVar("T")
-POLL_SECONDS = 0.1  # s between two looks at whether the run still goes on
+POLL_SECONDS = 0.1  # s between two checks of the cancellation token
 
 
 class StageCancelled(Exception):
-    """Another stage ended early, or the caller canceled."""
+    """Raised in a stage when another stage ended early, or the caller canceled."""
 
 
 class BoundedQueue(Generic[T]):
-    """A queue whose both ends give up with `StageCancelled` when the run has stopped."""
+    """A queue whose both ends raise `StageCancelled` when the run has stopped."""
 
     def __init__(self, length: int, stop: CancellationToken) -> None:
         self._queue: queue.Queue[T] = queue.Queue(length)
         self._stop = stop
 
     def put(self, item: T) -> None:
-        """Wait for a place."""
+        """Append an item, waiting for room."""
         while not self._stop.is_set():
             with suppress(queue.Full):
                 return self._queue.put(item, timeout=POLL_SECONDS)
         raise StageCancelled
 
     def take(self) -> T:
-        """Wait for an item."""
+        """Return the next item, waiting for one."""
         while not self._stop.is_set():
             with suppress(queue.Empty):
                 return self._queue.get(timeout=POLL_SECONDS)
@@ -41,7 +41,7 @@ class BoundedQueue(Generic[T]):
 
 
 class Worker(threading.Thread):
-    """A stage in its own thread. What goes wrong in it stops the run and is kept in `error`."""
+    """A stage in its own thread. An error in it stops the run and is stored in `error`."""
 
     def __init__(self, work: Callable[[], None], stop: CancellationToken) -> None:
         super().__init__(daemon=True)
@@ -53,7 +53,7 @@ class Worker(threading.Thread):
             self._work()
         except StageCancelled:
             pass
-        except BaseException as error:  # handed to the caller's thread by AnalysisRun.execute
+        except BaseException as error:  # raised in the caller's thread by AnalysisRun.execute
             self.error = error
             self._halt.set()
 
@@ -71,9 +71,9 @@ def timed(table: dict[str, float], key: str) -> Iterator[None]:
 def with_timestamps(
     frames: BoundedQueue[Frame | None], times: Sequence[float]
 ) -> Iterator[tuple[Frame, tuple[float, ...]]]:
-    """Yield each frame, up to None, with all the planned times that fall on it (several, at a low
-    frame rate). `times`: ascending, s; `Frame.index` counts in them."""
+    """Yield each frame, up to None, with all planned times that fall on it (several, at a low frame
+    rate). `times`: ascending, s; `Frame.index` is an index into them."""
     while (frame := frames.take()) is not None:
         last = frame.index if frame.last is None else frame.last
         yield frame, tuple(times[frame.index : last + 1])
-        del frame  # before the next one is there
+        del frame  # before the next one is decoded

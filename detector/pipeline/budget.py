@@ -1,10 +1,9 @@
-"""The memory and time that a run may take, watched from a thread beside it.
+"""Memory and time budgets of runs, watched from a thread beside each.
 
-Where files are decoded in confined processes, the system enforces their limits
-(`detector.isolation`). Networks score in this process, which shares them between files: a process
-for each run would load them anew. So this process is measured while a run goes on, and a run over
-its budget is stopped by its own cancellation token. A token is seen between two frames, not within
-a call of a library: what one call may allocate is bounded where it is made.
+The system enforces the limits of sandboxed decoders (`detector.isolation`). Networks score in this
+process, which shares them between files. So this process is measured during a run, and a run over
+its budget is stopped by its cancellation token. A token is checked between two frames, not within
+a library call: what one call may allocate is bounded where it is made.
 """
 
 import math
@@ -20,22 +19,21 @@ from detector.models import registry
 from detector.pipeline.bounded_queue import StageCancelled
 from detector.sentences import _
 
-MEMORY = 4 * 1024**3  # bytes that a run may take above what the models do, as a reader may
-BESIDE = 1024**3  # bytes more for each run that goes on at the same time: an 8K video takes as many
+MEMORY = 4 * 1024**3  # bytes that a run may take beside the models, as a sandboxed worker may
+BESIDE = 1024**3  # further bytes for each concurrent run: an 8K video takes as many
 TIMES, BUSY = 10.0, 10.0
-"""estimates of s of a core that a run may take; how many times that on the clock of a computer that
-is busy with other work, which is not the file's fault (a run of 6 s of a core was seen to take 415)
-"""
+"""Multiple of its estimated core seconds that a run may take; further multiple in wall time, since
+a busy computer is not the file's fault (a run of 6 core seconds was seen to take 415)."""
 LOOK_SECONDS = 0.1
 _STATM = Path("/proc/self/statm")
 
 
 class Crowded(Exception):
-    """Several runs took too much memory together; which one does shows when it runs alone."""
+    """Raised when concurrent runs took too much memory together; each is then run alone."""
 
 
 class RunBudget:
-    """What one run has taken. `seconds`: its estimate, s of a core, once it is known."""
+    """Consumption of one run. `seconds`: its estimate in core seconds, once known."""
 
     def __init__(self, stop: CancellationToken, *, alone: bool) -> None:
         self.seconds = math.inf
@@ -46,13 +44,13 @@ class RunBudget:
         self._exceeded: Callable[[], Exception] | None = None
 
     def check(self) -> None:
-        """Raise MediaError where the budget is exceeded, or Crowded."""
+        """Raise MediaError or Crowded if the budget is exceeded."""
         if self._exceeded is not None:
             raise self._exceeded()
 
     def look(self, memory: int, worked: float, waited: float, runs: int) -> None:
-        """Stop the run where the bytes that `runs` take together, or its own time, are too much.
-        Each is charged its part of the s that this process `worked`, and `waited` on the clock,
+        """Stop the run if the bytes that `runs` take together, or its own time, exceed the budget.
+        Each run is charged its part of the core seconds `worked` and the wall seconds `waited`
         since the last look."""
         self._spent += max(worked, waited / BUSY) / runs
         if memory > MEMORY + (runs - 1) * BESIDE:
@@ -66,7 +64,7 @@ class RunBudget:
 
 
 class Budgets:
-    """The budgets of the runs of one process."""
+    """Budgets of the runs of one process."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -76,9 +74,9 @@ class Budgets:
 
     @contextmanager
     def watch(self, stop: CancellationToken, *, alone: bool = False) -> Iterator[RunBudget]:
-        """Watch a run, which `stop` ends; with `alone` it waits until no other goes on, and others
-        wait for it. Raise MediaError ("analysis_memory", "analysis_timeout") or Crowded in place of
-        what the stop led to; Canceled while waiting."""
+        """Watch a run, which `stop` ends; with `alone` it excludes other runs. Raise MediaError
+        ("analysis_memory", "analysis_timeout") or Crowded in place of the stop's own error;
+        Canceled while waiting."""
         run = self._begin(stop, alone=alone)
         over = threading.Event()
         watcher = threading.Thread(target=self._look, args=(run, over), daemon=True)
@@ -116,15 +114,15 @@ class Budgets:
         last = time.process_time(), time.monotonic()
         while not over.wait(LOOK_SECONDS):
             now = time.process_time(), time.monotonic()
-            # What is taken while a model is loaded belongs to the model.
+            # Memory taken while a model loads belongs to the model.
             memory = 0 if registry.loading() else taken() - self._at_rest
             run.look(memory, now[0] - last[0], now[1] - last[1], max(1, len(self._runs)))
             last = now
 
 
 def taken() -> int:
-    """Return the bytes that this process has in memory beside its models; 0 where the system does
-    not say (only Linux does)."""
+    """Return this process's resident memory without its models, bytes; 0 on other systems than
+    Linux."""
     try:
         pages = int(_STATM.read_text().split()[1])
     except (OSError, ValueError):
@@ -146,4 +144,3 @@ def _time() -> MediaError:
 
 
 budgets = Budgets()
-"""Those of this process."""

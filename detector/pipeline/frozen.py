@@ -1,4 +1,4 @@
-"""Whether a video shows one unmoving picture, as where a still was put under a sound."""
+"""Detection of a video that shows one still picture, as one that only accompanies a sound."""
 
 from collections.abc import Sequence
 
@@ -10,21 +10,21 @@ from detector.large_frames import halved
 SIDE = 64  # px that frames are averaged to
 SPAN = 0.5  # s between the first and the last frame, at least
 ALIKE = 6.0
-"""gray levels at any of these px: an unmoving picture at CRF 20 reaches 2, at CRF 35 4 to 12"""
+"""gray levels at any of these px: a still picture at CRF 20 reaches 2, at CRF 35 4 to 12"""
 COARSE, COARSE_MEAN = 16.0, 0.3
-"""gray levels at any of these px and on average that one reaches at CRF 51 (14.5 and 0.09); of 337
-clips those that move the least reach 11.6 with 0.90, and 50 with 0.15"""
+"""gray levels at any of these px and on average that a still picture reaches at CRF 51 (14.5 and
+0.09); of 337 clips those that move the least reach 11.6 with 0.90, and 50 with 0.15"""
 
-# Encoded anew at each of many key frames, one reaches 61 levels at CRF 46. That noise is no
-# movement, and lies in all of the picture. Of 895 such clips of seven codecs at CRF 18 to 46, 891
-# are within these bounds or those above; of 1,829 that move and 247 quiet ones encoded badly, none.
+# Re-encoded at each of many key frames, a still picture reaches 61 levels at CRF 46, by noise all
+# over the picture that is not motion. Of 895 such clips of seven codecs at CRF 18 to 46, 891 are
+# within these bounds or those above; of 1,829 that move and 247 quiet ones encoded badly, none.
 NOISE_SPAN = 2.0  # s between the first and the last frame, at least: less has few key frames
 NOISE = 64.0  # gray levels
 EXPLAINED = 0.12
-"""of the energy of the differences that movement explains: of noise 0.02 to 0.12, of clips more"""
+"""share of the differences' energy that motion explains: 0.02 to 0.12 of noise, more of clips"""
 PEAK = 12.0
-"""the deviation over time where it is largest, as a multiple of the mean: where little moves, 16"""
-WINDOW = 9  # px, in which movement is one displacement
+"""largest deviation over time as a multiple of the mean: 16 where little moves"""
+WINDOW = 9  # px, in which motion is one displacement
 
 
 def averaged(rgb: np.ndarray) -> np.ndarray:
@@ -34,21 +34,21 @@ def averaged(rgb: np.ndarray) -> np.ndarray:
 
 
 class FrozenCheck:
-    """Holds the sampled frames of a video against each other."""
+    """Compares the sampled frames of a video with each other."""
 
     def __init__(self) -> None:
         self._pictures: list[np.ndarray] = []
         self._moves = False
 
     def add(self, small: np.ndarray) -> None:
-        """Take notice of a sampled frame, as `averaged` gives it."""
+        """Add a sampled frame, as `averaged` returns it."""
         if self._moves:
             return
         self._pictures.append(small)
         self._moves = float(cv2.absdiff(small, self._pictures[0]).max()) > NOISE
 
     def holds(self, planned: Sequence[float]) -> bool:
-        """Return True if all frames that were planned, at these s, are one picture."""
+        """Return True if all frames planned at these times, s, show one picture."""
         span = planned[-1] - planned[0] if planned else 0.0
         if self._moves or span < SPAN or not self._pictures:
             return False
@@ -60,8 +60,8 @@ class FrozenCheck:
 
 
 def _is_noise(pictures: np.ndarray) -> bool:
-    """Return True if what differs among pictures, float32 [n, H, W], is no movement (by the method
-    of Lucas and Kanade) and lies in all of them."""
+    """Return True if pictures, float32 [n, H, W], differ by noise everywhere and not by motion
+    (Lucas and Kanade 1981)."""
     deviation = pictures.std(axis=0)
     if deviation.max() > PEAK * deviation.mean():
         return False

@@ -1,4 +1,4 @@
-"""What an analysis begins with: its models without a score, and how they are put together."""
+"""Initial results of an analysis: its models without a score, its ensembles, its id."""
 
 import hashlib
 import platform
@@ -31,7 +31,7 @@ from detector.schema.analysis import (
 
 @lru_cache
 def software(device: str) -> Software:
-    """Return what computes on `device` in this process."""
+    """Return the versions of the software that computes on `device` in this process."""
     return Software(
         version=__version__,
         commit=_commit(Path(__file__).parents[2] / ".git"),
@@ -43,7 +43,7 @@ def software(device: str) -> Software:
 
 
 def _commit(git: Path) -> str | None:
-    """Return the checkout's commit, read without running git; None outside a checkout."""
+    """Return the checkout's commit, without running git; None outside a checkout."""
     try:
         head = (git / "HEAD").read_text().strip()
         if not head.startswith("ref: "):
@@ -57,11 +57,11 @@ STATED = (
     "id", "title", "plain", "kind", "modality", "task", "calibration", "alone", "label_order",
     "operating_point", "operating_point_source", "weight", "finding", "confused_by", "moments",
 )  # fmt: skip
-"""What a result says of a model as the catalog does."""
+"""Fields that a result copies from the catalog."""
 
 
 def result(spec: ModelSpec) -> ModelResult:
-    """Return an empty result. Several weight files are named by the hash of their hashes."""
+    """Return an empty result. Several weight files are identified by the hash of their hashes."""
     together = hashlib.sha256("".join(f.sha256 or "" for f in spec.files).encode()).hexdigest()
     weights = spec.files[0].sha256 if len(spec.files) == 1 else together
     stated = {name: getattr(spec, name) for name in STATED}
@@ -71,7 +71,7 @@ def result(spec: ModelSpec) -> ModelResult:
 def ensembles(
     results: Iterable[ModelResult], own: ThresholdStore, asked: Sequence[Question]
 ) -> dict[Question, Ensemble]:
-    """Return the ensemble of each asked question, with the own threshold made for it."""
+    """Return the ensemble of each question, with the person's own threshold for its models."""
     known, results = registry.manifest().ensembles, list(results)
     out = {}
     for q in asked:
@@ -93,7 +93,7 @@ def undecided(
     device: str,
     **known: Any,
 ) -> Analysis:
-    """Return what was scored, for `detector.decision.decide`; `known`: other fields of it."""
+    """Return an Analysis to be decided (`detector.decision.decide`); `known`: further fields."""
     thresholds = next(iter(together.values())).thresholds
     return Analysis(
         media=media,

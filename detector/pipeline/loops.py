@@ -1,4 +1,4 @@
-"""Whether a clip repeats a short stretch of itself again and again; its moments counted once."""
+"""Detection of a clip that loops a short stretch, so that each of its moments counts once."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,40 +8,40 @@ import numpy as np
 
 from detector.pipeline.frozen import averaged
 
-LONGEST = 12.0  # s of a stretch; two are decoded frame by frame to find it
+LONGEST = 12.0  # s of a period; two are decoded frame by frame to find it
 SHORTEST = 0.15  # s
-LEAST = 3  # times that it is shown
+LEAST = 3  # repetitions
 ALIKE = 0.35
-"""as a part of the difference within a stretch, that of the same frame encoded anew: at CRF 35
-0.1 to 0.3. Frames that only move slowly differ more a stretch away than half of one."""
-MOVES = 16.0  # gray levels at any px by which a stretch changes, at least
+"""difference of the same frame re-encoded, as a share of that within a period: 0.1 to 0.3 at CRF
+35. In slow motion, frames a period apart differ more than frames half a period apart."""
+MOVES = 16.0  # gray levels at any px by which a period changes, at least
 SHARE = 0.95  # of the frames that have to repeat
 MOST = 1500  # frames that are compared with each other, at most
 
 
 @dataclass(frozen=True)
 class Loop:
-    """A stretch that is repeated."""
+    """A repeated stretch."""
 
     period: float  # s
     timestamps: tuple[float, ...]  # each of its moments once, ascending, s
 
 
 class LoopCheck:
-    """Holds the sampled frames of a clip against each other."""
+    """Compares the sampled frames of a clip with each other."""
 
     def __init__(self) -> None:
         self._times: list[float] = []
         self._pictures: list[np.ndarray] = []
 
     def add(self, time: float, small: np.ndarray) -> None:
-        """Take notice of a sampled frame at this s, as `averaged` gives it."""
+        """Add a sampled frame at `time`, s, as `averaged` returns it."""
         self._times.append(time)
         self._pictures.append(_halved(small))
 
     @property
     def suspected(self) -> bool:
-        """Return whether the clip moves, and yet some frames far from each other are the same."""
+        """Return True if the clip moves, and yet some distant frames are the same."""
         if len(self._pictures) <= LEAST or self._times[-1] - self._times[0] < LEAST * SHORTEST:
             return False
         pictures = np.stack(self._pictures)
@@ -54,8 +54,8 @@ class LoopCheck:
     def find(
         self, opening: Iterable[tuple[float, np.ndarray]], duration: float, most: int
     ) -> Loop | None:
-        """Return the loop, by all frames of the first seconds (time in s, uint8 [H, W, 3]); None
-        where the clip is none. `most` moments of it are chosen."""
+        """Return the loop by all frames of the first seconds (time in s, uint8 [H, W, 3]), with at
+        most `most` timestamps; None where there is no loop."""
         times, small = [], []
         for time, rgb in opening:
             times.append(time)
@@ -71,7 +71,7 @@ class LoopCheck:
         found = [_distance(picture, stretch) for picture in self._pictures]
         if np.mean([near.min() <= ALIKE * usual for near in found]) < SHARE:
             return None
-        known: dict[int, float] = {}  # frame of the stretch -> when it is looked at
+        known: dict[int, float] = {}  # frame of the period -> timestamp sampled already
         for time, near in zip(self._times, found, strict=True):
             known.setdefault(int(near.argmin()), time)
         count = min(frames, most)
@@ -80,24 +80,24 @@ class LoopCheck:
 
 
 def _period(pictures: np.ndarray, times: Sequence[float]) -> int:
-    """Return after how many frames the first ones come again, whatever lies between; 0: never."""
+    """Return after how many frames the clip repeats; 0: never."""
     for frames in range(2, len(pictures) // 2 + 1):
         if times[frames] - times[0] < SHORTEST:
             continue
-        again = _apart(pictures, frames) <= ALIKE * _usual(pictures, frames)
+        again = _shifted(pictures, frames) <= ALIKE * _usual(pictures, frames)
         if again.mean() >= SHARE and _moves(pictures[:frames]):
             return frames
     return 0
 
 
 def _usual(pictures: np.ndarray, frames: int) -> float:
-    """Return by how much frames of a stretch usually differ: those half of it apart, or a third or
-    quarter, since a loop of 32.5 frames only comes again after two of it."""
-    return max(float(np.median(_apart(pictures, max(1, frames // n)))) for n in (2, 3, 4))
+    """Return the usual difference within a period: at half of it, a third or a quarter, since a
+    loop of 32.5 frames repeats only after two periods."""
+    return max(float(np.median(_shifted(pictures, max(1, frames // n)))) for n in (2, 3, 4))
 
 
-def _apart(pictures: np.ndarray, frames: int) -> np.ndarray:
-    """Return by how many gray levels frames differ from those so many later, float32 [n]."""
+def _shifted(pictures: np.ndarray, frames: int) -> np.ndarray:
+    """Return by how many gray levels each frame differs from the one `frames` later, float32."""
     return np.abs(pictures[frames:] - pictures[:-frames]).mean(axis=(1, 2))
 
 
@@ -111,5 +111,4 @@ def _distance(picture: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _halved(small: np.ndarray) -> np.ndarray:
-    """Return the picture of `averaged` at half of its size: float32 [n, n]."""
     return cv2.resize(small, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.float32)

@@ -1,5 +1,4 @@
-"""How a run differs from a usual one, where a file is gone through more than once, and what it
-tells while it goes on."""
+"""Options of a repeated run, and progress reports."""
 
 import threading
 import time
@@ -15,37 +14,37 @@ from detector.schema.analysis import Analysis, FrameSegment, Media, Modality, Se
 from detector.vision import Detection
 
 Seen = tuple[Detection | None, FrameSegment]
-"""A frame's segment that was scored before, and the face it is of."""
-SeenAt = Mapping[float, Sequence[Seen]]  # Time of a frame, s -> what was seen there
+"""A face and its segment of a frame, scored in an earlier run."""
+SeenAt = Mapping[float, Sequence[Seen]]  # by time of the frame, s
 
 
 @dataclass
 class RunOptions:
-    """What a run need not find out, and what it does otherwise."""
+    """Known results that a run reuses, and the perturbation of its frames."""
 
-    media: Media | None = None  # probed already
-    source: Media | None = None  # what is decoded, where `media` says what it is changed to
-    shots: list[Shot] | None = None  # searched already, with `media`
-    timestamps: tuple[float, ...] | None = None  # of the frames to sample, chosen already, s
-    known: Mapping[Modality, SeenAt] = field(default_factory=dict)  # found and scored before
-    frames_only: bool = False  # leave out the models of clips
+    media: Media | None = None  # probed
+    source: Media | None = None  # the file to decode, where `media` describes the changed one
+    shots: list[Shot] | None = None  # detected, with `media`
+    timestamps: tuple[float, ...] | None = None  # of the frames to sample, s
+    known: Mapping[Modality, SeenAt] = field(default_factory=dict)  # scored segments
+    frames_only: bool = False  # leave out video models
     faces_at: Callable[[float], list[Detection] | None] | None = None
-    """Time of a frame -> its faces, where they need not be searched, or None where they must."""
-    speech: Sequence[tuple[float, float]] | None = None  # where somebody speaks, s, if known
+    """Time of a frame, s -> its known faces; None where they have to be detected."""
+    speech: Sequence[tuple[float, float]] | None = None  # known spans of speech, s
     change: Callable[[np.ndarray], np.ndarray] | None = None
-    """What happens to each decoded picture, uint8 [H, W, 3] to [H', W', 3]: a perturbation."""
+    """Perturbation of each decoded frame, uint8 [H, W, 3] -> [H', W', 3]."""
 
 
 OBSERVE_EVERY, OBSERVE_SHARE = 0.25, 0.02
-"""s between two progress reports, and the most of a run's time that they may take: with 20 people
-in 2,000 frames a report is no small thing."""
+"""s between two progress reports, and the largest share of a run's time that they may take: with
+20 people in 2,000 frames a report is expensive."""
 
 Stage = Literal["read", "faces", "sound", "score", "signals", "verdict"]
 
 
 @dataclass
 class Progress:
-    """What is known so far; a fresh object each time, safe to keep."""
+    """Results so far; a new object each time, safe to keep."""
 
     stage: Stage
     fraction: float  # 0..1 of the whole run; never falls
@@ -61,11 +60,11 @@ Observer = Callable[[Progress], None]
 
 
 class RemoteAnalyzer(Protocol):
-    """What analyzes files for a batch or a server: in this process or on other machines. Another
-    executor is another class of these."""
+    """Executor of analyses for a batch or a server: this process or other machines. A further
+    executor is one more class with this protocol."""
 
     slots: int
-    """Analyses that it takes at a time; 0: as many as the cores of this computer allow."""
+    """concurrent analyses; 0: as many as the cores of this computer allow"""
 
     def analyze(
         self,
@@ -79,38 +78,38 @@ class RemoteAnalyzer(Protocol):
         """Analyze one file; `observe` is called from this thread."""
 
     def warm_up(self, *, voices: bool | None = None) -> None:
-        """Make what the first analysis would wait for: of a voice alone, of all else, or all."""
+        """Load the models that the first analysis needs: of voices, of all else, or all."""
 
     def close(self) -> None:
-        """End what runs elsewhere."""
+        """End remote workers."""
 
 
 class ProgressReporter:
-    """Tells an observer now and then how far a run is, that `begun` then (`time.perf_counter`).
-    `most`: frames of a file that is gone through twice, at most; 0: once."""
+    """Calls an observer with the progress of a run that `begun` then (`time.perf_counter`).
+    `most`: largest number of frames of a run in two passes; 0: one pass."""
 
     def __init__(self, observe: Observer | None, begun: float, most: int = 0) -> None:
         self._observe, self.begun = observe, begun
         self._now = self._next = self._fraction = 0.0
         self.planned = 0
-        """frames that will be sampled"""
+        """number of frames to sample"""
         self._most, self._first_share = most, 0.0
         self._last: Progress | None = None
 
     def again(self, frames: int) -> None:
-        """Begin the second time through, with so many frames in all."""
+        """Begin the second pass, with `frames` in all."""
         self._most, self._first_share = 0, 0.5
         if self._last is not None:
             self._first_share = min(0.5, self._last.sampled / max(frames, 1))
 
     def due(self, *, done: bool) -> bool:
-        """Return whether it is time for a report; one of the end always is."""
+        """Return True if a report is due; the final one always is."""
         self._now = time.perf_counter()
         return self._observe is not None and (done or self._now > self._next)
 
     def report(self, progress: Progress, *, done: bool) -> None:
-        """Tell it, where `due`; fills in the fraction and the totals. Of a second time through,
-        what is known from the first is shown until there is more."""
+        """Complete a progress and pass it to the observer. The second pass reports the results of
+        the first until it has more."""
         if self._observe is None:
             return
         shares = [scored / known for scored, known in progress.models.values() if known]

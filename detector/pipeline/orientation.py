@@ -1,7 +1,7 @@
-"""Detect a file that stands on its head, as where a rotation tag was lost.
+"""Detection of a file with a wrong or missing rotation tag, by its faces.
 
-Frames without a sure face are searched turned as well. A file whose faces all agree is turned as a
-whole and run again; where some are upright, or few are turned, the person decides
+Frames without an upright face of high confidence are searched turned as well. A file whose faces
+all agree is turned and run again; where some are upright or few are turned, the person decides
 (`Settings.rotate`)."""
 
 import math
@@ -17,22 +17,22 @@ from detector.large_frames import halved
 Turn = Literal[90, 180, 270]
 TURNS: tuple[Turn, ...] = (180, 90, 270)  # Degrees clockwise that are tried
 SURE = 0.995
-"""Confidence of the face detector. Of 48 frames of 24 clips with a face 45 reach it upright, three
+"""Confidence of a sure face. Of 48 frames of 24 clips with a face 45 reach it upright, three
 turned by 180 degrees do and three by 90 or 270."""
 LIKELY = 0.95
-"""Confidence that is enough for an offer where the file shows no upright face as it is."""
-LEANS = 40.0  # Degrees by which a head may lean and still be upright
-ENOUGH = 3  # frames with a sure face the same way around, and none upright, for a turn
-OFFERED = 2  # frames with a sure face the same way around, for a turn to be offered
+"""Confidence that suffices to offer a turn where the file shows no upright face."""
+LEANS = 40.0  # Degrees by which an upright head may lean
+ENOUGH = 3  # frames with a sure face in one orientation, and none upright, for a turn
+OFFERED = 2  # frames with a sure face in one orientation, for an offer
 LOOKS = 8
 """frames that are searched turned, at most: of those without a sure face the first, those after a
 turned one, and some of the rest, evenly"""
-COARSE = 8  # The narrowest face searched for, as a part of the shorter side: a fifth of the time
-CLEAR = 640_000  # px of a frame that is turned: there such a face of a 16:9 frame is 37 px wide
+COARSE = 8  # Shorter side by the narrowest face searched for: takes a fifth of the time
+CLEAR = 640_000  # px of a turned frame, in which such a face of a 16:9 frame is 37 px wide
 
 
 class WrongOrientation(Exception):
-    """The file has to be turned by `degrees`, clockwise, and gone through again."""
+    """Raised to turn the file by `degrees`, clockwise, and run again."""
 
     def __init__(self, degrees: int) -> None:
         super().__init__(degrees)
@@ -40,8 +40,8 @@ class WrongOrientation(Exception):
 
 
 class OrientationCheck:
-    """Counts, over so many `frames` of a file, which way around its faces are found; those narrower
-    than `least` px don't count."""
+    """Counts the orientations of the faces in `frames` frames of a file; faces narrower than
+    `least` px don't count."""
 
     def __init__(self, detector: vision.FaceDetector, least: int, frames: int) -> None:
         self._detector, self._least = detector, least
@@ -73,8 +73,8 @@ class OrientationCheck:
                     raise WrongOrientation(degrees)
 
     def end(self) -> tuple[Turn, int] | None:
-        """Return the offered turn, degrees, and its frames, or None; raise WrongOrientation if all
-        agree."""
+        """Return the turn to offer, degrees, and its number of frames, or None; raise
+        WrongOrientation if all frames agree."""
         for degrees, count in self._turned.most_common(1):
             if count == self._seen:
                 raise WrongOrientation(degrees)
@@ -88,12 +88,12 @@ class OrientationCheck:
 
 
 def sure(faces: Sequence[vision.Detection], least: float = SURE) -> bool:
-    """Return whether a face among them is one for certain, and upright."""
+    """Return True if one of these faces is upright and has at least this confidence."""
     return any(face.confidence >= least and abs(lean(face)) <= LEANS for face in faces)
 
 
 def lean(face: vision.Detection) -> float:
-    """Return the degrees by which a head leans, -180..180: 180 with the eyes below the mouth."""
+    """Return the roll of a head in degrees, -180..180: 180 with the eyes below the mouth."""
     points = np.asarray(face.landmarks, float)
     down = (points[3] + points[4] - points[0] - points[1]) / 2
     return math.degrees(math.atan2(down[0], down[1]))

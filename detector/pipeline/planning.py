@@ -1,4 +1,4 @@
-"""Which frames of a file are sampled, and which runs of frames video models get."""
+"""Sampling plan of a file: timestamps of its frames, windows of its video models, cost."""
 
 import threading
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from detector.sentences import _
 CLOSER = 480  # frames of a closer look, at most: two a second in four minutes
 
 GROUP = 5.0
-"""s from one key frame to the next, as is usual: with frames closer than that, all is decoded."""
-PASSES = 3  # times that a closer look decodes a clip: for its shots, and twice for its frames
-CLOSEST = 0.1  # s between two frames of a closer look; faces hardly change in less
+"""s between two key frames, usually: with samples closer than that every frame is decoded"""
+PASSES = 3  # decoding passes of a closer look: for its shots, and twice for its frames
+CLOSEST = 0.1  # least s between two frames of a closer look: faces hardly change in less
 
 
 def coverage(
     info: Media, settings: Settings, timestamps: Sequence[float], shots: Sequence[media.Shot] | None
 ) -> Coverage:
-    """Return how much was sampled at `timestamps`, ascending, s; no `shots`: not searched."""
+    """Return the coverage of `timestamps`, ascending, s; `shots` is None if not detected."""
     frames = max(shown_frames(info, settings), len(timestamps))
     if not info.duration or info.kind == "image":
         return Coverage(sampled=len(timestamps), frames=frames, longest_gap=0.0)
@@ -40,7 +40,7 @@ def coverage(
 
 
 def shown_frames(info: Media, settings: Settings) -> int:
-    """Return how many frames the requested part shows, about; 0 where nothing tells."""
+    """Return the approximate number of frames of the requested part; 0 if unknown."""
     if not info.duration or info.kind == "image":
         return info.frame_count or 1
     start, end = media.part(info.duration, settings)
@@ -50,9 +50,9 @@ def shown_frames(info: Media, settings: Settings) -> int:
 
 
 def estimate(analysis: Analysis, frames: int = CLOSER) -> float | None:
-    """Return the seconds that looking closer, at so many `Settings.frames`, would take on the same
-    machine, by a finished analysis of the same file with the same models; None where there is
-    nothing closer to look at, or no time was measured."""
+    """Return the seconds of a closer look at `frames` frames on this machine, by a finished
+    analysis of the same file with the same models; None where there are no further frames or no
+    time was measured."""
     info, times = analysis.media, analysis.timings
     sampled, total = len(analysis.timestamps), times.get("total", 0.0)
     if info.kind != "video" or not info.duration or not sampled or total <= 0:
@@ -61,8 +61,8 @@ def estimate(analysis: Analysis, frames: int = CLOSER) -> float | None:
     more = min(frames, round((end - start) / CLOSEST))
     if more <= sampled:
         return None
-    # Decoding, finding faces and scoring run side by side: the slowest sets the pace. Of the
-    # decoding, what lies between two frames grows no further once everything is decoded.
+    # Decoding, face detection and scoring run concurrently: the slowest decides. Decoding time
+    # stops growing once every frame is decoded.
     gap = (end - start) / sampled
     decoded = times.get("decode", 0.0) * max(1.0, min(more / sampled, gap / GROUP))
     worked = (total - times.get("read", 0.0)) * more / sampled
@@ -70,16 +70,16 @@ def estimate(analysis: Analysis, frames: int = CLOSER) -> float | None:
 
 
 START, LOADED = 10.0, 3.0
-"""s of a core that a run and each of its models take before the first frame"""
+"""core seconds of a run and of each of its models before the first frame"""
 LOOKED, LARGE = 0.1, 0.1
-"""the same that a frame takes for its faces and for each model, and more for each megapixel"""
+"""core seconds of a frame for its faces and for each model, and for each megapixel"""
 READ = 0.05
-"""the same that a second of a file takes, and as much for each megapixel of its picture"""
+"""core seconds of a second of a file, and the same for each megapixel of its picture"""
 
 
 def expected(info: Media, settings: Settings, models: int, frames: int) -> float:
-    """Return the s of a core that a run with so many models and decoded frames takes, before
-    anything was measured: what its budget is made of (`detector.pipeline.budget`)."""
+    """Return a prior estimate of the core seconds of a run with so many models and decoded frames,
+    for its budget (`detector.pipeline.budget`)."""
     size = info.width * info.height / 1e6
     start, end = media.part(info.duration, settings) if info.duration else (0.0, 0.0)
     read = READ * (1.0 + size) * (end - start) * PASSES
@@ -87,8 +87,8 @@ def expected(info: Media, settings: Settings, models: int, frames: int) -> float
 
 
 DENSE = 2.0
-"""s between evenly spread timestamps up to which they stay: 64 s at the usual number. The
-calibration was made on such clips."""
+"""s between evenly spread timestamps up to which they are kept, as in the clips of the calibration:
+64 s at the usual number"""
 
 
 def plan(
@@ -99,11 +99,11 @@ def plan(
     cancel: threading.Event,
     options: RunOptions,
 ) -> tuple[tuple[float, ...], list[windows.FrameWindow], dict[str, str]]:
-    """Return timestamps, windows and missing windows by model; distant `shots` get one timestamp
-    each."""
+    """Return timestamps, windows, and by model id why it has no window. Of sparse samples each shot
+    gets one."""
     clips = [s for s in specs if s.kind == "video" and not options.frames_only]
     shapes = fed(clips, lambda spec: windows.ClipShape.of(spec, info.fps))
-    # A plan by changes in the picture reads the whole clip: one plan for a shape, not one more.
+    # A plan by changes in the picture reads the whole clip: not one plan more than shapes.
     most = windows.count(settings)
     counts: list[tuple[int, int, float] | tuple[()]]
     counts = [(most, shape.frames, shape.step) for shape in shapes] or [()]
@@ -123,7 +123,7 @@ def plan(
     for (shape, ids), planned in zip(shapes.items(), plans, strict=False):
         times = planned.windows
         if not times and shape.modality is not Modality.FACE and info.kind != "image":
-            # One window, spread over a short part; models of faces know one step.
+            # One window, spread over a short part; models of faces need their own step.
             spread = settings.model_copy(update={"sampling": "uniform", "frames": shape.frames})
             times = (media.plan(info, spread).timestamps,)
         of = (shape.modality, anchor_every)
@@ -137,8 +137,7 @@ def plan(
 
 
 def sparse(info: Media, settings: Settings) -> bool:
-    """Return whether evenly spread timestamps lie so far apart that a shot may fall between
-    them."""
+    """Return True if evenly spread timestamps are so far apart that they may miss a shot."""
     if info.kind != "video" or not info.duration or settings.sampling != "uniform":
         return False
     start, end = media.part(info.duration, settings)
@@ -148,7 +147,7 @@ def sparse(info: Media, settings: Settings) -> bool:
 def shots(
     path: Path, info: Media, settings: Settings, cancel: threading.Event
 ) -> list[media.Shot] | None:
-    """Return the shots of the part, where they cost little or every one was asked for."""
+    """Return the shots of the part, if detecting them is cheap or the closer look needs them."""
     if info.kind != "video" or not info.duration:
         return None
     part = media.part(info.duration, settings)

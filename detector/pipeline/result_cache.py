@@ -1,7 +1,6 @@
-"""Results that are answered again, and their cache key: a hash of all that decides a result.
-
-That is the file, the settings, the models with their weights and calibration, the person's own
-thresholds, the precision of transformers, and the code; not names, times or the caller.
+"""Cache of results on disk. The key is a hash of everything that determines a result: the file, the
+settings, the models with their weights and calibration, the person's own thresholds, the precision
+of transformers, and the code.
 """
 
 import hashlib
@@ -21,8 +20,7 @@ from detector.schema.analysis import Analysis, Settings
 
 
 def key(sha256: str, settings: Settings) -> str:
-    """Return the key, or an empty text where the answer can't be foreseen: a model that is unknown,
-    or weights whose hash isn't."""
+    """Return the key, or an empty text if a model or the hash of its weights is unknown."""
     try:
         models = registry.choose(settings.models)
         known = registry.manifest()
@@ -40,13 +38,13 @@ def key(sha256: str, settings: Settings) -> str:
 
 
 def reusable(analysis: Analysis) -> bool:
-    """Return whether a result may be given again: nothing failed that might work the next time."""
+    """Return True if a result may be cached: nothing failed that might work the next time."""
     return not analysis.partial and all(model.error is None for model in analysis.models)
 
 
 @lru_cache(maxsize=1)
 def _code() -> str:
-    """Return a hash of the program: versions are raised by hand, seldom while it is worked on."""
+    """Return a hash of the source: the version number is rarely raised during development."""
     digest = hashlib.sha256(__version__.encode())
     digest.update((paths.bundled() / "auxiliary.toml").read_bytes())
     root = Path(__file__).parents[1]
@@ -56,13 +54,13 @@ def _code() -> str:
 
 
 class ResultCache:
-    """Results in a folder, a JSON file for each key. Threads and processes may share it."""
+    """Results in a folder, a JSON file for each key, shared by threads and processes."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def get(self, key: str) -> Analysis | None:
-        """Return the result of a key; None without one that this version can read."""
+        """Return the result of a key; None if there is none that this version can read."""
         try:
             text = (self._folder / f"{key}.json").read_text(encoding="utf-8")
             return Analysis.model_validate_json(text)
@@ -70,7 +68,7 @@ class ResultCache:
             return None
 
     def put(self, key: str, analysis: Analysis) -> None:
-        """Store a result; a disk that refuses it costs the next call a run, and no more."""
+        """Store a result; ignore disk errors."""
         with suppress(OSError):
             self._folder.mkdir(parents=True, exist_ok=True)
             paths.write(self._folder / f"{key}.json", analysis.model_dump_json())

@@ -1,6 +1,6 @@
-"""One analysis from file to verdict: decode → extract (by modality) → score → decide.
+"""One analysis run from file to verdict: decode → extract (by modality) → score → decide.
 
-Decoding, extraction, scoring, signals and provenance run side by side, joined by bounded queues.
+Decoding, extraction, scoring, signals and provenance run concurrently, joined by bounded queues.
 """
 
 from __future__ import annotations
@@ -44,38 +44,35 @@ from detector.schema.origin import GeneratorMark, Provenance
 from detector.sentences import _
 from detector.signals import watching
 
-HELD_FRAMES = 7  # decoded frames of a run at a time, at most; of large ones as many as fit
-DECODERS = 3  # of a run, side by side: each holds several frames; of larger ones than 4K only one
+HELD_FRAMES = 7  # decoded frames of a run in memory, at most; of large frames as many as fit
+DECODERS = 3  # concurrent decoders of a run, each with several frames; one for frames above 4K
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """What a run is asked for, and with what."""
+    """A file to analyze, and the resources of its run."""
 
+    path: Path
     detector: vision.FaceDetector
     device: str  # where models run: "cpu" or "cuda"
     settings: Settings
-    cancel: threading.Event  # set from elsewhere to stop
-    observe: Observer | None = None  # told how far it is, from the caller's thread
+    cancel: threading.Event  # set from another thread to stop
+    name: str | None = None  # of the file in the result; None: its own
+    observe: Observer | None = None  # called with the progress, from the caller's thread
     scores_only: bool = False  # leave out signals and provenance
-    batcher: DynamicBatcher | None = None  # shared with runs side by side
+    batcher: DynamicBatcher | None = None  # shared with concurrent runs
 
 
 def run_analysis(
-    request: RunRequest,
-    path: Path,
-    name: str | None = None,
-    options: RunOptions | None = None,
-    reporter: ProgressReporter | None = None,
+    request: RunRequest, options: RunOptions | None = None, reporter: ProgressReporter | None = None
 ) -> tuple[Analysis, AnalysisRun]:
-    """Analyze a file; once more where faces were only found with the picture turned, or where the
-    sampled moments turn out to be few of what it shows, and alone where runs side by side took too
-    much memory. Return the run too. Raises what any stage raised, and MediaError for one over its
-    budget."""
+    """Analyze a file and return the run too. Run again where faces were only detected with the
+    picture turned or the sampled moments misrepresent the file, and alone where concurrent runs
+    took too much memory. Raise the error of any stage, and MediaError for a run over budget."""
     reporter = reporter or ProgressReporter(request.observe, time.perf_counter())
     options, alone = options or RunOptions(), False
     while True:
-        run = AnalysisRun(request, path, name, options, reporter)
+        run = AnalysisRun(request, options, reporter)
         try:
             return run.execute(alone=alone), run
         except Crowded:
@@ -101,7 +98,7 @@ def run_analysis(
 
 
 class _OtherMoments(Exception):
-    """What was sampled says little of the file: it has to be gone through at other `timestamps`."""
+    """Raised where the samples misrepresent the file, which is run again at other `timestamps`."""
 
     def __init__(self, timestamps: tuple[float, ...]) -> None:
         super().__init__(timestamps)
@@ -109,19 +106,14 @@ class _OtherMoments(Exception):
 
 
 class AnalysisRun:
-    """One file that was opened, and its analysis. The lock guards what the scorer writes and the
-    caller's thread reports: subjects, timestamps and model results."""
+    """An opened file and its analysis. The lock guards subjects, timestamps and model results,
+    which the scorer writes and the caller's thread reports."""
 
     def __init__(
-        self,
-        request: RunRequest,
-        path: Path,
-        name: str | None,
-        options: RunOptions,
-        reporter: ProgressReporter,
+        self, request: RunRequest, options: RunOptions, reporter: ProgressReporter
     ) -> None:
-        self.request, self.path, self.options, self.reporter = request, path, options, reporter
-        self.settings, self.cancel = request.settings, request.cancel
+        self.request, self.options, self.reporter = request, options, reporter
+        self.path, self.settings, self.cancel = request.path, request.settings, request.cancel
         if self.cancel.is_set():
             raise Canceled()
         self.own = conformal.load()
@@ -144,22 +136,21 @@ class AnalysisRun:
             waiting = dict.fromkeys(self.results, (0, 0))
             reporter.report(Progress("read", 0.0, {}, models=waiting), done=False)
         with timed(self.timings, "read"):
-            self.media = options.media or self._probe(name)
+            self.media = options.media or self._probe(request.name)
         self.frames: BoundedQueue[Frame | None] = BoundedQueue(HELD_FRAMES, self.stop)
         self.large = self.media.width * self.media.height > LARGE_FRAME
         most = min(HELD_FRAMES, max(1, held_frames(self.media.width, self.media.height)))
         self.held: BoundedQueue[None] = BoundedQueue(most, self.stop)
-        """a place of each frame from before it is decoded until it was looked at"""
+        """a slot for each frame from before it is decoded until it was extracted"""
         self.decoders = threading.Semaphore(1 if self.large else DECODERS)
 
     def _take(self, specs: Sequence[ModelSpec]) -> None:
-        """Begin with these models."""
         self.specs = specs
         self.results = {spec.id: initial_results.result(spec) for spec in specs}
 
     def execute(self, *, alone: bool) -> Analysis:
         """Run the stages and decide, within a budget; with `alone` while no other run goes on.
-        Raises what any stage raised."""
+        Raise the error of any stage."""
         with budgets.watch(self.stop, alone=alone) as budget:
             return self._execute(budget)
 
@@ -211,8 +202,8 @@ class AnalysisRun:
         return self._decide()
 
     def _look_elsewhere(self, sampled: Sequence[float]) -> None:
-        """Raise _OtherMoments where an unmoving picture moves between the sampled moments, or where
-        these repeat a stretch."""
+        """Raise _OtherMoments where a still picture moves between the samples, or where these
+        repeat a loop."""
         about, most = self.media, max(len(sampled), 1)
         if about.frozen:
             part = media.part(about.duration or 0.0, self.settings)
@@ -240,16 +231,14 @@ class AnalysisRun:
         source = self.options.source or self.media
         return media.decode(self.path, source, times, notes=[], cancel=self.cancel)
 
-    # --- what is sampled -------------------------------------------------------------------------
-
     def _plan(self) -> tuple[tuple[float, ...], list[FrameWindow]]:
         options = self.options
         with timed(self.timings, "read"):
-            if self.settings.models is None:  # who names a model is told why it gave no score
+            if self.settings.models is None:  # a named model reports why it gave no score
                 asked, still = self.media.questions, self.media.kind == "image"
                 specs = [s for s in self.specs if QUESTION_OF.get(s.task) in asked]
                 self._take([s for s in specs if s.kind != "video" or not still])
-            if self.media.too_narrow:  # its sound is heard all the same
+            if self.media.too_narrow:  # its sound is analyzed all the same
                 return (), []
             self.shots = options.shots
             if options.media is None and self._shots_planned():
@@ -272,7 +261,7 @@ class AnalysisRun:
         return sampled, windows
 
     def _probe(self, name: str | None) -> Media:
-        """Return what the file is, turned as the settings ask."""
+        """Probe the file, and turn it as the settings ask."""
         about = media.probe(self.path, name=name)
         if about.too_narrow:
             about.notes.append(media.narrow_note(about))
@@ -284,15 +273,13 @@ class AnalysisRun:
         return about
 
     def _shots_planned(self) -> bool:
-        """Return whether what is sampled follows from where the clip cuts."""
+        """Return True if the timestamps depend on the shots."""
         return self.settings.sampling == "closer" or planning.sparse(self.media, self.settings)
-
-    # --- the stages ------------------------------------------------------------------------------
 
     def _workers(
         self, sampled: int, times: Sequence[float], notes: list[str]
     ) -> dict[Worker, Stage]:
-        """Return the threaded stages and the message while each is waited for."""
+        """Return the threaded stages, with the stage to report while each is waited for."""
         workers: dict[Worker, Stage] = {
             Worker(lambda: self._read(times, notes), self.stop): "faces",
             Worker(self.scoring.work, self.stop): "score",
@@ -310,7 +297,7 @@ class AnalysisRun:
         return workers
 
     def _extractors(self, windows: Sequence[FrameWindow], sampled: Sequence[float]) -> None:
-        """Make the extractors of faces or voice, and of each other requested modality."""
+        """Create the extractors of faces or voice, and of each other requested modality."""
         always = Modality.VOICE if self.media.kind == "audio" else Modality.FACE
         for modality, make in EXTRACTORS.items():
             specs = [spec for spec in self.specs if spec.modality is modality]
@@ -340,7 +327,7 @@ class AnalysisRun:
         )
 
     def _holds(self, modality: Modality) -> bool:
-        """Return True if the file has a modality's source; reruns of frames leave the sound out."""
+        """Return True if the file has this modality; reruns of frames leave the sound out."""
         if not modality.of_sound:
             return self.media.kind != "audio"
         again = self.options.frames_only or self.options.change is not None
@@ -372,7 +359,7 @@ class AnalysisRun:
 
     @contextmanager
     def _decoder(self) -> Iterator[None]:
-        """Decode beside `_decode`; large frames in place of one that is looked at."""
+        """Decode concurrently with `_decode`; a large frame takes one of the slots."""
         with self.decoders:
             if self.large:
                 self.held.put(None)
@@ -388,12 +375,11 @@ class AnalysisRun:
             raise StageCancelled from None
 
     def _inspect(self) -> None:
-        """Read where the file says it comes from."""
         with self._decoder(), timed(self.timings, "provenance"):
             self.provenance = provenance.inspect(self.path, self.media, cancel=self.stop)
 
     def _extract(self, sampled: Sequence[float], decoded: Sequence[float]) -> None:
-        """Hand each frame to every modality, in the caller's thread."""
+        """Pass each frame to every modality, in the caller's thread."""
         planned = frozenset(sampled)
         for frame, times in with_timestamps(self.frames, decoded):
             index = None
@@ -420,8 +406,6 @@ class AnalysisRun:
                 worker.join(0.1)
                 self._report(stage)
 
-    # --- what comes out --------------------------------------------------------------------------
-
     def _decide(self) -> Analysis:
         if self.provenance:
             self.provenance.hashes = self.hashes.found
@@ -435,7 +419,7 @@ class AnalysisRun:
         with timed(self.timings, "verdict"):
             self._check_skills()
             analysis = decide(self._analysis())
-        if self.signals and not analysis.media.frozen:  # all of them tell of movement
+        if self.signals and not analysis.media.frozen:  # all signals measure movement
             with timed(analysis.timings, "signals"):
                 analysis.signals = self.signals.signals(analysis, self.faces.people())
                 if self.settings.watch_face and analysis.people:
@@ -455,20 +439,20 @@ class AnalysisRun:
     def _check_skills(self) -> None:
         """Check models without a measurement, once for their weights, before they may accuse."""
         for spec in self.asked_for:
-            result = self.results.get(spec.id)  # None of a question that this file does not pose
+            result = self.results.get(spec.id)  # None for a question that does not apply here
             if result and result.scored and result.skill is None and skill.due(spec):
                 model = registry.load_model(spec.id, device=self.request.device)
                 result.skill = skill.check(model)
 
     @property
     def faces(self) -> FaceExtractor:
-        """Return the extractor of faces, which every run has."""
+        """Return the extractor of faces, which every run of pictures has."""
         extractor = self.extractors[Modality.FACE]
         assert isinstance(extractor, FaceExtractor)
         return extractor
 
     def _analysis(self, *, partial: bool = False) -> Analysis:
-        """Return what is known by now, undecided."""
+        """Return the results so far, undecided."""
         with self.lock:
             subjects = [s for e in self.extractors.values() for s in e.subjects(partial=partial)]
             results = [r.model_copy() for r in self.results.values()]
@@ -492,12 +476,12 @@ class AnalysisRun:
         )
 
     def known(self) -> RunOptions:
-        """Return what a second run of the same file need not find and score again."""
+        """Return the results that a second run of the same file can reuse."""
         known = {modality: extractor.seen() for modality, extractor in self.extractors.items()}
         return RunOptions(media=self.media, shots=self.shots, known=known)
 
     def _report(self, stage: Stage, *, done: bool = False) -> None:
-        """Tell the observer, now and then; and take notice of a cancel."""
+        """Report the progress if due; raise StageCancelled if the run was stopped."""
         if self.stop.is_set() and not done:
             raise StageCancelled
         if not self.reporter.due(done=done):

@@ -1,8 +1,6 @@
-"""The stage that scores: a thread that feeds what was extracted to the models, in batches, several
-models at a time.
+"""Scoring stage of a run: batches of extracted items through several models concurrently.
 
-A model is fed segments of its own modality and nothing else: what an extractor hands over says
-which it is, and a model of another is refused.
+A model is fed segments of its own modality alone; an item for another modality is refused.
 """
 
 import logging
@@ -35,10 +33,9 @@ LARGEST = 32  # items that go through a model together: two passes of `Model.BAT
 
 
 class DynamicBatcher:
-    """Stands between runs and their models; one for all runs that go on at the same time. No
-    request waits for others: a batch is scored at once where its model is free, and what arrives
-    meanwhile is taken together when its turn comes. `max_concurrent_batches`: passes of one model
-    that may go on side by side."""
+    """Merges the batches of concurrent runs for one model. No request waits for others: a batch is
+    scored at once if its model is free, and requests that arrive meanwhile are merged into the next
+    pass. `max_concurrent_batches`: concurrent passes of one model."""
 
     def __init__(self, max_concurrent_batches: int = 1) -> None:
         self._max_concurrent = max_concurrent_batches
@@ -46,7 +43,7 @@ class DynamicBatcher:
         self._lock = threading.Lock()
 
     def score(self, model: Model, batch: np.ndarray) -> np.ndarray:
-        """Return what `model.score(batch)` does, or raise what it raises."""
+        """Return `model.score(batch)`, or raise its error."""
         with self._lock:
             lane = self._lanes.get(model)
             if lane is None:
@@ -61,7 +58,7 @@ class _Request:
 
 
 class _Lane:
-    """What waits for one model."""
+    """Queue of one model."""
 
     def __init__(self, max_concurrent_batches: int) -> None:
         self._turn = threading.Semaphore(max_concurrent_batches)
@@ -75,10 +72,10 @@ class _Lane:
         with self._turn:
             while taken := self._take(request):
                 _serve(model, taken)
-        return request.logits.result()  # another's turn may still have it
+        return request.logits.result()  # another thread's pass may include it
 
     def _take(self, own: _Request) -> list[_Request]:
-        """Take the longest waiting of one shape; none once `own` was taken."""
+        """Take the longest waiting requests of one shape; none once `own` was taken."""
         with self._lock:
             if own not in self._waiting:
                 return []
@@ -93,7 +90,7 @@ class _Lane:
 
 
 def _serve(model: Model, requests: Sequence[_Request]) -> None:
-    """Score requests together; where that fails, each alone: one must not fail for another."""
+    """Score requests together; if that fails, each alone, so that none fails for another."""
     try:
         logits = model.score(np.concatenate([request.batch for request in requests]))
     except BaseException as error:
@@ -112,22 +109,22 @@ log = logging.getLogger(__name__)
 
 Feed = TypeVar("Feed", bound=Hashable)
 
-BATCH = 8  # items a model is given at once: larger gains nothing on two cores
-AT_ONCE = 4  # networks that score side by side, at most: each has the memory of a batch's maps
+BATCH = 8  # items of a batch: larger gains nothing on two cores
+AT_ONCE = 4  # networks that score concurrently, at most: each has the memory of a batch's maps
 MAX_WAITING = 64
-MAX_LARGE_WAITING = 4  # pictures at their own size that may wait: they are as large as frames
+MAX_LARGE_WAITING = 4  # queued pictures at their own size: they are as large as frames
 
 
 @dataclass(frozen=True)
 class ScoreItem:
-    """What some models are fed to score one segment."""
+    """Input of some models for one segment."""
 
     modality: Modality  # of the segment's subject
     models: tuple[str, ...]  # ids
-    segment: Segment  # where the logits go
+    segment: Segment  # receives the logits
     data: np.ndarray  # one item of the models' batch: a crop, a run of crops, a piece of sound
     batch: Hashable | None = None  # items of an equal key are scored together; None: alone
-    large: bool = False  # few of these may wait
+    large: bool = False  # counts towards `MAX_LARGE_WAITING`
 
     @classmethod
     def cut(
@@ -139,7 +136,7 @@ class ScoreItem:
         models: tuple[str, ...],
         detector: str,
     ) -> Self:
-        """Cut a segment out of its frame, uint8 [H, W, 3]; `detector`: whose boxes these are."""
+        """Crop a segment from its frame, uint8 [H, W, 3]; `detector`: the one that gave the box."""
         crop = vision.cut(rgb, segment.box, recipe, segment.landmarks, detector)
         large = recipe.whole and not recipe.final
         return cls(modality, models, segment, crop, recipe if recipe.final else None, large)
@@ -148,7 +145,7 @@ class ScoreItem:
 def fed(
     specs: Iterable[ModelSpec], feed: Callable[[ModelSpec], Feed]
 ) -> dict[Feed, tuple[str, ...]]:
-    """Return the ids of models by what they are fed with."""
+    """Group the ids of models by their input."""
     out: dict[Feed, tuple[str, ...]] = defaultdict(tuple)
     for spec in specs:
         out[feed(spec)] += (spec.id,)
@@ -156,11 +153,11 @@ def fed(
 
 
 class Scorer:
-    """Models that are loaded, fed and counted; one that fails takes no part from then on.
+    """Loads and runs models; one that fails scores nothing more.
 
-    `results`, by model id: scores are counted and failures noted there. `lock`: held while a
-    segment's logits are written. `load` returns the model of an id or raises ModelError. `batcher`:
-    shared with other runs; None: batches go to the models by themselves."""
+    `results`, by model id, receive numbers of scores and errors. `lock` guards the logits of
+    segments. `load` returns the model of an id or raises ModelError. `batcher`: shared with other
+    runs; None: batches go directly to the models."""
 
     def __init__(
         self,
@@ -175,14 +172,14 @@ class Scorer:
         self._rank = {id: number for number, id in enumerate(results)}
 
     def load(self, id: str) -> None:
-        """Load a model, or note why it takes no part."""
+        """Load a model, or store its error."""
         try:
             self.models[id] = self._load(id)
         except ModelError as error:
             self.results[id].error = error.message
 
     def score(self, id: str, items: Sequence[ScoreItem]) -> None:
-        """Write a model's logits of one batch into the segments of its items."""
+        """Score a batch by a model, and write the logits into the segments of its items."""
         data = [item.data for item in items]
         logits = self._run(id, np.stack(data) if len(data) > 1 else data[0][None])
         with self._lock:
@@ -190,14 +187,14 @@ class Scorer:
                 self._put(item.segment.logits, id, logit)
 
     def _put(self, logits: dict[str, float], id: str, logit: float) -> None:
-        """Add a logit in the order of the models, whichever came first."""
+        """Insert a logit in the order of the models."""
         after = [other for other in logits if self._rank.get(other, -1) > self._rank[id]]
         moved = {other: logits.pop(other) for other in after}
         logits[id] = logit
         logits |= moved
 
     def _run(self, id: str, batch: np.ndarray) -> list[float]:
-        """Return logits; none when the model fails, and it then scores nothing more."""
+        """Return logits; none if the model fails."""
         result = self.results[id]
         if result.error:
             return []
@@ -220,7 +217,7 @@ class Scorer:
 
 
 class ScoreStage:
-    """The models of one run; `results`, `lock` and `batcher` as `Scorer` takes them."""
+    """Scoring stage of one run; `results`, `lock` and `batcher` as for `Scorer`."""
 
     def __init__(
         self,
@@ -236,8 +233,8 @@ class ScoreStage:
             results, lock, lambda id: registry.load_model(id, device=device), batcher
         )
         self._turns: dict[str, threading.Semaphore] = {}
-        """Batches of a model at a time."""
-        # Runs that go side by side fill all cores by themselves.
+        """by model: limits its concurrent batches"""
+        # Concurrent runs fill all cores by themselves.
         beside = device == "cpu" and batcher is None
         self._threads = min(AT_ONCE, os.cpu_count() or 1) if beside else 1
         self._stop = stop
@@ -245,11 +242,11 @@ class ScoreStage:
         self._large: BoundedQueue[None] = BoundedQueue(MAX_LARGE_WAITING, stop)
 
     def leave_out(self, modalities: Collection[Modality]) -> None:
-        """Load no models of these: nothing will come for them."""
+        """Load no models of these modalities, which this run does not extract."""
         self._specs = {id: s for id, s in self._specs.items() if s.modality not in modalities}
 
     def submit(self, item: ScoreItem) -> None:
-        """Queue an item, waiting for room; raise ValueError for another modality, or
+        """Queue an item, waiting for room; raise ValueError for a model of another modality, or
         StageCancelled."""
         for id in item.models:
             if (made_for := self._specs[id].modality) is not item.modality:
@@ -259,13 +256,13 @@ class ScoreStage:
         self._items.put(item)
 
     def end(self) -> None:
-        """Nothing follows."""
+        """Mark the end of the items."""
         self._items.put(None)
 
     def work(self) -> None:
-        """Score until the end, in the thread of this stage and those that it begins."""
+        """Score until the end, in the stage's thread and a pool of its own."""
         runtime.without_helpers()
-        self._load()  # here, so that faces are found meanwhile
+        self._load()  # here, so that faces are detected meanwhile
         passes: deque[Future[None]] = deque()
         with ThreadPoolExecutor(self._threads, "score", runtime.without_helpers) as pool:
             for items in self._batches():
@@ -280,7 +277,7 @@ class ScoreStage:
                 last.result()
 
     def _batches(self) -> Iterator[list[ScoreItem]]:
-        """Yield what is scored together, as it becomes complete; at the end what is left."""
+        """Yield complete batches, and at the end the rest."""
         waiting: dict[Hashable, list[ScoreItem]] = defaultdict(list)
         while (item := self._items.take()) is not None:
             if item.batch is None:
@@ -304,11 +301,11 @@ class ScoreStage:
                 self._scorer.score(id, items)
 
 
-QUEUED = 48  # faces that may wait: half a megabyte each at most
+QUEUED = 48  # faces in the queue: half a megabyte each at most
 
 
 class SignalStage:
-    """One run's signals, of so many sampled `frames`; `timings`, s by stage, are added to."""
+    """Signals of one run with `frames` sampled frames; adds to `timings`, s by stage."""
 
     def __init__(self, frames: int, stop: CancellationToken, timings: dict[str, float]) -> None:
         self._reader = signals.SignalReader(frames)
@@ -316,16 +313,16 @@ class SignalStage:
         self._timings = timings
 
     def face(self, frame: Frame, index: int, person: int, face: Detection) -> None:
-        """Send off one person's face in one sampled frame."""
+        """Queue one person's face in a sampled frame."""
         patch = signals.cut_patch(frame.rgb, face.box, face.landmarks, frame.time)
         self._queue.put(partial(self._reader.face, person, index, patch))
 
     def end(self) -> None:
-        """Nothing follows."""
+        """Mark the end of the faces."""
         self._queue.put(None)
 
     def work(self) -> None:
-        """Read until the end, in the thread of this stage."""
+        """Measure until the end, in the stage's thread."""
         while (read := self._queue.take()) is not None:
             with timed(self._timings, "signals"):
                 read()
@@ -333,6 +330,6 @@ class SignalStage:
             self._reader.close()
 
     def signals(self, analysis: Analysis, people: Mapping[int, SubjectBuilder]) -> list[Signal]:
-        """Return the signals of a decided analysis; `people` by number in order of appearance."""
+        """Return the signals of a decided analysis; `people` by number, by first appearance."""
         numbers = {letter(i): number for i, number in enumerate(people)}
         return self._reader.signals(analysis, numbers)

@@ -1,9 +1,10 @@
-"""Whether a model that was not measured here tells altered faces from untouched ones at all.
+"""Skill check of an unmeasured model: whether it distinguishes altered from untouched faces.
 
-It sees two public-domain portraits from a moving camera, 18 times, and a twin of each picture with
-an altered face: another person's, one of 64 px, or a blended copy of itself. A clip model sees so
-many windows. It has to accuse more twins than untouched pictures by its own operating point. The
-count is stored in the data folder; a model without skill gives no answer (`decision.context`).
+The model scores 18 pictures of two public-domain portraits from a moving camera, and a twin of each
+with an altered face: another person's, one of 64 px, or a blended copy of itself; a video model
+scores as many windows. It has to accuse more twins than untouched pictures at its own operating
+point. The result is stored in the data folder; a model without skill gives no answer
+(`decision.context`).
 """
 
 from __future__ import annotations
@@ -31,17 +32,17 @@ if TYPE_CHECKING:
 VERSION = 1
 """Raise it when the pictures change."""
 STEP = 0.41  # s between two pictures of a person
-FRAME = 0.04  # s between two frames of a window, where the model states none
+FRAME = 0.04  # s between two frames of a window, if the model states no step
 
 
 def due(spec: ModelSpec) -> bool:
-    """Return whether a model answers by an operating point alone, about faces."""
+    """Return True if a model of faces has an operating point and no calibration."""
     stated = spec.calibration is None and spec.operating_point is not None
     return stated and spec.modality is Modality.FACE and spec.label_order != "unverified"
 
 
 def stored(spec: ModelSpec) -> SkillCheck | None:
-    """Return the check of these very weights, where it was made."""
+    """Return the stored check of these weights, if there is one."""
     if not due(spec):
         return None
     found = paths.read_json(_file()).get(_key(spec))
@@ -49,7 +50,7 @@ def stored(spec: ModelSpec) -> SkillCheck | None:
 
 
 def check(model: Model) -> SkillCheck:
-    """Check a model, and store what it showed."""
+    """Check a model, and store the result."""
     spec = model.spec
     point = spec.operating_point or 0.5
     limit = logit(point) + logit(PUBLISHED_LIMITS.suspect)
@@ -77,8 +78,8 @@ def _key(spec: ModelSpec) -> str:
 
 
 def _windows(count: int, step: float) -> Iterator[tuple[list[np.ndarray], Detection]]:
-    """Yield the untouched frames of a window and as many of its twin, and where the face is."""
-    from detector import samples  # which needs an extra
+    """Yield the untouched frames of a window followed by those of its twin, and the face."""
+    from detector import samples  # needs the extra `samples`
 
     people: tuple[Person, Person] = ("collins", "hopper")
     hows: tuple[Alteration, ...] = ("swap", "small", "blend")
@@ -96,7 +97,7 @@ def _windows(count: int, step: float) -> Iterator[tuple[list[np.ndarray], Detect
 
 @lru_cache(maxsize=2)
 def _donor(person: Person) -> tuple[np.ndarray, np.ndarray]:
-    """Return a portrait, and the points of its face."""
+    """Return a portrait and its face's landmarks."""
     from detector import samples
 
     rgb = samples.portrait_of(person, 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""A subject through the clip, while a run goes on and as it ends."""
+"""Subjects under construction, and their conversion to the records of a result."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from detector.schema.analysis import FrameSegment, Modality, SpanSegment, Subjec
 from detector.vision import Detection
 
 LEFT, RIGHT = 0.4, 0.6
-"""share of the frame's width: a face further left is "left", further right "right"."""
+"""shares of the frame's width: a face left of the first is "left", right of the second "right" """
 
 
 @dataclass
@@ -18,15 +18,15 @@ class SubjectBuilder:
     """A subject under construction."""
 
     anchors: list[tuple[float, Detection]] = field(default_factory=list)
-    """of a person: every time the face was searched for and found"""
-    frames: dict[int, FrameSegment] = field(default_factory=dict)  # by moment
+    """of a person: time and face of each detection"""
+    frames: dict[int, FrameSegment] = field(default_factory=dict)  # by index of the sample
     spans: list[SpanSegment] = field(default_factory=list)
 
 
 def people(
     builders: Mapping[str, SubjectBuilder], width: int, *, growing: bool = True
 ) -> list[Subject]:
-    """Return faces by id as subjects, copied while they are `growing`; `width` is px."""
+    """Return people by id as subjects, copied while they are `growing`; `width`: of a frame, px."""
     out = []
     for id, builder in builders.items():
         person = _subject(id, Modality.FACE, builder, visibility, growing)
@@ -38,7 +38,7 @@ def people(
 
 
 def visibility(frame: FrameSegment) -> tuple[bool, float]:
-    """Rank frames by how well they show a face."""
+    """Return a sort key by how well a frame shows a face."""
     return frame.usable, frame.quality.width * (1 - abs(frame.quality.yaw or 0.0))
 
 
@@ -57,7 +57,7 @@ def _subject(
     rank: Callable[[FrameSegment], Any],
     copied: bool = True,
 ) -> Subject:
-    """Return a subject with sorted, scored segments; the highest frame is its thumbnail."""
+    """Return a subject with sorted segments; the frame of the highest rank is its thumbnail."""
     frames = [builder.frames[i] for i in sorted(builder.frames)]
     spans = [span for span in builder.spans if span.logits]
     if copied:

@@ -1,8 +1,8 @@
-"""Runs of consecutive frames for video models.
+"""Windows of consecutive frames for video models.
 
-Faces are searched in the sampled frames and in every `anchor_every`-th frame of a window; in
-between, the box is interpolated. A frame is held only until the next search has been made. Models
-of whole frames need no search.
+Faces are detected in the sampled frames and in every `anchor_every`-th frame of a window; in
+between, the box is interpolated. A frame is buffered until the next detection. Models of whole
+frames need no detection.
 """
 
 from __future__ import annotations
@@ -21,24 +21,23 @@ from detector.schema.analysis import Modality, Settings, SpanSegment
 from detector.vision import Detection
 
 COUNT = 4
-"""windows of a clip, spread over it, at the usual number of frames; with more of them, more."""
+"""windows of a clip, spread over it, at the usual number of frames; of more frames, more"""
 FRAMES_PER_WINDOW = 8  # sampled frames for each window
 MAX_ADAPTIVE_WINDOWS = 24
-"""windows of a closer look, which has hundreds of frames: each takes four face searches."""
-ANCHOR_EVERY = 5  # frames between two face searches (0.4 s at the usual step of 0.08 s)
+"""windows of a closer look, which has hundreds of frames: each takes four face detections"""
+ANCHOR_EVERY = 5  # frames between two face detections (0.4 s at the usual step of 0.08 s)
 HELD_BYTES = 128 * 1024**2
-"""of frames that wait for a search, and of those decoded ahead: a 4K frame is 25 MB, one of 8K 100
-"""
-USUAL_RATE = 25.0  # frames a second, where a file does not say, or a camera
+"""of frames that wait for a detection, and of those decoded ahead (a 4K frame has 25 MB, 8K 100)"""
+USUAL_RATE = 25.0  # frames a second of a file that states no rate, or of a camera
 
 
 Track = Sequence[tuple[float, Detection]]
-"""When and where a face was found, ascending, s; in between it is interpolated."""
+"""Times, ascending, s, and detections of a face."""
 
 
 @dataclass(frozen=True)
 class ClipShape:
-    """What a video model is fed with. Models of one shape share windows and crops."""
+    """Input shape of a video model. Models of one shape share windows and crops."""
 
     frames: int
     step: float  # s
@@ -47,7 +46,7 @@ class ClipShape:
 
     @classmethod
     def of(cls, spec: ModelSpec, fps: float | None) -> ClipShape:
-        """Return the shape for a source: counted frames last as long as its rate says, if any."""
+        """Return the shape for a source of `fps` frames a second, if known."""
         step = spec.clip_stride / (fps or USUAL_RATE) if spec.clip_stride else spec.clip_step
         return cls(spec.clip_frames, step, spec.crop, spec.modality)
 
@@ -58,38 +57,39 @@ def held_frames(width: int, height: int) -> int:
 
 
 def count(settings: Settings) -> int:
-    """Return how many windows a clip gets at most."""
+    """Return the largest number of windows of a clip."""
     most = max(COUNT, settings.frames // FRAMES_PER_WINDOW)
     return min(most, MAX_ADAPTIVE_WINDOWS) if settings.sampling == "closer" else most
 
 
 CompleteRun = tuple[int, SpanSegment, ScoreItem]
-"""A subject's run of frames, and its crops, uint8 [T, S, S, 3], as models are fed with them."""
+"""A subject's number, its span, and its crops, uint8 [T, S, S, 3], as an item to score."""
 
 
 @dataclass
 class FrameWindow:
-    """One run, while it is being collected."""
+    """One window while it is being collected."""
 
     models: tuple[str, ...]
     recipe: CropRecipe
     times: tuple[float, ...]  # s, ascending
     modality: Modality = Modality.FACE
-    anchor_every: int = ANCHOR_EVERY  # frames between two face searches
-    frames: dict[int, Frame] = field(default_factory=dict)  # position -> frame that waits to be cut
+    anchor_every: int = ANCHOR_EVERY  # frames between two face detections
+    frames: dict[int, Frame] = field(default_factory=dict)  # position -> frame to be cropped
     crops: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
     """(subject, position) -> crop"""
 
     @property
     def anchors(self) -> tuple[float, ...]:
-        """Return the times of face searches: every few frames and the last; of full frames none."""
+        """Return the times of face detections: every few frames and the last; for full frames
+        none."""
         if self.modality is not Modality.FACE:
             return ()
         last = len(self.times) - 1
         return tuple(self.times[p] for p in [*range(0, last, self.anchor_every), last])
 
     def add(self, frame: Frame, times: Sequence[float]) -> None:
-        """Hold a frame for each of its times that is in this window."""
+        """Buffer a frame for each of its times in this window."""
         for position, t in enumerate(self.times):
             if t in times:
                 self.frames[position] = frame
@@ -97,8 +97,8 @@ class FrameWindow:
     def cut(
         self, tracks: Mapping[int, Track], detector: str, until: float = math.inf
     ) -> Iterator[CompleteRun]:
-        """Cut the frames held up to a time, s, and yield by subject the runs that are complete with
-        the last frame. `tracks` hold the faces that `detector` found; full frames are of 0."""
+        """Crop the buffered frames up to a time, s, and yield each subject's run if that completes
+        the window. `tracks`: faces that `detector` found, by subject; full frames are subject 0."""
         ready = [p for p in self.frames if self.times[p] <= until]
         for position, frame in [(p, self.frames.pop(p)) for p in ready]:
             if self.recipe.whole:

@@ -1,6 +1,6 @@
-"""What can be judged, a file each: how its subjects are found in a source, and what models are fed.
+"""Extractors of subjects and model inputs from a source: a module for each modality.
 
-A modality's module has its name and an `EXTRACTOR`.
+The module has the modality's name and an `EXTRACTOR`.
 """
 
 from importlib import import_module
@@ -12,5 +12,5 @@ from detector.schema.analysis import Modality
 EXTRACTORS: dict[Modality, type[Extractor]] = {
     modality: import_module(f"{__name__}.{modality}").EXTRACTOR for modality in Modality
 }
-"""In a picture faces are always searched, and in a sound speech: whether there is any is part of
-every result. The others are extracted where a model was asked for that judges them."""
+"""Faces are always detected in a picture, and speech in a sound: every result states whether there
+is any. Other modalities are extracted if a model for them was requested."""

@@ -1,4 +1,4 @@
-"""What a modality brings to a run: an `Extractor`, and what it is given."""
+"""Base class of the extractors of modalities, and their input."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,7 @@ from detector.schema.origin import GeneratorMark
 
 @dataclass
 class Extraction:
-    """What an extractor works with, in one run."""
+    """Input and output of an extractor in one run."""
 
     path: Path
     media: Media
@@ -26,23 +26,23 @@ class Extraction:
     options: RunOptions
     detector: vision.FaceDetector
     specs: Sequence[ModelSpec]  # of its modality
-    windows: Sequence[FrameWindow]  # that its models of clips need
-    planned: Sequence[float]  # times of the frames that will be sampled, s
-    submit: Callable[[ScoreItem], None]  # to the scoring stage; waits while there are enough
+    windows: Sequence[FrameWindow]  # for its video models
+    planned: Sequence[float]  # times of the frames to sample, s
+    submit: Callable[[ScoreItem], None]  # to the scoring stage; waits for room
     results: Mapping[str, ModelResult]  # by model id
     lock: threading.Lock = field(default_factory=threading.Lock)
-    """Guards whatever is read while the run goes on: subjects and segments."""
+    """guards subjects and segments, which are read during the run"""
     timings: dict[str, float] = field(default_factory=dict)  # s, by stage
-    marks: list[GeneratorMark] | None = None  # found in what it reads; None: not looked for
+    marks: list[GeneratorMark] | None = None  # found in the sound; None: not searched
     signals: SignalStage | None = None
     cancel: threading.Event = field(default_factory=threading.Event)  # set when the run ends early
 
     def frame_models(self) -> dict[CropRecipe, tuple[str, ...]]:
-        """Ids of the models of single frames, by what they are fed with."""
+        """Return the ids of frame models by crop recipe."""
         return fed((s for s in self.specs if s.kind != "video"), lambda spec: spec.crop)
 
     def scored_at(self, models: Sequence[str]) -> frozenset[float]:
-        """Return the planned times whose frames models score: all, or as many as stated."""
+        """Return the planned times of frames to score: all, or as many as the models state."""
         specs = [spec for spec in self.specs if spec.id in models]
         most = max(spec.moments for spec in specs)
         if not most or most >= len(self.planned) or self.settings.sampling == "closer":
@@ -52,47 +52,47 @@ class Extraction:
 
 
 class Extractor:
-    """Finds the subjects of one modality in a source, and sends their segments to be scored.
+    """Extracts the subjects of one modality and submits their segments to the scoring stage.
 
     `frame` and `end` are called in the run's own thread, `read` in another one; `subjects` and
-    `expected` at any time, with the lock held. What a modality does not need it leaves out.
+    `expected` at any time, with the lock held. All but the last two are optional.
     """
 
     modality: ClassVar[Modality]
-    reads: ClassVar[bool] = False  # Whether there is anything but frames to extract from
+    reads: ClassVar[bool] = False  # Whether `read` has to be called
 
     def __init__(self, run: Extraction) -> None:
         self._run = run
         self._known = run.options.known.get(self.modality, {})
-        """What was found and scored before."""
+        """results of an earlier run"""
         self._fed = run.frame_models()
         self._times: dict[int, float] = {}
         """of the sampled frames, unrounded, by index"""
 
     def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
-        """Take a decoded frame: its planned `times`, s, and `index` among the sampled ones, if
-        any."""
+        """Process a decoded frame with its planned `times`, s, and its `index` among the sampled
+        frames, if it is one."""
 
     def end(self) -> None:
-        """No frame follows."""
+        """Finish after the last frame."""
 
     def read(self) -> None:
-        """Extract from what is no picture."""
+        """Extract from the file's sound."""
 
     def expected(self) -> int:
-        """Return how many segments the models of single items have to score, as known by now."""
+        """Return the number of segments for frame models so far."""
         raise NotImplementedError
 
     def subjects(self, *, partial: bool) -> list[Subject]:
-        """Return what was found by now, undecided. The caller may keep and change it."""
+        """Return copies of the subjects so far, undecided."""
         raise NotImplementedError
 
     def seen(self) -> SeenAt:
-        """Return what a second run need not find and score again."""
+        """Return the results that a second run can reuse."""
         return {}
 
     def _scored_before(self, segment: FrameSegment, index: int) -> FrameSegment:
-        """Return a segment that was scored before, at its place among the frames of now."""
+        """Return a segment of an earlier run with its index in this run."""
         with self._run.lock:
             for id in segment.logits:
                 self._run.results[id].scored += 1

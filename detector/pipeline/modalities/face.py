@@ -1,4 +1,4 @@
-"""People's faces as subjects: found, linked over time, assessed and cut."""
+"""Extractor of faces: detected, tracked, assessed and cropped."""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -20,17 +20,17 @@ from detector.schema.subject import letter
 from detector.sentences import _
 
 SMALLEST_FACE, SMALLEST_SHARE = 16, 80
-"""px, and parts of the frame's longer side: where no face is found, the first `CLOSER_SEARCHES`
-frames are searched down to this width (the larger of the two: at 16 px a photo of 12 megapixels
-would take three seconds, an 8K frame ten), so that "too small" can be told from "no face"."""
-CLOSER = 0.75  # of the usual width, at most: else that search finds hardly more
+"""px, and the frame's longer side by such a face: frames without a face are searched down to the
+larger of the two widths (at 16 px a photo of 12 megapixels would take three seconds, an 8K frame
+ten), `CLOSER_SEARCHES` times, to distinguish "too small" from "no face"."""
+CLOSER = 0.75  # share of the usual width from which that search finds hardly more
 CLOSER_SEARCHES = 4
 LEAST_SCORED = 4
-"""frames of each person, where there are as many, that a model scores which leaves frames out"""
+"""frames of each person, if there are as many, that a model with fewer moments scores"""
 
 
 class FaceExtractor(Extractor):
-    """The faces of one run."""
+    """Extractor of the faces of one run."""
 
     modality = Modality.FACE
 
@@ -51,13 +51,13 @@ class FaceExtractor(Extractor):
         self._people: dict[int, SubjectBuilder] = {}
         self._scored_at = {recipe: run.scored_at(models) for recipe, models in self._fed.items()}
         self._left_out: dict[tuple[int, CropRecipe], list[ScoreItem]] = defaultdict(list)
-        """Crops of frames that a model leaves out, for a person seen in few of the others."""
+        """crops of frames that a model leaves out, for a person seen in few of the others"""
         self._submitted: Counter[tuple[int, CropRecipe]] = Counter()
         self.by_time: dict[float, list[vision.Detection]] = {}
-        """faces of each frame that was searched"""
+        """faces of each searched frame"""
 
     def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
-        """Find and submit a frame's faces; raise WrongOrientation if they only show turned."""
+        """Detect and submit a frame's faces; raise WrongOrientation if they only show turned."""
         for window in self._run.windows:
             window.add(frame, times)
         if index is not None or not self._anchors.isdisjoint(times):
@@ -89,7 +89,7 @@ class FaceExtractor(Extractor):
             self._record(frame, times, index, number, face, segment)
 
     def _faces(self, frame: Frame, known: Sequence[object] | None) -> list[vision.Detection]:
-        """Return a frame's faces: those found before, or by a search."""
+        """Return a frame's known faces, or detect them."""
         run = self._run
         if known is not None:
             return [face for face, _ in self._known[frame.time] if face is not None]
@@ -113,7 +113,7 @@ class FaceExtractor(Extractor):
         face: vision.Detection,
         before: FrameSegment | None,
     ) -> None:
-        """Record a face in a frame and send its crops, unless it was scored before."""
+        """Record a face in a frame, and submit its crops unless they were scored before."""
         run = self._run
         if before is not None:
             segment = self._scored_before(before, index)
@@ -137,7 +137,7 @@ class FaceExtractor(Extractor):
             run.signals.face(frame, index, number, face)
 
     def _cut(self, window: FrameWindow) -> None:
-        """Cut the faces of held frames up to the last search, and send off what is complete."""
+        """Crop the buffered frames up to the last detection, and submit complete windows."""
         tracks = {number: builder.anchors for number, builder in self._people.items()}
         for number, span, item in window.cut(tracks, self._run.detector.name, self._last_search):
             with self._run.lock:
@@ -167,11 +167,11 @@ class FaceExtractor(Extractor):
         )
 
     def expected(self) -> int:
-        """Return how many faces there are to score."""
+        """Return the number of faces to score so far."""
         return sum(f.usable for person in self._people.values() for f in person.frames.values())
 
     def people(self, *, everyone: bool = False) -> dict[int, SubjectBuilder]:
-        """Return people by number, by first appearance, without what only looked like a face."""
+        """Return people by number, by first appearance, without false detections."""
         return {
             number: person
             for number, person in sorted(self._people.items())
@@ -183,19 +183,19 @@ class FaceExtractor(Extractor):
         }
 
     def subjects(self, *, partial: bool) -> list[Subject]:
-        """Return the people that were found; of a partial run everything that looked like one."""
+        """Return the people so far; of a partial run with false detections."""
         found = self.people(everyone=partial).values()
         return people({letter(n): one for n, one in enumerate(found)}, self._run.media.width)
 
     def seen(self) -> SeenAt:
-        """Return what a second run need not find and score again."""
+        """Return the faces and scores that a second run can reuse."""
         seen: dict[float, list[tuple[vision.Detection | None, FrameSegment]]]
         seen = {time: [] for time in self._times.values()}
         for person in self._people.values():
             faces = dict(person.anchors)
             for index, segment in person.frames.items():
                 seen[self._times[index]].append((faces[self._times[index]], segment))
-        for at_once in seen.values():  # as the detector gives them
+        for at_once in seen.values():  # in the detector's order
             at_once.sort(key=lambda pair: (pair[1].box[0] + pair[1].box[2], pair[1].box[1]))
         return seen
 
@@ -203,7 +203,7 @@ class FaceExtractor(Extractor):
 def face_segment(
     rgb: np.ndarray, face: vision.Detection, time: float, index: int, min_face: int
 ) -> FrameSegment:
-    """Return the segment of a face in a frame, uint8 [H, W, 3], without a score."""
+    """Return the unscored segment of a face in a frame, uint8 [H, W, 3]."""
     return FrameSegment(
         index=index,
         time=round(time, 4),

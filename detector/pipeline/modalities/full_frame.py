@@ -1,4 +1,4 @@
-"""The full frame as a subject: for models that judge faces by whole frames."""
+"""Extractor of full frames, for models that judge faces by whole frames."""
 
 import cv2
 import numpy as np
@@ -12,11 +12,11 @@ from detector.pipeline.subjects import SubjectBuilder, full_frame
 from detector.schema.analysis import FrameSegment, Modality, Quality, Subject
 
 SHARPNESS_SIDE = 512
-"""px; pictures are brought to this size at most, so that sharpness compares between them."""
+"""px to which larger pictures are reduced, so that their sharpness is comparable"""
 
 
 class FullFrameExtractor(Extractor):
-    """The full frames of one run."""
+    """Extractor of the full frames of one run."""
 
     modality = Modality.FULL_FRAME
 
@@ -26,7 +26,7 @@ class FullFrameExtractor(Extractor):
         self._scored_at = {recipe: run.scored_at(models) for recipe, models in self._fed.items()}
 
     def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
-        """Record a sampled frame, and cut the windows that it completes."""
+        """Record a sampled frame, and submit the windows that it completes."""
         if index is not None:
             self._record(frame, times, index)
         for window in self._run.windows:
@@ -53,7 +53,7 @@ class FullFrameExtractor(Extractor):
                 self._run.submit(item)
 
     def expected(self) -> int:
-        """Return how many frames there are to score."""
+        """Return the number of frames to score so far."""
         return len(self._subject.frames)
 
     def subjects(self, *, partial: bool) -> list[Subject]:
@@ -61,12 +61,12 @@ class FullFrameExtractor(Extractor):
         return full_frame(self._subject, self.modality)
 
     def seen(self) -> SeenAt:
-        """Return what a second run need not score again."""
+        """Return the scores that a second run can reuse."""
         return {self._times[index]: [(None, seen)] for index, seen in self._subject.frames.items()}
 
 
 def full_frame_segment(rgb: np.ndarray, time: float, index: int) -> FrameSegment:
-    """Return the segment of a full frame, uint8 [H, W, 3], without a score."""
+    """Return the unscored segment of a full frame, uint8 [H, W, 3]."""
     height, width = rgb.shape[:2]
     side = min(SHARPNESS_SIDE, max(height, width))
     small = cv2.resize(halved(rgb), (side, side), interpolation=cv2.INTER_AREA)

@@ -1,11 +1,11 @@
-"""The whole picture as a subject of its own, with or without faces in it."""
+"""Extractor of the whole picture as a subject of its own, with or without faces."""
 
 from detector.pipeline.modalities.full_frame import FullFrameExtractor
 from detector.schema.analysis import Modality
 
 
 class PictureExtractor(FullFrameExtractor):
-    """The pictures of one run."""
+    """Extractor of the pictures of one run."""
 
     modality = Modality.PICTURE
 

@@ -1,8 +1,7 @@
-"""Voices: what is spoken in a file, in windows, as one subject; as two where the left and the
-right channel hold a voice each (`detector.audio.channels`).
+"""Extractor of voices: windows of speech as one subject, or as two where the left and the right
+channel hold a voice each (`detector.audio.channels`).
 
-Speakers of one channel are not told apart: nothing here can, and "Speaker A" of two would pretend
-to.
+There is no diarization: speakers of one channel are one subject.
 """
 
 import logging
@@ -32,15 +31,15 @@ log = logging.getLogger(__name__)
 
 ID = "voice"
 BESIDE = 8
-"""windows of a video that are scored at most, evenly spread: half a minute of speech says of one
-voice what more would, and beside a picture it costs seconds."""
+"""windows of a video that are scored at most, evenly spread: half a minute of speech suffices for
+one voice, and more costs seconds"""
 
 
-BEYOND = 1.0  # s by which a sound is longer than its picture before that is named
+BEYOND = 1.0  # s by which a sound may be longer than its picture without a note
 
 
 class VoiceExtractor(Extractor):
-    """The voice of one run, read beside its frames."""
+    """Extractor of the voices of one run, beside its frames."""
 
     modality = Modality.VOICE
     reads = True
@@ -50,7 +49,7 @@ class VoiceExtractor(Extractor):
         self._spans: dict[str, list[SpanSegment]] = {}  # by the subject's id
 
     def read(self) -> None:
-        """Listen, find speech, and hand over its windows; with enough of it to judge."""
+        """Detect speech, and submit its windows if there is enough."""
         run, audio = self._run, self._run.media.audio
         if audio is None:
             return
@@ -66,19 +65,19 @@ class VoiceExtractor(Extractor):
                 raise
             notes.append(error.message)
         except Exception as error:
-            # What breaks on a sound must not end the analysis of a picture.
+            # A failure on the sound must not end the analysis of the picture.
             log.warning("hearing %s failed", run.path, exc_info=True)
-            said = _("The sound of this file can't be heard: we failed to read it.")
+            text = _("The sound of this file can't be heard: we failed to read it.")
             if run.media.kind == "audio":
-                raise MediaError(said, code="undecodable") from error
-            notes.append(said)
+                raise MediaError(text, code="undecodable") from error
+            notes.append(text)
         with run.lock:
             run.media.notes += [note for note in notes if note not in run.media.notes]
         for id, recording in heard.items():
             self._score(id, recording, audio.speech_of(id))
 
     def _hear(self, audio: Audio, notes: list[str]) -> dict[str, Recording]:
-        """Return the sound of each voice, by its subject's id; fill in what `audio` holds."""
+        """Return the recording of each voice, by its subject's id; fill in `audio`."""
         run = self._run
         shown, sounds = run.media.duration, audio.duration or 0.0
         if shown and run.settings.end is None and sounds - shown > BEYOND:
@@ -111,8 +110,7 @@ class VoiceExtractor(Extractor):
     def _assumed(
         self, recording: Recording, notes: list[str]
     ) -> tuple[Recording, SpeechMeasurement]:
-        """Take what is loud for speech where that was asked for and there is too little ordinary
-        speech."""
+        """Treat loud sound as speech if that was requested and there is too little speech."""
         heard = recording.measured
         if not self._run.settings.assume_speech:
             return recording, heard
@@ -140,7 +138,7 @@ class VoiceExtractor(Extractor):
                 run.submit(window_item(recording, (start, end), recipe, ids, segment))
 
     def _segment(self, id: str, start: float, end: float) -> SpanSegment:
-        """Return the span of these times: recipes of one length share their windows."""
+        """Return the span of these times, which recipes of one length share."""
         segment = SpanSegment(start=round(start, 4), end=round(end, 4))
         with self._run.lock:
             spans = self._spans.setdefault(id, [])
@@ -151,7 +149,7 @@ class VoiceExtractor(Extractor):
         return segment
 
     def expected(self) -> int:
-        """Return how many windows there are."""
+        """Return the number of windows so far."""
         return sum(map(len, self._spans.values()))
 
     def subjects(self, *, partial: bool) -> list[Subject]:
@@ -160,7 +158,7 @@ class VoiceExtractor(Extractor):
 
 
 def voice_subject(spans: Iterable[SpanSegment], id: str = ID) -> list[Subject]:
-    """Return the voice of these spans, copied, if any model scored one."""
+    """Return the voice of copies of these spans, if any model scored one."""
     scored = [span.model_copy(deep=True) for span in spans if span.logits]
     if not scored:
         return []
@@ -173,7 +171,7 @@ def voice_subject(spans: Iterable[SpanSegment], id: str = ID) -> list[Subject]:
 
 
 def sound_recipe(spec: ModelSpec) -> SoundRecipe:
-    """Return what a model of voices is fed with."""
+    """Return the input of a voice model."""
     assert spec.sound
     return spec.sound
 
@@ -185,7 +183,7 @@ def window_item(
     models: tuple[str, ...],
     segment: SpanSegment,
 ) -> ScoreItem:
-    """Return a window of speech as models are fed with it."""
+    """Return a window of speech as an item to score."""
     data = repeated(recording.samples(span), recipe.samples)
     return ScoreItem(Modality.VOICE, models, segment, data, recipe)
 

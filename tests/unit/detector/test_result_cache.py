@@ -14,7 +14,8 @@ def runs(monkeypatch):
     """The files that were really analyzed, by name."""
     begun = []
 
-    def run(request, path, name=None, options=None):
+    def run(request):
+        path = request.path
         begun.append(path.name)
         made = make_analysis(path, people="A", fake=False)
         return made.model_copy(update={"media": media.identify(path).of(made.media)}), None
