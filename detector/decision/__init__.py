@@ -1,17 +1,16 @@
-"""From logits to a verdict: numbers in, codes with parameters out; no sentences, files, networks.
+"""Decision from logits to a verdict: numbers in, codes with parameters out; no sentences or files.
 
-Method. Questions are kept apart to the end: is a face fake, was a head generated, was the whole
-picture generated, was a voice cloned. For each (`context`) a model's raw logit goes through its own
-Platt map, a person's logit is the starting point plus the weighted sum over the counted models of
-their means over time, shrunk by the uncertainty that the material brings (`people`). The most
-suspicious person decides, by limits for so many people, and ordered rules lower what may not stand
-(`policy`). The questions then stand beside each other by one rule (`policy.combine_questions`).
-`decide` may be called as often as a slider moves, on an analysis of this run or of last year's; it
-changes nothing in place.
+Method. Each question (fake face, generated head, generated picture, cloned voice) is decided by
+itself. A model's raw logit goes through its own Platt map (`context`). A person's logit is the
+starting point plus the weighted sum over the counted models of their means over time, shrunk by the
+uncertainty of the material (`people`). The most suspicious person decides, by thresholds for the
+number of people, and ordered rules veto labels (`policy`). One rule then combines the questions
+(`policy.combine_questions`). `decide` is pure and fast enough to follow a slider.
 """
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from detector.decision import policy, reasons, session
@@ -55,7 +54,7 @@ def decide(
     ensemble: CustomEnsemble | None = None,
     unmeasured: bool = False,
 ) -> Analysis:
-    """Fill every score, label and the verdict from the logits an analysis holds.
+    """Compute every score, label and the verdict from the logits of an analysis.
 
     The verdict on a live session is that on its last seconds (`session.WINDOW`).
 
@@ -63,47 +62,49 @@ def decide(
     ----------
     analysis : Analysis
         With logits in the segments of its subjects. Not changed.
-    thresholds : Thresholds, or one for each of some questions, optional
-        Instead of the ensembles' own.
+    thresholds : Thresholds, or a mapping by question, optional
+        Default: those of the ensembles.
     models : collection of str, optional
-        Ids to count. Default: all that are calibrated or have an operating point (or that the
-        person's own threshold was made for) and did not fail. Naming a model here counts it even
-        without an operating point; one that failed is never counted, and one without a
-        calibration only where no calibrated model of its question is.
+        Ids to count. Default: all that did not fail and are calibrated, have an operating point or
+        belong to the person's own threshold. A model named here counts even without an operating
+        point; a failed one never counts, and one without a calibration only where no calibrated
+        model of its question does.
     weights : mapping of str to float, optional
-        How many times its usual evidence a model counts, by id; 1 by default.
+        Factors on the usual evidence of models, by id; 1 by default.
     ensemble : CustomEnsemble, optional
-        An ensemble of the person's own. Default: the one that was asked for with the analysis.
-        `models` and `weights` go before what it says of them.
+        An ensemble of the person's own. Default: that of the analysis' settings. `models` and
+        `weights` take precedence over its own.
     unmeasured : bool
-        Count models without a calibration beside calibrated ones too, as setting a threshold of
-        one's own does.
+        Count models without a calibration beside calibrated ones too, as setting an own threshold
+        does.
 
     Returns
     -------
     Analysis
-        A new one, which shares with the given one what it does not change. Subjects are in
-        order, the most suspicious first.
+        A new one, which shares unchanged parts with the given one. Subjects are in order, the most
+        suspicious first.
     """
     if isinstance(thresholds, Thresholds):
         thresholds = dict.fromkeys(Question, thresholds)
     limits = thresholds or {}
-    ensemble = ensemble or analysis.settings.ensemble
-    choices = {
-        q: Choice.of(ensemble, models, weights, limits.get(q), unmeasured)
-        for q in analysis.media.questions
-    }
-    whole, now = _decide(analysis, choices, ensemble), session.newest(analysis)
-    return whole if now is analysis else session.merged(whole, _decide(now, choices, ensemble))
+    choice = Choice(models, weights or {}, unmeasured=unmeasured)
+    if own := ensemble or analysis.settings.ensemble:
+        choice = replace(
+            choice,
+            models=own.models if models is None else models,
+            factors={**own.weights, **choice.factors},
+            min_models=own.min_models,
+            over_time=own.aggregation,
+        )
+    choices = {q: replace(choice, thresholds=limits.get(q)) for q in analysis.media.questions}
+    whole, now = _decide(analysis, choices), session.newest(analysis)
+    return whole if now is analysis else session.merged(whole, _decide(now, choices))
 
 
-def _decide(
-    analysis: Analysis, choices: Mapping[Question, Choice], ensemble: CustomEnsemble | None
-) -> Analysis:
+def _decide(analysis: Analysis, choices: Mapping[Question, Choice]) -> Analysis:
     contexts = {q: Context(analysis, q, choice) for q, choice in choices.items()}
-    how = ensemble.aggregation if ensemble else "mean"
     judged, beside = analysis.judged, background(analysis)
-    people = {s.id: judge(s, analysis, contexts, how, beside) for s in judged}
+    people = {s.id: judge(s, analysis, contexts, beside) for s in judged}
     robustness = policy.relabel(analysis.robustness, contexts)
     decisions = {
         q: policy.decide_question(analysis, context, people, robustness)
@@ -125,7 +126,7 @@ def _decide(
         none = {"label": Label.NOT_APPLICABLE, "reason": ReasonCode.TOO_SLOW}
         finished = [subject.model_copy(update=none) for subject in finished]
     top = finished[0] if finished else None
-    shared = [] if beside is None else [_unanswered(judge(beside, analysis, contexts, how))]
+    shared = [] if beside is None else [_unanswered(judge(beside, analysis, contexts))]
     material = evidence(analysis, top)
     verdict = _verdict(analysis, decisions, file, why_not)
     verdict.caveats = reasons.caveats(analysis, decisions, file, material, robustness)
@@ -141,7 +142,7 @@ def _decide(
 
 
 def _unanswered(judged: ScoredSubject) -> Subject:
-    """Return the full frame beside faces: scored, and answered in each of them."""
+    """Return the full frame beside faces with its scores, but without answers of its own."""
     frames = [frame.model_copy(update={"answers": {}}) for frame in judged.subject.frames]
     update: dict[str, object] = {"question": None, "probability": None, "reason": None}
     update |= {"frames": frames, "label": Label.NOT_APPLICABLE}
@@ -163,7 +164,7 @@ def _finished(
         label, why = opinion.label, opinion.abstains
         if opinion.uncertain and not opinion.abstains:
             why = ReasonCode.UNCERTAIN
-        # Nobody is read more surely than the file that rests on them.
+        # A person's label is no more certain than that of the file that rests on it.
         first = decision.top is not None and decision.top.subject.id == subject.id
         if opinion.abstains or (first and decision.label is Label.INCONCLUSIVE):
             label = Label.INCONCLUSIVE
@@ -191,7 +192,7 @@ def _with_score(segment: AnySegment, question: Question | None) -> AnySegment:
 
 
 def _why_unjudged(frames: Sequence[FrameSegment]) -> ReasonCode:
-    """Return the commonest problem among a subject's frames."""
+    """Return the most common problem of a subject's frames."""
     problems = Counter(f.quality.problem for f in frames if f.quality.problem)
     return problems.most_common(1)[0][0] if problems else ReasonCode.NO_MODEL
 
@@ -199,7 +200,7 @@ def _why_unjudged(frames: Sequence[FrameSegment]) -> ReasonCode:
 def _model(
     model: ModelResult, contexts: Mapping[Question, Context], subjects: Sequence[Subject]
 ) -> ModelResult:
-    """Return a model with its word on the first of the subjects that it judges."""
+    """Return a model with its score of the first subject that it judges."""
     if model.question is None or model.question not in contexts:
         why = NotCounted.NO_SOUND if model.question in OF_SOUND else NotCounted.NO_PICTURE
         update: dict[str, object] = {"counted": False, "not_counted_because": why}
@@ -239,7 +240,7 @@ def _verdict(
     file: FileVerdict,
     why_not: Reason | None,
 ) -> Verdict:
-    """Return the answers beside each other, and the leading one."""
+    """Return the verdict with all answers, led by that of the leading question."""
     answers = {q: _answer(analysis, d, q in file.open) for q, d in decisions.items()}
     lead = answers[file.leading] if file.leading else None
     if lead is None:

@@ -1,8 +1,9 @@
 """Thresholds from a person's own untouched clips, by split conformal prediction.
 
-No fakes are needed: of n untouched clips and one more of the same kind, each is as likely to be the
-k-th highest, whatever the scores' distribution (Vovk, Gammerman & Shafer 2005; Lei et al. 2018). It
-says nothing of how many fakes are found. Stored in the data folder, one for each set of models."""
+No fakes are needed: of n untouched clips and one more of the same kind, each is equally likely to
+be the k-th highest, whatever the scores' distribution (Vovk, Gammerman & Shafer 2005; Lei et al.
+2018). The share of detected fakes stays unknown. Stored in the data folder, one for each set of
+models."""
 
 import math
 import secrets
@@ -21,15 +22,15 @@ from detector.sentences import _, join
 
 FILE = "own-thresholds.json"
 MOST = 20
-"""calibrations; the oldest goes when one more comes."""
+"""stored calibrations; a further one replaces the oldest"""
 
 
 class OwnCalibration(StrictModel):
-    """What a person's own untouched clips are, and the rate they chose.
+    """Scores of a person's own untouched clips, and the chosen false alarm rate.
 
-    `clips` holds each clip's logits for the questions that were asked; `base` a threshold for each
-    question to begin from: all are moved by the same amount, so that the rate holds for the
-    verdict, which any question can make FAKE.
+    `clips` holds each clip's logits by question; `base` an initial threshold for each question. All
+    are shifted by the same amount, so that the rate applies to the verdict, which any question can
+    make FAKE.
     """
 
     id: str
@@ -43,7 +44,7 @@ class OwnCalibration(StrictModel):
     clips: list[dict[Question, float]]
 
     def move(self, rate: float | None = None) -> float:
-        """Return by how much each base is moved (logits)."""
+        """Return the shift of each base, in logits."""
         highest = [max(clip[q] - self.base[q] for q in clip) for clip in self.clips]
         return quantile(highest, rate or self.rate)
 
@@ -67,7 +68,8 @@ class ThresholdStore(StrictModel):
     calibrations: list[OwnCalibration] = []
 
     def threshold(self, question: Question, models: Mapping[str, str]) -> OwnThreshold | None:
-        """Return a question's threshold for just these models (id -> identity), if it is on."""
+        """Return a question's threshold for exactly these models (id -> identity), if switched
+        on."""
         for calibration in self.calibrations if self.on and models else ():
             if calibration.models.get(question) == dict(models):
                 return calibration.threshold(question)
@@ -75,7 +77,7 @@ class ThresholdStore(StrictModel):
 
 
 def least(rate: float) -> int:
-    """Return how many untouched clips a rate takes at least: 19 for 5 %, 99 for 1 %."""
+    """Return the least number of untouched clips for a rate: 19 for 5 %, 99 for 1 %."""
     return math.ceil(1 / rate - 1e-9) - 1
 
 
@@ -90,7 +92,7 @@ def quantile(scores: Sequence[float], rate: float) -> float:
 
 
 def too_few(count: int, rate: float) -> InputError:
-    """Return the refusal of so few clips for a rate."""
+    """Return the error for too few clips for a rate."""
     hint = _("Add clips, or choose a higher rate.")
     if count:
         possible = _("With {count} a rate of {rate} or more is possible.")
@@ -104,22 +106,16 @@ def too_few(count: int, rate: float) -> InputError:
 
 
 def worst(count: int, rate: float) -> float:
-    """Return the rate of false alarms that so few clips leave possible, in 19 of 20 cases.
-
-    Over the choice of the calibration clips the long-run rate follows a beta distribution
-    (Vovk 2012); this is its 95 % point.
-    """
+    """Return the 95 % upper bound of the long-run false alarm rate, which follows a beta
+    distribution over the choice of calibration clips (Vovk 2012)."""
     from scipy.stats import beta
 
     over = count + 1 - math.ceil((count + 1) * (1 - rate) - 1e-9)
     return float(beta.ppf(0.95, over, count + 1 - over))
 
 
-# --- on disk --------------------------------------------------------------------------------------
-
-
 def load() -> ThresholdStore:
-    """Return what is stored; an empty store where nothing is, or nothing that can be read."""
+    """Return the stored thresholds; an empty store if there is none that can be read."""
     try:
         return ThresholdStore.model_validate_json(_path().read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, ValidationError):
@@ -127,13 +123,13 @@ def load() -> ThresholdStore:
 
 
 def keep(own: OwnCalibration) -> None:
-    """Store one, in the place of an earlier one for the same models, and switch them on."""
+    """Store a calibration, replacing an earlier one for the same models, and switch it on."""
     others = [c for c in load().calibrations if c.models != own.models and c.id != own.id]
     _save(ThresholdStore(on=True, calibrations=[own, *others][:MOST]))
 
 
 def delete(id: str | None) -> None:
-    """Delete one, or all; raise UsageError for an unknown id."""
+    """Delete a calibration, or all for None; raise UsageError for an unknown id."""
     store = load()
     left = [c for c in store.calibrations if id is not None and c.id != id]
     if id is not None and len(left) == len(store.calibrations):
@@ -142,12 +138,12 @@ def delete(id: str | None) -> None:
 
 
 def switch(on: bool) -> None:
-    """Use them, or the shipped ones."""
+    """Switch between the own and the shipped thresholds."""
     _save(load().model_copy(update={"on": on}))
 
 
 def new_id() -> str:
-    """Return a short name for one."""
+    """Return a random id of a calibration."""
     return secrets.token_hex(3)
 
 

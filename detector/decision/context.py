@@ -1,30 +1,29 @@
-"""One question in one analysis: which models are counted, how much each counts, what decides.
+"""Context of one question in one analysis: its counted models, their weights, its thresholds.
 
-Thresholds belong to the set of models they were made for:
+Thresholds apply only to the set of models that they were measured on:
 
-measured   just the models of the manifest's ensemble, as many times as it says: its thresholds.
-           So does a single calibrated model with bands of its own (`ModelSpec.alone`).
-own        just the models for which a person set a threshold by their own untouched clips.
-subset     calibrated models put together otherwise: never narrower than measured or published.
+measured   exactly the manifest's ensemble with its weights, or a single calibrated model with
+           bands of its own (`ModelSpec.alone`): the measured thresholds.
+own        exactly the models for which a person set a threshold by their own untouched clips.
+subset     calibrated models combined otherwise: never narrower than measured or published.
 published  no calibrated model is counted: the operating point of a published model's authors with a
-           margin above it. It says PROBABLY_FAKE at most, and never REAL.
-none       models without a calibration or an operating point: nothing is decided.
+           margin above it. The answer is PROBABLY_FAKE at most, and never REAL.
+none       models without a calibration or an operating point: no decision.
 
 Beside calibrated models an uncalibrated one is not counted. One with an operating point is a
-witness: what it says over that point and the margin keeps a file from being cleared (`policy`).
+witness: a score above that point and the margin keeps a file from being cleared (`policy`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from detector.decision.numbers import for_people, logit, mapped, sigmoid
 from detector.schema.analysis import (
     Analysis,
     Basis,
-    CustomEnsemble,
     Ensemble,
     ModelResult,
     OwnThreshold,
@@ -35,7 +34,7 @@ from detector.schema.ensemble import NotCounted
 from detector.sentences import _
 
 PUBLISHED_MARGIN = 0.3
-"""of probability, from an operating point that was not measured here"""
+"""distance in probability from an operating point that was not measured here"""
 PUBLISHED_LIMITS = Thresholds(
     low=0.0,
     high=1.0,
@@ -43,49 +42,30 @@ PUBLISHED_LIMITS = Thresholds(
     data="an operating point that was not measured here",
 )
 """of a model's evidence, which is 0.5 at its operating point"""
-"""Why a model whose fitted weight is 0 does not vote beside others. Alone it does."""
 CORRELATION = 0.5
-"""of the evidence of two models whose own correlation was not measured: two that agree are surer
-than each, by a third, not by twice"""
+"""assumed correlation of the evidence of two models whose own was not measured: two that agree add
+a third of the evidence of one, not all of it"""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What a person changed for this one decision."""
+    """A person's changes for one decision."""
 
     models: Collection[str] | None = None  # ids to count; None: all that can be
-    factors: Mapping[str, float] | None = None
-    """how many times its usual evidence a model counts, by id; 1 by default"""
+    factors: Mapping[str, float] = field(default_factory=dict)
+    """on the usual evidence of a model, by id; 1 by default"""
     thresholds: Thresholds | None = None
     min_models: int | None = None
-    over_time: str = "mean"  # how a model's logits over time become one (`people.over_time`)
+    over_time: str = "mean"  # aggregation of a model's logits (`people.over_time`)
     unmeasured: bool = False  # models without a calibration count beside calibrated ones
 
     def usual(self, ids: Collection[str]) -> bool:
-        """Return whether these models are put together as the manifest says."""
+        """Return True if these models are combined as in the manifest."""
         return self.over_time == "mean" and all(self.factor(id) == 1 for id in ids)
 
     def factor(self, id: str) -> float:
-        """Return how many times a model's usual evidence is counted."""
-        return (self.factors or {}).get(id, 1.0)
-
-    @classmethod
-    def of(
-        cls,
-        ensemble: CustomEnsemble | None,
-        models: Collection[str] | None,
-        factors: Mapping[str, float] | None,
-        thresholds: Thresholds | None,
-        unmeasured: bool,
-    ) -> Choice:
-        """Put an ensemble and what goes before it together."""
-        if ensemble is None:
-            return cls(models, factors, thresholds, unmeasured=unmeasured)
-        chosen = ensemble.models if models is None else models
-        merged = {**ensemble.weights, **(factors or {})}
-        return cls(
-            chosen, merged, thresholds, ensemble.min_models, ensemble.aggregation, unmeasured
-        )
+        """Return the factor on a model's usual evidence."""
+        return self.factors.get(id, 1.0)
 
 
 class Context:
@@ -118,11 +98,9 @@ class Context:
         ]  # fmt: skip
         self.asked_by_name = analysis.settings.models is not None
 
-    # --- who is counted
-
     def _alone(self, able: Collection[ModelResult]) -> bool:
-        """Take the fit of the only able model, where it is none of the manifest's ensemble alone,
-        and return whether it has one. What a verdict needs, and a person's own, stays."""
+        """Use the single-model fit of the only calibrated model, if it has one and is not the whole
+        ensemble; return whether it is used."""
         measured = [m for m in able if _calibrated(m)]
         if len(measured) != 1 or (fit := measured[0].alone) is None:
             return False
@@ -133,7 +111,7 @@ class Context:
         return True
 
     def _own(self, able: Collection[ModelResult]) -> OwnThreshold | None:
-        """Return the person's own threshold if it was made for exactly these models and maps."""
+        """Return the person's own threshold if it is for exactly these models and maps."""
         own = self.ensemble.own
         for models in (able, deciding(able)):
             identities = {m.id: m.identity for m in models}
@@ -155,7 +133,7 @@ class Context:
             return NotCounted.STILL
         if chosen is not None and model.id not in chosen:
             return NotCounted.SWITCHED_OFF
-        if model.label_order == "unverified":  # not even when it is named: it may be upside down
+        if model.label_order == "unverified":  # not even if named: it may be inverted
             return NotCounted.UNVERIFIED
         if _lacks_skill(model):
             return NotCounted.NO_SKILL
@@ -170,11 +148,9 @@ class Context:
     def _lacks_motion(self, model: ModelResult) -> bool:
         return self.frozen and model.kind == "video"
 
-    # --- how much each counts
-
     @cached_property
     def as_fitted(self) -> bool:
-        """Return whether the calibrated models are the manifest's, but for failed or blind ones."""
+        """Return True if the calibrated models are the manifest's except for silent ones."""
         fitted = set(self.ensemble.models)
         calibrated = {id for id, m in self.counted.items() if _calibrated(m)}
         silent = {
@@ -185,12 +161,12 @@ class Context:
 
     @cached_property
     def all_calibrated(self) -> bool:
-        """Return whether no counted model lacks a calibration."""
+        """Return True if every counted model is calibrated."""
         return all(map(_calibrated, self.counted.values()))
 
     @cached_property
     def weights(self) -> dict[str, float]:
-        """Return how many times each counted model's calibrated log odds are added."""
+        """Return the weight of each counted model's calibrated log odds."""
         fit = self.ensemble.calibration
         scale = fit.scale if fit else 1.0
         rest = [id for id in self.counted if id not in self.published]
@@ -205,23 +181,21 @@ class Context:
 
     @cached_property
     def start(self) -> float:
-        """Log odds before any model has said anything."""
+        """Return the prior log odds, before any model's evidence."""
         fitted = self.ensemble.calibration if self.as_fitted else None
         return fitted.offset if fitted else 0.0
 
     def calibrate(self, id: str, raw: float) -> float:
-        """Return a model's raw logit as evidence: calibrated, or moved to its operating point."""
+        """Return a raw logit as evidence: calibrated, or relative to the operating point."""
         model = self.models[id]
         if _calibrated(model):
             return mapped(model.calibration, raw)
         point = _point(model)
         return raw - logit(point) if point else raw
 
-    # --- what decides
-
     @cached_property
     def basis(self) -> Basis:
-        """By what the thresholds stand."""
+        """Return the origin of the thresholds."""
         if self.choice.thresholds is not None:
             return Basis.CUSTOM
         if self.own is not None:
@@ -236,7 +210,7 @@ class Context:
 
     @cached_property
     def thresholds(self) -> Thresholds:
-        """Of this very set of models."""
+        """Return the thresholds of exactly this set of models."""
         ours = self.ensemble.thresholds
         if (moved := self.choice.thresholds) is not None:
             update = {} if self.all_calibrated else {"low": 0.0, "probably_low": None}
@@ -252,7 +226,7 @@ class Context:
         return ours if measured else Thresholds(low=0, high=1)
 
     def _own_thresholds(self, own: OwnThreshold, ours: Thresholds) -> Thresholds:
-        """Return the own `high`, and the calibrated `low` unless an uncalibrated model counts."""
+        """Return the own `high` with the calibrated `low`, unless an uncalibrated model counts."""
         high = sigmoid(own.high)
         cleared = ours.probably_low if self._low(ours) else None
         return Thresholds(
@@ -265,25 +239,25 @@ class Context:
         )
 
     def _clears(self, ours: Thresholds) -> bool:
-        """Return whether "no sign" was measured, and no model is counted that was not."""
+        """Return True if "no sign" was measured and every counted model is calibrated."""
         return ours.can_clear and self.all_calibrated
 
     def _low(self, ours: Thresholds) -> float:
-        """Return the measured `low` for the measured set, and never a higher one for another."""
+        """Return the measured `low` for the measured set, and none higher for another set."""
         if not self._clears(ours):
             return 0.0
         usual = self.as_fitted and self.choice.usual(self.counted)
         return ours.low if usual else min(ours.low, 0.5 - PUBLISHED_MARGIN)
 
     def of_people(self, count: int) -> Thresholds:
-        """Return the thresholds for a file with so many judged people; a person's own and moved
-        ones stay as they are."""
-        theirs = self.basis in (Basis.CUSTOM, Basis.OWN)
-        correction = 0.0 if theirs else self.ensemble.people_correction
+        """Return the thresholds for a file with so many judged people; own and custom thresholds
+        are not corrected."""
+        fixed = self.basis in (Basis.CUSTOM, Basis.OWN)
+        correction = 0.0 if fixed else self.ensemble.people_correction
         return for_people(self.thresholds, correction, count)
 
     def limits(self, id: str) -> Thresholds:
-        """Return the thresholds by which one model's own score is labelled."""
+        """Return the thresholds for the label of one model's own score."""
         if _lacks_skill(self.models[id]):
             return Thresholds(low=0, high=1)
         return PUBLISHED_LIMITS if id in self.witnesses else self.thresholds
@@ -292,9 +266,9 @@ class Context:
     def min_models(self) -> int:
         """Return how many models a verdict needs.
 
-        Who names fewer models than the ensemble needs is judged by those; a model that fails does
-        not lower that. Only calibrated models are needed, and those that an own threshold is for:
-        it holds for its very set, all of which gave a score.
+        With fewer named models than the ensemble needs, those suffice; a model that fails does not
+        lower the number. Only calibrated models count here, and those of an own threshold: it
+        applies to exactly its set, all of which gave a score.
         """
         if self.choice.min_models is not None:
             return self.choice.min_models
@@ -314,25 +288,25 @@ class Context:
 
     @property
     def measured(self) -> bool:
-        """Return whether any calibrated model is counted."""
+        """Return True if any calibrated model is counted."""
         return any(map(_calibrated, self.counted.values()))
 
 
 def voters(models: Collection[ModelResult]) -> set[str]:
-    """Return the models that vote: all but calibrated ones whose fitted weight is 0 beside others
-    of a weight."""
+    """Return the ids of models that vote: all but calibrated ones of fitted weight 0 beside others
+    with a weight."""
     measured = deciding(models)
     heavy = [m for m in measured if m.weight > 0] or measured
     return {m.id for m in models if m in heavy or m not in measured}
 
 
 def deciding(models: Collection[ModelResult]) -> Collection[ModelResult]:
-    """Return the calibrated ones, beside which no other votes; all where there are none."""
+    """Return the calibrated models, beside which no other votes; all if there are none."""
     return [m for m in models if _calibrated(m) and m.label_order != "unverified"] or models
 
 
 def _lacks_skill(model: ModelResult) -> bool:
-    """Return whether it was not measured here and accuses bundled faces by chance."""
+    """Return True if an uncalibrated model failed its skill check (`pipeline.skill`)."""
     return not _calibrated(model) and model.skill is not None and not model.skill.passed
 
 
@@ -341,13 +315,13 @@ def _calibrated(model: ModelResult) -> bool:
 
 
 def _point(model: ModelResult) -> float | None:
-    """Return its authors' operating point, as a probability strictly between 0 and 1."""
+    """Return the authors' operating point, a probability strictly between 0 and 1."""
     point = model.operating_point
     return point if point is not None and 0 < point < 1 else None
 
 
 def _own_clips(own: OwnThreshold) -> str:
-    """Return what a person's own threshold was set by."""
+    """Describe the clips of a person's own threshold."""
     text = _("your own {clips} clips of {recordings} recordings, {day}")
     if own.domain:
         text = _("your own {clips} clips of {recordings} recordings ({domain}), {day}")

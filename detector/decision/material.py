@@ -1,4 +1,4 @@
-"""How good the material is that a score was made from: face size, sharpness, compression, frames.
+"""Quality of the material behind a score: face size, sharpness, compression, number of frames.
 
 Numbers only: their wording is in `detector.messages.reasons`.
 """
@@ -9,48 +9,47 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
-from typing import Literal
 
 from detector.decision import voice
-from detector.decision.numbers import CAUSES, Rating, rate, weighted_mean
+from detector.decision.numbers import CAUSES, rate, rated, weighted_mean
 from detector.schema.analysis import Analysis, Evidence, Media, Modality, Subject, UncertaintyRates
 
 MIN_DURATION = 0.5
-"""s; a shorter video holds a handful of near-identical frames: save one as a picture instead."""
+"""s; a shorter video has a handful of near-identical frames: save one as a picture instead"""
 MIN_FRAMES = 3
-"""scored frames of a person in a video; fewer is a glimpse."""
+"""scored frames of a person in a video; fewer is a glimpse"""
 GOOD_FRAMES = 16
-"""scored frames of a person from which on more change little: half of the usual 32."""
+"""scored frames of a person from which on more change little: half of the usual 32"""
 WIDE_GAP = 2.0
-"""s between two moments from which on a short change can hide between them"""
+"""s between two samples from which on a short change can hide between them"""
 POOR_WIDTH = 64
-"""px; narrower faces are scored, but too poor for a verdict."""
+"""px; narrower faces are scored, but too poor for a verdict"""
 FAIR_WIDTH = 120
-"""px; below it the frame model of our first study fell from 0.87 to 0.74 AUC."""
+"""px; below it the frame model of our first study fell from 0.87 to 0.74 AUC"""
 POOR_SHARPNESS = 12.0
 FAIR_SHARPNESS = 40.0
-"""variance of the Laplacian of the face at 128 px (`Quality.sharpness`)."""
+"""variance of the Laplacian of the face at 128 px (`Quality.sharpness`)"""
 SQUARE, POOR_SURROUNDINGS, ALL = 1.5, 0.9, 0.99
-"""Sides of the face's box that the square has in which frame models compare a face with what
-surrounds it, and the shares of it in the picture under which that is poor, or not all: an earlier
-default had an AUC of 0.82 on clips that show all of it, 0.6 on others."""
+"""Side, in face boxes, of the square in which frame models compare a face with its surroundings;
+shares of it inside the picture below which that is poor, or incomplete: an earlier default had an
+AUC of 0.82 on clips that show all of it, 0.6 on others."""
 POOR_BITS = {"video": 0.02, "animation": 0.2, "image": 0.4}
 FAIR_BITS = {"video": 0.06, "animation": 0.8, "image": 1.0}
-"""bits per pixel (per frame for a video): under these the compression is very heavy / heavy."""
+"""bits per pixel (per frame for a video) below which the compression is very heavy / heavy"""
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a person's score was made from; None of what is not seen."""
+    """Material of a subject's score; None for a voice where it does not apply."""
 
     width: float | None  # of the face, px, median over frames
     sharpness: float | None  # variance of the Laplacian at 128 px, median
-    compression: float | None  # bits per pixel, a multiple of what is fair for this kind of file
-    frames: int  # scored; of what is not seen its spans
+    compression: float | None  # bits per pixel, as a multiple of a fair value for this kind of file
+    frames: int  # scored; of a voice its spans
 
 
 def material(analysis: Analysis, subject: Subject) -> Material:
-    """Return the material of one person."""
+    """Return the material of one subject."""
     if not subject.frames:
         return Material(None, None, None, len(subject.spans))
     bits = bits_per_pixel(analysis.media)
@@ -66,7 +65,7 @@ def material(analysis: Analysis, subject: Subject) -> Material:
 
 
 def shortfalls(of: Material) -> dict[str, float]:
-    """Return how far the material is below good, in halvings (0: good), by cause."""
+    """Return by how many halvings the material is below good (0: good), by cause."""
 
     def halvings(value: float | None, good: float) -> float:
         return 0.0 if value is None else max(0.0, math.log2(good / max(value, good / 64)))
@@ -100,9 +99,9 @@ def variance_terms(
 
 
 def bits_per_pixel(media: Media) -> float | None:
-    """Return the bits spent on one pixel of one frame; None where the file does not tell."""
+    """Return the bits spent on one pixel of one frame; None if unknown."""
     pixels = media.width * media.height
-    if media.live or media.frozen or not pixels:  # an unmoving picture takes next to none
+    if media.live or media.frozen or not pixels:  # a still picture takes next to none
         return None
     if media.kind == "image":
         return media.size * 8 / pixels
@@ -113,7 +112,7 @@ def bits_per_pixel(media: Media) -> float | None:
 
 
 def widest_gap(analysis: Analysis) -> float:
-    """Return the longest stretch of a clip without a moment, s; 0 where there are no stretches."""
+    """Return the longest gap between samples of a clip, s; 0 for pictures and sounds."""
     times = analysis.timestamps
     if analysis.media.kind in ("image", "audio") or analysis.media.live:
         return 0.0
@@ -123,7 +122,7 @@ def widest_gap(analysis: Analysis) -> float:
 
 
 def evidence(analysis: Analysis, top: Subject | None) -> list[Evidence]:
-    """Rate the material of the most suspicious one: a face, a full frame or a voice."""
+    """Rate the material of the most suspicious subject: a face, a full frame or a voice."""
     heard = voice.heard_of(analysis, top.id if top else None)
     if heard and (analysis.media.kind == "audio" or (top and top.modality.of_sound)):
         return voice.evidence(heard)
@@ -132,35 +131,35 @@ def evidence(analysis: Analysis, top: Subject | None) -> list[Evidence]:
     width = float(median(f.quality.width for f in top.frames))
     sharpness = float(median(f.quality.sharpness for f in top.frames))
     items = []
-    if top.modality is Modality.FACE:  # the picture's own size says nothing of a face
+    if top.modality is Modality.FACE:
         rating = rate(width, POOR_WIDTH, FAIR_WIDTH)
-        items.append(_item("face_size", rating, width=round(width)))
-    items.append(_item("sharpness", rate(sharpness, POOR_SHARPNESS, FAIR_SHARPNESS)))
+        items.append(rated("face_size", rating, width=round(width)))
+    items.append(rated("sharpness", rate(sharpness, POOR_SHARPNESS, FAIR_SHARPNESS)))
     bits = bits_per_pixel(analysis.media)
     if bits is not None:
         kind = analysis.media.kind
-        items.append(_item("compression", rate(bits, POOR_BITS[kind], FAIR_BITS[kind])))
+        items.append(rated("compression", rate(bits, POOR_BITS[kind], FAIR_BITS[kind])))
     if analysis.media.kind != "image":
         scored = sum(f.score is not None for f in top.frames)
         planned = max(scored, _planned(analysis, top))
         rating = "poor" if scored < MIN_FRAMES else "fair" if scored < planned / 2 else "good"
-        items.append(_item("frames", rating, scored=scored, looked=planned))
+        items.append(rated("frames", rating, scored=scored, looked=planned))
     seen = _surroundings(analysis.media, top)
     if seen is not None and seen < ALL:
         rating = rate(seen, POOR_SURROUNDINGS, ALL)
-        items.append(_item("surroundings", rating, seen=math.floor(100 * seen)))
+        items.append(rated("surroundings", rating, seen=math.floor(100 * seen)))
     return items
 
 
 def poor(analysis: Analysis, subject: Subject) -> bool:
-    """Return whether the material is too poor to clear a file by its score."""
-    rated = evidence(analysis, subject)
-    return any(item.rating == "poor" for item in rated if item.code != "frames")
+    """Return True if the material is too poor to clear a file by its score."""
+    items = evidence(analysis, subject)
+    return any(item.rating == "poor" for item in items if item.code != "frames")
 
 
 def _planned(analysis: Analysis, top: Subject) -> int:
-    """Return how many of the sampled frames were meant to be scored: all, unless each model of
-    single frames that scored is made for fewer (`ModelSpec.moments`)."""
+    """Return how many of the sampled frames were to be scored: all, unless every frame model is
+    made for fewer (`ModelSpec.moments`)."""
     sampled = len(analysis.timestamps)
     meant = [
         model.moments
@@ -181,7 +180,7 @@ def _surroundings(media: Media, face: Subject) -> float | None:
 
 
 def share_seen(box: Sequence[float], width: int, height: int) -> float:
-    """Return the share, 0..1, of a `SQUARE`-fold square about a box that is in the picture."""
+    """Return the share, 0..1, inside the picture of the square around a box (`SQUARE`)."""
     x0, y0, x1, y1 = box
     half, x, y = SQUARE * max(x1 - x0, y1 - y0) / 2, (x0 + x1) / 2, (y0 + y1) / 2
     across = min(x + half, width) - max(x - half, 0)
@@ -189,33 +188,22 @@ def share_seen(box: Sequence[float], width: int, height: int) -> float:
     return max(0.0, across) * max(0.0, down) / (2 * half) ** 2
 
 
-Item = Literal["face_size", "sharpness", "compression", "frames", "surroundings"]
-
-
-def _item(code: Item, rating: Rating, **params: int) -> Evidence:
-    return Evidence(code=code, rating=rating, params={"rating": rating, **params})
-
-
-# --- material that the calibration hardly saw -----------------------------------------------------
-
-
 SMOOTH = 25.0
 """Variance of the Laplacian at 128 px (`Quality.sharpness`); one clip of 20 has less."""
 GRAINY = 3.0
 """gray levels (`Quality.grain`): none has more, 98 of 100 have less than 2.3"""
 HEAVY, EFFICIENT = 0.03, 2 / 3
-"""bits per pixel and frame of a video under which an encoder leaves little, and the share of that
-which newer codecs need: CRF 40 leaves 0.005 to 0.03, CRF 20 0.06 to 0.31"""
+"""bits per pixel and frame below which a video retains little detail, and the share of that which
+newer codecs need: CRF 40 leaves 0.005 to 0.03, CRF 20 0.06 to 0.31"""
 NEWER = ("hevc", "vp9", "av1", "vvc")
-PALETTE = 256
-"""colors"""
+PALETTE = 256  # colors
 
 
 class Stratum(StrEnum):
-    """A kind of material that the calibration hardly saw, and the answers it may not get.
+    """A kind of material that is rare in the calibration, and may not get every answer.
 
-    The limits are quantiles of 140 clips of the calibration; how far each kind moves untouched
-    scores is in `docs/experiments.md` ("Thresholds and material").
+    The limits are quantiles of 140 clips of the calibration; the shift of untouched scores by kind
+    is in `docs/experiments.md` ("Thresholds and material").
     """
 
     SMOOTH = "smooth"
@@ -226,13 +214,12 @@ class Stratum(StrEnum):
 
     @property
     def misleads(self) -> bool:
-        """Return whether material moves untouched faces' scores (smooth, noisy) and allows no
-        verdict."""
+        """Return True if the material shifts scores of untouched faces and allows no verdict."""
         return self in (Stratum.SMOOTH, Stratum.GRAINY)
 
 
 def strata(analysis: Analysis, subject: Subject) -> tuple[Stratum, ...]:
-    """Return in what a face's material is unlike the calibration's."""
+    """Return the rare kinds of material that a face belongs to."""
     if subject.modality is not Modality.FACE or not subject.frames:
         return ()
     media = analysis.media
@@ -242,7 +229,7 @@ def strata(analysis: Analysis, subject: Subject) -> tuple[Stratum, ...]:
     enough = HEAVY * (EFFICIENT if media.codec in NEWER else 1.0)
     found = {
         Stratum.SMOOTH: median(q.sharpness for q in good) < SMOOTH,
-        # Of the pictures that limits of stills are from, one in five has more.
+        # One in five of the pictures behind the thresholds of stills has more.
         Stratum.GRAINY: bool(grain) and median(grain) > GRAINY and not media.still,
         Stratum.FEW_COLORS: media.colors is not None and media.colors <= PALETTE,
         Stratum.HEAVY_COMPRESSION: bits is not None and bits < enough,

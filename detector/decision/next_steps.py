@@ -1,7 +1,7 @@
-"""What to do next with a result: at most three actions, the most useful first.
+"""Recommended actions for a result: at most three, the most useful first.
 
-A pure function of an analysis and of what is known around it. Codes with parameters; the sentences
-stand in `detector.presentation.actions`.
+A pure function of an analysis and further facts. Codes with parameters; the sentences are in
+`detector.presentation.actions`.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ OWN_CLIPS = 19
 
 
 class ActionCode(StrEnum):
-    """What can be done. Stable: programs may branch on it."""
+    """Code of an action. Stable: programs may branch on it."""
 
     TURN = "turn"
     FILM = "film"
@@ -42,46 +42,46 @@ class ActionCode(StrEnum):
 
 @dataclass(frozen=True)
 class SameFootage:
-    """Footage at hand that shows what the file shows, and can be opened beside it."""
+    """Footage that shows the same as the file, and can be opened beside it."""
 
     name: str  # hostile
     is_original: bool = True  # it may be called the file's original
-    compared: bool = False  # the two were held against each other
+    compared: bool = False  # with the file
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known around a result."""
+    """Facts about a result beside its analysis."""
 
     closer: int = 0
-    """moments of a closer look; 0: the file is gone, or was looked at closely"""
-    closer_seconds: float | None = None  # how long that would take, where it is known
+    """frames of a closer look; 0: the file is gone, or was analyzed closely"""
+    closer_seconds: float | None = None  # its duration, if known
     strong: str = ""
-    """title of the strong model that could be added; empty where one is there or none can be"""
+    """title of the strong model that could be added; empty if one is installed or none can be"""
     strong_bytes: int | None = None  # of its download
-    untouched: int = 0  # clips in the person's history that they confirmed to be untouched
-    same: SameFootage | None = None  # of their library, or what they held the file against
+    untouched: int = 0  # clips that the person confirmed to be untouched
+    same: SameFootage | None = None  # in their library, or compared with the file
     searched: int = 0
-    """files of their library in which the footage is not; 0: it was found, or not looked for"""
-    may_run: bool = True  # who reads somebody else's result may start no analysis
+    """files of their library without this footage; 0: it was found, or not searched for"""
+    may_run: bool = True  # a viewer of another person's result may start no analysis
     file_there: bool = True  # still stored, so that it can be analyzed again
 
 
 @dataclass(frozen=True)
 class NextStep:
-    """One thing to do."""
+    """One action."""
 
     code: ActionCode
     params: dict[str, Param] = field(default_factory=dict)
     settings: dict[str, object] = field(default_factory=dict)
-    """Settings with other values, with which the file is analyzed again: that is all of the step"""
+    """changed settings with which the file is analyzed again, if that is the action"""
 
 
 _AS_SPEECH = NextStep(ActionCode.ASSUME_SPEECH, settings={"assume_speech": True})
 SMALLEST = 16
-"""px; faces are looked for no smaller: below it nothing can be seen"""
+"""px of the smallest faces that are searched for: smaller ones show nothing"""
 MAX_MOMENTS = 200
-"""that are looked at where a face could not be seen well enough"""
+"""frames to sample where a face could not be seen well enough"""
 _NO_FACE = (ReasonCode.NO_FACE, ReasonCode.FACE_TOO_SMALL)
 _OF_SPEECH = (ReasonCode.NO_SPEECH, ReasonCode.MUSIC, ReasonCode.SPEECH_TOO_SHORT)
 _SEEN_POORLY = (
@@ -90,7 +90,7 @@ _SEEN_POORLY = (
 
 
 def ways_on(analysis: Analysis, why: ReasonCode) -> Iterator[NextStep]:
-    """Yield how a file that could not be judged, and `why` not, may be judged after all."""
+    """Yield actions by which a file without a verdict (`why`) may get one."""
     settings = analysis.settings
     yield from _unjudged(analysis)
     smaller = max(SMALLEST, settings.min_face // 2)
@@ -107,7 +107,7 @@ def ways_on(analysis: Analysis, why: ReasonCode) -> Iterator[NextStep]:
 
 
 def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
-    """Return at most `MOST` actions by the first rules that hold; none for an unjudged file."""
+    """Return at most `MOST` actions by the first rules that apply; none for an unjudged file."""
     verdict = analysis.verdict
     answer = verdict.answers.get(verdict.question) if verdict.question else None
     if answer is None or verdict.label is Label.NOT_APPLICABLE:
@@ -126,14 +126,14 @@ def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
 
 
 def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextStep]:
-    """Yield what helps with a judged file, most useful first."""
+    """Yield actions for a judged file, most useful first."""
     label = analysis.verdict.label
     if analysis.media.kind == "audio":  # there are no faces to compare or to look at closer
         if label.side is not Side.REAL:
             yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "sound"})
         yield NextStep(ActionCode.CHECK_ORIGIN)
         return
-    if analysis.media.live:  # nobody sent a file, and who was in front of the camera can be asked
+    if analysis.media.live:  # there is no file, and the person on camera can be asked
         if facts.same is not None and facts.may_run:
             yield from _original(analysis, facts)
         yield NextStep(ActionCode.TEST_LIVE)
@@ -155,8 +155,7 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
         params |= _lone_peak(analysis, answer)
         closer: dict[str, object] = {"sampling": "closer", "frames": facts.closer}
         yield NextStep(ActionCode.LOOK_CLOSER, params, closer)
-    # Of the same scene: a match in which only the face differs is near-proof. What was generated as
-    # a whole has no original.
+    # A match in which only the face differs is near-proof. A generated picture has no original.
     compare = list(_original(analysis, facts)) if facts.may_run else []
     generated = analysis.verdict.question is Question.PICTURE  # no question of faces
     if facts.same is not None or (label.side is Side.FAKE and not generated):
@@ -164,9 +163,9 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
     yield from _lost_traces(analysis)
     if facts.strong and label.side is not Side.FAKE and not generated:
         yield _stronger(facts)
-    # The thresholds are ours, and the person has what it takes to make them theirs.
-    ours = answer.basis in (Basis.MEASURED, Basis.PUBLISHED)
-    if facts.may_run and ours and facts.untouched >= OWN_CLIPS:
+    # Shipped thresholds, and enough clips for own ones.
+    shipped = answer.basis in (Basis.MEASURED, Basis.PUBLISHED)
+    if facts.may_run and shipped and facts.untouched >= OWN_CLIPS:
         clips: dict[str, Param] = {"clips": facts.untouched, "needed": OWN_CLIPS}
         yield NextStep(ActionCode.OWN_THRESHOLD, clips)
     if label.side is Side.REAL:
@@ -177,7 +176,7 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
 
 
 def _unjudged(analysis: Analysis) -> Iterator[NextStep]:
-    """Yield how to judge what was found and is not judged: turned faces, a film."""
+    """Yield actions for content that was found but not judged: turned faces, a film."""
     if turn := analysis.media.faces_turned:
         yield NextStep(ActionCode.TURN, {"degrees": turn}, {"rotate": turn})
     if analysis.media.film is not None:
@@ -189,7 +188,7 @@ def _stronger(facts: Facts) -> NextStep:
 
 
 def _lone_peak(analysis: Analysis, answer: Answer) -> dict[str, Param]:
-    """Return when a person's score is over the threshold, and by how much, where it ever is."""
+    """Return the time and height of the highest score, if it is above the threshold."""
     asked = analysis.verdict.question
     looks = [look for subject in analysis.judged for look in subject.looks]
     scores = [(look.answers[asked], look.start) for look in looks if asked in look.answers]
@@ -198,8 +197,8 @@ def _lone_peak(analysis: Analysis, answer: Answer) -> dict[str, Param]:
 
 
 def _original(analysis: Analysis, facts: Facts) -> Iterator[NextStep]:
-    """Yield how to compare the file with its original, or to look for that; nothing where it was
-    compared, or found to differ from a file that is gone: the page leads with that."""
+    """Yield the comparison with an original, or the search for one, unless it was compared: the
+    page then leads with that."""
     same, params = facts.same, dict[str, Param]()
     found = analysis.comparison
     settled = same is None and found is not None and found.finding.manipulated
@@ -213,7 +212,7 @@ def _original(analysis: Analysis, facts: Facts) -> Iterator[NextStep]:
 
 
 def _lost_traces(analysis: Analysis) -> Iterator[NextStep]:
-    """Yield what to ask for where compression or size keep traces from being seen."""
+    """Yield the request for a better copy if compression or size hide traces."""
     rated = {item.code: item for item in analysis.evidence}
     compression, face = rated.get("compression"), rated.get("face_size")
     width = face.params.get("width") if face else None

@@ -1,25 +1,38 @@
-"""Arithmetic of log odds and of shares: what a score means."""
+"""Arithmetic of log odds, shares, thresholds and ratings."""
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from detector.schema.analysis import Calibration, EmpiricalOdds, Label, OddsPoint, Thresholds
+from detector.schema.analysis import (
+    Calibration,
+    EmpiricalOdds,
+    Evidence,
+    Label,
+    OddsPoint,
+    Thresholds,
+)
+from detector.schema.base import Param
 
 CAUSES = ("size", "sharpness", "compression", "frames", "disagreement")
-"""Why a logit can be uncertain: the fields of `UncertaintyRates`."""
+"""Causes of an uncertain logit: the fields of `UncertaintyRates`."""
 FEWEST = 20
-"""clips near a score, for odds to be given"""
+"""clips near a score that empirical odds need"""
 
 
 Rating = Literal["poor", "fair", "good"]
 
 
 def rate(value: float, poor: float, fair: float) -> Rating:
-    """Return how good material is, of which more is better."""
+    """Rate a quantity of which more is better."""
     return "poor" if value < poor else "fair" if value < fair else "good"
+
+
+def rated(code: Any, rating: Rating, **params: Param) -> Evidence:
+    """Return a rated item of the material."""
+    return Evidence(code=code, rating=rating, params={"rating": rating, **params})
 
 
 def sigmoid(logit: float) -> float:
@@ -31,30 +44,29 @@ def sigmoid(logit: float) -> float:
 
 
 def logit(probability: float) -> float:
-    """Return log odds, within what a probability can hold (about ±36)."""
+    """Return log odds, within the precision of a probability (about ±36)."""
     p = min(max(probability, 2e-16), 1.0 - 2e-16)
     return math.log(p / (1.0 - p))
 
 
 def mapped(calibration: Calibration | None, raw: float) -> float:
-    """Return a raw logit through its Platt map (Platt 1999); as it is without one."""
+    """Return a raw logit through its Platt map (Platt 1999); unchanged without one."""
     return calibration.scale * raw + calibration.offset if calibration else raw
 
 
 def weighted_mean(logits: Mapping[str, float], weights: Mapping[str, float]) -> float | None:
-    """Return the weighted mean over the models that have a weight; None without any."""
+    """Return the weighted mean over the models with a weight; None if there are none."""
     total = sum(weights.get(id, 0.0) for id in logits)
     added = sum(weights.get(id, 0.0) * x for id, x in logits.items())
     return added / total if total > 0 else None
 
 
 def for_people(thresholds: Thresholds, correction: float, people: int) -> Thresholds:
-    """Return thresholds for a file with so many judged people, where the score of the most
-    suspicious one decides.
+    """Return thresholds for a file in which the most suspicious of several people decides.
 
-    Among n people a high score is met n times as often by chance. `correction` times log n on the
-    limits of FAKE and PROBABLY_FAKE (log odds) keeps false alarms as rare per file as with one
-    person (Bonferroni; `Ensemble.people_correction`).
+    Among n people a high score is n times as likely by chance. Raising the limits of FAKE and
+    PROBABLY_FAKE by `correction` times log n (log odds) keeps false alarms per file as rare as with
+    one person (Bonferroni; `Ensemble.people_correction`).
     """
     if people < 2 or not correction:
         return thresholds
@@ -69,18 +81,16 @@ def for_people(thresholds: Thresholds, correction: float, people: int) -> Thresh
 
 
 def probit_shrink(logit: float, variance: float) -> float:
-    """Return a logit with an uncertainty as a certain one: nearer to 0 (the probit shrink).
-
-    The probability of a Gaussian logit, averaged (Spiegelhalter & Lauritzen 1990; MacKay 1992).
-    """
+    """Return the logit of the mean probability of a Gaussian logit (Spiegelhalter & Lauritzen 1990;
+    MacKay 1992)."""
     return logit / math.sqrt(1.0 + math.pi * variance / 8.0)
 
 
 def wilson(count: int, total: int) -> tuple[float, float]:
-    """Return the 95 % interval of a share (Wilson 1927), which holds for few clips and for none.
+    """Return the 95 % interval of a share (Wilson 1927), valid also for few clips and for none.
 
-    The share over a threshold that was set by these very clips, with so many of them over it, is
-    within about a percent of the same (it follows a beta distribution: `conformal.worst`).
+    For the share above a threshold set by the same clips it is right to about a percent (that share
+    follows a beta distribution: `conformal.worst`).
     """
     z, share = 1.959964, count / total
     middle = (share + z * z / (2 * total)) / (1 + z * z / total)
@@ -89,8 +99,8 @@ def wilson(count: int, total: int) -> tuple[float, float]:
 
 
 def printed(parts: Sequence[float], total: int) -> list[int]:
-    """Return parts in tenths that sum to `total` tenths: what rounding leaves over goes to the
-    largest part, where it is the smallest share."""
+    """Return parts in tenths that sum to `total` tenths: the largest part takes the rounding
+    error."""
     tenths = [round(10 * part) for part in parts]
     if rest := total - sum(tenths):
         tenths[max(range(len(parts)), key=lambda i: abs(parts[i]))] += rest
@@ -98,7 +108,7 @@ def printed(parts: Sequence[float], total: int) -> list[int]:
 
 
 def label_of(probability: float, thresholds: Thresholds) -> Label:
-    """Return the band of a likelihood; on a limit it is the less certain one."""
+    """Return the band of a likelihood; on a limit, the less certain one."""
     if probability > thresholds.suspect:
         return Label.FAKE if probability > thresholds.high else Label.PROBABLY_FAKE
     if probability < thresholds.unsuspicious:
@@ -107,10 +117,10 @@ def label_of(probability: float, thresholds: Thresholds) -> Label:
 
 
 def odds_at(table: Sequence[OddsPoint], logit: float, *, holds: float) -> EmpiricalOdds | None:
-    """Return the odds of a score, between the points of the table; None where it says too little.
+    """Return the odds of a score by interpolation; None with fewer than `FEWEST` clips near it.
 
-    Beyond its ends the table is level: further out there are no measurements. The interval holds
-    the probability of the logit `holds`, the file's, whose interval it is.
+    Beyond its ends the table is constant: there are no measurements. The interval is extended to
+    include the probability of the file's own logit, `holds`.
     """
     if not table:
         return None

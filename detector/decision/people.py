@@ -1,4 +1,4 @@
-"""What the counted models say of one subject, over the clip and moment by moment. Numbers only."""
+"""Scores of one subject by the counted models: over the whole clip and at each moment."""
 
 import math
 from collections import defaultdict
@@ -28,19 +28,19 @@ from detector.schema.analysis import (
 
 @dataclass(frozen=True)
 class Opinion:
-    """One question about one subject, as if alone."""
+    """The answer to one question about one subject, as if it were alone in the file."""
 
     logit: float  # combined log odds; the sum of `contributions`
     label: Label
     contributions: tuple[Contribution, ...]
-    variance_terms: dict[str, float]  # variance of the logit that the material brings, by cause
-    abstains: ReasonCode | None = None  # too poorly seen for a verdict, whatever the score
-    uncertain: bool = False  # `variance_terms` alone keep it from a verdict
+    variance_terms: dict[str, float]  # variance of the logit due to the material, by cause
+    abstains: ReasonCode | None = None  # too poor for a verdict, whatever the score
+    uncertain: bool = False  # `variance_terms` alone prevent a verdict
 
 
 @dataclass(frozen=True)
 class ScoredSubject:
-    """A subject with its segments scored, and an opinion for each question."""
+    """A subject with scored segments, and an opinion for each question."""
 
     subject: Subject
     opinions: dict[Question, Opinion]
@@ -50,13 +50,12 @@ def judge(
     subject: Subject,
     analysis: Analysis,
     contexts: Mapping[Question, Context],
-    aggregation: str,
     full_frame: Subject | None = None,
 ) -> ScoredSubject:
-    """Score one subject for every question; the `full_frame` answer is evidence about its face."""
+    """Score one subject for every question; the `full_frame` is evidence about a face in it."""
     of = {id: context for context in contexts.values() for id in context.models}
     known = with_background(subject, full_frame)
-    means = _means(known, analysis, of, aggregation)
+    means = _means(known, analysis, of)
     models = {}
     for id, mean in means.items():
         p = sigmoid(of[id].calibrate(id, mean))
@@ -74,7 +73,7 @@ def judge(
         _answer_looks(known, context, sum(terms.values()), scores, answers)
         if evidence:
             parts = _contributions(known, context, evidence, scores)
-            # Each counted model of single frames has to look at a person often enough.
+            # Each counted frame model has to score a person often enough.
             of_frames = [id for id, model in context.counted.items() if model.kind == "frame"]
             looked = [sum(id in look.logits for look in looks) for id in of_frames]
             few = min([*looked, sum(question in answer for answer in answers)]) < MIN_FRAMES
@@ -94,10 +93,8 @@ def judge(
     )
 
 
-def _means(
-    subject: Subject, analysis: Analysis, of: Mapping[str, Context], aggregation: str
-) -> dict[str, float]:
-    """Return each model's logits over time as one."""
+def _means(subject: Subject, analysis: Analysis, of: Mapping[str, Context]) -> dict[str, float]:
+    """Aggregate each model's logits over time."""
     raw, stands = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
     durations = stands_for(analysis)
     for segment in subject.segments:
@@ -105,12 +102,9 @@ def _means(
             raw[id].append(x)
             if durations and isinstance(segment, FrameSegment):
                 stands[id].append(durations[segment.index])
-    moved = moves(subject) if aggregation == "motion" else {}
-    return {
-        id: over_time(values, moved.get(id, ()), aggregation, stands.get(id, ()))
-        for id, values in raw.items()
-        if id in of
-    }
+    how = {id: of[id].choice.over_time for id in raw if id in of}
+    moved = moves(subject) if "motion" in how.values() else {}
+    return {id: over_time(raw[id], moved.get(id, ()), how[id], stands.get(id, ())) for id in how}
 
 
 def _calibrated(segment: Segment, of: Mapping[str, Context]) -> dict[str, float]:
@@ -123,7 +117,7 @@ def _contributions(
     evidence: Mapping[str, float],
     scores: Sequence[Mapping[str, float]],
 ) -> list[Contribution]:
-    """Return what each counted model adds, and the starting point."""
+    """Return the contributions of the counted models and the starting point."""
     parts = []
     for id in context.counted:
         if id in evidence:
@@ -135,7 +129,7 @@ def _contributions(
 
 
 def _abstains(subject: Subject, analysis: Analysis, few: bool) -> ReasonCode | None:
-    """Return why the picture or sound of a subject is too poor for a verdict, if so."""
+    """Return why a subject's picture or sound is too poor for a verdict, if so."""
     if subject.modality.of_sound:
         return voice.abstains(voice.heard_of(analysis, subject.id))
     if not subject.frames:
@@ -152,7 +146,7 @@ def _opinion(
     context: Context,
     abstains: ReasonCode | None,
 ) -> Opinion:
-    """Add evidence up, and shrink it by its uncertainty."""
+    """Sum the evidence and shrink it by its uncertainty."""
     total, variance = sum(part.logit for part in parts), sum(terms.values())
     shrunk = probit_shrink(total, variance) if variance else total
     shares = [
@@ -171,9 +165,8 @@ def _answer_looks(
     scores: list[dict[str, float]],
     answers: list[dict[Question, float]],
 ) -> None:
-    """Fill each look's answer, and at frames the lines of the models of spans over time."""
-    lines = _lines(subject, context)
-    between = _between(subject, context)
+    """Fill in each segment's answer, and at frames the interpolated scores of video models."""
+    lines, between = _interpolated(subject, context)
     at_frames = any(m.kind != "video" for m in context.counted.values())
     for n, look in enumerate(subject.looks):
         if not look.usable:
@@ -192,52 +185,42 @@ def _answer_looks(
             answers[n][context.question] = sigmoid(shrunk)
 
 
-def _lines(subject: Subject, context: Context) -> dict[str, list[float]]:
-    """Interpolate each span model's calibrated logit at each frame, level beyond the ends."""
-    by_model = defaultdict[str, list[tuple[float, float]]](list)
-    for span in subject.spans if subject.frames else ():
-        for id, x in span.logits.items():
-            if id in context.models:
-                by_model[id].append((span.center, context.calibrate(id, x)))
+Lines = dict[str, list[float]]  # by model id: a calibrated logit at each frame
+
+
+def _interpolated(subject: Subject, context: Context) -> tuple[Lines, Lines]:
+    """Interpolate the logits of video models, and those of counted frame models that skipped
+    frames; both are constant beyond their ends."""
     times = [frame.time for frame in subject.frames]
-    lines = {}
-    for id, points in by_model.items():
-        centers, logits = zip(*sorted(points), strict=True)
-        lines[id] = [float(x) for x in np.interp(times, centers, logits)]
-    return lines
-
-
-def _between(subject: Subject, context: Context) -> dict[str, list[float]]:
-    """Interpolate the calibrated logits of frame models that skipped frames, level beyond them."""
-    frames = [frame for frame in subject.frames if frame.usable]
-    lines = {}
-    for id in context.counted:
-        at = [frame for frame in frames if id in frame.logits]
-        if 0 < len(at) < len(frames):
-            logits = [context.calibrate(id, frame.logits[id]) for frame in at]
-            times, every = [f.time for f in at], [f.time for f in subject.frames]
-            lines[id] = [float(x) for x in np.interp(every, times, logits)]
+    usable = [frame for frame in subject.frames if frame.usable]
+    lines: tuple[Lines, Lines] = {}, {}
+    for id in context.models if times else ():
+        spans = sorted((s.center, s.logits[id]) for s in subject.spans if id in s.logits)
+        frames = [(f.time, f.logits[id]) for f in usable if id in f.logits]
+        skipped = id in context.counted and 0 < len(frames) < len(usable)
+        for out, points in zip(lines, (spans, frames if skipped else ()), strict=True):
+            if points:
+                known, raw = zip(*points, strict=True)
+                logits = [context.calibrate(id, x) for x in raw]
+                out[id] = np.interp(times, known, logits).tolist()
     return lines
 
 
 def _peak(subject: Subject, scores: Sequence[Mapping[str, float]], id: str) -> float | None:
-    """Return the moment at which a model's score is highest, s."""
+    """Return the time of a model's highest score, s."""
     there = [(s[id], -at.start) for at, s in zip(subject.looks, scores, strict=True) if id in s]
     return -max(there)[1] if there else None
 
 
-# --- the full frame beside faces is evidence about every one of them -----------------------------
-
-
 def background(analysis: Analysis) -> Subject | None:
-    """Return the full frame where it stands beside faces; None where it is judged by itself."""
+    """Return the full frame if there are faces: it is evidence about each; else None."""
     if not any(subject.modality is Modality.FACE for subject in analysis.subjects):
         return None
     return next((s for s in analysis.subjects if s.modality is Modality.FULL_FRAME), None)
 
 
 def with_background(subject: Subject, full_frame: Subject | None) -> Subject:
-    """Return a face with the full frame's logits of the same frames, and its spans."""
+    """Return a face with the full frame's logits of the same frames and its spans."""
     if full_frame is None or subject.modality is not Modality.FACE:
         return subject
     at = {frame.index: frame.logits for frame in full_frame.frames}
@@ -249,24 +232,21 @@ def with_background(subject: Subject, full_frame: Subject | None) -> Subject:
     return subject.model_copy(update={"frames": frames, "spans": spans})
 
 
-# --- over time ------------------------------------------------------------------------------------
-
-
 def over_time(
     logits: Sequence[float], moves: Sequence[float], how: str, stands: Sequence[float] = ()
 ) -> float:
-    """Return one model's logits over a clip as one.
+    """Aggregate one model's logits over a clip.
 
     Parameters
     ----------
     moves : sequence of float
-        How far the face moved about each of them, in face widths.
+        Movement of the face about each logit, in face widths a second.
     how : str
-        "mean"; "top": the mean of the highest quarter, for manipulations that come and go;
-        "motion": the mean weighted by movement, where swaps slip (each moment keeps a fifth of the
-        weight of the one that moves most).
+        "mean"; "top": the mean of the highest quarter, for intermittent manipulations; "motion":
+        the mean weighted by movement, where swaps slip (the least weight is a fifth of the
+        largest).
     stands : sequence of float, optional
-        How long each of them stands for, s, where they lie closer in some places than in others.
+        Duration that each logit represents, s, if they are unevenly spaced.
     """
     if how == "mean" and not len(stands):
         return math.fsum(logits) / len(logits)
@@ -284,18 +264,18 @@ def over_time(
 
 
 def stands_for(analysis: Analysis) -> list[float]:
-    """Return how many s each frame stands for; empty where frames were spread evenly."""
+    """Return the duration that each frame represents, s; empty if frames are evenly spread."""
     if analysis.settings.sampling != "closer" or len(analysis.timestamps) < 2:
         return []
     times = np.asarray(analysis.timestamps, float)
     edges = np.concatenate([[times[0]], (times[1:] + times[:-1]) / 2, [times[-1]]])
     durations = np.diff(edges)
-    durations[[0, -1]] *= 2  # the first and the last stand for what lies outside, too
+    durations[[0, -1]] *= 2  # the first and the last also represent the ends
     return [float(x) for x in durations]
 
 
 def movement(subject: Subject) -> list[float]:
-    """Return how far a person's face moves about each of its moments, in face widths a second."""
+    """Return the movement of a face about each of its frames, in face widths a second."""
     if not subject.frames:
         return []
     boxes = np.array([frame.box for frame in subject.frames])
@@ -309,7 +289,7 @@ def movement(subject: Subject) -> list[float]:
 
 
 def moves(subject: Subject) -> dict[str, list[float]]:
-    """Return `movement` about each logit of each model: its frames', then within its spans."""
+    """Return the movement about each logit of each model: of its frames, then of its spans."""
     out: dict[str, list[float]] = {}
     moved = movement(subject)
     for face, move in zip(subject.frames, moved, strict=True):

@@ -1,8 +1,7 @@
-"""The policy: ordered rules over what the models say, and the one place where a label is lowered.
+"""Decision policy: the label of each question, ordered veto rules, and their combination.
 
-A label follows from the score and the thresholds. Then rules are asked in order whether it may
-stand (`veto`); the first that objects lowers it to INCONCLUSIVE, and its code is stored with the
-answer. Nothing here is changed in place, and nothing is raised.
+A label follows from the score and the thresholds. The first rule that objects (`veto`) lowers it to
+INCONCLUSIVE, and its code is stored with the answer. All functions are pure.
 """
 
 import math
@@ -32,29 +31,29 @@ from detector.schema.analysis import (
 )
 
 GLIMPSED = 0.25
-"""Share of the looked-at moments under which a person's score says nothing of the whole file."""
+"""Share of the samples below which a person's score does not represent the whole file."""
 FEWEST_MOMENTS = 3
-"""Moments in a row over the threshold. Of 39 untouched development clips that as a whole stay below
-it none has two (by the scores that `python -m lab.bench.quality` keeps)."""
+"""Consecutive samples above the threshold. Of 39 untouched development clips whose overall score is
+below it, none has two (by the scores of `python -m lab.bench.quality`)."""
 MOST_OF_MOMENTS = 0.5
-"""Of a person's moments; over more of them the score of the whole says it."""
+"""Share of a person's samples from which on the overall score suffices."""
 
 
 @dataclass(frozen=True)
 class StretchAbove:
-    """A stretch in which a person's score stays over the threshold; times in s."""
+    """A stretch in which a person's score stays above the threshold; times in s."""
 
     person: str  # id of the subject
     start: float
     end: float
     peak: float
     highest: float  # score at the peak, 0..1
-    moments: int  # looked at within it
+    moments: int  # samples within it
 
 
 @dataclass(frozen=True)
 class UnmeasuredAlarm:
-    """A model that was not measured here and calls a person manipulated."""
+    """A score of an unmeasured model that calls a person manipulated."""
 
     probability: float
     id: str
@@ -63,36 +62,32 @@ class UnmeasuredAlarm:
 
 @dataclass(frozen=True)
 class Decision:
-    """One question decided for the file."""
+    """The decision on one question for the file."""
 
     context: Context
     label: Label
-    opinions: dict[str, Opinion]  # of everybody judged, by the subject's id
-    thresholds: Thresholds  # for as many people as were judged
-    top: ScoredSubject | None = None  # the most suspicious person; None where nobody was judged
+    opinions: dict[str, Opinion]  # of all judged subjects, by id
+    thresholds: Thresholds  # for the number of judged people
+    top: ScoredSubject | None = None  # the most suspicious subject; None if none was judged
     seen: tuple[str, ...] = ()
-    """ids of the people who count: those who are too poorly seen are left out where there are
-    others"""
-    logit: float | None = None  # log odds of the file: those of the most suspicious person
+    """ids of the subjects that count: those seen too poorly are left out if there are others"""
+    logit: float | None = None  # log odds of the file: those of the most suspicious subject
     contributions: tuple[Contribution, ...] = ()
     odds: EmpiricalOdds | None = None
     vetoed_by: ReasonCode | None = None
     flipped: tuple[PerturbationResult, ...] = ()
     part: StretchAbove | None = None
     unlike: tuple[Stratum, ...] = ()
-    """in what the leading person's material is unlike that of the calibration"""
+    """rare kinds of material of the leading subject"""
     withheld: ReasonCode | None = None
-    """why the picture or sound of the leading person is too poor or too brief to clear them"""
+    """why the leading subject's picture or sound is too poor or too brief to clear it"""
     alarm: UnmeasuredAlarm | None = None
-    """the highest one of the models that were not measured here"""
+    """the highest one"""
 
     @property
     def evaluated(self) -> bool:
-        """Return whether any model of this question was counted."""
+        """Return True if any model of this question was counted."""
         return bool(self.context.counted)
-
-
-# --- one question ---------------------------------------------------------------------------------
 
 
 def decide_question(
@@ -101,8 +96,8 @@ def decide_question(
     people: Mapping[str, ScoredSubject],
     robustness: Robustness | None,
 ) -> Decision:
-    """Answer one question for the file; `people` by subject id, `robustness` by today's
-    thresholds."""
+    """Decide one question for the file; `people`: by subject id, `robustness`: relabeled by the
+    current thresholds."""
     opinions = {
         id: judged.opinions[context.question]
         for id, judged in people.items()
@@ -131,7 +126,7 @@ def decide_question(
         seen=seen,
         logit=opinion.logit,
         contributions=opinion.contributions,
-        # The clips that odds were counted on were alike all along, and none of them so poor.
+        # Odds were counted on clips that were manipulated throughout and of better quality.
         odds=None
         if part or unlike or glimpsed or opinion.abstains
         else _odds(analysis, context, opinion.logit, len(seen)),
@@ -145,9 +140,8 @@ def decide_question(
 
 
 def _limits(context: Context, seen: int, people: Mapping[str, ScoredSubject]) -> Thresholds:
-    """Return the thresholds for so many subjects. Beside a face that counts the whole picture is
-    called fake only where that is sure: each further question is a further chance to accuse a
-    genuine file, which the limits of the faces have used up."""
+    """Return the thresholds for so many subjects. Beside a face that counts, the whole picture is
+    never PROBABLY_FAKE: a further question is a further chance of a false alarm."""
     limits = context.of_people(seen)
     faces = (o for j in people.values() if j.subject.modality is Modality.FACE
              for o in j.opinions.values())  # fmt: skip
@@ -158,7 +152,7 @@ def _limits(context: Context, seen: int, people: Mapping[str, ScoredSubject]) ->
 
 
 def _withheld(analysis: Analysis, subject: Subject, unlike: bool) -> ReasonCode | None:
-    """Return why material is too poor, or `unlike` what was measured, to clear a file by it."""
+    """Return why the material is too poor, or `unlike` the measured one, to clear a file."""
     heard = voice.heard_of(analysis, subject.id) if subject.modality.of_sound else None
     if (clipped := voice.withholds_real(heard)) is not None:
         return clipped
@@ -166,8 +160,8 @@ def _withheld(analysis: Analysis, subject: Subject, unlike: bool) -> ReasonCode 
 
 
 def _odds(analysis: Analysis, context: Context, total: float, people: int) -> EmpiricalOdds | None:
-    """Return what such a score meant in our tests, where just these models were measured on files
-    of this kind. Among several people a score means as much as a lower one of one person."""
+    """Return the empirical odds of a score, if exactly these models were measured on files of this
+    kind. Among several people a score is equivalent to a lower one of one person."""
     measured = context.basis in (Basis.MEASURED, Basis.OWN, Basis.CUSTOM)
     measured = measured and context.all_calibrated and context.as_fitted
     if not measured or analysis.media.still:
@@ -177,7 +171,7 @@ def _odds(analysis: Analysis, context: Context, total: float, people: int) -> Em
 
 
 def _glimpsed(analysis: Analysis, subject: Subject, question: Question) -> bool:
-    """Return whether a person was scored in too few of the moments to stand for the file."""
+    """Return True if a person was scored in too few samples to represent the file."""
     scored = sum(question in frame.answers for frame in subject.frames)
     return bool(subject.frames) and scored < GLIMPSED * len(analysis.timestamps)
 
@@ -194,7 +188,7 @@ def _alarm(subjects: Sequence[Subject], context: Context) -> UnmeasuredAlarm | N
 
 
 def _flipped(robustness: Robustness | None, of: Question) -> tuple[PerturbationResult, ...]:
-    """Return the trials whose answer goes the other way than that of the unchanged file."""
+    """Return the trials whose answer is opposite to that of the unchanged file."""
     if robustness is None or robustness.question is not of:
         return ()
     side = robustness.unchanged.label.side
@@ -203,13 +197,13 @@ def _flipped(robustness: Robustness | None, of: Question) -> tuple[PerturbationR
 
 
 def veto(d: Decision) -> ReasonCode | None:
-    """Return why a label may not stand: the first of these rules that objects."""
+    """Return the code of the first rule that objects to a label, if any."""
     if d.top and (abstains := d.opinions[d.top.subject.id].abstains):
         return abstains
     if len(d.context.counted) < d.context.min_models:
         return ReasonCode.TOO_FEW_MODELS
-    theirs = d.context.basis in (Basis.OWN, Basis.CUSTOM)
-    if not theirs and any(stratum.misleads for stratum in d.unlike):
+    own = d.context.basis in (Basis.OWN, Basis.CUSTOM)
+    if not own and any(stratum.misleads for stratum in d.unlike):
         return ReasonCode.UNLIKE_MEASURED
     if d.label.side is Side.REAL:
         if (other := _uncleared(d)) is not None:
@@ -224,7 +218,7 @@ def veto(d: Decision) -> ReasonCode | None:
 
 
 def apply_veto(draft: Decision, people: Mapping[str, ScoredSubject]) -> Decision:
-    """Lower the label where a rule objects: the one place where that happens for a question."""
+    """Lower the label to INCONCLUSIVE if a rule objects."""
     code = veto(draft)
     if code is None:
         return draft
@@ -234,33 +228,30 @@ def apply_veto(draft: Decision, people: Mapping[str, ScoredSubject]) -> Decision
 
 
 def _uncleared(d: Decision) -> str | None:
-    """Return the most suspicious of those who are too poorly seen to count and not below the
-    limits, if there is one: a file is cleared only where everybody in it is."""
+    """Return the most suspicious subject that is not cleared, if any: a file is cleared only if
+    every subject in it is, also those seen too poorly to count."""
     above = {id: o.logit for id, o in d.opinions.items() if o.label.side is not Side.REAL}
     return max(above, key=lambda id: (above[id], id), default=None)
 
 
-# --- the questions beside each other --------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class FileVerdict:
-    """Which question stands in front, and the verdict of the file."""
+    """The leading question, and the label of the file."""
 
     leading: Question | None
     label: Label
-    open: tuple[Question, ...] = ()  # undecided beside it: reported, no part of the verdict
+    open: tuple[Question, ...] = ()  # undecided beside it: reported, not part of the verdict
     vetoed_by: ReasonCode | None = None  # another question withholds "no sign" from the file
 
 
 def combine_questions(decisions: Mapping[Question, Decision]) -> FileVerdict:
-    """Put the questions beside each other.
+    """Combine the questions.
 
-    The surest answer towards fake leads. Without one, faces go before the whole picture and that
-    before voices; of questions about the same the most suspicious leads. What is undecided beside
-    it is open: a fake of one kind is none of another. An answer towards real takes every question
-    about the same that was asked of measured models, the least certain of them; others can't give
-    it. A question about something else takes it away only where that is likelier fake than not.
+    The surest answer towards fake leads. Without one, faces go before the whole picture, and that
+    before voices; of questions about the same modality the most suspicious leads. Undecided
+    questions beside it are open: a fake of one kind is not one of another. An answer towards real
+    needs every measured question about the same modality, and has the label of the least certain.
+    A question about another modality withholds it only if fake is likelier than real there.
     """
     evaluated = {q: d for q, d in decisions.items() if d.evaluated}
     judged = {q: d for q, d in evaluated.items() if d.logit is not None}
@@ -290,7 +281,7 @@ def combine_questions(decisions: Mapping[Question, Decision]) -> FileVerdict:
 
 
 def keeps_open(other: Decision, lead: Decision) -> bool:
-    """Return whether another question withholds an answer towards real from the whole file."""
+    """Return True if another question withholds an answer towards real from the whole file."""
     if not other.evaluated or other.context.basis is Basis.PUBLISHED:
         return False
     if _place(other) == _place(lead):
@@ -299,13 +290,13 @@ def keeps_open(other: Decision, lead: Decision) -> bool:
 
 
 def _place(d: Decision) -> int:
-    """Return the place, in the order of `Modality`, of what a question was answered about."""
+    """Return the rank of the modality that a question was answered about."""
     about = d.top.subject.modality if d.top else d.context.question.subject
     return list(Modality).index(about)
 
 
 def order(subjects: list[Subject], leading: str | None) -> list[Subject]:
-    """Sort people, the one in front first, then the most suspicious."""
+    """Sort subjects, the leading one first, then the most suspicious."""
 
     def key(subject: Subject) -> tuple[bool, int, float, str]:
         probability = -1.0 if subject.probability is None else subject.probability
@@ -315,7 +306,7 @@ def order(subjects: list[Subject], leading: str | None) -> list[Subject]:
 
 
 def relabel(tried: Robustness | None, contexts: Mapping[Question, Context]) -> Robustness | None:
-    """Label the trials by the thresholds that decide now, where a person moved them."""
+    """Relabel the trials by custom thresholds, if a person set any."""
     if tried is None or not contexts[tried.question].thresholds.custom:
         return tried
     limits = contexts[tried.question].thresholds
@@ -329,13 +320,10 @@ def relabel(tried: Robustness | None, contexts: Mapping[Question, Context]) -> R
     return tried.model_copy(update={"unchanged": label(tried.unchanged), "trials": trials})
 
 
-# --- a part that stands out -----------------------------------------------------------------------
-
-
 def _longest_part(
     subjects: Sequence[Subject], asked: Question, limits: Thresholds
 ) -> StretchAbove | None:
-    """Return the longest part of anybody's face that stands out, if one does."""
+    """Return the longest stretch of any face above the threshold, if there is one."""
     if not asked.spec.stretches:
         return None
     found = [part for subject in subjects for part in _parts(subject, asked, limits.high)]

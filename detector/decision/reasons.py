@@ -1,4 +1,4 @@
-"""Why an answer is what it is, and what it can't tell: codes with parameters, strongest first."""
+"""Reasons and caveats of an answer: codes with parameters, strongest first."""
 
 from collections.abc import Mapping, Sequence
 
@@ -28,7 +28,7 @@ from detector.schema.base import Param
 from detector.schema.ensemble import NotCounted
 
 MOST = 3
-"""reasons"""
+"""reasons of an answer"""
 POORLY_HEARD = (
     ReasonCode.SINGING,
     ReasonCode.TOO_NOISY,
@@ -36,8 +36,8 @@ POORLY_HEARD = (
     ReasonCode.CLIPPED,
 )
 RIGHT = 0.82
-"""of decided clips that must be decided rightly, originals and fakes weighted alike: the promise
-that the least certain answer, "probably untouched", must keep (`lab.evaluation.bands`)"""
+"""share of right decisions, originals and fakes weighted alike, that the least certain answer,
+"probably untouched", must reach (`lab.evaluation.bands`)"""
 
 
 def _reason(
@@ -47,20 +47,17 @@ def _reason(
     model: str | None = None,
     **params: Param,
 ) -> Reason:
-    """Return a reason about a subject; `params` are what its sentence says."""
+    """Return a reason about a subject; `params`: of its sentence."""
     return Reason(code=code, params=params, time=time, subject=top.id if top else None, model=model)
 
 
-# --- one answer -----------------------------------------------------------------------------------
-
-
 def reasons(analysis: Analysis, decision: Decision) -> list[Reason]:
-    """Name at most three reasons for one question, strongest first, each with its time."""
+    """Return at most three reasons for one question, strongest first, each with its time."""
     found = _measured(analysis, decision)
     if decision.label is not Label.INCONCLUSIVE or not (alarm := decision.alarm):
         return found[:MOST]
     model = decision.context.models[alarm.id]
-    said = _reason(
+    reason = _reason(
         ReasonCode.UNMEASURED_ABOVE,
         alarm.subject,
         _peak(alarm.subject, model.id),
@@ -69,11 +66,11 @@ def reasons(analysis: Analysis, decision: Decision) -> list[Reason]:
         asked=decision.context.question.value,
     )
     first = decision.vetoed_by is ReasonCode.UNMEASURED_ABOVE
-    return [said, *found][:MOST] if first else [*found[: MOST - 1], said]
+    return [reason, *found][:MOST] if first else [*found[: MOST - 1], reason]
 
 
 def _measured(analysis: Analysis, decision: Decision) -> list[Reason]:
-    """Name the reasons that the counted models give."""
+    """Return the reasons from the counted models."""
     if decision.top is None:
         return []
     top, context, code = decision.top.subject, decision.context, decision.vetoed_by
@@ -149,7 +146,7 @@ def _name(model: ModelResult) -> str:
 
 
 def _above(analysis: Analysis, top: Subject, model: ModelResult, high: float) -> Reason:
-    """Return one model's evidence, with its strongest stretch."""
+    """Return the reason from one model's score, with its strongest stretch."""
     time = _peak(top, model.id)
     params: dict[str, Param] = {
         "title": _name(model), "finding": model.finding, "confused_by": model.confused_by,
@@ -162,7 +159,7 @@ def _above(analysis: Analysis, top: Subject, model: ModelResult, high: float) ->
 
 
 def _together(decision: Decision, top: Subject, peak: float | None, high: float) -> Reason:
-    """Name those that pull the same way, most first: no model decides alone."""
+    """Return the reason from models that exceed the threshold only together, strongest first."""
     parts = [c for c in decision.contributions if c.kind == "model" and c.logit > 0]
     parts.sort(key=lambda part: -part.logit)
     context = decision.context
@@ -171,7 +168,7 @@ def _together(decision: Decision, top: Subject, peak: float | None, high: float)
 
 
 def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
-    """Say that it is not over the threshold: where the score is, and how high it gets."""
+    """Return the reason from a score that is not above the threshold."""
     question, thresholds = decision.context.question, decision.thresholds
     under = label_of(sigmoid(decision.logit or 0.0), thresholds).side is Side.REAL
     code = ReasonCode.BELOW_THRESHOLD if under else ReasonCode.BETWEEN_THRESHOLDS
@@ -192,7 +189,7 @@ def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
 
 
 def _curve(subject: Subject, of: str | Question) -> list[tuple[float, float]]:
-    """(time, score) of one model, or of a question's models together, where there is a score."""
+    """Return (time, score) of one model, or of a question, wherever there is a score."""
     points = [
         (look.start, look.answers.get(of) if isinstance(of, Question) else look.scores.get(of))
         for look in subject.looks
@@ -206,7 +203,7 @@ def _peak(subject: Subject, of: str | Question) -> float | None:
 
 
 def _stretch(subject: Subject, model: str, peak: float, above: float) -> tuple[float, float]:
-    """Return the run of frames around the peak that stays above a score."""
+    """Return the stretch around the peak that stays above a score."""
     curve = _curve(subject, model)
     middle = next(i for i, (t, _) in enumerate(curve) if t == peak)
     first = last = middle
@@ -219,12 +216,9 @@ def _stretch(subject: Subject, model: str, peak: float, above: float) -> tuple[f
 
 
 def pulling(decision: Decision) -> int:
-    """Count the models that pull to the answer's side."""
+    """Return the number of models that agree with the answer's side."""
     side = 1 if (decision.logit or 0.0) > 0 else -1
     return sum(c.kind == "model" and c.logit * side > 0 for c in decision.contributions)
-
-
-# --- the file -------------------------------------------------------------------------------------
 
 
 def unjudged(
@@ -233,7 +227,7 @@ def unjudged(
     contexts: Mapping[Question, Context],
     judged: bool,
 ) -> Reason | None:
-    """Return why the file has no verdict, if so; `subjects` have the most suspicious first."""
+    """Return why the file has no verdict, if so; `subjects`: most suspicious first."""
     media = analysis.media
     faces_first = sorted(subjects, key=lambda subject: subject.modality is not Modality.FACE)
     top = next(iter(faces_first), None)
@@ -280,7 +274,7 @@ def unjudged(
 
 
 def _unheard(analysis: Analysis, contexts: Mapping[Question, Context]) -> Reason:
-    """Say why a sound has no verdict."""
+    """Return why a sound has no verdict."""
     heard = voice.heard_of(analysis)
     if heard and (code := voice.unscorable(heard)):
         return Reason(code=code, params=voice.params(heard))
@@ -290,7 +284,7 @@ def _unheard(analysis: Analysis, contexts: Mapping[Question, Context]) -> Reason
 
 
 def _silent(contexts: Mapping[Question, Context], why: NotCounted) -> list[str]:
-    """Return the names of the models that scored and are not counted for this reason."""
+    """Return the names of models that scored but are not counted for this reason."""
     models = [m for context in contexts.values() for m in context.models.values()]
     return [_name(m) for m in models if m.scored and not m.error and m.not_counted_because == why]
 
@@ -302,7 +296,7 @@ def caveats(
     evidence: Sequence[Evidence],
     robustness: Robustness | None,
 ) -> list[Caveat]:
-    """Name what this can't tell: what applies to this verdict, then to this file."""
+    """Return the limits of this verdict, then those of this file."""
     lead = decisions[file.leading] if file.leading else None
     frozen = [Caveat(code=CaveatCode.FROZEN)] if analysis.media.frozen else []
     if lead is None:
@@ -351,7 +345,7 @@ def caveats(
 
 
 def _several(lead: Decision, *, accused: bool) -> list[Caveat]:
-    """Name what several people do to the limits, and of an accused file that it may be another."""
+    """Return the caveat of several people: raised thresholds, and a possible mix-up of people."""
     alone, raised = lead.context.thresholds.suspect, lead.thresholds.suspect
     limits: dict[str, Param] = {"high": raised, "alone": alone} if raised > alone else {}
     if len(lead.seen) < 2 or not (accused or limits):
@@ -362,8 +356,7 @@ def _several(lead: Decision, *, accused: bool) -> list[Caveat]:
 
 
 def why_unanswered(analysis: Analysis, question: Question) -> ReasonCode | None:
-    """Return why the models of a question had nothing to score; None where that is not the cause,
-    as where none was asked."""
+    """Return why the models of a question had nothing to score; None if that is not the cause."""
     if question.of_sound:
         heard = voice.heard_of(analysis)
         return voice.unscorable(heard) if heard else None
@@ -375,7 +368,7 @@ def why_unanswered(analysis: Analysis, question: Question) -> ReasonCode | None:
 
 
 def _unasked(analysis: Analysis, questions: Sequence[Question]) -> list[Caveat]:
-    """Name the questions without an answer; one sentence for those of faces where there is none."""
+    """Return the unanswered questions; those about faces as one if there is no usable face."""
     looks = [look for person in analysis.people for look in person.looks]
     faceless = analysis.media.kind != "audio" and not any(look.usable for look in looks)
     of_faces = [q for q in questions if q.subject is Modality.FACE] if faceless else []
@@ -388,6 +381,6 @@ def _unasked(analysis: Analysis, questions: Sequence[Question]) -> list[Caveat]:
 
 
 def other_open(lead: Decision, decisions: Mapping[Question, Decision]) -> Reason:
-    """Say that another question keeps "no sign" from the whole file."""
+    """Return the question that withholds "no sign" from the whole file."""
     unsure = next(q for q, d in decisions.items() if d is not lead and keeps_open(d, lead))
     return _reason(ReasonCode.OTHER_QUESTION_OPEN, open=unsure.value)

@@ -1,4 +1,4 @@
-"""The verdict of a live session: on its last seconds, as it was shown when the session ended."""
+"""Verdict of a live session: that on its last seconds, as shown when the session ended."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -6,21 +6,21 @@ from collections.abc import Collection, Iterable, Sequence
 from detector.schema.analysis import LIVE_WINDOW, Analysis, ModelResult, Segment, Subject
 
 WINDOW = LIVE_WINDOW
-"""s that a live verdict rests on. A model that is asked once a second has then scored more
-moments of a person than at first in a file (`ModelSpec.moments`)."""
+"""s of a live verdict. A model that scores once a second has then scored more frames of a person
+than in a file (`ModelSpec.moments`)."""
 LEAST = 3.0
-"""s for which a person has to be seen in them: neighbouring frames say nearly the same"""
+"""s for which a person has to be in view: neighboring frames score nearly the same"""
 
 
 def seen_briefly(analysis: Analysis, subject: Subject) -> bool:
-    """Return whether a face was before the camera for too short a time for a verdict."""
+    """Return True if a face was in view too briefly for a verdict."""
     frames = subject.frames
     return analysis.media.live and bool(frames) and frames[-1].time - frames[0].time < LEAST
 
 
 def newest(analysis: Analysis) -> Analysis:
-    """Return the last `WINDOW` seconds with a score of a live session; a file as it is. Of a model
-    that scored nothing of a subject in them, its last score in the `WINDOW` s before is held."""
+    """Return the last scored `WINDOW` seconds of a live session; a file unchanged. A model without
+    a score of a subject in them keeps its last score of the `WINDOW` s before."""
     times = [frame.time for s in analysis.judged for frame in s.frames if frame.logits]
     if not analysis.media.live or not times:
         return analysis
@@ -46,13 +46,13 @@ def newest(analysis: Analysis) -> Analysis:
 
 
 def recounted(models: Iterable[ModelResult], subjects: Sequence[Subject]) -> list[ModelResult]:
-    """Return models with the number of scores that are left of them."""
+    """Return models with their number of scores in these subjects."""
     scored = Counter(id for s in subjects for segment in s.segments for id in segment.logits)
     return [m.model_copy(update={"scored": scored[m.id], "seconds": None}) for m in models]
 
 
 def _within(subject: Subject, start: float, end: float, first: int) -> Subject | None:
-    """Return a subject between two times, s, or None; `first` is the index of the first moment."""
+    """Return a subject between two times, s, or None; `first`: index of the first sample."""
     frames = [
         frame.model_copy(update={"index": frame.index - first})
         for frame in subject.frames
@@ -73,8 +73,8 @@ def _models(segments: Iterable[Segment]) -> set[str]:
 
 
 def _held(subject: Subject, start: float, scored: Collection[str]) -> dict[str, float]:
-    """Return the last logits in the `WINDOW` s up to `start` of models that scored nothing since,
-    so that a model that pauses does not move the reading."""
+    """Return the last logits in the `WINDOW` s up to `start` of models without a score since, so
+    that a pausing model does not shift the reading."""
     before = [segment for segment in subject.segments if start - WINDOW < segment.end <= start]
     before.sort(key=lambda segment: segment.end)
     last = {id: x for segment in before for id, x in segment.logits.items()}
@@ -82,7 +82,7 @@ def _held(subject: Subject, start: float, scored: Collection[str]) -> dict[str, 
 
 
 def merged(whole: Analysis, now: Analysis) -> Analysis:
-    """Return a session with the verdict on its last seconds; people absent then come last."""
+    """Return a session with the verdict on its last seconds; people absent in them come last."""
     before = {subject.id: subject for subject in whole.subjects}
     subjects = []
     for subject in now.subjects:

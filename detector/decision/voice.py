@@ -1,39 +1,39 @@
-"""How good the sound is for judging a voice, and where no verdict may rest on it. Numbers in, codes
+"""Quality of a sound for judging a voice, and the reasons to withhold a verdict. Numbers in, codes
 out."""
 
-from detector.decision.numbers import Rating, rate
+from detector.decision.numbers import rate, rated
 from detector.schema.analysis import Analysis, Evidence, ReasonCode, SpeechMeasurement
 from detector.schema.base import Param
 
 MIN_SPEECH, MIN_ASSUMED = 2.0, 1.0
-"""s; of less no model gives a score. The second: of what is taken for speech because the request
-asked for it, one window."""
+"""s of speech that models need; the second for sound that is treated as speech on request: one
+window"""
 FAIR_SPEECH = 6.0
-"""s from which on more changes little."""
+"""s from which on more changes little"""
 PHONE_BAND, FULL_BAND = 4_800.0, 7_000.0
-"""Hz: speech that ends below the first went through a telephone, where most traces are cut."""
+"""Hz: speech that ends below the first went through a telephone, which removes most traces"""
 POOR_SNR, FAIR_SNR = 5.0, 15.0
-"""dB of speech over noise. Under the second noise hides a clone: of answers towards real to clips
-with noise added, 54 to 64 % were right at 10 to 15 dB (`lab.training.voice`)."""
+"""dB. Below the second, noise masks a clone: of answers towards real to clips with added noise, 54
+to 64 % were right at 10 to 15 dB (`lab.training.voice`)."""
 SINGING = 0.5
-"""Share of what is voiced that stays on notes. Of 710 acted and emotional sentences the highest
-has 0.33, of 206 sung ones 0.46."""
+"""Share of voiced sound on sustained notes. Of 710 acted and emotional sentences the highest has
+0.33, of 206 sung ones 0.46."""
 MUSIC = 0.75
-"""Share of a sound without speech that holds tones (5 s of it, at least). None of 2,766 acted and
-emotional sentences reaches it; of 220 pieces of music 47 do, and 89 more hold no speech."""
+"""Share of tones in a sound without speech (5 s of it, at least). None of 2,766 acted and emotional
+sentences reaches it; of 220 pieces of music 47 do, and 89 more have no speech."""
 CLIPPED = 0.01
-"""Share of the samples of speech at full scale from which on traces are cut off: what is left is
-alike in real and in made voices."""
+"""Share of speech samples at full scale from which on clipping removes the difference between real
+and generated voices."""
 
 
 def heard_of(analysis: Analysis, subject: str | None = None) -> SpeechMeasurement | None:
-    """Return the facts on the sound of a file, or of one voice by its subject's id; None where no
-    sound was analyzed or there is none."""
+    """Return the measurement of a file's sound, or of one voice by its subject's id; None if no
+    sound was analyzed."""
     return analysis.media.audio.speech_of(subject) if analysis.media.audio else None
 
 
 def unscorable(heard: SpeechMeasurement) -> ReasonCode | None:
-    """Return why no model gets the sound as input, if so."""
+    """Return why the sound can't be scored, if so."""
     if not heard.spans:
         return ReasonCode.MUSIC if heard.music_ratio >= MUSIC else ReasonCode.NO_SPEECH
     least = MIN_ASSUMED if heard.assumed else MIN_SPEECH
@@ -41,7 +41,7 @@ def unscorable(heard: SpeechMeasurement) -> ReasonCode | None:
 
 
 def abstains(heard: SpeechMeasurement | None) -> ReasonCode | None:
-    """Return why a voice that was scored gets no verdict, if so."""
+    """Return why a scored voice gets no verdict, if so."""
     if heard is None:
         return None
     if (heard.sustained_ratio or 0.0) >= SINGING and not heard.assumed:
@@ -52,7 +52,7 @@ def abstains(heard: SpeechMeasurement | None) -> ReasonCode | None:
 
 
 def withholds_real(heard: SpeechMeasurement | None) -> ReasonCode | None:
-    """Return why a voice gets no answer towards "real", if so; one towards "cloned" may stand."""
+    """Return why a voice gets no answer towards "real", if so."""
     if heard is None:
         return None
     if (heard.clipped or 0.0) > CLIPPED:
@@ -62,7 +62,7 @@ def withholds_real(heard: SpeechMeasurement | None) -> ReasonCode | None:
 
 
 def params(heard: SpeechMeasurement) -> dict[str, Param]:
-    """Return the figures in sentences about the sound."""
+    """Return the parameters of sentences about the sound."""
     return {
         "seconds": round(heard.speech_seconds, 1),
         "least": MIN_SPEECH,
@@ -75,20 +75,15 @@ def params(heard: SpeechMeasurement) -> dict[str, Param]:
 
 
 def evidence(heard: SpeechMeasurement) -> list[Evidence]:
-    """Rate the sound: how much speech, up to which frequency, over how much noise."""
-    seconds = heard.speech_seconds
-    speech: dict[str, Param] = {"seconds": round(seconds, 1), "heard": round(heard.seconds, 1)}
-    rating: Rating = rate(seconds, MIN_SPEECH, FAIR_SPEECH)
-    out = [Evidence(code="speech", rating=rating, params={"rating": rating, **speech})]
+    """Rate the sound: amount of speech, bandwidth, noise, clipping."""
+    seconds, total = round(heard.speech_seconds, 1), round(heard.seconds, 1)
+    rating = rate(heard.speech_seconds, MIN_SPEECH, FAIR_SPEECH)
+    out = [rated("speech", rating, seconds=seconds, heard=total)]
     if heard.bandwidth_hz is not None:
         rating = rate(heard.bandwidth_hz, PHONE_BAND, FULL_BAND)
-        band: dict[str, Param] = {"rating": rating, "band": round(heard.bandwidth_hz / 1000, 1)}
-        out.append(Evidence(code="band", rating=rating, params=band))
+        out.append(rated("band", rating, band=round(heard.bandwidth_hz / 1000, 1)))
     if heard.snr is not None:
-        rating = rate(heard.snr, POOR_SNR, FAIR_SNR)
-        noise: dict[str, Param] = {"rating": rating, "snr": round(heard.snr)}
-        out.append(Evidence(code="noise", rating=rating, params=noise))
+        out.append(rated("noise", rate(heard.snr, POOR_SNR, FAIR_SNR), snr=round(heard.snr)))
     if withholds_real(heard) is ReasonCode.CLIPPED:
-        loud: dict[str, Param] = {"rating": "poor", "clipped": params(heard)["clipped"]}
-        out.append(Evidence(code="clipping", rating="poor", params=loud))
+        out.append(rated("clipping", "poor", clipped=params(heard)["clipped"]))
     return out
