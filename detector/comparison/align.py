@@ -1,8 +1,8 @@
-"""Match each frame of the copy to a frame and a place of the original.
+"""Alignment of a copy with its original in space (homography) and in time (Viterbi path).
 
-In time it is a monotone path through all pairs of frames (Viterbi). A step may have any length in
-the original; its price grows with the deviation from even playback up to a maximum, so dropped
-frames and another frame rate cost little, and a cut costs the same wherever it leads.
+A step of the path may have any length in the original; its price grows with the deviation from even
+playback up to a maximum, so dropped frames and another frame rate cost little, and a cut costs the
+same wherever it leads.
 """
 
 import functools
@@ -23,30 +23,31 @@ from detector.schema.analysis import Media
 from detector.schema.comparison import SharedStretch, SpaceAlignment, Span
 from detector.vision import Detection
 
-COPY_FRAMES, ORIGINAL_FRAMES = 160, 900  # matched in time
+COPY_FRAMES, ORIGINAL_FRAMES = 160, 900  # aligned in time
 FEATURE_SIDE, THUMB_SIDE = 480, 128
-"""px of the longer side of pictures matched in place, and in time"""
+"""px of the longer side of pictures aligned in space, and in time"""
 COPY_KEYS, ORIGINAL_KEYS, MOST_KEYS = 6, 14, 48
-"""frames whose features are matched; of a long original one in five seconds"""
-CANDIDATES = 3  # homographies of single frames of the copy that are tried in time
+"""key frames whose features are matched; of a long original one in five seconds"""
+CANDIDATES = 3  # homographies of single frames of the copy that are aligned in time
 ENOUGH_INLIERS = 150
 FINE_STEP = 0.12  # s between frames of the original from which the matched stretch is read again
 
 STEP_PRICE, CUT_PRICE = 20.0, 40.0
-"""Of a second's deviation from even playback, and the most of a step, in units of the noise."""
+"""Price of a second's deviation from even playback, and the largest of a step, in units of the
+noise."""
 CUT_SECONDS = 0.35  # A step that deviates by more is a cut
 SHORTEST = 0.5  # s of a stretch from which its rate is measured
-ROUNDED = 1e-3  # s by which stated times of frames are off
+ROUNDED = 1e-3  # s by which stated times of frames are rounded
 FEATURES = 700
-RATIO = 0.85  # Most that the best match's distance may be of the second best's
+RATIO = 0.85  # Lowe's ratio test
 REPROJECTION = 2.5  # px of the working size
-FEWEST_INLIERS = 12  # Eight by chance are the most seen between 2,000 pairs of unrelated frames
+FEWEST_INLIERS = 12  # Between 2,000 pairs of unrelated frames there are eight at most
 ROUNDING = 0.02  # Share of the picture that rounding alone may cut off
 
 
 @dataclass(frozen=True)
 class FootageReader:
-    """A file that is read several times."""
+    """Reader of a file's frames at several sizes."""
 
     path: str | Path
     media: Media
@@ -55,7 +56,7 @@ class FootageReader:
 
     @property
     def size(self) -> tuple[int, int]:
-        """Return width and height, upright."""
+        """Return the upright width and height."""
         return self.media.width, self.media.height
 
     def fit(self, side: int) -> tuple[int, int]:
@@ -66,7 +67,7 @@ class FootageReader:
         return width, height
 
     def frames(self, times: Sequence[float], side: int) -> Iterator[Frame]:
-        """Yield the pictures on screen at `times`, ascending, each once."""
+        """Yield the frames shown at `times`, ascending, each once."""
         size = self.fit(side)
         notes: list[str] = []
         yield from stream_isolated(
@@ -112,7 +113,7 @@ def features(luma: np.ndarray) -> Features:
 
 
 def matched(original: Features, copy: Features) -> tuple[np.ndarray, np.ndarray]:
-    """Return points of both that are each other's best match, float32 [N, 2] each."""
+    """Return mutual best matches, as points of both, float32 [N, 2] each."""
     empty = np.zeros((0, 2), np.float32)
     if len(original.points) < 4 or len(copy.points) < 4:
         return empty, empty
@@ -145,8 +146,7 @@ def estimate(from_points: np.ndarray, to_points: np.ndarray) -> Match | None:
 
 
 def _simplest(matrix: np.ndarray, originals: np.ndarray, copies: np.ndarray) -> np.ndarray:
-    """Return a similarity or an affine map where it fits as well: a homography bends where there
-    are no points."""
+    """Return a similarity or an affine map if it fits as well, since a homography overfits."""
 
     def error(candidate: np.ndarray) -> float:
         moved = moved_points(candidate, originals)
@@ -162,7 +162,6 @@ def _simplest(matrix: np.ndarray, originals: np.ndarray, copies: np.ndarray) -> 
 
 
 def _plausible(matrix: np.ndarray, points: np.ndarray) -> bool:
-    """Return whether a homography has no flip, no fold and no extreme scale."""
     size = max(points.std(), 8.0)
     around = points.mean(0) + np.array([[0, 0], [1, 0], [0, 1]], float) * size
     moved = moved_points(matrix, around)
@@ -204,8 +203,7 @@ Size = tuple[int, ...]  # width and height, px
 def moved_to(
     matrix: np.ndarray, originals: tuple[Size, Size], copies: tuple[Size, Size]
 ) -> np.ndarray:
-    """Return a homography for pictures that were resized, each from one size to another: pixel
-    centers lie at halves."""
+    """Return the homography between resized pictures, given each one's old and new size."""
 
     def resize(before: Size, after: Size) -> np.ndarray:
         x, y = after[0] / before[0], after[1] / before[1]
@@ -245,8 +243,8 @@ def _likeness(one: np.ndarray, other: np.ndarray, mask: np.ndarray) -> float:
 def described(
     matrix: np.ndarray, original: tuple[int, int], copy: tuple[int, int]
 ) -> SpaceAlignment:
-    """Return what a homography, px of the original to px of the copy, does to a picture; both sizes
-    are (width, height)."""
+    """Describe a homography (px of the original to px of the copy) as rotation, scale and crop;
+    both sizes are (width, height)."""
     edge = corners(*original)
     moved = moved_points(matrix, edge).astype(np.float32)
     area = abs(cv2.contourArea(moved))
@@ -273,7 +271,7 @@ def described(
 
 @dataclass(frozen=True)
 class FrameThumbnails:
-    """A file's small frames for matching in time, and key frames for matching in place."""
+    """A file's thumbnails for alignment in time, and key frames for alignment in space."""
 
     times: tuple[float, ...]
     thumbs: np.ndarray  # uint8 [N, h, w], luma
@@ -292,7 +290,7 @@ class FrameThumbnails:
 
 @dataclass(frozen=True)
 class Aligned:
-    """Pairs of moments, and where the original's picture lies in the copy's."""
+    """Matched times, and the homography of the original into the copy."""
 
     copy_times: tuple[float, ...]
     original_times: tuple[float, ...]
@@ -300,7 +298,7 @@ class Aligned:
 
 
 def read_thumbnails(source: FootageReader, times: Sequence[float], keys: int) -> FrameThumbnails:
-    """Read a file's small frames at `times`, s."""
+    """Read a file's thumbnails at `times`, s, with `keys` key frames."""
     chosen = {round(i) for i in np.linspace(0, len(times) - 1, min(keys, len(times)))}
     moments: list[float] = []
     thumbs: list[np.ndarray] = []
@@ -319,14 +317,13 @@ def read_thumbnails(source: FootageReader, times: Sequence[float], keys: int) ->
 def align(
     copy: FootageReader, original: FootageReader, theirs: FrameThumbnails, shown: Span
 ) -> Aligned | None:
-    """Return how a stretch of the copy lies in the original, whose small frames are `theirs`, or
-    None where they have no picture in common."""
+    """Align a stretch of the copy with the original, of which `theirs` are thumbnails; return None
+    if they have no picture in common."""
     ours = read_thumbnails(copy, copy.spread(COPY_FRAMES, shown.start, shown.end), COPY_KEYS)
     if not ours.times or not theirs.times:
         return None
     sizes = [one.keys[0].shape[1::-1] for one in (theirs, ours)]
-    # Under a moving camera, one place is seen at two times: the right homography is that under
-    # which all moments fit.
+    # A moving camera shows one place at two times: the right homography fits all moments.
     tried = []
     for found in locate(ours, theirs):
         matrix = moved_to(found, (sizes[0], original.size), (sizes[1], copy.size))
@@ -401,7 +398,7 @@ def _match_times(
     a, b = warped[:, valid], copies[:, valid]
     gain = float(b.std() / max(a.std(), 1.0))
     graded = (warped - a.mean()) * gain + b.mean()
-    # Weight what moves in both: a still wall adds noise, and a caption misleads.
+    # Weight regions that move in both: a still wall adds noise, and a caption misleads.
     moving = np.minimum(np.minimum(graded.std(0), copies.std(0)), 20.0)
     weights = valid * (0.05 + moving / 20.0)
     # Weighted mean squared differences of all pairs, float32 [N, M].
@@ -458,7 +455,8 @@ def ranges(copy_times: Sequence[float], original_times: Sequence[float]) -> list
 
 
 def rate(copy_times: Sequence[float], original_times: Sequence[float]) -> float:
-    """Return seconds of the original for one of the copy, by the median slope (Theil 1950)."""
+    """Return the playback rate, s of the original for one of the copy, by the median slope (Theil
+    1950)."""
     a, b = np.asarray(copy_times, float), np.asarray(original_times, float)
     gaps = a[None] - a[:, None]
     far = gaps > 0.3 * (a[-1] - a[0]) if len(a) > 2 else np.zeros_like(gaps, bool)
@@ -468,7 +466,7 @@ def rate(copy_times: Sequence[float], original_times: Sequence[float]) -> float:
 
 
 def time_residuals(copy_times: Sequence[float], original_times: Sequence[float]) -> np.ndarray:
-    """Return by how much each moment of a stretch lies off even playback, s."""
+    """Return each moment's deviation from even playback, s."""
     played = rate(copy_times, original_times) * np.asarray(copy_times, float)
     late = np.asarray(original_times, float) - played
     return np.abs(late - np.median(late))

@@ -1,6 +1,6 @@
-"""Decide from measurements: is it the same recording, what differs, and where.
+"""Decisions of a comparison: the same recording or not, which regions differ, and when.
 
-Two logistic regressions decide: whether both are the same recording, and whether a face differs at
+Two logistic regressions decide whether both are the same recording, and whether a face differs at
 a moment. `lab.bench.comparison fit` fits them with whole footage left out, into `decision.json`.
 """
 
@@ -67,21 +67,21 @@ def _models() -> dict[str, Any]:
 
 
 def log_odds(model: Mapping[str, Any], features: Mapping[str, float]) -> float:
-    """Return what a regression says of features."""
+    """Return the log odds of a regression for these features."""
     weights: dict[str, float] = model["weights"]
     return float(model["bias"] + sum(w * features[name] for name, w in weights.items()))
 
 
 @dataclass(frozen=True)
 class Sameness:
-    """How alike the background of both is in place, in motion and in time."""
+    """Similarity of both backgrounds in place, in motion and in time."""
 
     place: tuple[float, ...]  # 0..1 for each moment: share of its tiles that correlate
     motion: float | None = None
-    """-1..1: median correlation of what changes in a tile from moment to moment; None: too little
-    moves"""
+    """-1..1: median correlation of the changes of a tile between moments; None: too little motion
+    """
     strong: float | None = None
-    """-1..1: lower quartile of the half of the tiles that moves most; None: too few tiles move"""
+    """-1..1: lower quartile over the half of the tiles with most motion; None: too few tiles"""
     on_time: float = 1.0  # share of the moments within half a frame of even playback
     jitter: float = 0.0  # frames off even playback, three quarters of the moments at most
 
@@ -105,19 +105,19 @@ class Sameness:
 
     @property
     def score(self) -> float:
-        """Log odds that both are the same recording."""
+        """Return the log odds that both are the same recording."""
         return log_odds(_models()["same"], self.features)
 
     @property
     def is_likely(self) -> bool:
-        """Return whether both are the same recording."""
+        """Return True if both are probably the same recording."""
         shown = self.moments
         enough = bool(shown) and sum(shown) >= MOST * len(shown)
         return enough and self.score >= float(_models()["same"]["likely"])
 
     @property
     def supports_manipulation(self) -> bool:
-        """Return whether it is so certain that a face may be said to differ."""
+        """Return True if it is certain enough to report that a face differs."""
         return self.score >= float(_models()["same"]["certain"])
 
 
@@ -144,7 +144,6 @@ def sameness(moments: Sequence[MeasuredMoment], frame: float) -> Sameness:
 
 
 def _motion(moments: Sequence[MeasuredMoment]) -> tuple[float | None, float | None]:
-    """Return `Sameness.motion` and `Sameness.strong`."""
     copies = [gray(moment.layers.copy) for moment in moments]
     theirs = [gray(moment.layers.original) for moment in moments]
     masks = [m.layers.rest(RIM) for m in moments]
@@ -183,24 +182,24 @@ def _share(alike: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Decided:
-    """What differs, over all moments together."""
+    """Differences over all moments together."""
 
     people: list[ComparedPerson]
-    parts: list[dict[int, Part]]  # for each moment: person's number and what of their face differs
+    parts: list[dict[int, Part]]  # for each moment: differing part of the face by person's number
     limits: list[dict[int, float]]
-    """for each moment: person's number and gray levels from which their face differs"""
+    """for each moment: gray levels from which a face differs, by person's number"""
     edits: list[Edit]
 
     @property
     def accuses(self) -> bool:
-        """Return whether more differs than what was laid over the picture."""
+        """Return True if more than overlays differs."""
         areas = any(edit.kind == "area" for edit in self.edits)
         return areas or any(person.changed_region != "none" for person in self.people)
 
 
 def decide(moments: Sequence[MeasuredMoment], shown: Span, frame: tuple[float, float]) -> Decided:
-    """Return what differs at one moment or more of the stretch of the copy that shows the original;
-    `frame` is px (x, y) of the upright copy for a px of the layers."""
+    """Return the differences in the stretch of the copy that shows the original; `frame`: px (x, y)
+    of the upright copy for a px of the layers."""
     parts: list[dict[int, Part]] = [{} for _ in moments]
     limits: list[dict[int, float]] = [{} for _ in moments]
     numbers = sorted({face.person for moment in moments for face in moment.faces})
@@ -212,8 +211,8 @@ def decide(moments: Sequence[MeasuredMoment], shown: Span, frame: tuple[float, f
 def face_features(
     face: FaceMeasure, moment: MeasuredMoment, factor: float = 1.0
 ) -> dict[str, float]:
-    """Return the inputs of the regression of one face at one moment, as if it differed `factor`
-    times as much, its rim unchanged."""
+    """Return the regression's inputs for one face at one moment, with its difference scaled by
+    `factor` and its rim unchanged."""
     tiles = moment.tiles[np.isfinite(moment.tiles)]
     most = _log(factor * max(face.inside.ratio, face.lower.ratio, face.upper.ratio))
     excess = factor * face.inside.difference - face.inside.expected
@@ -236,7 +235,7 @@ def _median(tiles: np.ndarray, otherwise: float) -> float:
 
 
 def _limit(face: FaceMeasure, moment: MeasuredMoment) -> float:
-    """Return from how many gray levels on a face differs, all else as measured."""
+    """Return the gray levels from which a face differs, all else as measured."""
     model = _models()["face"]
     for factor in np.exp(np.linspace(-3, 3, 61)):
         if log_odds(model, face_features(face, moment, float(factor))) >= model["moment"]:
@@ -251,7 +250,7 @@ def _person(
     limits: list[dict[int, float]],
     stretch: Span,
 ) -> ComparedPerson:
-    """Return one person; `parts` and `limits` are filled."""
+    """Return the comparison of one person, and fill in `parts` and `limits`."""
     model = _models()["face"]
     rows = [(i, f) for i, m in enumerate(moments) for f in m.faces if f.person == number]
     differs = [
@@ -288,8 +287,8 @@ def _mean(values: Sequence[float]) -> float:
 
 
 def spans(times: Sequence[float], differs: Sequence[bool], within: Span) -> list[Span]:
-    """Return the stretches in which something differs: they end halfway to the next moment that
-    does not, or with the stretch that shows the original."""
+    """Return the stretches of differing moments: they extend halfway to the next other moment, or
+    to the end of the stretch that shows the original."""
     found, at = [], 0
     middles = ((a + b) / 2 for a, b in pairwise(times))
     edges = [round(t, 3) for t in (within.start, *middles, max(within.end, times[-1]))]
@@ -337,7 +336,7 @@ def _edits(
 
 
 def _stands(moments: Sequence[MeasuredMoment], wide: np.ndarray) -> bool:
-    """Return whether what was put there stands still while the picture under it changes."""
+    """Return True if a region is static while the original below it changes."""
     if len(moments) < FEWEST:
         return False
     apart = np.median([m.difference for m in moments], axis=0)
@@ -353,22 +352,22 @@ def _stands(moments: Sequence[MeasuredMoment], wide: np.ndarray) -> bool:
 
 @dataclass(frozen=True)
 class Area:
-    """A part of the picture that differs outside faces."""
+    """A differing region outside faces."""
 
     mask: np.ndarray  # bool [H, W], of the layers
-    during: tuple[bool, ...]  # at which moments it differs
-    levels: float  # by which it differs, gray levels
+    during: tuple[bool, ...]  # for each moment, whether it differs
+    levels: float  # difference in gray levels
     kind: Literal["overlay", "area"] = "overlay"
-    """`overlay`: a bar, box or watermark laid over the copy"""
+    """`overlay`: a bar, box or watermark over the copy"""
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """Left, top, right, bottom, px of the layers."""
+        """Return left, top, right, bottom, px of the layers."""
         rows, columns = np.nonzero(self.mask)
         return columns.min(), rows.min(), columns.max() + 1, rows.max() + 1
 
     def edit(self, times: Sequence[float], shown: Span, frame: tuple[float, float]) -> Edit:
-        """Return it as an edit; `times` are those of the moments, the rest as of `decide`."""
+        """Convert to an edit; `times`: of the moments, other parameters as for `decide`."""
         x0, y0, x1, y1 = self.box
         return Edit(
             box=(x0 * frame[0], y0 * frame[1], x1 * frame[0], y1 * frame[1]),
@@ -379,8 +378,7 @@ class Area:
 
 
 def find_overlays(layers: Sequence[Layers]) -> list[Area]:
-    """Return bars and boxes that stand still while they differ, and watermarks, of graded
-    moments."""
+    """Return static bars and boxes, and watermarks, of graded moments."""
     if len(layers) < FEWEST:
         return []
     apart = [place.blurred(np.abs(one.original - one.copy).mean(2), 1.0) for one in layers]
@@ -419,8 +417,7 @@ def _any(masks: Sequence[np.ndarray], like: np.ndarray) -> np.ndarray:
 
 
 def without_overlays(found: Sequence[Area], layer: Layers) -> Layers:
-    """Return a moment that is valid without what is laid over it, and of a head without what is
-    near that."""
+    """Return a moment whose valid region excludes overlays, and in heads their surroundings."""
     covered = _any([overlay.mask for overlay in found], layer.valid)
     near = cv2.dilate(covered.astype(np.uint8), np.ones((2 * NEAR + 1,) * 2, np.uint8)) > 0
     return replace(layer, valid=layer.valid & ~covered & (layer.rest(RIM) | ~near))
@@ -458,7 +455,7 @@ def _watermark(layers: Sequence[Layers], known: np.ndarray) -> list[Area]:
 
 
 def _boxes(lasting: np.ndarray) -> list[np.ndarray]:
-    """Return what fills a box that may be turned, bool [H, W] each."""
+    """Return the regions that fill a rectangle at any angle, bool [H, W] each."""
     mask = cv2.morphologyEx(lasting.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     count, labels = cv2.connectedComponents(mask, connectivity=4)

@@ -1,4 +1,4 @@
-"""Compare a suspected copy with its original."""
+"""Comparison of a suspected copy with its original."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ _Vote = tuple[float, GenerationHint]
 def generation(
     result: Comparison, space: SpaceAlignment, traces: tuple[FileTraces, FileTraces]
 ) -> Generation:
-    """Return which of the two is the younger, and the hints for it; `traces` are of the copy and
-    of the original."""
+    """Return which of the two files is the younger, with hints; `traces`: of the copy and of the
+    original."""
     if traces[0].captured != traces[1].captured:
         copied: Literal["copy", "original"] = "original" if traces[0].captured else "copy"
         signed = GenerationHint(code="captured", younger=copied)
@@ -79,7 +79,7 @@ def _picture_votes(result: Comparison, space: SpaceAlignment) -> Iterator[_Vote]
         if share < FEWER_BITS:
             yield _vote("fewer_bits", rates[0] < rates[1], 1.0, share=round(100 * share))
     ours, theirs = copy.duration or 0.0, original.duration or 0.0
-    # How long a copy of several films lasts does not say which of the two is the younger.
+    # The duration of a copy with other films in it does not show which of the two is younger.
     if result.excerpt is None and 0 < min(ours, theirs) < SHORTER * max(ours, theirs):
         yield _vote("shorter", ours < theirs, 1.0)
 
@@ -125,7 +125,6 @@ def finding(
 
 
 def _full_matrix(moment: MeasuredMoment, result: Comparison) -> np.ndarray:
-    """Return a moment's homography of full pictures."""
     original, copy, pair = result.original_media, result.copy_media, moment.pair
     return align.moved_to(
         pair.matrix,
@@ -142,8 +141,8 @@ def compared_moment(
     result: Comparison,
     full: tuple[float, float],
 ) -> ComparedMoment:
-    """Return a moment in pixels of the copy, of which `full` are one of the layers; `limit` is the
-    noise threshold of the background."""
+    """Convert a moment to px of the copy; `full`: px (x, y) of the copy for a px of the layers,
+    `limit`: noise threshold of the background."""
     faces = []
     boxes = {number: face.box for number, face in found.layers.faces}
     for face in found.faces:
@@ -172,16 +171,16 @@ def compared_moment(
 
 MOMENTS = 24  # that are measured
 SIDE, MIN_FACE = 640, 20
-"""px of the longer side at which they are read, and of the smallest face in it"""
+"""px of the longer side of frames, and of the smallest face"""
 AROUND = 2  # frames of the original before and after the matched one, of which the best is chosen
 FPS = 25.0
-EVEN_MOMENTS, EVEN_SECONDS = 12, 0.9  # from which it is measured how fast a copy is played
-SAME_SHAPES = 0.92  # Correlation of shapes from which nothing else may be said to differ
+EVEN_MOMENTS, EVEN_SECONDS = 12, 0.9  # from which the playback rate is measured
+SAME_SHAPES = 0.92  # Correlation of shapes below which files are not comparable
 EXCERPT_ALIKE, EXCERPT_MOMENTS = 0.5, 3
-"""Share of the tiles that show the same at the best moment from which others of a stretch do;
-moments of a stretch that show the original."""
+"""Share of the best moment's matching tiles that other moments of an excerpt need; its least number
+of moments that show the original."""
 
-OnProgress = Callable[[float], None]  # Called with how much is done, 0..1
+OnProgress = Callable[[float], None]  # Called with the share done, 0..1
 
 
 def compare(
@@ -194,20 +193,21 @@ def compare(
     on_progress: OnProgress | None = None,
     cancel: Event | None = None,
 ) -> Comparison:
-    """Return in what a suspected copy differs from its original, or a file from another.
+    """Compare a suspected copy with its original, or a file with another.
 
     Up to 24 moments of the copy are measured; in an original of more than 10 minutes the stretch
-    is searched in steps of up to its length / 900 first.
+    is first searched in steps of up to its length / 900.
 
     Parameters
     ----------
     copy, original : path
         Videos, animations or pictures.
     roles : {"unknown", "stated", "registered"}
-        Who says that `original` is the original. "unknown": the order means nothing, no file is
-        accused; where a signature proves that `copy` is the original, the result names it so.
+        The source of the claim that `original` is the original. "unknown": the order has no
+        meaning and no file is accused; if a signature proves that `copy` is the original, the
+        result swaps them.
     copy_media, original_media : Media, optional
-        From `detector.media.probe` where it is known.
+        From `detector.media.probe`, if known.
     on_progress : callable, optional
     cancel : threading.Event, optional
 
@@ -248,7 +248,7 @@ def compare(
 def compare_footage(
     copy: FootageReader, original: FootageReader, detector: FaceDetector | None, report: OnProgress
 ) -> tuple[Comparison, MeasuredStretch | None]:
-    """Return the comparison by pictures alone, and what was measured last."""
+    """Return the comparison by pictures alone, and the last measurement."""
     keys = (original.media.duration or 0.0) / 5.0
     thumbnails = align.read_thumbnails(
         original,
@@ -295,7 +295,7 @@ def compare_footage(
 
 @dataclass(frozen=True)
 class MeasuredStretch:
-    """All that was measured."""
+    """Measurements of a stretch."""
 
     moments: list[MeasuredMoment]
     graded: Graded
@@ -304,8 +304,8 @@ class MeasuredStretch:
 
     @classmethod
     def of_shown(cls, pairs: Sequence[MomentPair], frame: float) -> MeasuredStretch:
-        """Measure moments; of the same footage again without those that show something else, which
-        falsify colors and homography."""
+        """Measure moments; of the same footage again without moments that show something else,
+        which bias colors and homography."""
         found = cls.of(pairs, frame)
         shown = [pair for pair, yes in zip(pairs, found.sameness.moments, strict=True) if yes]
         if len(shown) in (0, len(pairs)) or len(shown) < MOST * len(pairs):
@@ -334,9 +334,9 @@ def _compared(
     frame: float,
     traces: tuple[FileTraces, FileTraces],
 ) -> Comparison:
-    """Return the comparison of evidence from `compared` moments of a stretch of the copy."""
+    """Return the comparison by a measurement of `compared` moments of a stretch of the copy."""
     found, same = evidence.moments, evidence.sameness
-    if result.excerpt is not None:  # as many of all of the copy
+    if result.excerpt is not None:  # extrapolate to the whole copy
         compared = round(compared * (result.copy_media.duration or 0.0) / (shown.end - shown.start))
     times = [m.pair.time for m in found], [m.pair.original_time for m in found]
     sizes = [(about.width, about.height) for about in (result.original_media, result.copy_media)]
@@ -368,7 +368,7 @@ def _compared(
         if alike is not None and alike < SAME_SHAPES:
             answer = ComparisonFinding.NOT_COMPARABLE
     people = [p for p in decided.people if p.changed_region != "none"] or decided.people
-    # How many times what is expected re-encoding may leave, upper end.
+    # Upper bound of the multiple of the expected difference that re-encoding may leave.
     factors = [
         limits[face.person] / face.inside.expected
         for moment, limits in zip(kept, decided.limits, strict=True)
@@ -397,7 +397,7 @@ def _compared(
 
 
 def find_excerpt(found: Sequence[MeasuredMoment], same: Sameness) -> Span | None:
-    """Return the longest stretch of moments that show the original, where too few of all do."""
+    """Return the longest stretch of moments that show the original, if too few of all do."""
     if sum(same.moments) >= MOST * len(found):
         return None
     runs, at = [], 0
@@ -423,7 +423,7 @@ def read_moments(
     report: OnProgress,
     done: float,
 ) -> list[MomentPair]:
-    """Return the moments to measure with their faces, ascending in time of the copy."""
+    """Read the moments to measure with their faces, ascending in time of the copy."""
     count = len(aligned.copy_times)
     picks = sorted({round(i) for i in np.linspace(0, count - 1, min(MOMENTS, count))})
     copies = {
@@ -450,7 +450,7 @@ def read_moments(
         if frame is None or not around:
             continue
         chosen = int(np.argmin([abs(f.time - at) for f in around]))
-        # Of the original: what replaces a face, or lies on its side, is not always detected as one.
+        # In the original: a replaced or rotated face is not always detected.
         shown = around[chosen]
         faces = search.find(frame.time, shown.rgb)
         numbers = tracker.update(frame.time, shown.rgb, faces)
@@ -462,7 +462,7 @@ def read_moments(
 
 
 def number_people(found: Sequence[MomentPair]) -> list[MomentPair]:
-    """Return the moments with people numbered from 0, without false detections of a face."""
+    """Renumber people from 0, without false detections of a face."""
     tracks: dict[int, list[Detection]] = defaultdict(list)
     for pair in found:
         for number, face in pair.faces:

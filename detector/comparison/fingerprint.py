@@ -1,7 +1,7 @@
 """Perceptual fingerprints of footage: PDQ hashes of sampled frames and of the faces in them.
 
 The hash of a whole frame changes once a tenth of the picture is cut off. The hash of an aligned
-face does not depend on what is around it, so it also matches cropped and reframed footage.
+face is independent of its surroundings, so it also matches cropped and reframed footage.
 """
 
 from __future__ import annotations
@@ -78,8 +78,9 @@ def fingerprint(
     to_keep: bool = False,
     cancel: Event | None = None,
 ) -> Fingerprints:
-    """Return the fingerprints of a video or picture; none of flat pictures. Those `to_keep` are
-    stored and not searched for, which takes two thirds of the time. Raise MediaError, Canceled."""
+    """Compute the fingerprints of a video or picture; none for flat pictures. Those `to_keep` are
+    for storage and not for queries, which takes two thirds of the time. Raise MediaError,
+    Canceled."""
     if media is None:
         return probe_and_fingerprint(path, identify(path), to_keep=to_keep, cancel=cancel)[1]
     frames = stream_isolated(
@@ -104,8 +105,8 @@ def probe_and_fingerprint(
 
 
 def of_frames(frames: Iterable[tuple[np.ndarray, float]]) -> Fingerprints:
-    """Return the fingerprints of decoded frames, to search for them: pictures of one size, uint8
-    [H, W, 3], and their times in s, ascending."""
+    """Compute the fingerprints of decoded frames for a query: pictures of one size, uint8 [H, W,
+    3], and their times in s, ascending."""
     shown = iter(frames)
     first = next(shown, None)
     if first is None:
@@ -155,9 +156,9 @@ def _lit(levels: np.ndarray) -> slice:
 
 
 class FaceHasher:
-    """Hash the faces of one file's frames, in their order. To keep, faces are mostly tracked from
-    frame to frame; to search, each frame is searched, and its mirror image too, in which a detector
-    finds slightly other landmarks."""
+    """Hashes the faces of one file's frames, in order. For storage, faces are mostly tracked from
+    frame to frame; for queries, they are detected in each frame and in its mirror image, which has
+    slightly other landmarks."""
 
     def __init__(self, *, to_keep: bool) -> None:
         self._to_keep = to_keep
@@ -197,7 +198,7 @@ def _hash_face(rgb: np.ndarray, face: Detection) -> tuple[np.ndarray, np.ndarray
 
 @cache
 def face_detector() -> Mtcnn:
-    """Return the detector that also tracks a face to the next frame; loaded once."""
+    """Return the shared detector, which also tracks a face to the next frame."""
     return Mtcnn()
 
 

@@ -1,8 +1,8 @@
-"""Measure how far two aligned moments differ inside each face, on its rim, and everywhere else.
+"""Measurement of the difference of two aligned moments: inside each face, on its rim, elsewhere.
 
-An encoder errs more at edges and in motion. The difference that re-encoding leaves at a pixel is
+Encoders err more at edges and in motion. The difference that re-encoding leaves at a pixel is
 predicted from its activity (gradient, change in time) by a curve fitted to the background of the
-two files; what is measured is a multiple of it.
+two files; differences are measured in multiples of it.
 """
 
 from collections.abc import Sequence
@@ -19,28 +19,29 @@ from detector.schema.comparison import Grading
 from detector.vision import Detection
 
 FACE_WIDTH, SHAPES_FACE_WIDTH = 36, 72
-"""px to which faces are scaled for gray levels, where encoder errors average out, and for shapes,
-where lids and lips are seen"""
+"""px to which faces are scaled for gray levels, so that encoder errors average out, and for shapes,
+so that lids and lips are visible"""
 SMALLEST, LARGEST = 128, 480  # px of the longer side of measured pictures
 TILE = 8  # px: about a fifth of a face
 INSIDE, HEAD, RIM = 0.95, 2.0, 1.4
-"""Factors on a face's ellipse: what is measured, what a swap may change, and the rim."""
+"""Factors on a face's ellipse: the measured part, the reach of a swap, and the rim."""
 NOSE = 0.13
-"""Share of the distance of eyes and mouth about the tip of the nose that is in neither half."""
-ENOUGH = 0.1  # Share of the picture outside rims from which the noise floor is fitted to that alone
+"""Distance from the tip of the nose, as a share of that of eyes and mouth, that belongs to neither
+half."""
+ENOUGH = 0.1  # Share of the picture outside rims that suffices to fit the noise floor
 TEXTURE = 4.0  # gray levels of deviation within a tile from which its correlation counts
-SOFTENED = 0.7  # px of the Gaussian over both before they are subtracted
-LEAST_NOISE = 0.6  # gray levels that are always expected: rounding
+SOFTENED = 0.7  # px of the Gaussian over both before subtraction
+LEAST_NOISE = 0.6  # gray levels of rounding that are always expected
 BINS, FEWEST_PIXELS = 10, 60  # of the noise curve, and pixels of one bin
 
 
 @dataclass(frozen=True)
 class Layers:
-    """One moment at the size at which it is measured."""
+    """One moment at the measured size."""
 
     copy: np.ndarray  # float32 [H, W, 3]
     original: np.ndarray
-    """float32 [H, W, 3], where it lies in the copy; from `graded` on in its colors and light"""
+    """float32 [H, W, 3], warped to the copy; after `graded` in its colors and light"""
     change: np.ndarray  # float32 [H, W]: from a frame of the original to the next, gray levels
     valid: np.ndarray  # bool [H, W]: where the original has a picture
     faces: tuple[tuple[int, Detection], ...]
@@ -50,12 +51,12 @@ class Layers:
         return np.asarray(self.valid & ellipses(self.valid.shape, [face], reach))
 
     def rest(self, reach: float = HEAD) -> np.ndarray:
-        """Return where no head is, bool [H, W]."""
+        """Return the region outside heads, bool [H, W]."""
         heads = ellipses(self.valid.shape, (face for _, face in self.faces), reach)
         return np.asarray(self.valid & ~heads)
 
     def lit(self, colors: Colors = place.UNCHANGED) -> "Layers":
-        """Return the moment with its original in these colors, and in the copy's light."""
+        """Apply these colors and the copy's light to the original."""
         original = colors(self.original)
         light = place.fit_light(gray(original), gray(self.copy), self.rest(RIM))
         return replace(self, original=original if light is None else light(original))
@@ -83,7 +84,7 @@ def layers_at(pair: MomentPair, scale: float) -> Layers:
     scale = size[0] / width
 
     def warped(rgb: np.ndarray) -> np.ndarray:
-        # Soften before a reduction, so that pixels in between count.
+        # Low-pass before a reduction, against aliasing.
         shrink = 1.0 / max(1e-6, np.sqrt(abs(np.linalg.det(pair.matrix[:2, :2]))))
         soft = place.blurred(rgb, 0.45 * np.sqrt(max(0.0, shrink**2 - 1)))
         there = cv2.warpPerspective(soft, pair.matrix, (width, height), flags=cv2.INTER_CUBIC)
@@ -106,7 +107,7 @@ def layers_at(pair: MomentPair, scale: float) -> Layers:
 
 @dataclass(frozen=True)
 class Graded:
-    """Moments whose originals have the copy's colors and light."""
+    """Moments with originals in the copy's colors and light."""
 
     layers: list[Layers]
     colors: Colors
@@ -114,9 +115,9 @@ class Graded:
 
 
 def graded(layers: Sequence[Layers]) -> Graded:
-    """Return the moments with their originals in the copy's colors and light."""
+    """Apply the copy's colors and light to the originals."""
     tried = []
-    # Light bends the curves of colors: they are also fitted to originals in the copy's light.
+    # Light bends color curves: also fit them to originals in the copy's light.
     for some in (layers, [layer.lit() for layer in layers]):
         colors, pixels = fit_colors(some)
         lit = [layer.lit(colors) for layer in some]
@@ -143,11 +144,11 @@ def _difference(layers: Sequence[Layers]) -> float:
 
 
 def fit_colors(layers: Sequence[Layers]) -> tuple[Colors, np.ndarray]:
-    """Return the colors that make originals the copies, and the originals' pixels [N, 3]."""
+    """Fit the colors of the copies to the originals; return the originals' pixels [N, 3] too."""
     a, b = [], []
     for layer in layers[:: max(1, len(layers) // 8)]:
         rest = layer.rest(RIM)
-        # A few pixels of faces too: their colors may occur nowhere else.
+        # Some pixels of faces too: their colors may occur nowhere else.
         faces = layer.valid & ~rest
         faces[1::2] = faces[:, 1::2] = False
         mask = rest | faces if rest.sum() > 300 else layer.valid
@@ -159,20 +160,20 @@ def fit_colors(layers: Sequence[Layers]) -> tuple[Colors, np.ndarray]:
 
 @dataclass(frozen=True)
 class Region:
-    """A part of one moment."""
+    """Difference in one region of a moment."""
 
     difference: float  # mean gray levels
-    expected: float  # mean gray levels that re-encoding is expected to leave
+    expected: float  # mean gray levels expected of re-encoding
 
     @property
     def ratio(self) -> float:
-        """Return how many times as large as expected."""
+        """Return the multiple of the expected difference."""
         return self.difference / max(self.expected, 1e-6)
 
 
 @dataclass(frozen=True)
 class FaceMeasure:
-    """One face at one moment."""
+    """Differences in one face at one moment."""
 
     person: int
     inside: Region
@@ -183,7 +184,7 @@ class FaceMeasure:
 
 @dataclass(frozen=True)
 class MeasuredMoment:
-    """One moment."""
+    """Differences of one moment."""
 
     pair: MomentPair
     layers: Layers
@@ -196,7 +197,7 @@ class MeasuredMoment:
 
 
 def _softer(layers: Sequence[Layers]) -> float:
-    """Return by how much the copy is softer, px of a Gaussian; below 0: the original is."""
+    """Return the blur of the copy relative to the original, px of a Gaussian; may be negative."""
     return float(np.median([
         place.softer(gray(layer.original), gray(layer.copy), layer.rest(RIM))
         for layer in layers[:: max(1, len(layers) // 5)]
@@ -204,14 +205,14 @@ def _softer(layers: Sequence[Layers]) -> float:
 
 
 def measure(pairs: Sequence[MomentPair], layers: Sequence[Layers]) -> list[MeasuredMoment]:
-    """Return what differs at each graded moment beside what re-encoding is expected to leave."""
+    """Measure the differences of graded moments, with those expected of re-encoding."""
     softer = _softer(layers)
     differences = [np.abs(np.subtract(*layer.equally_soft(softer))).mean(2) for layer in layers]
     activities = [
         _activity(gray(place.blurred(layer.original, max(0.0, softer))), layer.change)
         for layer in layers
     ]
-    for reach in (RIM, 1.0):  # without rims, which a paste may reach over, where enough is left
+    for reach in (RIM, 1.0):  # without rims, which a paste may exceed, if enough is left
         masks = [layer.rest(reach) for layer in layers]
         shown = sum(int(layer.valid.sum()) for layer in layers)
         if sum(int(m.sum()) for m in masks) > ENOUGH * shown:
@@ -229,7 +230,7 @@ def measure(pairs: Sequence[MomentPair], layers: Sequence[Layers]) -> list[Measu
 
 
 def _activity(luma: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """Return how much there is to err about, gray levels."""
+    """Return the activity of each pixel, from gradients and changes in time, gray levels."""
     soft = cv2.GaussianBlur(luma, (0, 0), 0.8)
     dx, dy = cv2.Sobel(soft, cv2.CV_32F, 1, 0) / 8, cv2.Sobel(soft, cv2.CV_32F, 0, 1) / 8
     edges = cv2.GaussianBlur(np.hypot(dx, dy), (0, 0), 1.5)
@@ -242,7 +243,7 @@ _Curve = tuple[np.ndarray, np.ndarray]
 
 
 def _noise_floor(a: np.ndarray, d: np.ndarray) -> _Curve:
-    """Fit differences [N] by activity [N]; up to half of the pixels may show something else."""
+    """Fit differences [N] by activity [N], robust to outliers in up to half of the pixels."""
     if len(a) < 2 * FEWEST_PIXELS:
         return np.array([0.0, 10.0]), np.array([2.0, 6.0])
     knots, values = [], []
@@ -256,7 +257,7 @@ def _noise_floor(a: np.ndarray, d: np.ndarray) -> _Curve:
 
 
 def _expected(floor: _Curve, activity: np.ndarray) -> np.ndarray:
-    """Return the expected difference; beyond the observed range it grows with activity."""
+    """Return the expected difference, extrapolated in proportion to activity."""
     over = np.maximum(activity / max(float(floor[0][-1]), 1e-6), 1.0)
     grown: np.ndarray = np.maximum(np.interp(activity, *floor) * over, LEAST_NOISE)
     return grown
@@ -275,8 +276,8 @@ def _measured(
         inside = layer.region(face, INSIDE)
         if inside.sum() < 20:
             continue
-        # How far each pixel lies from the tip of the nose towards the mouth, as a share of the
-        # distance of eyes and mouth.
+        # Signed distance from the tip of the nose towards the mouth, as a share of the distance of
+        # eyes and mouth.
         points = np.array(face.landmarks)
         across, down = points[3:].mean(0) - points[:2].mean(0)
         rows, columns = np.indices(inside.shape) - points[2][::-1].reshape(2, 1, 1)
@@ -312,7 +313,7 @@ def tile_sums(values: np.ndarray) -> np.ndarray:
 
 def tile_correlation(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the correlation of two pictures in each tile, float [h, w] in -1..1; NaN where both
-    are flat or less than half is in the mask."""
+    are flat or less than half of the tile is in the mask."""
     weight = mask.astype(np.float32)
     count = np.maximum(tile_sums(weight), 1e-6)
 
@@ -329,8 +330,9 @@ def tile_correlation(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -
 
 
 def shape_likeness(pairs: Sequence[MomentPair], colors: Colors) -> float | None:
-    """Return how alike shapes are, -1..1, in the face or the rest, whichever is less; None where
-    no face is seen. Gray levels do not tell a generated picture from a strongly compressed one."""
+    """Return the similarity of shapes, -1..1: that of the face or of the rest, the lower one; None
+    without a face. Gray levels can't distinguish a generated picture from a strongly compressed
+    one."""
     if not any(pair.faces for pair in pairs):
         return None
     layers = [layer.lit(colors) for layer in layers_of(pairs, SHAPES_FACE_WIDTH)]
@@ -343,6 +345,6 @@ def shape_likeness(pairs: Sequence[MomentPair], colors: Colors) -> float | None:
             tiles = tile_correlation(a, b, mask)
             if np.isfinite(tiles).any():
                 alike.setdefault(part, []).append(float(np.nanmean(tiles)))
-    # A face that was seen once may be none.
+    # A face that was detected once may be false.
     medians = [np.median(v) for v in alike.values() if len(v) >= min(2, len(layers))]
     return float(min(medians)) if medians else None

@@ -1,6 +1,6 @@
-"""Find a face that moves as a face of the other file does, whatever the pictures show.
+"""Detection of a face that moves like a face of the other file, whatever the pictures show.
 
-A face generated from driving footage shares none of its pictures and all of its movement. The
+A face generated from driving footage shares its movement and none of its pictures. The
 widest face is tracked, aligned and measured by optical flow (DIS, Kroeger et al., ECCV 2016); the
 movements of both files are correlated at every offset. The significance of a correlation follows
 from the autocorrelation of both series (Bartlett, J. R. Stat. Soc. 98, 1935), so that one slow nod
@@ -27,9 +27,9 @@ FEWEST = 18  # steps of 1 / `RATE` in which a face has to be seen
 COPY_SECONDS, ORIGINAL_SECONDS = 12.0, 120.0  # analyzed, from the start
 THRESHOLD = 9.0  # Score from which two faces share their movement
 USUAL_OFFSETS, FOR_TENFOLD = 60, 0.7
-"""The threshold rises by the latter where ten times as many offsets are tried."""
+"""Number of offsets of the threshold, and its rise for ten times as many."""
 BEGINNING, TOGETHER = 0.06, 0.8
-"""s within which both begin together, and how much lower the threshold is there: one offset."""
+"""s within which both begin together, and the reduction of the threshold for this one offset"""
 WHOLE = 7.5  # Threshold where both begin and end together
 STEADY, HALVES = 2, 40
 """Steps by which the offsets of both halves may differ; fewest steps of which halves are taken."""
@@ -38,7 +38,7 @@ _SIDE, _CELLS = 160, 20
 _LONG, _SMALLEST = 640, 20
 _ABOUT = 0.5  # s about a frame whose faces give its alignment
 _BURST = 3.0  # Most that a step may move, in multiples of the median, so that no cut dominates
-_JUMP = 0.7  # A face that moves further, in eye distances, is another face
+_JUMP = 0.7  # Largest movement of a face between frames, in eye distances
 _TESTED = 6  # offsets whose significance is computed
 _OVERLAP = 0.6  # Least share of the shorter series that has to overlap
 _y, _x = np.mgrid[:_CELLS, :_CELLS]
@@ -46,7 +46,7 @@ _FACE = ((_x - 9.5) / 6.5) ** 2 + ((_y - 10.5) / 8) ** 2 < 1
 
 
 def _rigid_motions() -> np.ndarray:
-    """Return how cells move where the head grows, rolls, goes right and down, [2 * cells, 4]."""
+    """Return the flow of cells for growth, roll, right and down of a head, [2 * cells, 4]."""
     y, x = np.nonzero(_FACE)
     across, along = (x - 9.5) / 8, (y - 10.5) / 8
     one, none = np.ones(len(x)), np.zeros(len(x))
@@ -63,7 +63,7 @@ _MIRRORED = _numbers[:, ::-1][_FACE]
 
 @dataclass(frozen=True)
 class Movement:
-    """How one face moves, in px a second of an aligned square of 160 px, at `RATE`."""
+    """Movement of one face, in px a second of an aligned square of 160 px, at `RATE`."""
 
     start: float  # s of the first step
     head: np.ndarray  # float [N, 4]: growth, roll, right, down; NaN where no face is
@@ -80,7 +80,7 @@ class Movement:
 
 
 def read(reader: FootageReader, start: float, seconds: float) -> Movement | None:
-    """Return how the widest face of a stretch moves; None where no face is seen for long enough."""
+    """Measure the movement of the widest face of a stretch; None if none is visible long enough."""
     end = min(reader.media.duration or 0.0, start + seconds)
     if (end - start) * RATE < FEWEST:
         return None
@@ -101,7 +101,6 @@ def read(reader: FootageReader, start: float, seconds: float) -> Movement | None
 def _track(
     reader: FootageReader, start: float, end: float
 ) -> tuple[np.ndarray, list[np.ndarray], list[Detection | None]]:
-    """Return times, gray pictures and the tracked face of each frame."""
     rate = min(reader.media.fps or RATE, _MOST_RATE)
     times: list[float] = []
     pictures: list[np.ndarray] = []
@@ -122,7 +121,7 @@ def _track(
 def _flow(
     flow: cv2.DISOpticalFlow, pictures: Sequence[np.ndarray], points: np.ndarray, i: int, about: int
 ) -> np.ndarray:
-    """Return how cells move from picture `i` to the next, px [2 * cells]; NaN where no face is."""
+    """Return the flow of cells from picture `i` to the next, px [2 * cells]; NaN without a face."""
     near = points[max(0, i - about) : i + about + 1]
     seen = near[~np.isnan(near[:, 0, 0])]
     step = points[i + 1].mean(0) - points[i].mean(0)
@@ -164,7 +163,7 @@ def _limited(moved: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Synchrony:
-    """How alike two faces move at the best offset."""
+    """Similarity of two movements at the best offset."""
 
     score: float  # about 4.6 by chance
     threshold: float
@@ -172,18 +171,17 @@ class Synchrony:
     head: float
     features: float  # correlations, -1..1
     mirrored: bool
-    steady: bool  # Both halves have the same offset, as far as they are long enough
+    steady: bool  # Both halves have the same offset, if they are long enough
 
     @property
     def is_certain(self) -> bool:
-        """Return whether chance does not explain it."""
+        """Return True if the similarity is significant."""
         return self.steady and self.score >= self.threshold
 
 
 def with_movement(result: Comparison, copy: FootageReader, original: FootageReader) -> Comparison:
-    """Return the comparison with shared movement as its finding, where the pictures are not the
-    same footage, or the same scene in other shapes, and a face moves alike in both.
-    """
+    """Return the comparison with shared movement as its finding, if the pictures are not the same
+    footage or not comparable, and a face moves alike in both."""
     anew = result.finding is ComparisonFinding.NOT_COMPARABLE
     if not anew and result.finding is not ComparisonFinding.NOT_SAME_FOOTAGE:
         return result
@@ -203,7 +201,7 @@ def with_movement(result: Comparison, copy: FootageReader, original: FootageRead
 
 
 def synchrony(copy: Movement, original: Movement) -> Synchrony | None:
-    """Return how alike they move at the best offset, mirrored or not; None: too short."""
+    """Compare movements at the best offset, mirrored or not; None if they are too short."""
     found = [
         alike
         for mirrored in (False, True)
@@ -246,8 +244,8 @@ def _best(copy: Movement, original: Movement, mirrored: bool) -> Synchrony | Non
 
 
 def _overlap(copy: Movement, original: Movement, lag: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return heads and features of both, less their means, where step k of the copy is step k + lag
-    of the original; 0 where one shows no face, and nothing of too few steps."""
+    """Return heads and features of both, centered, with step k of the copy at step k + lag of the
+    original; 0 where one shows no face, and nothing for too few steps."""
     first, second = max(0, -lag), max(0, lag)
     n = min(len(copy.head) - first, len(original.head) - second)
     pairs = [
@@ -262,7 +260,6 @@ def _overlap(copy: Movement, original: Movement, lag: int) -> list[tuple[np.ndar
 
 
 def _correlations(copy: Movement, original: Movement, lag: int) -> tuple[float, float]:
-    """Return the correlations of heads and of features."""
     found = [
         float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-9))
         for a, b in _overlap(copy, original, lag)
@@ -275,7 +272,7 @@ def _fisher(head: float, features: float) -> float:
 
 
 def _significance(copy: Movement, original: Movement, lag: int) -> float:
-    """Return by how many standard deviations of chance both correlate, heads plus features."""
+    """Return the correlations of heads plus features, in standard deviations by chance."""
     deviations = 0.0
     for a, b in _overlap(copy, original, lag):
         n, crossed = len(a), a @ b.T
@@ -291,8 +288,7 @@ def _significance(copy: Movement, original: Movement, lag: int) -> float:
 
 
 def _steady(copy: Movement, original: Movement, lag: int) -> bool:
-    """Return whether each half by itself has the offset of the whole: a repeated sentence
-    drifts."""
+    """Return True if each half has the offset of the whole: a repeated sentence drifts."""
     steps = len(_overlap(copy, original, lag)[0][0])
     if steps < HALVES:
         return True

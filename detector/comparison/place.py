@@ -1,7 +1,7 @@
-"""Lay the original's picture on the copy's: exact homography, best frame, colors and light.
+"""Registration of the original to the copy: exact homography, best frame, colors and light.
 
-Where something moves, a wrong homography can be compensated by a wrong moment, so candidates are
-compared under the best of neighboring frames. What differs by far, as a caption does, is clipped.
+In motion, a wrong homography can be compensated by a wrong moment, so candidates are compared under
+the best of neighboring frames. Large differences, such as captions, are clipped.
 """
 
 from __future__ import annotations
@@ -65,8 +65,7 @@ UNCHANGED = Colors(np.eye(4 + 3 * len(KNOTS), 3))
 
 
 def fit_colors(originals: np.ndarray, copies: np.ndarray) -> Colors:
-    """Return the colors that make the original's pixels [N, 3] the copy's, robustly: a share of
-    them may show something else."""
+    """Fit the map from the original's pixels [N, 3] to the copy's, robust to outliers."""
     if len(originals) < 200:
         return UNCHANGED
     step = max(1, len(originals) // COLOR_SAMPLES)
@@ -117,8 +116,8 @@ smooth gain and an offset. Colors are one map for all moments."""
 
 
 def fit_light(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> Light | None:
-    """Return the light that makes the original's luma [H, W] the copy's within a mask, robustly;
-    None where it is the same."""
+    """Fit the light from the original's luma [H, W] to the copy's within a mask, robustly; None if
+    it is the same."""
     if mask.sum() < FEWEST_PIXELS:
         return None
     rows, columns = (axis[:: max(1, int(mask.sum()) // LIGHT_SAMPLES)] for axis in np.nonzero(mask))
@@ -164,8 +163,8 @@ def brightness(levels: np.ndarray, to: np.ndarray) -> tuple[float, float]:
 
 
 def softer(original: np.ndarray, copy: np.ndarray, mask: np.ndarray) -> float:
-    """Return by how much the copy's luma [H, W] is softer within a mask, px of a Gaussian; below 0
-    where it is sharper."""
+    """Return the blur of the copy's luma [H, W] relative to the original within a mask, px of a
+    Gaussian; negative if it is sharper."""
     if mask.sum() < 200:
         return 0.0
     off = {
@@ -307,7 +306,6 @@ def _misfit(looks: Sequence[_Look], matrix: np.ndarray) -> float:
 
 
 def _best(looks: Sequence[_Look], maps: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the homography of least misfit; of nearly equal ones the first."""
     best, least = maps[0], np.inf
     for matrix in maps:
         misfit = _misfit(looks, matrix)

@@ -1,4 +1,4 @@
-"""The moments of both as pictures that lie on each other, for a page or a report."""
+"""Rendering of compared moments as registered pictures and difference maps."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ HEAT_LEVELS = 40
 
 @dataclass(frozen=True)
 class AlignedPictures:
-    """Both in the copy's frame."""
+    """Both pictures in the copy's coordinates."""
 
     copy: np.ndarray  # uint8 [H, W, 3]
     original: np.ndarray  # uint8 [H, W, 3]: where it lies in the copy, in the copy's colors
@@ -69,7 +69,6 @@ def aligned(
 
 
 def _at(frames: list[Frame], time: float) -> Frame | None:
-    """Return the picture on screen at a time, s."""
     before = [frame for frame in frames if frame.time <= time + 2e-3]
     return before[-1] if before else (frames[0] if frames else None)
 
@@ -77,7 +76,6 @@ def _at(frames: list[Frame], time: float) -> Frame | None:
 def _laid(
     ours: np.ndarray, theirs: Frame, comparison: Comparison, moment: ComparedMoment
 ) -> AlignedPictures:
-    """Lay a picture of the original, of any size, on one of the copy."""
     height, width = ours.shape[:2]
     full, base = comparison.copy_media, comparison.original_media
     matrix = align.moved_to(

@@ -1,7 +1,7 @@
-"""How good the detectors are on labelled files, through the very pipeline that people use.
+"""Evaluation of the detectors on labelled files, through the product's own pipeline.
 
-Every figure is of whole files. A file that could not be judged is counted against us: an original
-as the most suspicious of all, a fake as the least. Intervals hold 95 % and come from resampling
+Every figure is over whole files. A file that could not be judged counts against us: an original
+as the most suspicious of all, a fake as the least. Intervals are 95 % and come from resampling
 groups, all takes of a person together (`detector.evaluation.metrics`).
 
 Baselines that the ensemble has to beat, on the same files in the same run: published detectors
@@ -50,14 +50,14 @@ KINDS = ("video", "image", "audio")
 
 @dataclass(frozen=True)
 class FileSelection:
-    """Which of the labelled files are evaluated."""
+    """Selection of labelled files."""
 
     kind: str = "all"  # "all", "video", "image" or "audio"
     match: str = ""  # only files whose name, source or method contains this
-    limit: int | None = None  # about so many of each kind, in whole groups, always the same
+    limit: int | None = None  # about so many of each kind, in whole groups, deterministic
 
     def of(self, labels: Path) -> list[Item]:
-        """Return these files of a labelled CSV; raise InputError where one is missing."""
+        """Return the selected files of a labelled CSV; raise InputError if one is missing."""
 
         def check(item: Item) -> None:
             if self._wants(item) and not item.file.is_file():
@@ -155,10 +155,10 @@ def limited(items: Sequence[Item], limit: int) -> list[Item]:
 def report(
     scored: Mapping[Condition, Sequence[Scored]], ours: Sequence[str], others: Sequence[str] = ()
 ) -> KindReport:
-    """Return every figure of one kind of file, from scores alone: the same files under each
+    """Compute every figure of one kind of file from the scores of the same files under each
     condition, `NONE` among them. `others` are published models to compare with."""
     plain = list(scored[NONE])
-    ours = [id for id in ours if any(id in s.highest for s in plain)]  # a video model: no stills
+    ours = [id for id in ours if any(id in s.highest for s in plain)]  # not video models on stills
     columns = _columns(plain, ours)
     whole, couples = columns[ENSEMBLE], couples_of(plain)
     answers = list(_answers(plain))
@@ -184,7 +184,6 @@ def report(
 
 
 def _answers(scored: Sequence[Scored]) -> Iterator[tuple[FigureRow, Curves]]:
-    """Yield the combined answer first, then each question's that was asked."""
     yield _answer(scored, "combined", "Combined", None)
     for asked in Question:
         own = [s for s in scored if s.label == 0 or asked in questions(s.method)]
@@ -217,7 +216,6 @@ def _answer(
 
 
 def _columns(scored: Sequence[Scored], ours: Sequence[str]) -> dict[str, Column]:
-    """Return what all models say together, and each alone."""
     values = {ENSEMBLE: [s.probability for s in scored]}
     values |= {id: [s.highest.get(id) for s in scored] for id in ours}
     return {id: Column.of(column, scored) for id, column in values.items()}
@@ -243,7 +241,7 @@ def _models(
 def _conditions(
     scored: Mapping[Condition, Sequence[Scored]], plain: Mapping[str, Column]
 ) -> Iterator[FigureRow]:
-    """Yield the same files under each condition, as they are first; nothing of these alone."""
+    """Yield the figures under each condition, unchanged files first; none without conditions."""
     for condition, files in scored.items() if len(scored) > 1 else ():
         ours = [id for id in plain if id != ENSEMBLE]
         columns = plain if condition == NONE else _columns(files, ours)
@@ -258,7 +256,6 @@ def _conditions(
 
 
 def _decisions(answers: Sequence[str], labels: np.ndarray) -> Figures:
-    """Return how often each of the five answers was given and how often one was right."""
     given = [Label(answer or Label.NOT_APPLICABLE) for answer in answers]
     truth = [Side.FAKE if label else Side.REAL for label in labels]
     decided = np.array([label.side is not None for label in given])
@@ -275,7 +272,7 @@ def _decisions(answers: Sequence[str], labels: np.ndarray) -> Figures:
 def _rows(
     table: Table, column: Column, scored: Sequence[Scored], names: Sequence[str], every_real: bool
 ) -> Iterator[FigureRow]:
-    """Yield a row for each name of files but ""; with `every_real` each against all originals."""
+    """Yield a row for each name except ""; with `every_real` each against all originals."""
     by_name, real = np.array(names), column.labels == 0
     called_fake = np.array([s.verdict == Label.FAKE for s in scored])
     for name in sorted(set(names) - {""}):
@@ -292,8 +289,8 @@ def _rows(
 
 
 def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Return baselines ("all" or ids with commas), but `besides`: here, missing. Raise
-    UsageError."""
+    """Return the installed and the missing baselines of "all" or ids with commas, except
+    `besides`; raise UsageError."""
     if text == "all":
         specs = [
             s
@@ -318,7 +315,7 @@ def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
 def compare(
     scored: Sequence[Scored], ids: Sequence[str], ours: Column, couples: Sequence[tuple[int, int]]
 ) -> Iterator[FigureRow]:
-    """Yield every baseline that judged any of these files, published first, against `ours`."""
+    """Yield the figures of every baseline with a score, published first, against `ours`."""
     titles = {spec.id: spec.title for spec in registry.list_models()}
     columns = [(id, titles[id], [s.highest.get(id) for s in scored]) for id in ids]
     columns += [(name, name, [s.features.get(name) for s in scored]) for name in scores.FEATURES]

@@ -1,7 +1,7 @@
-"""A labelled set from what was brought: a ZIP with real/ and fake/, or a CSV with its files.
+"""Import of a labelled set: a ZIP with real/ and fake/, or a CSV with its files.
 
-Archives are hostile: they are read by `detector.batch.archive`, names are made harmless, what is
-written is counted, and what is no video or picture is left out.
+Archives are untrusted: they are read by `detector.batch.archive`, names are sanitized, the bytes
+written are limited, and files that are not media are left out.
 """
 
 import csv
@@ -12,19 +12,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
-from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 from detector.batch import archive
 from detector.errors import InputError, MediaError
-from detector.evaluation.labels import LABELS, MAX_SHEET_BYTES, SUFFIXES
+from detector.evaluation.labels import LABELS, MAX_SHEET_BYTES, SUFFIXES, csv_rows
 from detector.media.files import disk_name, one_line
 from detector.sentences import _
 
 MAX_FILES = 2000
-MAX_BYTES = 8 << 30  # Unpacked, in all
-MAX_WORD = 200  # letters of a name or a cell that are kept
+MAX_BYTES = 8 << 30  # unpacked, in all
+MAX_WORD = 200  # letters of a name or a cell
 _CHUNK = 1 << 20
 COLUMNS = ("file", "label", "kind", "group", "source", "method", "person")
 
@@ -33,12 +32,12 @@ Chunks = Callable[[], Iterable[bytes]]  # Reads a file from its beginning, in ch
 
 
 class LeftOutReason(StrEnum):
-    """Why something that was given is not in the set."""
+    """Why an uploaded file is not in the set."""
 
     NO_FOLDER = "no_folder"
     NO_MEDIA = "no_media"
     NOT_BROUGHT = "not_brought"
-    REFUSED = "refused"  # Its name leads out of the archive, or it is a link, or locked
+    REFUSED = "refused"  # Path traversal, a link, or encrypted
 
 
 @dataclass(frozen=True)
@@ -48,22 +47,22 @@ class LabelledSet:
     labels: Path
     real: int
     fake: int
-    left_out: list[tuple[str, LeftOutReason]]  # Names of what was given and is not in it
+    left_out: list[tuple[str, LeftOutReason]]  # names of uploaded files that are not in it
 
 
 Taken = tuple[list[dict[str, str]], list[tuple[str, LeftOutReason]]]
-"""The rows of labels.csv, and what was left out."""
+"""The rows of labels.csv, and the files left out."""
 
 
 def make(files: Sequence[BinaryIO], folder: Path) -> LabelledSet:
-    """Write a labelled set into an empty folder; raise InputError if it is none or too large."""
+    """Write a labelled set into an empty folder; raise InputError if it is invalid or too large."""
     archives = [file for file in files if file.name.lower().endswith(".zip")]
     sheets = [file for file in files if file.name.lower().endswith(".csv")]
     if len(archives) == 1 and len(files) == 1:
         rows, left_out = _archive(archives[0], folder)
     elif len(sheets) == 1 and not archives:
         media = {file.name: partial(_chunks, file) for file in files if file is not sheets[0]}
-        rows, left_out = _sheet(sheets[0].read(MAX_SHEET_BYTES + 1), media, folder)
+        rows, left_out = _sheet(sheets[0].read(MAX_SHEET_BYTES + 1), sheets[0].name, media, folder)
     else:
         raise InputError(
             _("Upload one ZIP with the folders real and fake, or one CSV with its files."),
@@ -73,14 +72,13 @@ def make(files: Sequence[BinaryIO], folder: Path) -> LabelledSet:
 
 
 def unpack(path: Path, folder: Path) -> LabelledSet:
-    """Write a ZIP's labelled set into an empty folder; raise InputError."""
+    """Write the labelled set of a ZIP into an empty folder; raise InputError."""
     return _written(*_unzipped(path, folder), folder)
 
 
 def _written(
     rows: list[dict[str, str]], left_out: list[tuple[str, LeftOutReason]], folder: Path
 ) -> LabelledSet:
-    """Write labels.csv; raise InputError where originals or fakes are missing."""
     real, fake = (sum(row["label"] == label for row in rows) for label in ("real", "fake"))
     if not real or not fake:
         text = _("There are {real} originals and {fake} fakes in it; both are needed.")
@@ -123,7 +121,6 @@ def _unzipped(path: Path, folder: Path) -> Taken:
 def _listed(
     path: Path, sheet: zipfile.ZipInfo, members: Sequence[zipfile.ZipInfo], folder: Path
 ) -> Taken:
-    """Take what the labels.csv of an archive lists, beside itself."""
     base = PurePosixPath(sheet.filename).parent
     files = {
         str(PurePosixPath(m.filename).relative_to(base)): partial(_unpacked, path, m)
@@ -135,11 +132,10 @@ def _listed(
         text += piece
         if len(text) > MAX_SHEET_BYTES:
             break
-    return _sheet(bytes(text), files, folder)
+    return _sheet(bytes(text), sheet.filename, files, folder)
 
 
 def _by_folder(path: Path, members: Sequence[zipfile.ZipInfo], folder: Path) -> Taken:
-    """Take the files of folders called real or fake."""
     rows, left_out, left = [], [], MAX_BYTES
     for number, member in enumerate(members):
         parts = PurePosixPath(member.filename.replace("\\", "/").lower()).parts
@@ -162,53 +158,37 @@ def _by_folder(path: Path, members: Sequence[zipfile.ZipInfo], folder: Path) -> 
     return rows, left_out
 
 
-def _sheet(text: bytes, files: Mapping[str, Chunks], folder: Path) -> Taken:
+def _sheet(text: bytes, name: str, files: Mapping[str, Chunks], folder: Path) -> Taken:
     if len(text) > MAX_SHEET_BYTES:
         raise InputError(
             _("The CSV is larger than {max_sheet_bytes} MB.").format(
                 max_sheet_bytes=MAX_SHEET_BYTES >> 20
             )
         )
-    try:
-        reader = csv.DictReader(io.StringIO(text.decode("utf-8-sig")))
-        lines = list(islice(reader, MAX_FILES + 1))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(_("The CSV can't be read: {error}.").format(error=error)) from error
-    if not lines or not {"file", "label"} <= set(lines[0]):
-        hint = _("The first line names the columns, for example: file,label,group,source,method")
-        raise InputError(_("The CSV has no rows with the columns file and label."), hint=hint)
-    if len(lines) > MAX_FILES:
-        raise InputError(
-            _("The CSV lists more than {max_files} files.").format(max_files=f"{MAX_FILES:,}")
-        )
+    stream = io.TextIOWrapper(io.BytesIO(text), "utf-8-sig", newline="")
+    lines = list(csv_rows(stream, shown(name), MAX_FILES))
     by_name = {PurePosixPath(name).name: file for name, file in files.items()}
     rows, left_out, left = [], [], MAX_BYTES
     for number, row in enumerate(lines):
-        path, label = (row["file"] or "").strip(), (row["label"] or "").strip().lower()
-        if label not in ("real", "fake"):
-            raise InputError(
-                _("Line {number} of the CSV: {label} is neither real nor fake.").format(
-                    number=number + 2, label=repr(shown(label))
-                )
-            )
+        path, label = (row["file"] or "").strip(), row["label"]
         file = files.get(path) or by_name.get(PurePosixPath(path.replace("\\", "/")).name)
         if file is None:
             left_out.append((shown(path), LeftOutReason.NOT_BROUGHT))
             continue
         name = f"{label}/{number:04}-{disk_name(PurePosixPath(path).name)}"
         left = _write(file, folder / name, left)
-        told = {k: shown(row.get(k) or "") for k in COLUMNS}
-        rows.append({**told, "file": name, "label": label})
+        cells = {k: shown(row.get(k) or "") for k in COLUMNS}
+        rows.append({**cells, "file": name, "label": label})
     return rows, left_out
 
 
 def shown(text: str) -> str:
-    """Return a stranger's word as a page, a table and an error may show it. Escape it."""
+    """Return an untrusted text on one line of limited length, for display; still to be escaped."""
     return one_line(text)[:MAX_WORD]
 
 
 def _write(file: Chunks, path: Path, left: int) -> int:
-    """Write at most `left` bytes, since an archive may lie about its sizes; return what is left."""
+    """Write at most `left` bytes; return the rest. An archive may state wrong sizes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as out:
         for chunk in file():

@@ -1,11 +1,11 @@
-"""What there is to learn from: labelled files in a CSV, and splits that share no person.
+"""Labelled files: a CSV or a folder of known layout, and groups for splits without shared people.
 
-The CSV has a header with `file` (relative to the CSV's folder), `label` (real or fake) and, where
+The CSV has a header with `file` (relative to the CSV's folder), `label` (real or fake) and, if
 known, `kind` (image, video or audio), `method`, its `year`, `group`, `source` and `person`. Files
-of one group show the same footage: an original and what was made of it. A person who appears in
-several groups, or in several sources, is kept on one side of every split only if the column
-`person` names them.
-A folder with `real/` and `fake/`, or laid out as FaceForensics++, Celeb-DF or DFDC, needs none.
+of one group show the same footage: an original and its fakes. A person who appears in several
+groups or sources is on one side of every split only if the column `person` names them.
+A folder with `real/` and `fake/`, or in the layout of FaceForensics++, Celeb-DF or DFDC, needs no
+CSV.
 """
 
 import csv
@@ -15,7 +15,7 @@ import os
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -27,10 +27,12 @@ from detector.sentences import _
 
 _TAKE = re.compile(r"[_-]\d+$")
 _FRAME = re.compile(r"([_-]f|[/_-]frame[_-]?)\d{1,6}$")
-"""How the name of a video's frame ends: `_f04`, `_frame12`, or `frame_0012` alone in a folder. A
-plain number says nothing: collections of different people's portraits are numbered too."""
+"""Suffix of a video frame's name: `_f04`, `_frame12`, or `frame_0012` alone in a folder. A plain
+number is ambiguous: collections of different people's portraits are numbered too."""
 MAX_SHEET_BYTES = 16 << 20
-MAX_ROWS = 100_000  # of a labelled CSV; both bound what is read before the first file is opened
+MAX_ROWS = 100_000  # of a labelled CSV
+MAX_LABEL = 99  # letters of an invalid label in an error
+Row = dict[str, str]  # of a labelled CSV
 SOUNDS = {".wav", ".mp3", ".m4a", ".aac", ".flac", ".ogg", ".oga", ".opus"}
 VIDEOS = {
     ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".3gp", ".ts", ".wmv",
@@ -49,16 +51,16 @@ class Item:
     kind: str  # "image", "video" or "audio"
     method: str  # how it was generated; "none" for untouched
     group: str
-    """Files of one group show the same footage. Never empty: a file without a group is its own, but
-    frames of one video, as their names tell, are one group."""
+    """Files of one group show the same footage. Never empty: by default each file is its own group,
+    and frames of one video, by their names, are one group."""
     source: str  # where it was collected
-    named: str = ""  # who is shown, where the CSV says it; the same in every source
+    named: str = ""  # the person shown, if the CSV names one; the same in every source
     note: str = ""  # free text; "region …" or "whole …": how much of a talking head is generated
-    year: int = 0  # when the system that generated it was published; 0 where unknown
+    year: int = 0  # in which the generating system was published; 0 if unknown
 
     @property
     def person(self) -> str:
-        """Return who is shown, as the CSV has it, or the group without the number of the take."""
+        """Return the person shown: by name, else the group without the number of the take."""
         return self.named or f"{self.source}:{self.footage}"
 
     @property
@@ -68,14 +70,14 @@ class Item:
 
 
 class HasSource(Protocol):
-    """What tells the fold of a file, of its cached faces or its scores."""
+    """Protocol of records that folds are split by source."""
 
     @property
     def source(self) -> str: ...
 
 
 class Labelled(HasSource, Protocol):
-    """What a split and a pairing ask of a file, or of its cached faces."""
+    """Protocol of labelled records, for splits and pairs."""
 
     @property
     def name(self) -> str: ...
@@ -91,8 +93,34 @@ class Labelled(HasSource, Protocol):
     def person(self) -> str: ...
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    """Yield the rows of a labelled CSV, one in memory at a time; InputError as `read_labels`."""
+def csv_rows(lines: Iterable[str], name: object, most: int) -> Iterator[Row]:
+    """Yield at most `most` rows of a labelled CSV, with labels in lower case; raise InputError."""
+    number = 0
+    try:
+        for number, row in enumerate(csv.DictReader(lines), start=1):
+            if not {"file", "label"} <= set(row):
+                number = 0
+                break
+            if number > most:
+                text = _("The labels {path} list more than {max_rows} files.")
+                text = text.format(path=name, max_rows=f"{most:,}")
+                raise InputError(text, code="too_many_files", hint=_("Part them."))
+            label = (row["label"] or "").strip().lower()
+            if label not in ("real", "fake"):
+                text = _("Line {number} of {path}: {label} is neither real nor fake.")
+                label = repr(label[:MAX_LABEL])
+                raise InputError(text.format(number=number + 1, path=name, label=label))
+            yield {**row, "label": label}
+    except (UnicodeDecodeError, csv.Error) as error:
+        text = _("The labels {path} can't be read: {error}")
+        raise InputError(text.format(path=name, error=error)) from error
+    if not number:
+        hint = _("The first line names the columns, for example: file,label,group,source,method")
+        text = _("The labels {path} have no rows with the columns file and label.")
+        raise InputError(text.format(path=name), hint=hint)
+
+
+def _rows(path: Path) -> Iterator[Row]:
     try:
         with open_file(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -105,22 +133,7 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
                 hint=_("Choose a CSV of labels, or part it."),
             )
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            for number, row in enumerate(reader):
-                if number == 0 and not {"file", "label"} <= set(row):
-                    break
-                if number == MAX_ROWS:
-                    raise InputError(
-                        _("The labels {path} list more than {max_rows} files.").format(
-                            path=path, max_rows=f"{MAX_ROWS:,}"
-                        ),
-                        code="too_many_files",
-                        hint=_("Part them."),
-                    )
-                yield row
-            else:
-                if reader.line_num > 1:
-                    return
+            yield from csv_rows(stream, path, MAX_ROWS)
     except MediaError as error:
         hint = _("Choose a CSV of labels.") if error.code == "not_a_file" else error.hint
         raise InputError(
@@ -128,26 +141,17 @@ def _rows(path: Path) -> Iterator[dict[str, str]]:
             code=error.code,
             hint=hint,
         ) from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            _("The labels {path} can't be read: {error}").format(path=path, error=error)
-        ) from error
-    raise InputError(
-        _("The labels {path} have no rows with the columns file and label.").format(path=path),
-        hint=_("The first line names the columns, for example: file,label,group,source,method"),
-    )
+    except OSError as error:
+        text = _("The labels {path} can't be read: {error}")
+        raise InputError(text.format(path=path, error=error)) from error
 
 
 def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None) -> list[Item]:
-    """Read a labelled CSV, or a folder that says which files are real (`folder_rows`), calling
-    `check` with each file; raise InputError if it is not valid."""
+    """Read a labelled CSV, or a folder of known layout (`folder_rows`), and call `check` with each
+    file; raise InputError if it is invalid."""
     items, folder = [], path if path.is_dir() else path.parent
-    for number, row in enumerate(folder_rows(path) if path.is_dir() else _rows(path), start=2):
-        label = (row["label"] or "").strip().lower()
-        if label not in ("real", "fake"):
-            text = _("Line {number} of {path}: the label is {label}, not real or fake.")
-            raise InputError(text.format(number=number, path=path, label=repr(label)))
-        name = row["file"] or ""
+    for row in folder_rows(path) if path.is_dir() else _rows(path):
+        label, name = row["label"], row["file"] or ""
         suffix = Path(name).suffix.lower()
         sort = "image" if suffix in _PICTURES else "audio" if suffix in SOUNDS else "video"
         kind = row.get("kind") or sort
@@ -172,7 +176,7 @@ def read_labels(path: Path, check: Callable[[Item], object] = lambda item: None)
 
 
 def _joined(items: Sequence[Item]) -> list[Item]:
-    """Return the files with one group name for all that share a person, a take or a group."""
+    """Give one person to all files that share a name, a take or a group."""
     names: dict[tuple[str, str], set[str]] = {}
     for item in items:
         names.setdefault((item.source, item.footage), set()).update({item.named} - {""})
@@ -190,11 +194,11 @@ def _joined(items: Sequence[Item]) -> list[Item]:
         if item.named:
             alike.add((0, item.named, ""))
             alike.merge((0, item.named, ""), shown(item))
-    # The least of each set: names before footage, and no order of files decides which name stays.
+    # The least of each set: names before footage, independent of the order of files.
     first = {key: min(keys) for keys in alike.subsets() for key in keys}
     people = [(item, *first[shown(item)][:2]) for item in items]
-    # A person is called after the source that names most people, so that a few files elsewhere move
-    # nobody of it to the other side of a split.
+    # Prefix a person by the source that names most people, so that a few files elsewhere don't move
+    # people of it to the other side of a split.
     places = {(name, item.source) for item, rank, name in people if rank == 0}
     size = Counter(source for _, source in places)
     home = dict(sorted(places, key=lambda place: (size[place[1]], place)))
@@ -227,11 +231,10 @@ LABELS = {
     "real": "real", "original": "real", "originals": "real", "untouched": "real", "0_real": "real",
     "fake": "fake", "fakes": "fake", "manipulated": "fake", "altered": "fake", "1_fake": "fake",
 }  # fmt: skip
-Row = dict[str, str]  # A row of a labelled CSV
 
 
 def folder_rows(folder: Path) -> Iterator[Row]:
-    """Yield the rows of a folder's files; raise InputError where nothing says which are fake."""
+    """Yield the rows of a folder's files; raise InputError if its layout is unknown."""
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
     found = 0
     for path in files:
@@ -288,11 +291,11 @@ def _dfdc(path: Path) -> Row | None:
     if not sheet.is_file():
         return None
     try:
-        said = json.loads(sheet.read_text("utf-8"))[path.name]
-        label = str(said["label"]).lower()
+        about = json.loads(sheet.read_text("utf-8"))[path.name]
+        label = str(about["label"]).lower()
     except (ValueError, KeyError, TypeError):
         return None
-    group = Path(str(said.get("original") or path.name)).stem
+    group = Path(str(about.get("original") or path.name)).stem
     return {"label": label, "group": group, "source": "DFDC"} if label in ("real", "fake") else None
 
 
@@ -302,7 +305,7 @@ FAMILIES: dict[str, list[str]] = tomllib.loads(
 
 
 def family(method: str) -> str:
-    """Return which kind of manipulation a method is, from its name."""
+    """Return the family of a manipulation method, by its name."""
     text = method.lower()
     # "face swap / lip-sync" and "FF++ DeepFakeDetection" are swaps whatever else they name.
     if "face swap" in text:
@@ -313,7 +316,7 @@ def family(method: str) -> str:
 
 
 def questions(method: str) -> tuple[Question, ...]:
-    """Return the questions that a fake of this method is about: of a generated portrait two."""
+    """Return the questions that a fake of this method concerns: for a generated portrait two."""
     kind = family(method)
     asked = tuple(q for q in Question if kind in q.spec.methods)
     return asked or (Question.MANIPULATION,)

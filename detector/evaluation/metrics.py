@@ -1,5 +1,5 @@
-"""Figures of merit, from scores and labels alone, checked against scikit-learn in the tests. NumPy
-only: a bootstrap computes all its draws in one matrix of weights."""
+"""Metrics of scores and labels, checked against scikit-learn in the tests. NumPy only: a bootstrap
+computes all its draws in one matrix of weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -74,9 +74,9 @@ def draw(groups: Sequence[str] | Array, rounds: int = ROUNDS, seed: int = 0) -> 
 def auc_interval(
     scores: Array, labels: Array, groups: Sequence[str] | Array, *, less: Array | None = None
 ) -> Interval:
-    """Return the AUC with an interval from resampling whole groups; draws of one label are left
-    out. `less` are other scores of the same files whose AUC is subtracted in each draw: a paired
-    difference."""
+    """Return the AUC with an interval from resampling whole groups, without draws of one label.
+    `less`: other scores of the same files whose AUC is subtracted in each draw (a paired
+    difference)."""
     value, drawn = auc(scores, labels), draw(groups)
     values = _auc(scores, labels, drawn)
     if less is not None:

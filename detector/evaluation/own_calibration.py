@@ -1,4 +1,4 @@
-"""Calibration on a person's own untouched clips: no fakes, any models."""
+"""Calibration on a person's own untouched clips, without fakes, for any models."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -19,18 +19,18 @@ from detector.schema.base import StrictModel
 from detector.sentences import _
 
 ENDINGS = VIDEOS | SOUNDS
-"""Files that are taken from a folder; whatever else lies there is passed over."""
+"""Endings of the clips of a folder; other files are ignored."""
 
 
 class OwnCalibrationResult(StrictModel):
     """A calibration, and the clips that are not in it."""
 
     calibration: OwnCalibration
-    left_out: dict[str, str]  # name -> why
+    left_out: dict[str, str]  # name -> reason
 
 
 def holds(calibration: OwnCalibration) -> bool:
-    """Return whether its models are today what they were when it was made."""
+    """Return True if the calibration's models are unchanged."""
     then = {id: known for models in calibration.models.values() for id, known in models.items()}
     specs = [spec for spec in registry.list_models() if spec.id in then]
     return {spec.id: initial_results.result(spec).identity for spec in specs} == then
@@ -54,10 +54,10 @@ class OwnClips:
     """A person's own untouched clips."""
 
     files: Path | Sequence[Path]  # a folder, or files
-    domain: str = ""  # what they are, in the person's words
+    domain: str = ""  # the person's description
     sources: int | None = None
-    """Different recordings: one person at one place and time, however many cuts. None: the folders
-    of the clips."""
+    """Number of recordings (one person at one place and time, with any cuts). None: the number of
+    folders."""
 
 
 def calibrate_own(
@@ -69,9 +69,9 @@ def calibrate_own(
     progress: Callable[[int, int], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> OwnCalibrationResult:
-    """Set the thresholds of a set of models (default: the default ones, of voices for sounds) by
-    untouched clips alone, so that `rate` of clips like these may be called manipulated. The result
-    is not stored (`conformal.keep`); `progress` is called with (clips done, clips in all).
+    """Set the thresholds of a set of models (default: the default ones, voice models for sounds) by
+    untouched clips alone, for a false alarm `rate` on clips like these. The result is not stored
+    (`conformal.keep`); `progress` is called with (clips done, clips in all).
 
     Raise InputError for too few usable clips (`conformal.least`) or videos mixed with sounds,
     ModelError where a model gave no score for any clip, Canceled."""
@@ -79,7 +79,7 @@ def calibrate_own(
     if len(files) < conformal.least(rate):
         raise conformal.too_few(len(files), rate)
     specs = registry.choose(models)
-    if models is None:  # those of voices for recordings alone
+    if models is None:  # voice models for recordings alone
         sounds = [file.suffix.lower() in SOUNDS for file in files]
         if any(sounds) != all(sounds):
             text = _("These are videos and sounds, and a threshold is for one of both.")
@@ -111,7 +111,7 @@ def calibrate_own(
             progress(done + 1, len(files))
     if last is None:
         raise conformal.too_few(0, rate)
-    # Our thresholds as logits; 0 where we have none.
+    # The shipped thresholds as logits; 0 if there is none.
     highs = {q: own.thresholds.high for q, own in last.ensembles.items()}
     base = {q: logit(high) if high < 1 else 0.0 for q, high in highs.items()}
     calibration = OwnCalibration(
@@ -132,7 +132,7 @@ def calibrate_own(
 
 
 def _unusable(analysis: Analysis) -> str:
-    """Return why a clip is unusable; raise ModelError if a model does not work here."""
+    """Return why a clip is unusable, or ""; raise ModelError if a model failed."""
     failed = next((m for m in analysis.models if m.error), None)
     if failed:
         text = _("{title} can't be calibrated: {error}.")

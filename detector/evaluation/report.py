@@ -1,9 +1,8 @@
-"""The result of an evaluation as data (the JSON of `unmask evaluate`): one table, a row for
-everything that was measured, with its figures by name. Markdown, CSV, the Evaluate page, MLflow and
-the model cards choose rows and columns of it.
+"""Result of an evaluation as data (the JSON of `unmask evaluate`): one table with figures by name.
 
-Figures are of whole files. Intervals hold 95 %; they come from resampling groups (all takes
-of a person together), those of shares from Wilson's formula.
+Markdown, CSV, the Evaluate page, MLflow and the model cards select rows and columns of it. Figures
+are over whole files. Intervals are 95 %; they come from resampling groups (all takes of a person
+together), those of shares from Wilson's formula.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ Table = Literal["answer", "model", "published", "feature", "condition", "method"
 
 
 class FigureRow(StrictModel):
-    """What was measured of one answer, model, baseline, condition, method or source."""
+    """Figures of one answer, model, baseline, condition, method or source."""
 
     table: Table
     name: str
@@ -59,8 +58,7 @@ class Bar(StrictModel):
 
 
 class Curves(StrictModel):
-    """Of one answer: calibration, and the share of wrong answers (`risk`) among the surest files
-    (`coverage`, 0..1); unjudged files come last and are wrong."""
+    """Reliability and risk-coverage curves of one answer; unjudged files are last and wrong."""
 
     bars: list[Bar]
     coverage: list[Number]
@@ -68,14 +66,14 @@ class Curves(StrictModel):
 
 
 class KindReport(StrictModel):
-    """All clips, all pictures or all sounds."""
+    """Results on all clips, all pictures or all sounds."""
 
     kind: str
     files: int
     real: int
     fake: int
     groups: int
-    people: int  # As far as groups and the column `person` tell; what a bootstrap draws from
+    people: int  # by groups and the column `person`; the units of the bootstrap
     rows: list[FigureRow]
     curves: dict[str, Curves]  # By name of an answer
     not_judged: dict[str, str]
@@ -96,7 +94,7 @@ class KindReport(StrictModel):
 
 
 class Report(StrictModel):
-    """An evaluation."""
+    """Results of an evaluation."""
 
     labels: str
     created: datetime
@@ -106,14 +104,14 @@ class Report(StrictModel):
     weights: dict[str, str]  # sha256 of each model's first file, by id
     kinds: list[KindReport]
     missing_baselines: list[str] = []
-    """Published models that were not compared: their weights are not on this computer."""
+    """Published models without weights on this computer."""
     notes: list[str] = []
 
 
 @dataclass(frozen=True)
 class Column:
-    """What one model, or one feature, says of each file. A file that could not be judged counts
-    against it: an original ranks above all fakes, a fake below all originals."""
+    """Scores of each file by one model or feature. A file without a score counts against it: an
+    original ranks above all fakes, a fake below all originals."""
 
     values: np.ndarray  # float [files]
     labels: np.ndarray  # int [files]
@@ -122,7 +120,7 @@ class Column:
 
     @classmethod
     def of(cls, values: Sequence[float | None], scored: Sequence[Scored]) -> Column:
-        """Return a column of these files; None where there is no score."""
+        """Build a column; a value is None where there is no score."""
         labels = np.array([s.label for s in scored], int)
         judged = np.array([value is not None for value in values], bool)
         filled = np.where(labels == 1, -_WORST, _WORST)
@@ -147,8 +145,7 @@ class Column:
 
 
 def ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Figures:
-    """Return how well one column ranks files: AUC, pairs, and what it finds at few false alarms
-    among these originals."""
+    """Return the ranking metrics of a column: AUC, pairs, EER, and TPR at few false alarms."""
     scores, labels, judged = column.values, column.labels, int(column.judged.sum())
     auc, fakes = column.auc(), int(labels.sum())
     known = auc if column.judged.all() else column.only(column.judged).auc()
@@ -172,8 +169,8 @@ def couples_of(scored: Sequence[Scored]) -> list[tuple[int, int]]:
 
 
 def paired_ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Interval:
-    """Return the share of pairs ranked rightly, its interval over groups, Wilson's where all are
-    won."""
+    """Return the share of pairs ranked rightly with its interval over groups (Wilson's if all are
+    alike)."""
     wins = np.array([metrics.paired_ranking_accuracy(column.values, [pair]) for pair in couples])
     groups = [column.groups[original] for original, _ in couples]
     if not couples:

@@ -1,9 +1,9 @@
-"""Runs of evaluations and trainings, in the folder layout that MLflow reads.
+"""Runs of evaluations and trainings, in MLflow's file store layout.
 
     <experiment>/meta.yaml
     <experiment>/<run>/meta.yaml, params/, metrics/, tags/, artifacts/
 
-A file a parameter, metric or tag, named as it. MLflow reads YAML, of which JSON is a part.
+Each parameter, metric or tag is a file of its name. MLflow reads YAML, of which JSON is a subset.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ from detector.evaluation.report import Report
 
 Steps = Sequence[tuple[int, float]]  # (step, value) of a metric
 REPORT = "report.json"
-_FINISHED, _LOCAL = 3, 4  # MLflow's numbers of a run's state and of the kind of its source
+_FINISHED, _LOCAL = 3, 4  # MLflow's RunStatus and SourceType
 
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run; metrics that are no number are left out."""
+    """A finished run; metrics that are not finite are left out."""
 
     experiment: str
     name: str
@@ -57,7 +57,7 @@ def write(folder: Path, run: Run) -> Path:
     for part, entries in texts.items():
         for key, text in entries.items():
             (path / part / _file_name(key)).write_text(str(text), "utf-8")
-    # Last: a folder without it is no run yet.
+    # Last: it marks a complete run.
     about = {"run_id": run_id, "run_name": run.name, "experiment_id": id, "status": _FINISHED}
     about |= {"start_time": _milliseconds(run.began), "end_time": now, "lifecycle_stage": "active"}
     about |= {"artifact_uri": (path / "artifacts").as_uri(), "source_type": _LOCAL, "tags": []}
@@ -69,7 +69,7 @@ def write(folder: Path, run: Run) -> Path:
 def figures(report: Report) -> dict[str, Steps]:
     """Return the metrics of an evaluation, by kind of file: `video.auc`, `video.texture.auc`, …
 
-    Whatever is not called FAKE counts as called an original."""
+    Every label except FAKE counts as an original."""
     out: dict[str, float] = {}
     for kind in report.kinds:
         answer = kind.combined
@@ -89,7 +89,7 @@ def figures(report: Report) -> dict[str, Steps]:
 
 
 def reports(folder: Path) -> Iterator[Report]:
-    """Yield the evaluations of a folder of runs; what can't be read is left out."""
+    """Yield the readable evaluations of a folder of runs."""
     for path in folder.glob(f"*/*/artifacts/{REPORT}"):
         try:
             yield Report.model_validate_json(path.read_text("utf-8"))
@@ -102,5 +102,4 @@ def _milliseconds(moment: datetime) -> int:
 
 
 def _file_name(key: str) -> str:
-    """Return a key with the characters that MLflow allows in names."""
     return re.sub(r"[^\w.\- ]", "_", key)

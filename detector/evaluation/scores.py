@@ -1,8 +1,8 @@
-"""What the whole pipeline says of labelled files: the ground for evaluation and calibration.
+"""Scores of labelled files by the whole pipeline, for evaluation and calibration.
 
-Analyses are kept one JSON line a file, so that a stopped run goes on where it was. They hold raw
-logits: after another calibration, other thresholds or other ensemble weights everything is decided
-again from them, and no network runs.
+Analyses are stored as a JSON line for each file, so that a stopped run resumes. They hold raw
+logits: with another calibration, thresholds or ensemble weights they are decided again without
+running a network.
 """
 
 import json
@@ -31,9 +31,7 @@ from detector.sentences import _
 
 
 class Scored(StrictModel):
-    """One labelled file and its scores.
-
-    Figures are empty or None where the file could not be judged, and `problem` says why."""
+    """Scores of one labelled file, empty or None if it could not be judged (`problem`)."""
 
     name: str
     label: int
@@ -67,26 +65,24 @@ class Scored(StrictModel):
 
 
 FEATURES = ("sharpness", "brightness", "face width", "face confidence")
-"""What needs no detector of fakes: figures that do not beat these prove little."""
+"""Trivial baselines without a detector, which a useful model has to beat."""
 
 _LEFT_OUT = {"subjects": {"__all__": {"frames": {"__all__": {"landmarks", "scores", "answers"}}}}}
-"""Of a stored analysis: most of its length, and computed again or of no use here."""
+"""Fields that are not stored: most of an analysis' size, recomputed or unused here."""
 
 
 class _Stored(StrictModel):
-    """One line of a store."""
-
     name: str
     condition: str = "none"
     problem: str = ""
-    made_by: dict[str, str] = {}  # By model id: a hash of what decides its logits
+    made_by: dict[str, str] = {}  # by model id: a hash of everything that determines its logits
     peak_memory: int | None = None
     analysis: Analysis | None = None
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """How files are scored."""
+    """Options of scoring files."""
 
     frames: int = 32  # sampled of a clip
     device: str = "auto"
@@ -95,7 +91,7 @@ class Scoring:
     frames and file size."""
     on_progress: Callable[[int, int], None] | None = None  # (files done, files in all)
     tolerant: bool = False
-    """A deciding model that fails leaves the file without a score, instead of ending the run."""
+    """whether a failing model leaves the file without a score instead of ending the run"""
 
 
 def score_files(
@@ -106,10 +102,9 @@ def score_files(
     condition: Condition = NONE,
     scoring: Scoring | None = None,
 ) -> list[Scored]:
-    """Run the pipeline over labelled files changed by `condition`; `models` decide (default: the
-    default ensemble), `also` are scored beside them. Raise InputError for an invalid store,
-    UsageError for an unknown model, ModelError where a deciding model fails; what was scored before
-    is stored."""
+    """Score labelled files under a condition; `models` decide (default: the default ensemble),
+    `also` are scored beside them. Raise InputError for an invalid store, UsageError for an unknown
+    model, ModelError if a deciding model fails; earlier scores stay stored."""
     scoring = scoring or Scoring()
     deciding = registry.choose(models)
     specs = registry.choose([*(spec.id for spec in deciding), *also])
@@ -138,17 +133,15 @@ def score_files(
 
 @lru_cache(maxsize=1)
 def _analyzer(device: str) -> Analyzer:
-    """Return one analyzer per process: it loads its face detector once."""
     return Analyzer(device=device)
 
 
 def _read(store: Path) -> dict[tuple[str, str], _Stored]:
-    """Return lines by file and condition; of several the last."""
     if not store.is_file():
         return {}
     try:
         text = store.read_text(encoding="utf-8")
-        if text and not text.endswith("\n"):  # a run that was killed as it wrote
+        if text and not text.endswith("\n"):  # a run was killed while writing
             text = text[: text.rfind("\n") + 1]
             paths.write(store, text)
         lines = [_Stored.model_validate(json.loads(line)) for line in text.splitlines()]
@@ -162,8 +155,8 @@ def _read(store: Path) -> dict[tuple[str, str], _Stored]:
 
 
 def stored_scores(store: Path, items: Mapping[str, Item]) -> list[Scored]:
-    """Return the scores of those labelled files, by name, that a store holds unchanged; raise
-    InputError for an invalid one."""
+    """Return the stored scores of these labelled files, by name; raise InputError for an invalid
+    store."""
     return [
         _scored(items[name], line, [model.id for model in line.analysis.models])
         for (name, condition), line in _read(store).items()
@@ -174,7 +167,6 @@ def stored_scores(store: Path, items: Mapping[str, Item]) -> list[Scored]:
 def _holds(
     line: _Stored, item: Item, specs: Sequence[ModelSpec], settings: Settings, condition: Condition
 ) -> bool:
-    """Return whether a stored analysis is what would come out today."""
     there = item.file.is_file()
     if line.analysis is None:
         return there == (line.problem != "not_found")
@@ -187,7 +179,7 @@ def _holds(
 
 
 def _made_by(spec: ModelSpec) -> str:
-    """Return a hash of a model's weights, crop and input, which decide its logits."""
+    """Return a hash of a model's weights, crop and input, which determine its logits."""
     recipe = spec.model_dump_json(
         include={
             "files": {"__all__": {"path", "sha256"}},
@@ -209,7 +201,7 @@ def _analyze(item: Item, analyzer: Analyzer, settings: Settings, condition: Cond
                 line.analysis = analyzer.analyze(
                     changed, settings, name=item.file.name, scores_only=True
                 )
-    except InputError as error:  # the file's fault; one of ours ends the run, and nothing is kept
+    except InputError as error:  # the file's fault; other errors end the run
         line.problem = error.code
     return line
 
@@ -225,7 +217,6 @@ def _peak_memory() -> int | None:
 
 
 def _failed(line: _Stored, deciding: Sequence[str]) -> str:
-    """Return why a deciding model gave no score, if one failed: silence is no answer."""
     for model in line.analysis.models if line.analysis else ():
         if model.error and model.id in deciding:
             return _("{title} failed on {name}: {error}").format(
@@ -235,7 +226,7 @@ def _failed(line: _Stored, deciding: Sequence[str]) -> str:
 
 
 def _scored(item: Item, line: _Stored, deciding: Sequence[str]) -> Scored:
-    """Decide with the calibration, weights and thresholds that the manifest has now."""
+    """Decide with the manifest's current calibration, weights and thresholds."""
     scored = Scored(
         name=item.name, label=item.label, kind=item.kind, method=item.method, group=item.group,
         source=item.source, person=item.person, condition=line.condition, problem=line.problem,
@@ -263,7 +254,8 @@ def _scored(item: Item, line: _Stored, deciding: Sequence[str]) -> Scored:
 
 
 def refreshed(analysis: Analysis) -> Analysis:
-    """Return an analysis with what the manifest says today, without a person's own thresholds."""
+    """Return an analysis with the manifest's current calibration and ensembles, without own
+    thresholds."""
     manifest = registry.manifest()
     specs = {spec.id: spec for spec in manifest.models}
     fresh = analysis.model_copy(deep=True)
