@@ -1,12 +1,12 @@
-"""Make `import torchvision` work where its compiled operators don't load.
+"""Import hook that makes `import torchvision` work where its compiled operators don't load.
 
 PyPI's torchvision is built against CUDA: beside a CPU-only torch it raises "operator
 torchvision::nms does not exist", and timm, grad-cam and facenet-pytorch fail with it, which use no
-such operator. `install()` puts a finder on `sys.meta_path` that steps in on that very error and
-declares the operators; working ones stay as they are.
+such operator. `install()` puts a finder on `sys.meta_path` that declares the operators on exactly
+that error; working ones are unchanged.
 
-It also defers PyTorch's compiler, which nothing here uses: it takes two seconds to import and makes
-a folder among everybody's temporary files."""
+It also defers PyTorch's compiler, which is unused here: it takes two seconds to import and creates
+a folder among the temporary files."""
 
 from __future__ import annotations
 
@@ -36,25 +36,23 @@ _COMPILER_LINES = {
         "disable_compiler = nullwrap",
     ),
 }
-"""By module: the line that imports the compiler, and what stands there instead."""
+"""By module: the line that imports the compiler, and its replacement."""
 # Operator registrations live as long as this object does.
 _libraries: list[Any] = []
 
 
 def install() -> None:
-    """Arm the fallback for the first import of torchvision. Safe to call more than once."""
+    """Install the fallback for the first import of torchvision. Idempotent."""
     if "torchvision" not in sys.modules and not any(isinstance(f, _Finder) for f in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
 
 
 def active() -> bool:
-    """Return whether the fallback had to step in in this process."""
+    """Return True if the fallback was needed in this process."""
     return bool(_libraries)
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Guard the import of torchvision and of the modules that import the compiler."""
-
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
@@ -70,7 +68,6 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 
 def _guard(loader: Any) -> None:
-    """Make this loader try again with the missing operators declared."""
     execute = loader.exec_module
 
     def exec_module(module: ModuleType) -> None:
@@ -90,7 +87,6 @@ def _guard(loader: Any) -> None:
 
 
 def _without_compiler(loader: Any, name: str) -> None:
-    """Make this loader load the compiler on demand."""
     eager, lazy = _COMPILER_LINES[name]
     source = loader.get_source(name)
     if source is not None and eager in source:

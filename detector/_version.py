@@ -1,3 +1,3 @@
-"""The version, alone in its file: what depends on it need not import the package."""
+"""Version number, in a file of its own so that it can be read without importing the package."""
 
 __version__ = "0.1.0"

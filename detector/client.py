@@ -4,8 +4,8 @@
         analysis = client.analyze("clip.mp4", frames=16)
         frames = client.request("GET", "/v1/analyses").json()
 
-Retries what a busy server refuses (429, 503) after its Retry-After. Uploads carry an idempotency
-key: a file that is sent twice is analyzed once. `/openapi.json` describes every route.
+Requests that a busy server refuses (429, 503) are retried after its Retry-After. Uploads carry an
+idempotency key: a file that is sent twice is analyzed once. `/openapi.json` describes every route.
 """
 
 import hmac
@@ -31,7 +31,7 @@ ENDED = frozenset({"done", "failed", "canceled", "interrupted"})
 
 
 class ApiError(UnmaskError):
-    """Error answer of the server: HTTP `status`, and `request_id`, which its log names."""
+    """Error response of the server: HTTP `status`, and the `request_id` in its log."""
 
     def __init__(self, status: int, error: Mapping[str, Any]) -> None:
         message = error.get("message") or f"The server answered {status}."
@@ -59,7 +59,7 @@ class UnmaskClient(ExitStack):
         )
 
     def request(self, method: str, path: str, **sent: Any) -> httpx.Response:
-        """Send a request with httpx's `params`, `data`, `files` or `headers`; return the answer."""
+        """Send a request with httpx's `params`, `data`, `files` or `headers`."""
         for left in range(RETRIES, -1, -1):
             for _field, (_name, file) in sent.get("files", ()):
                 file.seek(0)
@@ -98,8 +98,8 @@ class UnmaskClient(ExitStack):
         *,
         original: Literal["first", "second"] | None = None,
     ) -> Comparison:
-        """Compare two files: each a `Path` to upload, or the id of an analysis. `original`: which
-        of the two is the original, where a person says so."""
+        """Compare two files, each a `Path` to upload or the id of an analysis. `original`: which of
+        the two is the original, if that is claimed."""
         sides = {"first": first, "second": second}
         data = {name: one for name, one in sides.items() if isinstance(one, str)}
         if original is not None:

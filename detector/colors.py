@@ -1,4 +1,4 @@
-"""Which colors a picture has, and whether two have the same: where a clip cuts, and who is who."""
+"""Color histograms of frames and their affinity, for cut detection and face tracking."""
 
 import cv2
 import numpy as np
@@ -9,16 +9,16 @@ apart have 0.80 or more (90 clips), 99 of 100 frames of different clips 0.74 or 
 
 
 def small(rgb: np.ndarray) -> np.ndarray:
-    """Return a frame at 64x36, each pixel the mean of some of those it stands for."""
-    # Every n-th pixel first: averaging a 4K frame in full takes as long as finding its faces.
+    """Return a frame reduced to 64x36, by averaging a subset of its pixels."""
+    # Every n-th pixel first: averaging a 4K frame in full takes as long as detecting its faces.
     step = max(1, min(rgb.shape[:2]) // 144)
-    # A channel at a time: three bytes a pixel are what NumPy copies slowest.
+    # By channel: NumPy copies three bytes a pixel slowly.
     some = cv2.merge([rgb[::step, ::step, channel] for channel in range(3)])
     return cv2.resize(some, (64, 36), interpolation=cv2.INTER_AREA)
 
 
 def of(rgb: np.ndarray) -> np.ndarray:
-    """Square roots of a color histogram (CIELAB, 8 bins an axis): a vector of length 1."""
+    """Return the square roots of a color histogram (CIELAB, 8 bins an axis), of norm 1."""
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB)
     # Chroma beyond +-64 is rare; 8 bins over the whole range would leave four empty.
     lab[..., 1:] = lab[..., 1:].clip(64, 191)
@@ -28,5 +28,5 @@ def of(rgb: np.ndarray) -> np.ndarray:
 
 
 def affinity(a: np.ndarray, b: np.ndarray) -> float:
-    """Bhattacharyya coefficient: 1 for the same colors, 0 for none in common."""
+    """Return the Bhattacharyya coefficient: 1 for the same colors, 0 for none in common."""
     return float(a @ b)

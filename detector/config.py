@@ -1,9 +1,9 @@
-"""What the environment tells the library: each variable once, with its type, bounds and default.
+"""Configuration by environment variables: each with its type, bounds and default.
 
-A program that brings variables of its own extends `LibraryConfig` (the server does);
-errors and tables are made here for both.
+A program with variables of its own extends `LibraryConfig`, as the server does; errors and tables
+are generated here for both.
 
-    unmask config       what each variable is for, and what it is now
+    unmask config       purpose and current value of each variable
 """
 
 import os
@@ -33,20 +33,20 @@ Snapshot: TypeAlias = tuple[tuple[str, str], ...]  # The variables that are set,
 
 @dataclass(frozen=True)
 class Expected:
-    """What a value has to be, to end the sentence "It must be …"."""
+    """Description of valid values, which ends the sentence "It must be …"."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class MemoryAmount:
-    """An amount of memory, in bytes or as a share of what there is."""
+    """An amount of memory, in bytes or as a share of the machine's."""
 
     number: float  # Bytes; with `relative` a fraction, 0 to 1
     relative: bool = False
 
     def of(self, total: int) -> int:
-        """Return the bytes this is, of a machine with `total` bytes."""
+        """Return the amount in bytes on a machine with `total` bytes."""
         return int(total * self.number) if self.relative else int(self.number)
 
 
@@ -64,7 +64,7 @@ def _memory(value: object) -> MemoryAmount:
 
 
 def split(separator: str | None) -> BeforeValidator:
-    """Return a validator that makes a tuple of a text: of its parts that are not empty."""
+    """Return a validator that splits a text into a tuple of its non-empty parts."""
 
     def parts(value: object) -> object:
         if not isinstance(value, str):
@@ -95,8 +95,8 @@ Memory = Annotated[
 
 
 def setting(variable: str, default: Any, purpose: str, *, usual: str = "") -> Any:
-    """Return the field of one variable; other names that are read too follow after `|`. `usual` is
-    the default in words, where its value would tell nothing."""
+    """Return the field of a variable, with aliases after `|`. `usual`: the default in words, if its
+    value is not informative."""
     first, *others = variable.split("|")
     return Field(
         default,
@@ -107,7 +107,7 @@ def setting(variable: str, default: Any, purpose: str, *, usual: str = "") -> An
 
 
 class LibraryConfig(BaseModel):
-    """What the library reads. Empty and blank values are taken for none."""
+    """Variables of the library. Blank values are treated as unset."""
 
     model_config = ConfigDict(
         frozen=True, hide_input_in_errors=True, validate_default=True, populate_by_name=True
@@ -209,8 +209,8 @@ class LibraryConfig(BaseModel):
 
 
 def get_config() -> LibraryConfig:
-    """Return what the environment says now, read again only when that changes; raise UsageError for
-    a value that makes no sense."""
+    """Return the current configuration, cached until the environment changes; raise UsageError for
+    an invalid value."""
     return _read(snapshot(LibraryConfig))
 
 
@@ -223,16 +223,13 @@ def _read(state: Snapshot) -> LibraryConfig:
 
 
 def move_data(folder: Path) -> None:
-    """Name another data folder, for this process and those that it starts."""
+    """Set the data folder, for this process and its children."""
     os.environ["UNMASK_DATA"] = str(folder)
 
 
 def share_memory(share: float) -> None:
-    """Let models here have a share, 0 to 1, of the default unless UNMASK_MEMORY is set."""
+    """Limit models to a share, 0 to 1, of the default memory, unless UNMASK_MEMORY is set."""
     os.environ.setdefault("UNMASK_MEMORY", f"{50 * share:.2f}%")
-
-
-# --- what a configuration tells of itself ---------------------------------------------------------
 
 
 class Variable(NamedTuple):
@@ -242,18 +239,18 @@ class Variable(NamedTuple):
     kind: str
     default: str
     purpose: str
-    value: str  # As it is now; empty where it is the default, hidden where it is a secret
+    value: str  # current; empty for the default, hidden for a secret
 
 
 @lru_cache(maxsize=4)
 def names(config: type[LibraryConfig]) -> dict[str, tuple[str, ...]]:
-    """Return the variables of each field, the one to be used first."""
+    """Return the names of each field's variable, the preferred one first."""
     return {name: _aliases(field) for name, field in config.model_fields.items()}
 
 
 def snapshot(config: type[LibraryConfig]) -> Snapshot:
-    """Return what the environment holds for a configuration, without blank values."""
-    # Every text of a page asks, and looking for a variable that is not set costs ten times a set.
+    """Return the environment variables of a configuration, without blank values."""
+    # Called for every text of a page: looking up unset variables takes ten times a set operation.
     found = _variables(config).intersection(os.environ)
     values = ((name, os.environ[name].strip()) for name in sorted(found))
     return tuple((name, value) for name, value in values if value)
@@ -271,7 +268,7 @@ def _aliases(field: FieldInfo) -> tuple[str, ...]:
 
 
 def sentence(config: type[LibraryConfig], error: ValidationError) -> str:
-    """Return one sentence that names the first variable that is wrong; never a secret's value."""
+    """Return a sentence about the first invalid variable, without the value of a secret."""
     first = error.errors(include_url=False)[0]
     name = str(first["loc"][0])
     fields = config.model_fields.items()
@@ -300,7 +297,7 @@ def table(config: LibraryConfig) -> Iterator[Variable]:
 
 
 def as_markdown(config: LibraryConfig) -> str:
-    """Return the table of a document, without what the values are now."""
+    """Return the table as Markdown, without current values."""
     lines = ["| variable | type | default | what |", "|---|---|---|---|"]
     for line in table(config):
         lines.append(f"| `{line.name}` | {line.kind} | {line.default} | {line.purpose} |")
@@ -308,7 +305,7 @@ def as_markdown(config: LibraryConfig) -> str:
 
 
 def as_text(config: LibraryConfig) -> str:
-    """Return the table for a terminal, with what the values are now."""
+    """Return the table for a terminal, with current values."""
     out = []
     for line in table(config):
         now = f"is {line.value}" if line.value else f"not set, {line.default or 'none'}"
@@ -317,7 +314,7 @@ def as_text(config: LibraryConfig) -> str:
 
 
 def _kind(field: FieldInfo) -> str:
-    # Of `Memory | None` pydantic keeps no metadata: it is that of the first part.
+    # Pydantic keeps no metadata of `Memory | None`: take that of its first part.
     inner = (getattr(part, "__metadata__", ()) for part in get_args(field.annotation))
     return next(m.text for m in chain(field.metadata, *inner) if isinstance(m, Expected))
 

@@ -1,8 +1,8 @@
-"""Networks in OpenVINO's form, on disk in `UNMASK_CONVERTED`, else `converted/` of the data folder.
+"""Disk cache of networks converted to OpenVINO, in `UNMASK_CONVERTED` or the data folder.
 
-Converting takes a second or two, reading a tenth of that. The key is all that decides what a
-network computes: code, attributes, weights, input shapes and versions. Files are checked by their
-sha256, and the least recently used make room."""
+Conversion takes a second or two, reading a tenth of that. The key covers everything that determines
+a network's output: code, attributes, weights, input shapes and versions. Files are verified by
+sha256, and the least recently used are evicted."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 400_000_000
 """of a network's weights; larger ones would fill disks, and take as long to read as to convert"""
-MAX_KEPT_BYTES = 2_000_000_000  # the default models take 0.6, the trunk of the sequence models 0.2
+MAX_KEPT_BYTES = 2_000_000_000  # the default models take 0.6 GB, the sequence models' trunk 0.2
 FILE, WEIGHTS, DIGEST = "network.xml", "network.bin", "sha256"
 KEYS = "keys"  # Folder with a file for each key of `remember`
-_KEPT = 64  # hexadecimal digits of a kept network's name
+_KEPT = 64  # hexadecimal digits of a network's folder
 
 
 def place(
     network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...], *, half: bool = False
 ) -> Path | None:
-    """Return the folder of a network in OpenVINO's form, which may not exist; None if not kept.
-    With `half` its weights are stored in float16."""
+    """Return the cache folder of a network, which may not exist; None if it is too large. With
+    `half` its weights are stored in float16."""
     size = sum(tensor.nbytes for tensor in network.state_dict().values())
     if size > MAX_BYTES:
         return None
@@ -50,8 +50,8 @@ def place(
 
 
 def key_of(facts: str, sources: Iterable[Path]) -> str:
-    """Return a key for a network without building it: by `facts` (all else that decides what it
-    computes), by the Python files or folders that build it, and by the versions that convert it."""
+    """Return a key for a network without building it: by the Python files or folders that build it,
+    the versions that convert it, and `facts` (everything else that determines its output)."""
     digest = _versions()
     digest.update(facts.encode())
     for source in sources:
@@ -65,7 +65,7 @@ Stored = tuple[Path, bool]
 
 
 def remember(key: str, networks: Sequence[Stored], about: dict[str, int]) -> None:
-    """Store where networks are that run in turn, and facts, under a key; ignore a failure."""
+    """Store the folders of chained networks, and facts, under a key; ignore failures."""
     with suppress(OSError):
         keys = root() / KEYS
         keys.mkdir(parents=True, exist_ok=True)
@@ -74,14 +74,14 @@ def remember(key: str, networks: Sequence[Stored], about: dict[str, int]) -> Non
 
 
 def tried(key: str) -> bool:
-    """Return whether `remember` stored no network under a key: there is none that runs alone."""
+    """Return True if `remember` stored under a key that there is no network to run alone."""
     with suppress(OSError, ValueError, AttributeError):
         return json.loads((root() / KEYS / key).read_text("utf-8")).get("networks") == []
     return False
 
 
 def recall(key: str) -> tuple[list[Stored], dict[str, int]] | None:
-    """Return what `remember` kept under a key; None where there is nothing, or it is damaged."""
+    """Return what `remember` stored under a key; None if there is nothing, or it is damaged."""
     with suppress(OSError, ValueError, AttributeError, TypeError):
         about = json.loads((root() / KEYS / key).read_text("utf-8"))
         named = about.pop("networks", ())
@@ -98,20 +98,20 @@ def root() -> Path:
 def _versions() -> hashlib._Hash:
     digest = hashlib.sha256()
     for package in ("openvino", "torch"):
-        with suppress(metadata.PackageNotFoundError):  # without OpenVINO nothing is kept
+        with suppress(metadata.PackageNotFoundError):  # without OpenVINO nothing is stored
             digest.update(f"{package} {metadata.version(package)};".encode())
     return digest
 
 
 def read(core: Any, folder: Path) -> Any | None:
-    """Return the network of a folder, whose weights stay mapped from disk; None where there is
-    none. One that is damaged is deleted."""
+    """Return the network of a folder, with memory-mapped weights; None if there is none. Delete a
+    damaged one."""
     if not folder.is_dir():
         return None
     with suppress(OSError, RuntimeError):
         if (folder / DIGEST).read_text("ascii") == _digest(folder):
             model = core.read_model(folder / FILE)
-            with suppress(OSError):  # where nothing can be written, nothing has to make room
+            with suppress(OSError):  # a read-only cache needs no eviction
                 os.utime(folder)
             return model
     shutil.rmtree(folder, ignore_errors=True)
@@ -119,7 +119,7 @@ def read(core: Any, folder: Path) -> Any | None:
 
 
 def keep(openvino: Any, model: Any, folder: Path, *, half: bool = False) -> None:
-    """Write a network into its folder, all or nothing; ignore failures and faster writers."""
+    """Write a network into its folder atomically; ignore failures and concurrent writers."""
     unfinished = folder.with_name(f"{folder.name}.{secrets.token_hex(4)}")
     with suppress(OSError, RuntimeError):
         unfinished.mkdir(parents=True)
@@ -131,7 +131,6 @@ def keep(openvino: Any, model: Any, folder: Path, *, half: bool = False) -> None
 
 
 def _make_room(folder: Path) -> None:
-    """Delete the least recently used models and partial files until the others fit."""
     with suppress(OSError):
         left = MAX_KEPT_BYTES
         for kept in sorted(folder.iterdir(), key=lambda f: f.stat().st_mtime, reverse=True):
@@ -141,7 +140,6 @@ def _make_room(folder: Path) -> None:
 
 
 def _digest(folder: Path) -> str:
-    """Return the sha256 of a network's two files, in hex."""
     both = hashlib.sha256()
     for name in (FILE, WEIGHTS):
         with (folder / name).open("rb") as stream:
@@ -164,12 +162,12 @@ def _parts(network: torch.nn.Module) -> Iterator[bytes]:
                 raw = value.detach().cpu().contiguous().flatten().view(torch.uint8)
                 yield raw.numpy().tobytes()
             else:
-                # A set is in another order in each process.
+                # The order of a set differs between processes.
                 yield repr(sorted(value) if isinstance(value, set) else value).encode()
 
 
 def _source(kind: type[Any]) -> bytes:
-    """Return the file that a class is written in; where there is none, something new each time."""
+    """Return the source file of a class; a random value if there is none."""
     try:
         return _read(inspect.getfile(kind))
     except (OSError, TypeError):

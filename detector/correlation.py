@@ -1,4 +1,4 @@
-"""How alike two series of numbers are."""
+"""Pearson's correlation."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Every error the library raises on purpose, in one tree.
+"""Error hierarchy of the library.
 
 UnmaskError
 ├── InputError            the caller's file or argument cannot be used (CLI exit status 2)
@@ -40,7 +40,7 @@ class UnmaskError(Exception):
 
     @property
     def advice(self) -> str:
-        """Return the message, and what to do next where there is something."""
+        """Return the message with the hint."""
         return f"{self.message} {self.hint}".strip()
 
 
@@ -96,7 +96,7 @@ class Canceled(UnmaskError):
 
 
 class CancellationToken(threading.Event):
-    """Set when a part of the work ends early, or when the caller's own event is."""
+    """Event that is set when a stage ends early, or when the caller's event is set."""
 
     def __init__(self, cancel: threading.Event) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""How to add to this copy of Unmask what it lacks: the way it was installed itself.
+"""Commands that install missing extras in the way this copy of Unmask was installed.
 
-The name is not registered in the package index, where anybody could take it: no command here makes
-pip look there for it.
+The name `unmask` is not registered in the package index, where anyone could take it: no command
+makes pip look for it there.
 """
 
 import json
@@ -13,7 +13,7 @@ from urllib.request import url2pathname
 
 from detector import paths
 
-FOLDER = "FOLDER"  # stands for one that nobody knows but who installed it
+FOLDER = "FOLDER"  # placeholder for a folder that only the installer knows
 
 
 def install(extra: str) -> str:
@@ -51,7 +51,7 @@ def install_lab() -> str:
 
 
 def _install_wheel(name: str) -> str:
-    """Return the command that installs another wheel of the folder that this copy came from."""
+    """Return the command that installs another wheel from the folder of this copy's wheel."""
     url = str(_origin().get("url", ""))
     folder = FOLDER
     if url.startswith("file:") and url.endswith(".whl"):
@@ -60,7 +60,7 @@ def _install_wheel(name: str) -> str:
 
 
 def _origin() -> dict[str, Any]:
-    """Return what pip wrote down of where this copy came from (PEP 610); empty where nothing."""
+    """Return pip's record of this copy's origin (PEP 610); empty if there is none."""
     try:
         stated = metadata.distribution("unmask").read_text("direct_url.json")
         found: dict[str, Any] = json.loads(stated or "{}")

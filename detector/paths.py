@@ -1,7 +1,6 @@
-"""Where things are kept on this computer: the bundled weights, and the data folder; and the one way
-to write a small file, and to lock one.
+"""Folders of the bundled weights and of the data, and atomic writes and locks of small files.
 
-No folder is created here but for a secret; who writes makes its own.
+Callers create their folders.
 """
 
 import hashlib
@@ -19,21 +18,20 @@ from pathlib import Path
 from typing import IO, Any
 
 RECORDS = "unmask.db"
-"""In the data folder: what the dashboard and the API keep, with the library of known footage."""
+"""Database in the data folder: records of the dashboard and the API, and the library of footage."""
 _PACKAGE = Path(__file__).resolve().parent
 _CHECKOUT = _PACKAGE.parent
 
 
 def bundled() -> Path:
-    """Return folder of the manifest, the bundled weights and their cards.
-
-    `weights/` in a checkout; in an installed package the copy that the wheel carries."""
+    """Return the folder of the manifest, the bundled weights and their cards: `weights/` in a
+    checkout, else the copy in the wheel."""
     carried = _PACKAGE / "_weights"
     return carried if carried.is_dir() else _CHECKOUT / "weights"
 
 
 def bundled_file(name: str) -> Path:
-    """Path of a bundled weight file; in an installation the large ones are in `unmask-weights`."""
+    """Return the path of a bundled weight file; large ones may be in `unmask-weights`."""
     path = bundled() / name
     if not path.is_file() and (package := find_spec("unmask_weights")):
         for folder in package.submodule_search_locations or ():
@@ -47,11 +45,9 @@ def checkout() -> Path | None:
 
 
 def data() -> Path:
-    """Return folder for what is downloaded or made at run time.
-
-    The environment variable UNMASK_DATA, else `data/` in a checkout, else the platform's folder for
-    a program's data."""
-    from detector.config import get_config  # later: who needs no folder need not wait for pydantic
+    """Return the folder for files that are downloaded or created at run time: UNMASK_DATA, else
+    `data/` in a checkout, else the platform's data folder."""
+    from detector.config import get_config  # deferred: imports pydantic
 
     if chosen := get_config().data:
         return _resolved(chosen.expanduser().absolute())
@@ -66,26 +62,25 @@ def data() -> Path:
 
 
 def weights() -> Path:
-    """Return the folder of the downloaded weights and of a person's own."""
+    """Return the folder of downloaded and own weights."""
     return data() / "weights"
 
 
 @lru_cache(maxsize=8)
 def _resolved(folder: Path) -> Path:
-    # Looks at the disk for each part of the path, which pages ask for many times a second.
+    # Accesses the disk for each part of the path; pages call it many times a second.
     return folder.resolve()
 
 
 def write(path: Path, content: str | bytes) -> None:
-    """Put a file in the place of an earlier one, through to the disk: atomically, also with
-    concurrent readers and writers.
+    """Write a file durably and atomically, also with concurrent readers and writers.
 
-    Its folder has to exist: what was deleted meanwhile must not come back with the file.
+    Its folder has to exist: a deleted one must not reappear.
 
     Raises
     ------
     OSError
-        The disk refuses; nothing is left behind, and an earlier file stands as it was."""
+        Writing failed; an earlier file is unchanged, and nothing is left behind."""
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with fresh.open("wb") as file:
@@ -105,7 +100,7 @@ def _write_through(file: IO[bytes], content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Write a folder's own list of files through to the disk, where the system knows how."""
+    """Flush a folder's directory entries to the disk, if the system can."""
     with suppress(OSError):
         fd = os.open(folder, os.O_RDONLY)
         try:
@@ -115,8 +110,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_new(path: Path, content: bytes) -> None:
-    """Write a secret, whole or not at all, for this user alone, unless another process was
-    faster; raise OSError."""
+    """Write a secret atomically, readable by this user alone, unless it exists; raise OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
@@ -149,21 +143,21 @@ else:
 
 @contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
-    """Lock a file, which is made if need be and stays; the system releases it with the process.
-    Without `wait`, raise BlockingIOError where another process or thread has it."""
+    """Lock a file, creating it if need be; the system releases it with the process. Without `wait`,
+    raise BlockingIOError if another process or thread has it."""
     with path.open("a") as file:
         _lock(file, wait)
         yield
 
 
 def sha256(path: Path) -> str:
-    """Return the sha256 of a file, in hex; read in pieces."""
+    """Return the sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return a small JSON object; an empty one where there is none that can be read."""
+    """Return a small JSON object; an empty one if it can't be read."""
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, TypeError, ValueError):
@@ -171,6 +165,6 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, tree: dict[str, Any]) -> None:
-    """Put a JSON object in the place of an earlier one, as `write` does; its folder is made."""
+    """Write a JSON object as `write` does, creating its folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write(path, json.dumps(tree, indent=2) + "\n")

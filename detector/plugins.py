@@ -1,4 +1,4 @@
-"""What installed packages of others add, by their entry points (docs/adding-a-model.md)."""
+"""Plugins: models and signals of other installed packages (docs/adding-a-model.md)."""
 
 from functools import cache
 from importlib.metadata import entry_points
@@ -10,7 +10,7 @@ from typing import Any
 @cache
 def detectors() -> dict[str, Path]:
     """Return the packages of the entry points `unmask.detectors`, each with its folder. A package
-    holds families, a module each, and the entries of their weights in models.toml."""
+    has a module for each family, and the entries of their weights in models.toml."""
     found = {
         point.value: find_spec(point.value) for point in entry_points(group="unmask.detectors")
     }
@@ -19,5 +19,5 @@ def detectors() -> dict[str, Path]:
 
 @cache
 def signals() -> list[Any]:
-    """Return what the entry points `unmask.signals` name: a `SignalMeasure` each."""
+    """Return the `SignalMeasure` objects of the entry points `unmask.signals`."""
     return [point.load() for point in entry_points(group="unmask.signals")]

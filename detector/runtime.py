@@ -1,7 +1,7 @@
-"""Run a trained network: OpenVINO on a processor, torch on a GPU and where there is no OpenVINO.
+"""Inference runtime: OpenVINO on a processor, torch on a GPU or without OpenVINO.
 
-OpenVINO takes a quarter of eager torch's time with outputs equal to 1e-5 in float32, which is
-requested except for large transformers (`computes_in_bf16`). Gradients need the torch module."""
+OpenVINO takes a quarter of eager torch's time with outputs equal to 1e-5 in float32, which is used
+except for large transformers (`computes_in_bf16`). Gradients need the torch module."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from detector.sentences import _
 if TYPE_CHECKING:
     import torch
 
-MAX_COPIES = 8  # calls of one network that go on side by side; each has memory of its own
+MAX_COPIES = 8  # concurrent calls of one network; each has its own memory
 
 Runner = Callable[..., tuple[np.ndarray, ...]]
 """The network's inputs, float32 -> its outputs, float32. Thread-safe and deterministic."""
@@ -46,11 +46,11 @@ def compile(
     shared: bool = False,
     bf16: bool = False,
 ) -> Runner:
-    """Make a network ready to score: in evaluation mode, on `device`, taking one tensor like
-    `example` (at least two items) and giving one or several.
+    """Compile a network in evaluation mode for `device`; it takes one tensor like `example` (at
+    least two items) and returns one or several.
 
-    `free` are the axes of the input whose size may change. `shared` lets calls of several threads
-    run side by side, on a core each. `bf16` computes in bf16 where processor or GPU can."""
+    `free`: axes of the input with variable size. `shared`: run calls of several threads
+    concurrently, on a core each. `bf16`: compute in bf16 if the processor or GPU supports it."""
     if package(device) == "openvino":
         folder, model = _converted(network, example, free, half=bf16)
         return _opened(folder, bf16, _copies(shared), model)
@@ -74,7 +74,7 @@ def _copies(shared: bool) -> int:
 
 
 class Chain:
-    """Networks in turn, the next on what the one before gives: a layer over a shared trunk."""
+    """Chained networks, such as a head on a shared trunk."""
 
     def __init__(self, *runners: Runner) -> None:
         self.runners = runners
@@ -86,8 +86,8 @@ class Chain:
 
 
 def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | None:
-    """Return a network that `remember` stored under a key, and its facts, without building it and
-    without importing PyTorch, which takes two to three seconds; None where there is none."""
+    """Return a network that `remember` stored under a key, and its facts, without building it or
+    importing PyTorch, which takes two to three seconds; None if there is none."""
     if package("cpu") != "openvino" or (kept := converted.recall(key)) is None:
         return None
     networks, about = kept
@@ -99,8 +99,8 @@ def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | 
 
 
 def remember(key: str, runner: Runner | None, **about: int) -> None:
-    """Let `known` find what `compile` gave, or a chain of it, where it is kept on disk at all; and
-    else that it was tried."""
+    """Store a compiled network or a chain under a key for `known`; if it is not on disk, store that
+    it was tried."""
     networks = runner.runners if isinstance(runner, Chain) else (runner,)
     kept = [(one.folder, one.bf16) for one in networks if isinstance(one, _OpenVino) and one.folder]
     converted.remember(key, kept if len(kept) == len(networks) else (), about)
@@ -108,9 +108,9 @@ def remember(key: str, runner: Runner | None, **about: int) -> None:
 
 @contextmanager
 def beside_others() -> Iterator[None]:
-    """Limit torch's threads here to those that leave cores for the other stages: busy-waiting
-    helpers starve them. On two busy cores a 6 s clip took 12 to 24 s with torch's own choice, 3 s
-    with one thread. Does not import torch."""
+    """Limit torch's threads to leave cores for the other stages, which busy-waiting helpers starve.
+    On two busy cores a 6 s clip took 12 to 24 s with torch's default, 3 s with one thread. Does not
+    import torch."""
     if "torch" not in sys.modules:
         yield
         return
@@ -125,7 +125,7 @@ def beside_others() -> Iterator[None]:
 
 
 def without_helpers() -> None:
-    """Keep torch's threads from this one: two thread pools starve each other."""
+    """Limit torch to one thread in this thread: two thread pools starve each other."""
     if "torch" in sys.modules:
         import torch
 
@@ -133,9 +133,8 @@ def without_helpers() -> None:
 
 
 def read(path: Path, shape: tuple[int, ...] | None = None) -> Runner:
-    """Return a network that was published ready to run (TFLite, ONNX), on the processor; `shape` is
-    that of its one input, where the file leaves it open. Raise RuntimeError for another file, and
-    ModelError without OpenVINO."""
+    """Load a TFLite or ONNX network on the processor; `shape`: of its input, if the file leaves it
+    open. Raise RuntimeError for another file, and ModelError without OpenVINO."""
     if package("cpu") != "openvino":
         text = _("Speech and face landmarks are found with OpenVINO. Type: {command}")
         raise ModelError(text.format(command=install("full")))
@@ -147,8 +146,8 @@ def read(path: Path, shape: tuple[int, ...] | None = None) -> Runner:
 
 
 def computes_in_bf16(device: str) -> bool:
-    """Return whether large transformers score in bf16 there: on a processor with instructions for
-    it, unless UNMASK_PRECISION says otherwise. Without such instructions it takes longer."""
+    """Return True if large transformers score in bf16 there: on a processor with instructions for
+    it, without which it is slower, unless UNMASK_PRECISION is set."""
     if device != "cpu" or get_config().precision != "bf16":
         return False
     if "torch" not in sys.modules and (flags := _processor_flags()):
@@ -160,7 +159,7 @@ def computes_in_bf16(device: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _processor_flags() -> frozenset[str]:
-    """Return what Linux says this processor can do; nothing where it says nothing."""
+    """Return the processor's feature flags on Linux; empty if unknown."""
     with suppress(OSError):
         for line in Path("/proc/cpuinfo").read_text("ascii", "replace").splitlines():
             name, _, words = line.partition(":")
@@ -170,14 +169,14 @@ def _processor_flags() -> frozenset[str]:
 
 
 def backend(device: str) -> str:
-    """Return what `compile` uses, with its version, and what transformers compute in."""
+    """Return the package and version that `compile` uses, and the precision of transformers."""
     precision = ", transformers in bf16" if computes_in_bf16(device) else ""
     return f"{package(device)} {metadata.version(package(device))}{precision}"
 
 
 @lru_cache(maxsize=4)
 def package(device: str) -> str:
-    """Return what networks run with on a device: openvino or torch."""
+    """Return the package that runs networks on a device: openvino or torch."""
     return "openvino" if device == "cpu" and find_spec("openvino") else "torch"
 
 
@@ -186,11 +185,10 @@ _importing = threading.Lock()
 
 @lru_cache(maxsize=1)
 def _openvino() -> tuple[ModuleType, Any]:
-    # On import it reports to its makers that it was used. Nothing leaves this machine: without the
-    # reporting package it takes a stub of its own.
+    # Disable its usage telemetry: without that package it uses a stub.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     with _importing:
-        # What converts is half of what it imports, and comes where a network has to be converted.
+        # Defer the converter, half of its imports, until a network has to be converted.
         hidden = sys.modules.setdefault("openvino.tools.ovc", None) is None  # type: ignore[arg-type]
         import openvino
 
@@ -200,14 +198,14 @@ def _openvino() -> tuple[ModuleType, Any]:
 
 
 _converting = threading.Lock()
-"""torch traces one network at a time: two threads that do find each other's in their graphs."""
+"""torch.jit.trace is not thread-safe: concurrent traces mix their graphs."""
 
 
 def _converted(
     network: torch.nn.Module, example: torch.Tensor, free: tuple[int, ...], *, half: bool
 ) -> tuple[Path | None, Any]:
-    """Return a network in OpenVINO's form, and where it is kept on disk: with `half` and unless
-    all is computed in float32, by weights in float16, which bf16 rounds further."""
+    """Convert a network to OpenVINO, or read it from the cache; return its folder and model. With
+    `half`, weights are float16 unless UNMASK_PRECISION is f32; bf16 rounds them further."""
     import torch
 
     openvino, core = _openvino()
@@ -216,17 +214,14 @@ def _converted(
     if folder is not None and (known := converted.read(core, folder)) is not None:
         return folder, known
     with _converting, torch.no_grad(), warnings.catch_warnings():
-        # Its way through torch.jit.trace; torch has deprecated that, not removed it.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        # It reads every attribute, deprecated ones of transformers too.
-        warnings.simplefilter("ignore", FutureWarning)
-        # Numbers that follow from the input's shape may stay as they are.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.simplefilter("ignore", DeprecationWarning)  # of torch.jit.trace
+        warnings.simplefilter("ignore", FutureWarning)  # of deprecated attributes in transformers
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)  # constants from input shapes
         from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
         from openvino.tools.ovc import convert_model
 
-        # To trace again and compare takes as long as all else, and `network` decides nothing by
-        # what it is shown.
+        # Checking the trace takes as long as all else, and `network` has no data-dependent control
+        # flow.
         traced = TorchScriptPythonDecoder(
             network, example_input=example, trace_kwargs={"check_trace": False}
         )
@@ -235,17 +230,16 @@ def _converted(
     model.reshape(openvino.PartialShape(shape))
     if folder is not None:
         converted.keep(openvino, model, folder, half=half)
-        # What later processes read, mapped from disk.
+        # Memory-mapped, as in later processes.
         model = converted.read(core, folder) or model
     return folder, model
 
 
 _SETTINGS: dict[str, object] = {
-    # One thread: runs go side by side, and two pools of threads starve each other.
+    # One thread: runs are concurrent, and two thread pools starve each other.
     "INFERENCE_NUM_THREADS": 1,
     "NUM_STREAMS": 1,
-    # Else each call is held on the first core, where all networks then wait for each other and
-    # for whatever else runs there, with the second core free.
+    # Else each call is pinned to the first core, and the others stay idle.
     "ENABLE_CPU_PINNING": False,
 }
 
@@ -255,8 +249,8 @@ _opening = threading.RLock()
 
 
 def _opened(folder: Path | None, bf16: bool, copies: int, model: Any = None) -> _OpenVino:
-    """Return the network of a folder, one in memory for all that use it, or `model` as it is; raise
-    FileNotFoundError where there is none."""
+    """Return the shared network of a folder, compiled from `model` if given; raise
+    FileNotFoundError if there is none."""
     key = folder and (folder, bf16, copies)
     with _opening:
         found = _open.get(key) if key else None
@@ -272,8 +266,8 @@ def _opened(folder: Path | None, bf16: bool, copies: int, model: Any = None) -> 
 
 
 class _OpenVino:
-    """A network with up to `copies` infer requests, each compiled on demand; `folder` is where it
-    is kept on disk."""
+    """A network with up to `copies` infer requests, each compiled on demand; `folder`: its cache
+    folder."""
 
     def __init__(
         self, model: Any, folder: Path | None = None, *, bf16: bool = False, copies: int = 1
@@ -290,8 +284,7 @@ class _OpenVino:
     def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         request = self._take()
         try:
-            # Tensors, not arrays: OpenVINO takes as long to find out what an array is as a small
-            # network takes.
+            # Tensors, not arrays: converting an array takes OpenVINO as long as a small network.
             arrays = [np.require(array, np.float32, ["C", "W"]) for array in inputs]
             tensors = [self._tensor(array, shared_memory=True) for array in arrays]
             outputs = request.infer(tensors, share_inputs=True, share_outputs=True)
@@ -300,7 +293,7 @@ class _OpenVino:
             self._free.put(request)
 
     def _take(self) -> Any:
-        """Wait for a free copy, or make one more."""
+        """Return a free infer request, or create one more, or wait for one."""
         with suppress(queue.Empty):
             return self._free.get_nowait()
         with self._lock:
@@ -310,7 +303,7 @@ class _OpenVino:
 
     @property
     def precision(self) -> str:
-        """What it computes in on this processor: bf16 or f32."""
+        """Return the precision on this processor: bf16 or f32."""
         return "bf16" if self.bf16 and computes_in_bf16("cpu") else "f32"
 
     def _request(self) -> Any:

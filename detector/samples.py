@@ -1,4 +1,4 @@
-"""A small gallery to try the program with, made on first use and free of rights.
+"""Sample gallery to try the program with, generated on first use and free of rights.
 
 The pictures ship with scikit-image and matplotlib: NASA's Eileen Collins, the US Navy's Grace
 Hopper (public domain), a man at his camera by Lav Varshney and Rachel Michetti's coffee cup (CC0).
@@ -30,7 +30,7 @@ Person = Literal["collins", "hopper"]
 Alteration = Literal["swap", "small", "blend"]
 
 VERSION = 6
-"""Raise it when a sample changes: the old set stays as it is for those who are looking at it."""
+"""Increment it when a sample changes: the old set stays for running sessions."""
 
 FPS = 25
 SECONDS = 8.0  # of a clip
@@ -45,14 +45,14 @@ _PAPER, _BARS = (242, 241, 236), (0, 99, 156)  # RGB of the drawing of a voice
 _NOISE = 2.0  # Standard deviation of the sensor noise, in levels of 255
 _KINDS: dict[str, Kind] = {"mp4": "video", "jpg": "image", "mp3": "audio"}
 
-_CENTER, _RADII = (224.0, 119.0), (41.0, 53.0)  # Of the face in the astronaut's portrait, px
+_CENTER, _RADII = (224.0, 119.0), (41.0, 53.0)  # of the face in the astronaut's portrait, px
 _VIEWS: dict[Person, tuple[tuple[float, float], float]] = {
     "collins": ((236.0, 132.0), 1.62),
     "hopper": ((262.0, 210.0), 0.98),
 }
-"""Where a camera looks in a portrait, px, and its zoom."""
+"""Center of the camera's view of a portrait, px, and its zoom."""
 
-# How the altered copy differs: red, green and blue, and contrast.
+# Gain of red, green and blue, and contrast of the altered copy.
 _GAIN = (0.97, 0.985, 1.07)
 _CONTRAST = 0.95
 
@@ -63,17 +63,17 @@ class Sample:
 
     id: str
     title: str
-    subtitle: str  # How it was made, for a person
+    subtitle: str  # Description of its origin, for a person
     path: Path
     thumbnail: Path  # A 16:9 JPEG
     kind: Kind
     duration: float | None  # Seconds; None for a picture
-    manipulated: bool  # Whether a face in it was altered, or all of it made by a machine
-    credit: str  # Whose picture it is made of
+    manipulated: bool  # Whether a face in it was altered, or all of it generated
+    credit: str  # Credit of the source
     offered: bool = True  # Whether the first screen shows it
 
 
-Draw = Callable[[float], np.ndarray]  # What a camera sees after some seconds, uint8 [H, W, 3] RGB
+Draw = Callable[[float], np.ndarray]  # Time, s -> frame, uint8 [H, W, 3] RGB
 _NASA = "Eileen Collins, portrait by NASA, public domain"
 _NAVY = "Grace Hopper, portrait by the US Navy, public domain"
 _CAMERA = "Man at a camera by Lav Varshney, CC0"
@@ -84,9 +84,9 @@ _PIPER = "Piper with the voice Joe, CC0"
 
 
 def make_samples(folder: Path) -> list[Sample]:
-    """Return the gallery, making its files in `folder` on first use (a few seconds). Safe to call
-    from several threads and processes at once, and after an interruption: the set appears under its
-    final name once it is complete. Raise OSError where it can't be written."""
+    """Return the gallery, generating its files in `folder` on first use (a few seconds). Safe for
+    concurrent threads and processes and after an interruption: the set gets its final name once it
+    is complete. Raise OSError."""
     final = folder / f"samples-{VERSION}"
     samples = [sample for sample, _, _ in gallery(final)]
     if _complete(samples):
@@ -108,7 +108,7 @@ def make_samples(folder: Path) -> list[Sample]:
 
 
 def gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
-    """Return each sample with its files in `folder`, what draws it, and its poster's second."""
+    """Return each sample with its files in `folder`, its draw function, and its poster's second."""
     scene = _Scene()
     camera = "Made here: a camera moves over a public-domain portrait."
     altered = "the face is blended with an altered copy of itself."
@@ -181,13 +181,13 @@ def _write(sample: Sample, draw: Draw, poster: float) -> None:
         shutil.copyfile(_shipped(sample.path.name), sample.path)
     else:
         picture.save(sample.path, quality=92)
-    # Of a tall picture its upper part: that is where a portrait has its face.
+    # The upper part of a tall picture: a portrait has its face there.
     shown = ImageOps.fit(picture, _THUMBNAIL, Image.Resampling.LANCZOS, centering=(0.5, 0.0))
     shown.save(sample.thumbnail, quality=88)
 
 
 def _write_clip(path: Path, draw: Draw) -> None:
-    """Write H.264 for browsers, index in front, with fixed threads: they change the bytes."""
+    """Write H.264 for browsers, index in front; the number of threads is fixed for equal bytes."""
     with av.open(str(path), "w", container_options={"movflags": "+faststart"}) as output:
         stream = output.add_stream(
             "libx264", rate=FPS, options={"crf": "17", "preset": "veryfast", "threads": "2"}
@@ -204,7 +204,7 @@ def _write_clip(path: Path, draw: Draw) -> None:
 
 
 class _Scene:
-    """The pictures, and a camera in front of them. `t` is always in seconds."""
+    """Source pictures, and a moving camera in front of them; `t` is in seconds."""
 
     @cached_property
     def collins(self) -> np.ndarray:
@@ -294,7 +294,7 @@ def _shoot(
 
 
 def _noise(size: tuple[int, int], number: int) -> np.ndarray:
-    """Return float32 [H, W, 3]: for each frame another part of one noise field, which is faster."""
+    """Return float32 [H, W, 3]: another part of one noise field for each frame, which is faster."""
     width, height = size
     row, column = np.random.default_rng(number).integers(0, 512, 2)
     return _noise_field()[row : row + height, column : column + width]
@@ -336,20 +336,18 @@ def _blend(portrait: np.ndarray, t: float) -> np.ndarray:
 def _ellipse(
     rgb: np.ndarray, center: tuple[float, float], radii: tuple[float, float]
 ) -> np.ndarray:
-    """Return which pixels of a picture are in an ellipse, px: bool [H, W]."""
     rows, columns = np.mgrid[: rgb.shape[0], : rgb.shape[1]]
     reach = np.hypot((columns - center[0]) / radii[0], (rows - center[1]) / radii[1])
     return np.asarray(reach < 1)
 
 
 def _tinted(rgb: np.ndarray) -> np.ndarray:
-    """Return a picture in the colors of an altered copy, float32."""
     color = rgb.astype(np.float32) * np.array(_GAIN, dtype=np.float32)
     return np.asarray(128 + _CONTRAST * (color - 128))
 
 
 def _laid_over(rgb: np.ndarray, drawn: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Return a picture, uint8 [H, W, 3], with another drawn over it in a place with soft edges."""
+    """Return a picture, uint8 [H, W, 3], blended with another inside a mask with soft edges."""
     mask = cv2.GaussianBlur(inside.astype(np.float32), (0, 0), 3.0)[:, :, None]
     return np.clip(mask * drawn + (1 - mask) * rgb + 0.5, 0, 255).astype(np.uint8)
 
@@ -370,8 +368,8 @@ def altered(
 ) -> np.ndarray:
     """Return a picture, uint8 [H, W, 3] RGB, with an altered face at `box` (x0, y0, x1, y1, px).
 
-    swap: the donor's face, turned onto the five `points`, in the colors of the face that it
-    covers. small: the face itself, drawn with 64 px. blend: a softer, larger copy of itself."""
+    swap: the donor's face, warped to the five `points`, in the colors of the covered face. small:
+    the face itself at 64 px. blend: a softer, larger copy of itself."""
     width, height = box[2] - box[0], box[3] - box[1]
     center = (box[0] + width / 2, box[1] + height / 2)
     size, inside = rgb.shape[1::-1], _ellipse(rgb, center, (0.45 * width, 0.48 * height))
@@ -396,12 +394,10 @@ def _scene() -> _Scene:
 
 
 def _shipped(name: str) -> Path:
-    """Return a sample that ships as a file."""
     return Path(__file__).with_name(name)
 
 
 def _waveform(id: str, t: float) -> np.ndarray:
-    """Return a drawing of a voice, the bars of its loudness."""
     with av.open(str(_shipped(f"{id}.mp3"))) as container:
         mono = av.AudioResampler("flt", "mono")
         heard = [part for frame in container.decode(audio=0) for part in mono.resample(frame)]

@@ -1,8 +1,7 @@
-"""Seals of results: made over the canonical JSON with a private key, checked with the public one.
+"""Ed25519 seals of results over their canonical JSON.
 
-Canonical is JSON with sorted keys, no white space, letters as they are, and numbers as Python
-writes them. A result is checked as the JSON it was written as, before any version of the program
-fills in what it lacks.
+Canonical JSON has sorted keys, no white space, unescaped letters, and numbers as Python writes
+them. A result is verified as the stored JSON, before the program fills in missing fields.
 """
 
 import base64
@@ -21,7 +20,7 @@ from detector.schema.seal import ResultSeal
 
 
 def canonical(tree: Any) -> bytes:
-    """Return a JSON tree as bytes, the same for equal trees."""
+    """Return the canonical bytes of a JSON tree."""
     text = json.dumps(tree, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "surrogatepass")
 
@@ -32,7 +31,7 @@ def digest(data: bytes) -> str:
 
 
 def fingerprint(key: str) -> str:
-    """Return a public key in a form that two people can compare: 16 hex digits in fours."""
+    """Return the fingerprint of a public key for people to compare: 16 hex digits in fours."""
     short = digest(base64.b64decode(key))[:16]
     return " ".join(short[i : i + 4] for i in range(0, 16, 4))
 
@@ -43,7 +42,7 @@ def name_of(key: Ed25519PublicKey) -> str:
 
 
 def key_of(name: str) -> Ed25519PublicKey:
-    """Return the public key of a text. ValueError when it is none."""
+    """Return the public key of a text; raise ValueError if it is invalid."""
     try:
         return Ed25519PublicKey.from_public_bytes(base64.b64decode(name, validate=True))
     except (binascii.Error, ValueError) as error:
@@ -51,7 +50,7 @@ def key_of(name: str) -> Ed25519PublicKey:
 
 
 def record_hash(id: str) -> str:
-    """Return what a seal says of a record's id."""
+    """Return the hash of a record's id in a seal."""
     return digest(b"unmask record\0" + id.encode())
 
 
@@ -77,9 +76,9 @@ def make(
     record : str
         The id of its record.
     media : str
-        sha256 of the file; empty where there never was one.
+        sha256 of the file; empty if there never was one.
     summary : JSON
-        What lists show of it.
+        Summary of the result in lists.
     """
     seal = ResultSeal(
         record=record_hash(record),
@@ -98,12 +97,12 @@ def make(
 
 
 def signed(seal: ResultSeal, keys: Collection[str]) -> bool:
-    """Return whether a seal's signature is that of the key it names, and that is one of these."""
+    """Return True if the seal's signature is valid for its key, and the key is one of these."""
     return seal.key in keys and verify(seal.key, seal.signature, _payload(seal))
 
 
 def holds(seal: ResultSeal, tree: dict[str, Any], keys: Collection[str]) -> bool:
-    """Return whether a result, as JSON, is the one that one of these keys signed."""
+    """Return True if a result, as JSON, is unchanged since one of these keys signed it."""
     if not signed(seal, keys) or document_hash(tree) != seal.document:
         return False
     place = _place(tree)
@@ -111,7 +110,7 @@ def holds(seal: ResultSeal, tree: dict[str, Any], keys: Collection[str]) -> bool
 
 
 def of_tree(tree: dict[str, Any]) -> ResultSeal | None:
-    """Return the seal that stands in a result's JSON; None where there is none, or no such."""
+    """Return the seal in a result's JSON; None if there is none that is valid."""
     try:
         return ResultSeal.model_validate(tree["seal"]) if tree.get("seal") else None
     except ValueError:
@@ -133,7 +132,7 @@ def sign(key: Ed25519PrivateKey, payload: bytes) -> str:
 
 
 def verify(name: str, signature: str, payload: bytes) -> bool:
-    """Return whether a signature is that of the key of this name."""
+    """Return True if a signature is valid for the key of this name."""
     try:
         key_of(name).verify(base64.b64decode(signature, validate=True), payload)
     except (ValueError, InvalidSignature):

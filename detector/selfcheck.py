@@ -1,12 +1,11 @@
-"""Does every model here do what it should? Files, names, known answers, and which way round it is.
+"""Self-check of the installed models: files, tensor names, reference scores, label order.
 
-- The files are read to their last byte and their sha256 compared.
+- The sha256 of all files is verified.
 - Names and shapes of all tensors are compared with the original's (`weights/checks.toml`).
-- Where the original's answer to a picture is known, the model has to give it.
-- Polarity: the model sees the gallery's untouched and manipulated clips, the same face at the same
-  times, and real and swapped faces that MesoNet's authors publish. If the real ones score higher
-  throughout, its label order looks inverted. Faces that a model can't tell apart say nothing; then
-  so does this.
+- Where the original's score of a picture is known, the model has to reproduce it.
+- Label order: the model scores the gallery's untouched and manipulated clips, the same face at the
+  same times, and real and swapped faces that MesoNet's authors publish. If the real ones score
+  higher throughout, its label order looks inverted. Without a clear difference there is no result.
 """
 
 import hashlib
@@ -37,15 +36,15 @@ from detector.weights.entry import WeightFile
 
 log = logging.getLogger(__name__)
 
-FRAMES = 8  # Frames of a gallery clip that are scored
-MIN_DIFFERENCE = 0.5  # Natural-log odds: a smaller mean difference says nothing
-MIN_AGREEMENT = 0.9  # Share of pairs that have to point one way
+FRAMES = 8  # scored frames of a gallery clip
+MIN_DIFFERENCE = 0.5  # least mean difference in natural-log odds
+MIN_AGREEMENT = 0.9  # share of pairs with the same sign
 
 Order = Literal["as stated", "looks inverted", "not told", "not tried"]
 
 
 class ReferenceScore(StrictModel):
-    """The original's answer to one picture: an entry of `weights/checks.toml`."""
+    """The original's score of one picture: an entry of `weights/checks.toml`."""
 
     model: str
     picture: str
@@ -59,7 +58,7 @@ class ReferenceScore(StrictModel):
 
 
 class Checks(StrictModel):
-    """`weights/checks.toml`."""
+    """Contents of `weights/checks.toml`."""
 
     names: dict[str, str]
     scores: list[ReferenceScore]
@@ -84,14 +83,14 @@ class Outcome(StrictModel):
 
     @property
     def passed(self) -> bool:
-        """Return whether nothing is wrong. What can't be told is not wrong."""
+        """Return True if no check failed; an inconclusive one did not fail."""
         bad = self.files == "failed" or self.names is False or self.right < self.known
         return not bad and self.order != "looks inverted"
 
 
 @dataclass(frozen=True)
 class CheckProgress:
-    """Which model is checked."""
+    """The model that is being checked, its number, and the number of all."""
 
     id: str
     number: int
@@ -104,8 +103,8 @@ def selfcheck(
     device: str = "cpu",
     progress: Callable[[CheckProgress], None] | None = None,
 ) -> list[Outcome]:
-    """Check models, by default every one whose files are on this computer; `progress` is called
-    before each and may raise to stop. Raise UsageError for an unknown model."""
+    """Check models, by default all that are installed; `progress` is called before each and may
+    raise to stop. Raise UsageError for an unknown model."""
     specs = [registry.get_spec(id) for id in ids] if ids is not None else registry.list_models()
     specs = [spec for spec in specs if ids is not None or registry.usable(spec)]
     checks, analyzer = read_checks(), Analyzer(device=device)
@@ -120,13 +119,13 @@ def selfcheck(
 
 
 def read_checks() -> Checks:
-    """Return what is known of published weights."""
+    """Read the reference data of published weights."""
     path = paths.bundled() / "checks.toml"
     return Checks.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
 
 
 def names_hash(path: Path, spec: ModelSpec) -> str:
-    """SHA-256 over the names, types and shapes of a weight file, as `weights/checks.toml` says."""
+    """Return the sha256 of the names, types and shapes of a weight file's tensors."""
     lines = sorted(
         f"{name} {str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
         for name, tensor in weights.load_state(path, spec).items()
@@ -135,7 +134,7 @@ def names_hash(path: Path, spec: ModelSpec) -> str:
 
 
 def polarity(groups: Sequence[Sequence[tuple[float, float]]]) -> tuple[Order, float | None]:
-    """Return what groups of (real, fake) logit pairs say of a label order, and the clearest mean
+    """Return the label order by groups of (real, fake) logit pairs, and the clearest mean
     difference."""
     means, clear = [], []
     for pairs in groups:
@@ -180,7 +179,8 @@ def _check(spec: ModelSpec, checks: Checks, analyzer: Analyzer) -> Outcome:
 
 
 def measure(model: Model) -> float | None:
-    """Milliseconds for one face or window on this machine, best of three; None if it can't say."""
+    """Return the milliseconds for one face or window on this machine, best of three; None for a
+    model with another input."""
     spec, rng = model.spec, np.random.default_rng(0)
     side = spec.crop.size or 256
     shape = (spec.clip_frames, side, side, 3) if spec.kind == "video" else (side, side, 3)
@@ -194,13 +194,12 @@ def measure(model: Model) -> float | None:
             begun = time.perf_counter()
             model.score(item)
             times.append(time.perf_counter() - begun)
-    except (ValueError, ModelError):  # it is fed with something else than pictures
+    except (ValueError, ModelError):  # another input
         return None
     return 1000 * min(times)
 
 
 def _gallery(spec: ModelSpec, analyzer: Analyzer, outcome: Outcome) -> list[tuple[float, float]]:
-    """Return logits of the untouched and the manipulated clip at the same times."""
     samples = {sample.id: sample for sample in make_samples(paths.data())}
     settings = Settings(models=[spec.id], frames=FRAMES)
     real, fake = (
@@ -228,7 +227,6 @@ def _by_time(
 def _stills(
     spec: ModelSpec, analyzer: Analyzer, known: Sequence[ReferenceScore], outcome: Outcome
 ) -> list[tuple[float, float]]:
-    """Return logits of the published pictures: each real one with each fake one."""
     if spec.kind == "video":
         return []
     real: list[float] = []
@@ -247,7 +245,6 @@ def _known(
     known: Sequence[ReferenceScore],
     outcome: Outcome,
 ) -> None:
-    """Compare with the original's answers."""
     for entry in known:
         if entry.model != spec.id:
             continue
@@ -270,7 +267,7 @@ def _known(
 def _answer(
     entry: ReferenceScore, spec: ModelSpec, model: Model, analyzer: Analyzer, outcome: Outcome
 ) -> float | None:
-    """P(fake) of a known picture or clip; None when it isn't here and can't be had."""
+    """Return P(fake) of a reference picture or clip; None if it can't be downloaded."""
     if entry.picture.endswith(".mp4"):
         path = _path(entry)
         settings = Settings(models=[spec.id], frames=32)
@@ -287,7 +284,7 @@ def _answer(
 
 
 def portrait(side: int) -> np.ndarray:
-    """Return the public-domain face that known answers are about: uint8 [side, side, 3] RGB."""
+    """Return the public-domain face of the reference scores: uint8 [side, side, 3] RGB."""
     face = Image.fromarray(data.astronaut()[20:220, 125:325])
     return np.asarray(face.resize((side, side), Image.Resampling.LANCZOS))
 
@@ -297,7 +294,6 @@ def _path(entry: ReferenceScore) -> Path:
 
 
 def _download(entry: ReferenceScore) -> Path | None:
-    """Return a published picture, verified; None when it isn't here and can't be had."""
     path = _path(entry)
     try:
         if not path.is_file() or weights.digest(path) != entry.sha256:

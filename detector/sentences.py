@@ -1,13 +1,11 @@
-"""Sentences for people, in the reader's language.
+"""Translatable sentences in the reader's language.
 
-`_` marks a text and gives a `Message`: a string in the reader's language that remembers the text it
-was made of and what was filled in. The reader's language is set at an edge (`use`: a request, what
-a command prints; `resolve_by`: the run of a page); where no edge set one, as in a worker or while a
-file is analyzed, it is English. Errors carry messages and records keep them (`MessageSpec` is
-JSON), so that `say` puts into the reader's language what was written in another.
+`_` marks a text and returns a `Message`: a string in the reader's language that keeps its source
+text and parameters. The reader's language is set at an edge (`use`: a request, the output of a
+command; `resolve_by`: the run of a page); without one, as in a worker, it is English. Errors and
+records store messages (`MessageSpec` is JSON), so that `say` can translate them for another reader.
 
-Messages are put together with `format` and `join`, never with f-strings or `+`: these give plain
-text.
+Messages are combined with `format` and `join`, never with f-strings or `+`, which give plain text.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ T = TypeVar("T")
 
 
 class Translations(Protocol):
-    """A language: what `gettext.NullTranslations` offers."""
+    """Protocol of a language, as `gettext.NullTranslations`."""
 
     def gettext(self, message: str, /) -> str: ...
 
@@ -49,7 +47,7 @@ def language() -> Translations:
 
 @contextmanager
 def use(translations: Translations) -> Iterator[None]:
-    """Speak a language within a block."""
+    """Set the reader's language within a block."""
     before = _language.set(translations)
     try:
         yield
@@ -58,7 +56,7 @@ def use(translations: Translations) -> Iterator[None]:
 
 
 def spoken(make: Callable[[], T]) -> Callable[[], T]:
-    """Return a function that speaks the language of now when it is called later, in any thread."""
+    """Bind a function to the current language, for later calls in any thread."""
     now = language()
 
     def made() -> T:
@@ -69,25 +67,20 @@ def spoken(make: Callable[[], T]) -> Callable[[], T]:
 
 
 def resolve_by(resolver: Callable[[], Translations]) -> None:
-    """Ask `resolver` where no block speaks a language: a page runs in parts, and its callbacks
-    before it, so that no block is around all of them."""
+    """Set the resolver of the language outside `use` blocks: a page runs in parts, its callbacks
+    before it, so that no block encloses all of them."""
     _resolvers[:] = [resolver]
 
 
 @dataclass(frozen=True)
 class MessageSpec:
-    """What a message is made of."""
+    """Source and parameters of a message."""
 
-    text: str
-    """The English text, with named braces."""
-    plural: str = ""
-    """Its form for several; empty where no number decides."""
-    number: int = 0
-    """Decides the form."""
+    text: str  # English, with named braces
+    plural: str = ""  # the plural form; empty if no number decides
+    number: int = 0  # decides the form
     params: Mapping[str, MessageSpec | str | int | float] = field(default_factory=dict)
-    """What stands in the braces."""
-    literal: bool = False
-    """The text is the same in every language: it only puts its parameters together."""
+    literal: bool = False  # not translated: it only combines its parameters
 
     def render(self, translations: Translations) -> str:
         """Return the sentence in a language."""
@@ -107,7 +100,7 @@ class MessageSpec:
 
 
 class Message(str):
-    """A sentence that can be said in other languages."""
+    """A sentence that can be translated later."""
 
     spec: MessageSpec
 
@@ -117,11 +110,10 @@ class Message(str):
         return message
 
     def __reduce__(self) -> tuple[type[Message], tuple[MessageSpec]]:
-        """Return what a copy is made of."""
         return Message, (self.spec,)
 
     def format(self, *args: object, **params: object) -> Message:
-        """Return the message with its braces filled in; an object is taken by what it says."""
+        """Return the message with its parameters filled in; objects are converted by `str`."""
         if args:
             raise TypeError("the braces of a message have names")
         return Message(replace(self.spec, params={k: _param(v) for k, v in params.items()}))
@@ -138,7 +130,7 @@ def known(text: str) -> str:
 
 
 def ngettext(one: str, many: str, number: int) -> str:
-    """Return the form that goes with a number: each language has its own rule for it."""
+    """Return the form for a number, by the plural rule of the language."""
     return Message(MessageSpec(one, many, number))
 
 
@@ -150,29 +142,28 @@ def count(number: int, one: str, many: str) -> str:
 
 
 def join(*parts: str, by: str = " ") -> str:
-    """Return sentences one after the other, or their parts with `by` between; empty ones are left
-    out."""
+    """Join non-empty sentences, or parts of one, with `by` between."""
     named = {f"p{index}": part for index, part in enumerate(part for part in parts if part)}
     return _literal(by.join(f"{{{name}}}" for name in named)).format(**named)
 
 
 def spec_of(text: str) -> MessageSpec | None:
-    """Return what a text is made of; None of one that is no message."""
+    """Return the spec of a message; None for a plain text."""
     return text.spec if isinstance(text, Message) else None
 
 
 def say(text: str) -> str:
-    """Return a text in the reader's language; a plain one that it does not know stays as it is."""
+    """Return a text in the reader's language; a plain text without a translation is unchanged."""
     return Message(text.spec if isinstance(text, Message) else MessageSpec(text))
 
 
 def english(text: str) -> str:
-    """Return a text as data keeps it, which programs compare."""
+    """Return a text in English, as data stores it."""
     return text.spec.render(ENGLISH) if isinstance(text, Message) else text
 
 
 def in_english(make: Callable[[T], str], of: T) -> str:
-    """Return what `make` says of something, in English whatever the reader's language."""
+    """Return `make(of)` in English, whatever the reader's language."""
     with use(ENGLISH):
         return str(make(of))
 

@@ -1,4 +1,4 @@
-"""Many files: a source of entries, runs side by side, a journal that outlives a kill.
+"""Batch analysis of many files: entries from a source, concurrent runs, a durable journal.
 
 from detector.batch import BatchRun, BatchOptions, read_source
 

@@ -1,7 +1,7 @@
-"""ZIP archives of strangers: what is in them, and one of their files at a time.
+"""Safe reading of untrusted ZIP archives: their listing, and one file at a time.
 
-No name of an archive is ever used as a path: an unpacked file gets a generated name. Sizes are
-those that come out, whatever the archive says.
+No name in an archive is used as a path: an unpacked file gets a generated name. Size limits apply
+to the unpacked bytes, whatever the archive states.
 """
 
 import re
@@ -20,22 +20,22 @@ from detector.media.limits import MAX_BYTES
 from detector.sentences import _
 
 ENDINGS = frozenset({".zip"})
-MAX_FILES = 10_000  # In one archive; more are better unpacked to a folder
+MAX_FILES = 10_000  # in one archive
 MAX_UNPACKED = 16 * MAX_BYTES
-"""bytes of all files together; each is unpacked when its turn comes, and deleted after it."""
+"""bytes of all files together; each is unpacked when it is analyzed, and deleted afterwards"""
 MAX_RATIO, RATIO_FROM = 100, 64 * 1024**2
-"""How many times its size an archive may be unpacked, where that is more than so many bytes. Videos
-and pictures are packed already; bitmaps of plain surfaces reach 30."""
+"""Largest compression ratio of an archive that unpacks to more than so many bytes. Videos and
+pictures are compressed already; bitmaps of plain surfaces reach 30."""
 
 MAX_LISTING = 8 * 1024**2
-"""bytes of an archive's own list of files, which is read whole: 10,000 with names of 700 letters"""
+"""bytes of an archive's directory, which is read whole: 10,000 files with names of 700 letters"""
 
 _CHUNK = 1024 * 1024
 _TRICK = re.compile(r"\A[/\\]|\A[A-Za-z]:|(?:\A|[/\\])\.\.(?:[/\\]|\Z)")
 
 
 class _BoundedListing:
-    """A file without long reads, since zipfile reads its list of files in one piece."""
+    """A file that refuses long reads, since zipfile reads the directory in one piece."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -52,7 +52,7 @@ class _BoundedListing:
 def members(
     path: Path, *, most: int | None = None, unpacked: int | None = None
 ) -> list[zipfile.ZipInfo]:
-    """Return at most `most` files of `unpacked` bytes; raise MediaError if damaged or a bomb."""
+    """List at most `most` files of `unpacked` bytes; raise MediaError if damaged or a ZIP bomb."""
     most, unpacked = most or MAX_FILES, unpacked or MAX_UNPACKED
     try:
         with path.open("rb") as file, zipfile.ZipFile(cast(IO[bytes], _BoundedListing(file))) as z:
@@ -77,13 +77,13 @@ def members(
 
 
 def entries(path: Path, found: Sequence[zipfile.ZipInfo], inside: str) -> list[Entry]:
-    """Return an entry for each file of an archive; `inside` goes before their names."""
+    """Return an entry for each file of an archive; `inside` is prefixed to the names."""
     return [_entry(path, info, f"{inside}{info.filename}") for info in found]
 
 
 def problem(info: zipfile.ZipInfo) -> MediaError | None:
-    """Return why a file of an archive is not taken, as far as the list of files says."""
-    # zipfile has made / of \\ and cut the name at a zero byte; what was written stands here.
+    """Return why a file of an archive is refused, by its directory entry, if so."""
+    # The name as written: zipfile replaces \\ by / and cuts `filename` at a zero byte.
     if _TRICK.search(info.orig_filename) or "\0" in info.orig_filename:
         return MediaError(
             _("Its name leads out of the archive, which only a trick needs."), code="path_trick"
@@ -112,7 +112,7 @@ def unpack(path: Path, info: zipfile.ZipInfo, folder: Path) -> Path:
 
 
 def chunks(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield a packed file's bytes; raise MediaError if damaged, too large or an archive."""
+    """Yield the bytes of a packed file; raise MediaError if damaged, too large or an archive."""
     left = min(info.file_size, MAX_BYTES)
     try:
         with zipfile.ZipFile(path) as opened, opened.open(info) as source:

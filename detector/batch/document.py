@@ -1,7 +1,7 @@
-"""Documents as archives of their pictures, each with its page: PDF, DOCX, PPTX and XLSX.
+"""Pictures of documents with their pages: PDF, DOCX, PPTX and XLSX.
 
-A DOCX has pages only as the program that saved it last laid it out, where it wrote that down; what
-it did not is on page 1 as far as anybody knows.
+Pages of a DOCX are those that the program which saved it last recorded; without them every picture
+is on page 1.
 """
 
 import mmap
@@ -86,7 +86,6 @@ def _pages(path: Path, kind: str) -> dict[str, int]:
 
 
 def _part(opened: zipfile.ZipFile, name: str) -> Any:
-    """Return one part of an office document as an XML tree; None where there is none to read."""
     try:
         if opened.getinfo(name).file_size > MAX_XML_BYTES:
             return None
@@ -96,7 +95,6 @@ def _part(opened: zipfile.ZipFile, name: str) -> Any:
 
 
 def _relations(opened: zipfile.ZipFile, part: str) -> Iterator[tuple[str, str]]:
-    """Yield what a part refers to: id and name in the archive."""
     folder, file = posixpath.split(part)
     tree = _part(opened, f"{folder}/_rels/{file}.rels")
     for relation in tree if tree is not None else ():
@@ -105,7 +103,6 @@ def _relations(opened: zipfile.ZipFile, part: str) -> Iterator[tuple[str, str]]:
 
 
 def _drawn(tree: Any) -> Iterator[tuple[str, int]]:
-    """Yield the pictures of a text in their order: id of the relation, page."""
     page = 1
     for element in tree.iter() if tree is not None else ():
         if element.tag == f"{_W}lastRenderedPageBreak":
@@ -136,8 +133,8 @@ def _open_pdf(path: Path, page: int, id: str, folder: Path) -> Path:
 
 
 def read_pdf(path: Path) -> tuple[list[tuple[int, str]], dict[str, str | int]]:
-    """Return a PDF's pictures as page, from 1, and id, and what it says of itself, as the fields of
-    `Document`; raise MediaError. Runs confined."""
+    """Return a PDF's pictures as (page from 1, id), and its metadata as fields of `Document`; raise
+    MediaError. Runs in the sandbox."""
     reader = _reader(path)
     return _pictures(reader), _about(reader, path)
 
@@ -153,7 +150,7 @@ def _pictures(reader: Any) -> list[tuple[int, str]]:
                 text.format(pages=pages, max_pages=MAX_PAGES), code="too_many_files", hint=hint
             )
         for number, page in enumerate(reader.pages, 1):
-            ids = page.images.keys()  # what iterating gives is the pictures, decoded
+            ids = page.images.keys()  # iterating over `images` would decode them
             found += [(number, id) for id in ids if isinstance(id, str)]
             if len(found) > archive.MAX_FILES:
                 text = _("This document has more than {max_files:,} pictures.")
@@ -163,31 +160,31 @@ def _pictures(reader: Any) -> list[tuple[int, str]]:
                 )
     except MediaError:
         raise
-    except Exception:  # whatever a parser does with a stranger's file
+    except Exception:  # any failure of the parser on an untrusted file
         raise _damaged() from None
     return found
 
 
 def _about(reader: Any, path: Path) -> dict[str, str | int]:
-    said: dict[str, str | int] = {}
-    with suppress(Exception):  # whatever a parser does with a stranger's file
+    about: dict[str, str | int] = {}
+    with suppress(Exception):  # any failure of the parser on an untrusted file
         keys = {"producer": "/Producer", "creator": "/Creator", "author": "/Author"}
         dates = {"created": "/CreationDate", "changed": "/ModDate"}
         known = reader.metadata or {}
-        said = {field: clean(known[key]) for field, key in keys.items() if known.get(key)}
-        said |= {field: _pdf_date(known[key]) for field, key in dates.items() if known.get(key)}
+        about = {field: clean(known[key]) for field, key in keys.items() if known.get(key)}
+        about |= {field: _pdf_date(known[key]) for field, key in dates.items() if known.get(key)}
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
-        # A file whose first page comes first (linearized) has a table at 0 that is no edit.
+        # A linearized file has one table at 0 that is not an edit.
         saved = sum(int(table[1]) != 0 for table in _TABLES.finditer(whole))
-    said["edits"] = max(0, saved - 1)
+    about["edits"] = max(0, saved - 1)
     with suppress(Exception):
         fields = (reader.get_fields() or {}).values()
-        said["signatures"] = sum(f.get("/FT") == "/Sig" and "/V" in f for f in fields)
-    return said
+        about["signatures"] = sum(f.get("/FT") == "/Sig" and "/V" in f for f in fields)
+    return about
 
 
 def _pdf_date(text: object) -> str:
-    """Return "D:20261102100000+01'00'" as ISO 8601; a text of another form as it is."""
+    """Convert a date like "D:20261102100000+01'00'" to ISO 8601; return other texts unchanged."""
     match = _DATE.match(str(text))
     if match is None:
         return clean(text)
@@ -199,22 +196,22 @@ def _pdf_date(text: object) -> str:
 
 
 def about_office(path: Path, name: str) -> Document:
-    """Return what a DOCX, PPTX or XLSX says of itself."""
-    said: dict[str, str] = {}
+    """Return the metadata of a DOCX, PPTX or XLSX."""
+    about: dict[str, str] = {}
     with zipfile.ZipFile(path) as opened:
         for part in ("docProps/core.xml", "docProps/app.xml"):
             tree = _part(opened, part)
             for element in tree if tree is not None else ():
-                said[element.tag.rpartition("}")[2]] = clean(element.text or "")
-    program = f"{said.get('Application', '')} {said.get('AppVersion', '')}".strip()
-    revision = said.get("revision", "")
+                about[element.tag.rpartition("}")[2]] = clean(element.text or "")
+    program = f"{about.get('Application', '')} {about.get('AppVersion', '')}".strip()
+    revision = about.get("revision", "")
     return Document(
         name=clean(name),
         producer=program,
-        author=said.get("creator", ""),
-        changed_by=said.get("lastModifiedBy", ""),
-        created=said.get("created", ""),
-        changed=said.get("modified", ""),
+        author=about.get("creator", ""),
+        changed_by=about.get("lastModifiedBy", ""),
+        created=about.get("created", ""),
+        changed=about.get("modified", ""),
         edits=int(revision) if revision.isdecimal() and len(revision) < 10 else None,
     )
 
@@ -229,7 +226,7 @@ def unpack_pdf(path: Path, page: int, id: str, folder: str) -> str:
             if int(about["/Width"]) * int(about["/Height"]) > MAX_PIXELS:
                 raise MediaError(_("This picture has too many pixels."), code="too_large")
             if about.get("/Filter") in ("/DCTDecode", ["/DCTDecode"]):
-                # The JPEG file as it was put in: encoded anew, it would not be what is judged.
+                # The embedded JPEG file itself: re-encoding would change what is judged.
                 (Path(folder) / "file.jpg").write_bytes(about._data)
                 return "file.jpg"
         picture = sheet.images[id]

@@ -1,10 +1,8 @@
-"""Many files through one analyzer: runs side by side, each result on disk before it counts.
+"""Batch engine: concurrent runs of one analyzer, each result on disk before it counts.
 
 `run_side_by_side` is the engine of every batch: of a folder of results (`BatchRun`: the command,
-a watched folder, a cluster) and of a server's records (page and REST API).
-Runs overlap: while one decodes, another finds faces and a third scores, and what they have for one
-model at the same time goes through it together (`detector.pipeline.scoring`). A result does not
-depend on which runs it had beside it.
+a watched folder, a cluster) and of a server's records (page and REST API). Concurrent runs share
+the batches of a model (`detector.pipeline.scoring`); a result does not depend on the other runs.
 """
 
 from __future__ import annotations
@@ -49,33 +47,32 @@ from detector.sentences import _
 Item = TypeVar("Item")
 
 WriteReport = Callable[[str, Analysis, Path], Path]
-"""A file's name in the batch, its analysis and where it lies -> the report, which may be there
-already."""
+"""A file's name in the batch, its analysis and its path -> the report, which may exist already."""
 FindOriginal = Callable[[Path, Media], Path | None]
-"""A file and what it is -> the file of which it may be a manipulated copy, where one is known."""
+"""A file and its media record -> the known file of which it may be a manipulated copy."""
 
 
 class DiskFull(UnmaskError):
-    """The results can't be written."""
+    """Raised when the results can't be written."""
 
     default_code = "disk_full"
 
 
 @dataclass(frozen=True)
 class BatchOptions:
-    """What is done with each file."""
+    """Options of a batch."""
 
     settings: Settings = field(default_factory=Settings)
     thresholds: Thresholds | None = None
     table: bool = True  # write `results.csv` beside the journal
     report: WriteReport | None = None  # writes each file's report
-    original: FindOriginal | None = None  # finds each file's original, to compare it with
-    parallel: int = 0  # runs side by side; 0: as many as there are cores
+    original: FindOriginal | None = None  # finds the original to compare each file with
+    parallel: int = 0  # concurrent runs; 0: as many as there are cores
     device: str = "auto"  # "auto", "cpu" or "cuda"
 
 
 class BatchSettings(StrictModel):
-    """What all results of a folder have in common."""
+    """Settings common to all results of a folder."""
 
     settings: Settings
     thresholds: Thresholds | None = None
@@ -83,14 +80,14 @@ class BatchSettings(StrictModel):
 
 @dataclass
 class BatchTally:
-    """How far a batch is. `analyzed`, `found` and `failed` are files of this call."""
+    """Progress of a batch. `analyzed`, `found` and `failed` are files of this call."""
 
     total: int = 0
     analyzed: int = 0
     found: int = 0  # finished earlier, or with the same content as another file
     failed: int = 0
-    ours: int = 0  # of those that failed: for a reason that is not the file's
-    codes: Counter[str] = field(default_factory=Counter)  # why files failed
+    ours: int = 0  # failures that are not the file's fault
+    codes: Counter[str] = field(default_factory=Counter)  # error codes of the failed files
 
     @property
     def done(self) -> int:
@@ -105,15 +102,15 @@ log = logging.getLogger(__name__)
 
 SETTINGS = "batch.json"
 MAX_PARALLEL = 16
-"""runs side by side, at most: each holds a few frames, and models take turns anyway."""
+"""concurrent runs, at most: each holds a few frames, and models take turns anyway"""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def run_side_by_side(
     items: Iterable[Item], finish: Callable[[Item], object], parallel: int, stop: CancellationToken
 ) -> None:
-    """Finish every item, `parallel` at a time. The first error sets `stop`, and is raised when all
-    threads have ended; raise Canceled if `stop` was set before."""
+    """Call `finish` for every item, `parallel` at a time. The first error sets `stop` and is raised
+    when all threads have ended; raise Canceled if `stop` was set before."""
     left, taking, errors = iter(items), threading.Lock(), list[BaseException]()
 
     def work() -> None:
@@ -133,7 +130,7 @@ def run_side_by_side(
     with ThreadPoolExecutor(parallel, "batch") as threads:
         running = [threads.submit(work) for _thread in range(parallel)]
         try:
-            while wait(running, 0.2).not_done:  # in pieces, so that Ctrl-C is heard
+            while wait(running, 0.2).not_done:  # with a timeout, so that Ctrl-C is handled
                 pass
         except BaseException:
             stop.set()
@@ -146,7 +143,7 @@ def run_side_by_side(
 
 @contextmanager
 def _disk(out: Path) -> Iterator[None]:
-    """Say in a sentence that the disk is full."""
+    """Convert the error of a full disk."""
     try:
         yield
     except OSError as error:
@@ -159,10 +156,10 @@ def _disk(out: Path) -> Iterator[None]:
 
 
 class BatchRun:
-    """A folder of results that is being filled; what is finished in it is not done again. A context
-    manager: one program has it at a time. By default its runs share the batches of an analyzer in
-    this process. Raise UsageError where it is in use, has other settings or can't be written;
-    DiskFull."""
+    """A resumable batch into a folder of results; finished files are not analyzed again. A context
+    manager with an exclusive lock on the folder. By default runs share the batches of an analyzer
+    in this process. Raise UsageError if the folder is in use, has other settings or can't be
+    written; DiskFull."""
 
     def __init__(
         self, out: Path, options: BatchOptions | None = None, analyzer: RemoteAnalyzer | None = None
@@ -176,7 +173,7 @@ class BatchRun:
         self._parallel = self.options.parallel or beside
         self._counting = threading.Lock()
         self._claims: dict[str, threading.Lock] = {}
-        id_of("", self.options.settings)  # an unknown model is one error, not many
+        id_of("", self.options.settings)  # report an unknown model once, not for each file
         with _disk(out):
             try:
                 out.mkdir(parents=True, exist_ok=True)
@@ -193,7 +190,7 @@ class BatchRun:
                 ) from None
             try:
                 self._scratch = out / ".unpacked"
-                shutil.rmtree(self._scratch, ignore_errors=True)  # a kill may have left it
+                shutil.rmtree(self._scratch, ignore_errors=True)  # left by a killed process
                 self._scratch.mkdir()
                 self._same_settings()
                 self.journal = Journal(out / "results.jsonl")
@@ -219,8 +216,9 @@ class BatchRun:
         total: int = 0,
         cancel: threading.Event | None = None,
     ) -> BatchTally:
-        """Finish every entry that isn't, and return once all are. Set `cancel` to stop. Raise
-        DiskFull, ClusterError or Canceled: what is finished stays, and the same call resumes."""
+        """Analyze every unfinished entry, and return when all are finished. Set `cancel` to stop.
+        Raise DiskFull, ClusterError or Canceled; finished results stay, and the same call
+        resumes."""
         stop = CancellationToken(cancel or threading.Event())
         call = _Call(BatchTally(total), on_entry, stop)
         run_side_by_side(entries, partial(self._finish, call), self._parallel, stop)
@@ -232,9 +230,8 @@ class BatchRun:
     def watch(
         self, folder: Path, stop: threading.Event, every: float, on_entry: OnEntry | None = None
     ) -> None:
-        """Finish what is in a folder and what comes into it, with a look every so many s, until
-        `stop` is set; a file that changes is analyzed again. Raise MediaError if there is no such
-        folder, or DiskFull."""
+        """Analyze the files of a folder and those that arrive or change, polling `every` s until
+        `stop` is set. Raise MediaError if there is no such folder, or DiskFull."""
 
         def take(ready: list[Path]) -> None:
             self.run(of_files(folder, ready).entries, on_entry, cancel=stop)
@@ -243,7 +240,6 @@ class BatchRun:
             FolderWatch(folder, self.out, take).run(stop, every)
 
     def _same_settings(self) -> None:
-        """Refuse a folder with results under other settings: they would stand side by side."""
         options, path = self.options, self.out / SETTINGS
         asked = BatchSettings(settings=options.settings, thresholds=options.thresholds)
         text = asked.model_dump_json(indent=2)
@@ -254,8 +250,6 @@ class BatchRun:
                 _("{out} holds a batch with other settings.").format(out=self.out),
                 hint=_("Choose another folder, or give the same options as before."),
             )
-
-    # --- one file --------------------------------------------------------------------------------
 
     def _finish(self, call: _Call, entry: Entry) -> None:
         line: Line = {"file": entry.name, "page": entry.page, "id": ""}
@@ -275,12 +269,13 @@ class BatchRun:
                     raise
                 log.exception("%s failed", entry.name)
                 message = f"This is our failure, not the file's: {type(error).__name__}: {error}"
-                told = error.message if isinstance(error, UnmaskError) else message
+                if isinstance(error, UnmaskError):
+                    message = error.message
                 line["retry"] = True
-                self._failed(call, entry, line, ErrorDetail(code="internal", message=told))
+                self._failed(call, entry, line, ErrorDetail(code="internal", message=message))
 
     def _analyze(self, call: _Call, entry: Entry, path: Path, line: Line) -> None:
-        """Analyze a file whose content no other worker holds, or find what it is known by."""
+        """Analyze a file, or reuse the result of the same content."""
         own, options = self.journal.get(entry.name), self.options
         finished = own is not None and own.id == line["id"] and not own.retry
         same = own if finished else self.journal.same(line["id"])
@@ -310,7 +305,7 @@ class BatchRun:
         call.count("analyzed", entry)
 
     def _beside_its_original(self, analysis: Analysis, path: Path, call: _Call) -> Analysis:
-        """Return the result with its comparison against the original, where that is readable."""
+        """Add the comparison with the original, if there is a readable one."""
         find = self.options.original
         original = find(path, analysis.media) if find is not None else None
         if original is None:
@@ -326,7 +321,6 @@ class BatchRun:
 
     @contextmanager
     def _claimed(self, id: str, call: _Call) -> Iterator[None]:
-        """Wait until no other thread analyzes a file with this content, and keep others waiting."""
         with self._counting:
             claim = self._claims.setdefault(id, threading.Lock())
         while not claim.acquire(timeout=0.1):
@@ -356,8 +350,6 @@ class BatchRun:
 
 
 class _Call:
-    """What the threads of one call of `run` share."""
-
     def __init__(
         self, tally: BatchTally, on_entry: OnEntry | None, stop: CancellationToken
     ) -> None:

@@ -1,4 +1,4 @@
-"""One file of a batch, wherever it lies."""
+"""Entry of a batch: one file in a folder, an archive, a document or behind a link."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,24 +10,23 @@ from detector.schema.analysis import ErrorDetail
 from detector.schema.origin import FileSource
 
 Opener = Callable[[Path], Path]
-"""A folder that the file may be unpacked to -> the path of the file, to be read from now on."""
+"""A folder that the file may be unpacked to -> the path of the readable file."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A file to analyze, or why one that was listed can't be."""
+    """A file to analyze, or the error of one that can't be opened."""
 
-    name: str  # unique in its source and the same each time: results are matched by it
-    open: Opener  # brings the file to where it can be read; raises InputError
-    page: int | None = None  # of the document that the picture is in, from 1
-    error: ErrorDetail | None = None  # `open` raises it
-    size: int | None = None  # bytes, as far as known before it is opened
-    source: FileSource | None = None  # the document that it stands in
+    name: str  # unique in its source and stable: results are matched by it
+    open: Opener  # unpacks or fetches the file if need be; raises InputError
+    page: int | None = None  # of the document with the picture, from 1
+    error: ErrorDetail | None = None  # raised by `open`
+    size: int | None = None  # bytes, if known before it is opened
+    source: FileSource | None = None  # the document with the picture
 
     @property
     def title(self) -> str:
-        """Return what a result calls the file: without its folders, or what else stands in an
-        address."""
+        """Return the name of the file in its result, without folders or the rest of a URL."""
         return name_of(self.name) if is_link(self.name) else Path(self.name).name
 
 
@@ -37,7 +36,7 @@ def of_path(name: str, path: Path) -> Entry:
 
 
 def failed(name: str, error: InputError) -> Entry:
-    """Return the entry of what can't be opened."""
+    """Return an entry whose `open` raises this error."""
 
     def refuse(_folder: Path) -> Path:
         raise error
@@ -46,5 +45,5 @@ def failed(name: str, error: InputError) -> Entry:
 
 
 def detail(error: InputError) -> ErrorDetail:
-    """Return an error as results keep it."""
+    """Convert an error to its record in a result."""
     return ErrorDetail(code=error.code, message=error.message, hint=error.hint)

@@ -1,7 +1,7 @@
-"""What a batch has finished: a line of JSON a file, on disk before the next is begun.
+"""Durable journal of a batch: a line of JSON for each finished file, fsynced before the next.
 
-The journal is the result (`results.jsonl`): nothing stands in two places. A line that a kill cut
-off is taken away when it is opened again, and so is what a later line has replaced.
+The journal is the result (`results.jsonl`). Opening it removes a line that a kill cut off, and
+lines that later ones replace.
 """
 
 import csv
@@ -32,17 +32,17 @@ Line = dict[str, Any]
 
 @dataclass(frozen=True)
 class Finished:
-    """Where a finished file's line stands."""
+    """Position of a finished file's line."""
 
-    id: str  # of the analysis: content, settings, program and weights; "" where it was never read
+    id: str  # of the analysis: content, settings, program and weights; "" for an unreadable file
     start: int  # bytes
     length: int
     error: str = ""  # its code; "" for a result
-    retry: bool = False  # it is to be tried again
+    retry: bool = False  # whether to try the file again
 
 
 class Journal:
-    """Lines that outlive the process. Thread-safe. Raise UsageError for no journal, or OSError."""
+    """Append-only lines with an index. Thread-safe. Raise UsageError for another file, OSError."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -61,19 +61,19 @@ class Journal:
             raise
 
     def close(self) -> None:
-        """Leave each file's newest line alone, and close."""
+        """Compact the journal to each file's newest line, and close it."""
         with self._lock:
-            with suppress(OSError):  # a full disk: it is done when it is opened again
+            with suppress(OSError):  # a full disk: done at the next opening
                 self._compact()
             self._file.close()
 
     def get(self, name: str) -> Finished | None:
-        """Return what is known of a file by its name."""
+        """Return the newest line of a file, by its name."""
         with self._lock:
             return self._by_name.get(name)
 
     def same(self, id: str) -> Finished | None:
-        """Return a finished file with this content under these settings, whatever its name."""
+        """Return a finished file with this analysis id, whatever its name."""
         with self._lock:
             return self._by_id.get(id)
 
@@ -86,14 +86,14 @@ class Journal:
         return line
 
     def lines(self) -> Iterator[Line]:
-        """Yield the newest line of each file, in the order in which they ended."""
+        """Yield the newest line of each file, in the order in which they finished."""
         with self._lock:
             newest = sorted(self._by_name.values(), key=lambda finished: finished.start)
         for finished in newest:
             yield self.line(finished)
 
     def add(self, line: Line) -> None:
-        """Write a line durably, all or nothing; raise OSError if the disk refuses."""
+        """Write a line durably, all or nothing; raise OSError."""
         data = json.dumps(line, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
         with self._lock:
             self._file.seek(self._end)
@@ -109,7 +109,7 @@ class Journal:
             self._end += len(data)
 
     def _replay(self) -> int:
-        """Read what there is; return where the last whole line ends."""
+        """Index the file; return the end of the last complete line."""
         self._file.seek(0)
         end = 0
         with open(self.path, "rb") as file:
@@ -135,7 +135,7 @@ class Journal:
             self._by_id[finished.id] = finished
 
     def _compact(self) -> None:
-        """Write the journal anew without the lines that others have replaced, if there are any."""
+        """Rewrite the journal without replaced lines, if there are any."""
         kept = sorted(self._by_name.values(), key=lambda finished: finished.start)
         if sum(finished.length for finished in kept) == self._end:
             return
@@ -159,8 +159,8 @@ class Journal:
 
 
 def _parsed(data: bytes) -> Line | None:
-    """Return a whole line of a journal but for its analysis; None for anything else."""
-    head, analysis, _rest = data.partition(b', "analysis": ')  # in no name: there, " is escaped
+    """Parse a complete line without its analysis; None for anything else."""
+    head, analysis, _rest = data.partition(b', "analysis": ')  # in no name: " is escaped there
     try:
         line = json.loads(head + b"}" if analysis else data) if data.endswith(b"\n") else None
     except ValueError:
@@ -176,11 +176,11 @@ COLUMNS = (
 
 
 class _Uncounted(BaseModel):
-    """A part of a result of which the table tells nothing but that it is there."""
+    """A part of a result that is counted without being read."""
 
 
 class _Tabled(BaseModel):
-    """What the table tells of an analysis: a tenth of the time to read all of it."""
+    """The parts of an analysis for the table: reading them takes a tenth of the time of all."""
 
     media: Media
     verdict: Verdict
@@ -191,19 +191,19 @@ class _Tabled(BaseModel):
 
 
 class Table:
-    """`results.csv`, kept up with the journal."""
+    """`results.csv`, updated with the journal."""
 
     def __init__(self, path: Path, journal: Journal) -> None:
         self._path, self._journal = path, journal
         self.rewrite()
 
     def add(self, line: Line) -> None:
-        """Add a row. OSError when the disk refuses."""
+        """Append a row; raise OSError."""
         with self._path.open("a", encoding="utf-8", newline="") as out:
             out.write(_text([_row(line)]))
 
     def rewrite(self) -> None:
-        """Write the table anew, whole: a kill may have cut off its last row."""
+        """Rewrite the whole table: a kill may have cut off its last row."""
         rows = (_row(line) for line in self._journal.lines())
         paths.write(self._path, _text([COLUMNS, *rows]).encode())
 

@@ -1,7 +1,7 @@
-"""What a batch is of: a folder, a table, a list, an archive, a document or a single file.
+"""Sources of a batch: a folder, a table, a list, an archive, a document or a single file.
 
-Files that are plainly no media by their name (`notes.txt`, `labels.csv` in a folder) are passed
-over and counted; everything else becomes an entry, and says itself what is wrong with it.
+Files whose names show that they are no media (`notes.txt`, `labels.csv`) are skipped and counted;
+every other file becomes an entry, with an error if it can't be read.
 """
 
 import csv
@@ -19,25 +19,25 @@ from detector.media.files import open_file
 from detector.sentences import _
 
 COLUMNS = ("path", "file", "filename", "url", "name")
-"""of a table, in which files are looked for; the first there is counts"""
-MAX_LIST_BYTES = 64 * 1024**2  # Of a table or a list: a million paths
+"""columns of a table that may hold the paths, by priority"""
+MAX_LIST_BYTES = 64 * 1024**2  # of a table or a list: a million paths
 _LINK = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
-Links = Callable[[str], Opener]  # A link -> what fetches it
+Links = Callable[[str], Opener]  # URL -> opener that fetches it
 
 
 @dataclass(frozen=True)
 class Source:
-    """Entries in a fixed order, each under a name of its own."""
+    """Entries in a fixed order with unique names."""
 
     entries: list[Entry]
-    passed_over: int = 0  # files that are no media by their name
+    passed_over: int = 0  # files skipped by their names
 
 
 def read_source(path: Path, *, leave_out: Path | None = None, links: Links | None = None) -> Source:
-    """Return the entries of a folder, a CSV with a column of paths, a text file with a path a line,
-    a ZIP, PDF, DOCX, PPTX or XLSX, or a single file; nothing in it is opened yet. `leave_out` is
-    the folder of the results; without `links` links are errors. Raise InputError."""
+    """List the entries of a folder, a CSV with a column of paths, a text file with a path a line,
+    a ZIP, PDF, DOCX, PPTX or XLSX, or a single file, without opening them. `leave_out` is the
+    folder of the results; without `links`, URLs are errors. Raise InputError."""
     if path.is_dir():
         return of_files(path, files(path, leave_out))
     if path.suffix.lower() in (".csv", ".tsv"):
@@ -49,7 +49,7 @@ def read_source(path: Path, *, leave_out: Path | None = None, links: Links | Non
 
 
 def of_files(folder: Path, paths: Iterable[Path]) -> Source:
-    """Return the entries of some files of a folder."""
+    """Return the entries of these files of a folder."""
     entries: list[Entry] = []
     passed_over = 0
     for path in paths:
@@ -65,7 +65,6 @@ def of_files(folder: Path, paths: Iterable[Path]) -> Source:
 
 
 def _unique(entries: Iterable[Entry]) -> list[Entry]:
-    """Keep the first of several entries of one name."""
     first: dict[str, Entry] = {}
     for entry in entries:
         first.setdefault(entry.name, entry)
@@ -75,7 +74,7 @@ def _unique(entries: Iterable[Entry]) -> list[Entry]:
 def files(
     folder: Path, leave_out: Path | None = None, on_error: Callable[[OSError], object] | None = None
 ) -> Iterator[Path]:
-    """Yield a folder's files by name, none hidden; `on_error` gets what could not be listed."""
+    """Yield a folder's files by name, without hidden ones; `on_error` gets listing errors."""
     hidden = leave_out.resolve() if leave_out else None
     for here, folders, names in os.walk(folder, onerror=on_error):
         folders[:] = sorted(
@@ -87,7 +86,7 @@ def files(
 
 
 def no_media(name: str) -> bool:
-    """Return whether a name says that this is neither media nor something that holds media."""
+    """Return True if a name shows that a file is neither media nor a container of media."""
     if name.startswith("__MACOSX/") or re.split(r"[/\\]", name)[-1].startswith("."):
         return True
     kind = mimetypes.guess_type(name)[0] or ""
@@ -99,12 +98,12 @@ def _holds(name: str) -> bool:
 
 
 def is_container(head: bytes) -> bool:
-    """Return whether a file that begins so is an archive or a document with pictures in it."""
+    """Return True if a file that begins so is an archive or a document."""
     return head.startswith((b"%PDF", b"PK\x03\x04", b"PK\x05\x06"))
 
 
 def read_container(path: Path, name: str, *, inside: str | None = None) -> Source | None:
-    """Return an archive's or document's files by its content, or None; raise MediaError."""
+    """Return the files of an archive or a document, None for another file; raise MediaError."""
     with open_file(path) as file:
         head = file.read(8)
     if not is_container(head):
@@ -120,13 +119,12 @@ def read_container(path: Path, name: str, *, inside: str | None = None) -> Sourc
 
 
 def _entries(path: Path, name: str, *, top: bool = False) -> list[Entry]:
-    """Return one entry, or those in an archive or a document."""
     found = read_container(path, name, inside="" if top else None)
     return [of_path(name, path)] if found is None else found.entries
 
 
 def _listed(path: Path, names: Iterable[str], links: Links | None) -> Iterator[Entry]:
-    """Yield an entry for each path or link of a list; paths are those beside the list."""
+    """Yield an entry for each path or URL of a list; paths are relative to the list's folder."""
     for name in names:
         if _LINK.match(name):
             if links is not None:
@@ -163,7 +161,6 @@ def _lines(path: Path) -> list[str]:
 
 
 def _column(path: Path) -> list[str]:
-    """Return the paths of a table; of a table with one column, that one."""
     text = _text(path)
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     first = text.split("\n", 1)[0]

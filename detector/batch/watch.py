@@ -1,4 +1,4 @@
-"""A folder that files arrive in: each is taken once it has stopped growing."""
+"""Watched folder: files are analyzed once they have stopped growing."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -11,8 +11,8 @@ from detector.sentences import _
 
 
 class FolderWatch:
-    """Hands media files of a folder that are new or changed to `take`, those that had the same size
-    and time at the last look. `leave_out` is a folder in it that holds results."""
+    """Passes new or changed media files of a folder to `take` once their size and time are the same
+    in two polls. `leave_out`: folder of results in it."""
 
     def __init__(self, folder: Path, leave_out: Path, take: Callable[[list[Path]], object]) -> None:
         self._folder, self._leave_out, self._take = folder, leave_out, take
@@ -20,8 +20,8 @@ class FolderWatch:
         self._finished: dict[Path, tuple[int, int]] = {}
 
     def look(self) -> None:
-        """Look once; raise MediaError if there is no such folder, and as `take`, which is then
-        given the same files again."""
+        """Poll once; raise MediaError if there is no such folder, and the errors of `take`, which
+        then gets the same files again."""
         if not self._folder.is_dir():
             raise MediaError(
                 _("There is no folder {folder}.").format(folder=self._folder), code="not_found"
@@ -33,14 +33,14 @@ class FolderWatch:
             self._finished.update({path: self._now[path] for path in ready})
 
     def run(self, stop: threading.Event, every: float) -> None:
-        """Look every so many s until `stop` is set; raise as `look`."""
+        """Poll `every` s until `stop` is set; raise as `look`."""
         while not stop.is_set():
             self.look()
             stop.wait(every)
 
     def _states(self) -> Iterator[tuple[Path, tuple[int, int]]]:
         for path in files(self._folder, self._leave_out):
-            with suppress(OSError):  # gone again
+            with suppress(OSError):  # deleted meanwhile
                 info = path.stat()
                 if info.st_size and not no_media(path.name):
                     yield path, (info.st_size, info.st_mtime_ns)

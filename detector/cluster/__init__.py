@@ -1,8 +1,8 @@
-"""Analyses on the machines of a Ray cluster, in the place of an `Analyzer` of this process.
+"""Analyses on a Ray cluster, in place of an `Analyzer` in this process.
 
-A worker is an actor with models of its own, loaded once; several clips go through it side by side
-and share its batches. Which machine has room, what is run again when a machine is lost, and how
-many machines there are is Ray's business. Ray is imported when a cluster is asked for.
+A worker is an actor with its own models, loaded once; several clips run in it concurrently and
+share its batches. Ray places the workers, restarts lost ones and scales the cluster. It is imported
+on first use.
 
 from detector.cluster import ClusterAnalyzer, ClusterOptions
 
@@ -18,7 +18,7 @@ from detector.pipeline import RemoteAnalyzer
 def open_remote(
     address: str = "", *, isolate: bool = False, device: str = "auto"
 ) -> RemoteAnalyzer | None:
-    """Return what analyzes files in the place of this process: the cluster of UNMASK_RAY_ADDRESS,
-    or of another address; None without one. Raise UsageError or ClusterError."""
+    """Return the analyzer of the cluster at UNMASK_RAY_ADDRESS or another address; None without an
+    address. Raise UsageError or ClusterError."""
     options = ClusterOptions.configured(address, isolate=isolate)
     return None if options is None else ClusterAnalyzer(options, device=device)

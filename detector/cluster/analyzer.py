@@ -1,4 +1,4 @@
-"""The analyzer of a cluster: what `detector.pipeline.Analyzer` does, done by its workers."""
+"""Analyzer of a cluster, and the pool of its workers."""
 
 from __future__ import annotations
 
@@ -26,27 +26,26 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 NO_WORKER_SECONDS = 600.0
-"""Longest wait while no worker is ready; a new machine of a cloud takes some minutes."""
+"""timeout while no worker is ready: a new machine of a cloud takes some minutes"""
 
 
 @dataclass(eq=False)
 class Member:
-    """A worker as this program knows it; its `actor` stays the same when Ray starts it again."""
+    """State of a worker in this process; its `actor` stays the same when Ray restarts it."""
 
     actor: Any
     ready: bool = False
-    free: int = 0  # calls that it can take beside those it has
-    life: int = 0  # how often it was lost: calls of an earlier life are over
+    free: int = 0  # slots
+    life: int = 0  # number of restarts: calls of an earlier life are over
 
 
 class WorkerPool:
-    """Workers, each made with `arguments` and of so many `cpus` and `gpus`. Thread-safe. `expected`
-    returns what `ClusterWorker.warm_up` has to return.
+    """Pool of workers created with `arguments`, each with `cpus` and `gpus`. Thread-safe.
+    `expected` returns the value that `ClusterWorker.warm_up` must return.
 
-    Ray places them, and starts one again when its process or its machine is lost. A call goes to
-    the ready worker with the fewest. Ray's own retry of a call waits for the very worker that was
-    lost, and where its machine does not come back, forever: so a call whose worker was lost is
-    given to another."""
+    A call goes to the ready worker with most free slots. Ray restarts lost workers, but its retry
+    of a call waits for the same worker, forever if its machine does not return: so a call whose
+    worker was lost goes to another."""
 
     def __init__(
         self,
@@ -77,7 +76,8 @@ class WorkerPool:
         self._watcher.start()
 
     def take(self, cancel: threading.Event) -> tuple[Member, int]:
-        """Wait for a free worker, return it with its life; raise Canceled or ClusterError."""
+        """Wait for a free slot; return its worker and the worker's life. Raise Canceled or
+        ClusterError."""
         with self._changed:
             while True:
                 if cancel.is_set():
@@ -98,10 +98,10 @@ class WorkerPool:
                 self._changed.wait(POLL_SECONDS)
 
     def give_back(self, member: Member, life: int, *, lost: bool) -> None:
-        """End a call; `lost`: its worker was lost with it."""
+        """Release a slot; `lost`: whether its worker was lost."""
         with self._changed:
             if member.life != life:
-                return  # of a life that is over
+                return  # the worker was restarted
             if lost:
                 member.ready, member.free, member.life = False, 0, life + 1
                 if not self._any_ready():
@@ -112,7 +112,7 @@ class WorkerPool:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """End the workers; calls that wait for one are refused."""
+        """End the workers and refuse waiting calls."""
         with self._changed:
             self._closed = True
             self._error = ClusterError(_("The cluster is no longer used here."))
@@ -126,11 +126,9 @@ class WorkerPool:
         return any(member.ready for member in self._members)
 
     def _wake(self, member: Member) -> Any:
-        """Ask a worker to say when it is ready, however often it has to be started for that."""
         return member.actor.warm_up.options(max_task_retries=-1).remote()
 
     def _watch(self) -> None:
-        """In a thread: note which workers have become ready."""
         try:
             while not self._closed:
                 with self._changed:
@@ -172,14 +170,14 @@ class WorkerPool:
             self._changed.notify_all()
 
 
-MAX_TRIES = 3  # Workers that a file may be lost with: it may be what ends them
-CANCEL_SECONDS = 5.0  # Longest wait for a worker to notice that nobody wants its answer
+MAX_TRIES = 3  # Workers that may be lost with a file, which may be the cause
+CANCEL_SECONDS = 5.0  # timeout for a worker to notice a cancellation
 
 
 class ClusterAnalyzer:
-    """Analyzes files on a cluster; its workers take `slots` calls at a time. One instance serves
-    all threads. A context manager. Raise UsageError where Ray is not installed or the address is
-    none, ClusterError where no cluster answers, or it has no room for a worker."""
+    """Analyzes files on a cluster, `slots` at a time. Thread-safe; a context manager. Raise
+    UsageError if Ray is not installed or the address is invalid, ClusterError if no cluster answers
+    or it has no room for a worker."""
 
     def __init__(self, options: ClusterOptions, *, device: str = "auto") -> None:
         self._joined = connection.join(options.address)
@@ -204,12 +202,12 @@ class ClusterAnalyzer:
         self.close()
 
     def close(self) -> None:
-        """End the workers, and leave the cluster; one of this computer ends with that."""
+        """End the workers and leave the cluster, which ends a local one."""
         self._pool.close()
         self._leave()
 
     def warm_up(self, *, voices: bool | None = None) -> None:
-        """Wait until a worker is ready. Raise ClusterError if none can be expected."""
+        """Wait until a worker is ready; raise ClusterError if none can be."""
         member, life = self._pool.take(threading.Event())
         self._pool.give_back(member, life, lost=False)
 
@@ -222,9 +220,9 @@ class ClusterAnalyzer:
         observe: Observer | None = None,
         cancel: threading.Event | None = None,
     ) -> Analysis:
-        """Analyze one file in a worker, with the parameters and errors of `Analyzer.analyze`;
-        `observe` is called from this thread. Raise also ClusterError where the cluster can't do it,
-        UnmaskError where the file took several workers with it (code "worker_lost")."""
+        """Analyze one file in a worker, with the parameters and errors of `Analyzer.analyze`. Also
+        raise ClusterError if the cluster fails, and UnmaskError (code "worker_lost") if several
+        workers were lost with the file."""
         path, settings = Path(path).absolute(), settings or Settings()
         with open_file(path) as file:
             digest = sha256(file)
@@ -246,7 +244,7 @@ class ClusterAnalyzer:
         raise UnmaskError(text.format(max_tries=MAX_TRIES), code="worker_lost", hint=hint)
 
     def _tried(self, call: Call, pieces: list[Any] | None, watch: _Watch) -> Analysis | None:
-        """Let a worker try; None where it can't see the file."""
+        """Analyze in one worker; None if it has no access to the file."""
         errors = self._ray.exceptions
         member, life = self._pool.take(watch.cancel)
         lost = False
@@ -255,7 +253,7 @@ class ClusterAnalyzer:
             try:
                 self._await(ref, member, call.key, watch)
                 analysis: Analysis | None = self._ray.get(ref)
-            except BaseException:  # nobody wants the answer: wait until the worker has noticed
+            except BaseException:  # wait until the worker has noticed the cancellation
                 self._ray.cancel(ref)
                 self._ray.wait([ref], timeout=CANCEL_SECONDS)
                 raise
@@ -272,7 +270,7 @@ class ClusterAnalyzer:
             self._pool.give_back(member, life, lost=lost)
 
     def _await(self, ref: Any, member: Member, key: str, watch: _Watch) -> None:
-        """Wait for an answer, and hand on how far it is. Raises Canceled."""
+        """Wait for an answer and report the progress; raise Canceled."""
         asked: Any = None
         while not self._ray.wait([ref], timeout=POLL_SECONDS)[0]:
             if watch.cancel.is_set():
@@ -287,7 +285,7 @@ class ClusterAnalyzer:
                 asked = None
 
     def _with_room(self, options: ClusterOptions) -> ClusterOptions:
-        """Fill in what was left to the cluster: how many workers it has room for, and GPUs."""
+        """Fill in the number of workers and GPUs that the cluster has room for."""
         there = self._ray.cluster_resources()
         gpus = options.gpus
         if gpus is None:
@@ -314,18 +312,16 @@ class ClusterAnalyzer:
 
 
 class _WorkerLost(Exception):
-    """The process or the machine of a worker is gone."""
+    """Raised when the process or the machine of a worker is lost."""
 
 
 class _Watch:
-    """Who waits for an answer: told how far it is, and may give it up."""
-
     def __init__(self, observe: Observer | None, cancel: threading.Event) -> None:
         self.observe, self.cancel = observe, cancel
         self._fraction = -1.0
 
     def told(self, progress: Any) -> None:
-        """Hand a progress on, where it is one and goes forward: a second worker begins anew."""
+        """Report a progress if it is larger than before: a second worker starts again at 0."""
         if progress is not None and progress.fraction > self._fraction and self.observe:
             self._fraction = progress.fraction
             self.observe(progress)

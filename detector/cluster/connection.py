@@ -1,4 +1,4 @@
-"""The way into a cluster: which is meant, whether it answers, and one of this computer alone."""
+"""Connection to a Ray cluster, or to a local one of this computer."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ from detector.installation import install
 from detector.sentences import _
 
 LOCAL, AUTO = "local", "auto"
-"""A cluster of this computer, which ends with the program; the one that this computer is in."""
+"""addresses of a cluster of this computer, which ends with the program, and of the cluster that
+this computer is part of"""
 CONNECT_SECONDS = 3.0
-TRY_SECONDS = 20.0  # Longest wait for a cluster that takes connections to let this program in
+TRY_SECONDS = 20.0  # timeout for joining a cluster that accepts connections
 STORE_BYTES = 256 * 1024**2
-"""of the object store of a cluster of this computer, where files are read where they lie"""
+"""of the object store of a local cluster, whose workers read files directly"""
 
 _TRY = "import ray, sys; ray.init(address=sys.argv[1], log_to_driver=False)"
 _QUIET = {"log_to_driver": False, "logging_level": "error"}
@@ -34,18 +35,18 @@ _joining = threading.Lock()
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """What is asked of a cluster."""
+    """Address and workers of a cluster."""
 
     address: str  # "auto", "local" or HOST:PORT
     workers: int = 0
-    """actors; 0: as many as it has room for now. Others wait, for a cluster that scales."""
+    """actors; 0: as many as it has room for now. Further ones make an autoscaling cluster grow."""
     cpus: float = 2.0  # of each worker
-    gpus: float | None = None  # of each worker; None: one where the cluster has any
-    isolate: bool = False  # parse files in confined processes
+    gpus: float | None = None  # of each worker; None: one if the cluster has any
+    isolate: bool = False  # parse files in sandboxed processes
 
     @classmethod
     def configured(cls, address: str = "", *, isolate: bool = False) -> ClusterOptions | None:
-        """Return the options of the environment, or of another address; None without one."""
+        """Return the configured options, with another address if given; None without an address."""
         config = get_config()
         if not (address := address or config.ray_address):
             return None
@@ -53,7 +54,8 @@ class ClusterOptions:
 
 
 def join(address: str) -> bool:
-    """Join a cluster; return whether this process had not. Raise UsageError or ClusterError."""
+    """Join a cluster; return False if this process was part of it. Raise UsageError or
+    ClusterError."""
     if address not in (LOCAL, AUTO):
         _parse(address)
     ray = load()
@@ -75,7 +77,7 @@ def join(address: str) -> bool:
 def load() -> ModuleType:
     """Return Ray. Raise UsageError if it can't be imported."""
     if "ray" not in sys.modules:
-        # Nobody is told that it is used, and a cluster of this computer listens on no network.
+        # No usage statistics are sent.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
@@ -98,7 +100,7 @@ def _init(ray: ModuleType, *, address: str, **options: Any) -> None:
 
 @contextmanager
 def _loopback() -> Iterator[None]:
-    """Bind a local cluster to 127.0.0.1 with its token; Ray itself takes a network address."""
+    """Bind a local cluster to 127.0.0.1 with a token; Ray's default is a network address."""
     from ray._private import ray_constants
 
     os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
@@ -113,7 +115,7 @@ def _loopback() -> Iterator[None]:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Keep this program's handler of SIGTERM: Ray takes the signal for itself."""
+    """Keep this program's handler of SIGTERM, which Ray replaces."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -125,7 +127,7 @@ def _own_signals() -> Iterator[None]:
 
 
 def _try(address: str) -> None:
-    """Join in a subprocess first: Ray's core hangs or exits where the other end is no cluster."""
+    """Join in a subprocess first: Ray's core hangs or exits if the other end is not a cluster."""
     if address != AUTO:
         host, port = _parse(address)
         try:

@@ -1,7 +1,7 @@
-"""One worker of a cluster: an actor with an analyzer whose models are loaded once.
+"""Worker of a cluster: an actor with an analyzer whose models are loaded once.
 
-Its calls run in threads of the actor, side by side; what they have for one model at the same time
-goes through it together (`detector.pipeline.scoring`).
+Concurrent calls run in threads of the actor and share the batches of its models
+(`detector.pipeline.scoring`).
 """
 
 import contextlib
@@ -30,7 +30,7 @@ _PREFIX = "unmask-ray-"
 
 
 def put_pieces(path: Path) -> list[Any]:
-    """Put a file into the object store; return its pieces in order, which keep it there."""
+    """Put a file into the object store; return references to its pieces, in order."""
     import ray
 
     with open_file(path) as file:
@@ -39,11 +39,11 @@ def put_pieces(path: Path) -> list[Any]:
 
 @contextlib.contextmanager
 def received(path: Path, digest: str, pieces: list[Any] | None) -> Iterator[Path | None]:
-    """Yield where a worker can read a file; None if it neither sees nor was sent it.
+    """Yield the path of a file in a worker; None if it was not sent and can't be read.
 
-    It is read where it lies where the worker sees the same content under the same path (one
-    machine, a shared disk, a mounted bucket), and else goes through Ray's object store, as pieces
-    that Ray moves from machine to machine, and to its disk where memory ends."""
+    A file is read directly if the worker has the same content under the same path (one machine, a
+    shared disk, a mounted bucket), and else sent through Ray's object store, in pieces that Ray
+    moves between machines and spills to disk."""
     if pieces is None:
         try:
             with open_file(path) as file:
@@ -56,7 +56,7 @@ def received(path: Path, digest: str, pieces: list[Any] | None) -> Iterator[Path
 
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     try:
-        # Its ending stays: what a file is called is never believed, but some readers look.
+        # Keep the ending: some readers depend on it.
         target = folder / f"media{path.suffix[:8]}"
         with target.open("wb") as file:
             for piece in pieces:
@@ -67,7 +67,7 @@ def received(path: Path, digest: str, pieces: list[Any] | None) -> Iterator[Path
 
 
 def sweep() -> None:
-    """Delete what workers that were killed left on this machine."""
+    """Delete temporary folders of killed workers on this machine."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         pid = folder.name.removeprefix(_PREFIX).partition("-")[0]
         if pid.isdigit() and not _alive(int(pid)):
@@ -85,17 +85,17 @@ def _alive(pid: int) -> bool:
 
 
 MAX_SIDE_BY_SIDE = 16
-CONTROL = "control"  # Calls that answer while all others are busy
+CONTROL = "control"  # concurrency group of calls that are answered while all others are busy
 
 
 def side_by_side(cpus: float) -> int:
-    """Return how many clips a worker has at a time, as a batch on one machine with its cores."""
+    """Return the number of concurrent calls of a worker."""
     return min(MAX_SIDE_BY_SIDE, max(2, math.ceil(cpus)))
 
 
 @dataclass(frozen=True)
 class Call:
-    """A file to analyze; `id` is that of its result by the caller's program and weights."""
+    """A file to analyze; `id`: of its result by the caller's version and weights."""
 
     key: str
     path: Path
@@ -106,12 +106,12 @@ class Call:
 
 
 class ClusterWorker:
-    """Lives in a process of a cluster; `cpus` and `gpus` are what Ray gave it."""
+    """Actor in a process of a cluster, with `cpus` and `gpus` from Ray."""
 
     def __init__(self, device: str, cpus: float, gpus: float, isolate: bool) -> None:
         give_back_freed()
         sweep()
-        if not gpus:  # of the half of a machine's memory, what its share of the cores is
+        if not gpus:  # the machine's model memory in proportion to the cores
             share_memory(min(1.0, cpus / (os.cpu_count() or 1)))
         if isolate:
             media.isolate()
@@ -119,13 +119,13 @@ class ClusterWorker:
         self._progress: dict[str, Progress] = {}
 
     def warm_up(self) -> str:
-        """Load the default models; return the id that says which program and weights these are."""
+        """Load the default models; return the id of this version and these weights."""
         self._analyzer.warm_up()
         return id_of("", Settings())
 
     def analyze(self, call: Call, pieces: list[Any] | None) -> Analysis | None:
-        """Analyze a file; None if it can't be seen from here and has to be sent. Raise as
-        `Analyzer.analyze` does, or ClusterError if this worker has another program or other weights
+        """Analyze a file; None if it can't be read here and has to be sent. Raise the errors of
+        `Analyzer.analyze`, and ClusterError if this worker has another version or other weights
         than the caller."""
         import ray
 
@@ -149,7 +149,7 @@ class ClusterWorker:
             self._progress.pop(call.key, None)
 
     def progress(self, key: str) -> Progress | None:
-        """Return how far a call is; None where it isn't here."""
+        """Return the progress of a call; None if it is not running here."""
         return self._progress.get(key)
 
 

@@ -192,7 +192,6 @@ def _with_score(segment: AnySegment, question: Question | None) -> AnySegment:
 
 
 def _why_unjudged(frames: Sequence[FrameSegment]) -> ReasonCode:
-    """Return the most common problem of a subject's frames."""
     problems = Counter(f.quality.problem for f in frames if f.quality.problem)
     return problems.most_common(1)[0][0] if problems else ReasonCode.NO_MODEL
 
@@ -200,7 +199,6 @@ def _why_unjudged(frames: Sequence[FrameSegment]) -> ReasonCode:
 def _model(
     model: ModelResult, contexts: Mapping[Question, Context], subjects: Sequence[Subject]
 ) -> ModelResult:
-    """Return a model with its score of the first subject that it judges."""
     if model.question is None or model.question not in contexts:
         why = NotCounted.NO_SOUND if model.question in OF_SOUND else NotCounted.NO_PICTURE
         update: dict[str, object] = {"counted": False, "not_counted_because": why}
@@ -240,7 +238,6 @@ def _verdict(
     file: FileVerdict,
     why_not: Reason | None,
 ) -> Verdict:
-    """Return the verdict with all answers, led by that of the leading question."""
     answers = {q: _answer(analysis, d, q in file.open) for q, d in decisions.items()}
     lead = answers[file.leading] if file.leading else None
     if lead is None:

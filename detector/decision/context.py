@@ -99,8 +99,7 @@ class Context:
         self.asked_by_name = analysis.settings.models is not None
 
     def _alone(self, able: Collection[ModelResult]) -> bool:
-        """Use the single-model fit of the only calibrated model, if it has one and is not the whole
-        ensemble; return whether it is used."""
+        """Use the own fit of the only calibrated model, if there is one; return whether it is."""
         measured = [m for m in able if _calibrated(m)]
         if len(measured) != 1 or (fit := measured[0].alone) is None:
             return False
@@ -111,7 +110,6 @@ class Context:
         return True
 
     def _own(self, able: Collection[ModelResult]) -> OwnThreshold | None:
-        """Return the person's own threshold if it is for exactly these models and maps."""
         own = self.ensemble.own
         for models in (able, deciding(able)):
             identities = {m.id: m.identity for m in models}
@@ -321,7 +319,6 @@ def _point(model: ModelResult) -> float | None:
 
 
 def _own_clips(own: OwnThreshold) -> str:
-    """Describe the clips of a person's own threshold."""
     text = _("your own {clips} clips of {recordings} recordings, {day}")
     if own.domain:
         text = _("your own {clips} clips of {recordings} recordings ({domain}), {day}")

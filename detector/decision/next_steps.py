@@ -126,7 +126,6 @@ def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
 
 
 def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextStep]:
-    """Yield actions for a judged file, most useful first."""
     label = analysis.verdict.label
     if analysis.media.kind == "audio":  # there are no faces to compare or to look at closer
         if label.side is not Side.REAL:
@@ -197,8 +196,7 @@ def _lone_peak(analysis: Analysis, answer: Answer) -> dict[str, Param]:
 
 
 def _original(analysis: Analysis, facts: Facts) -> Iterator[NextStep]:
-    """Yield the comparison with an original, or the search for one, unless it was compared: the
-    page then leads with that."""
+    """Yield the comparison with an original, or the search for one, unless it was compared."""
     same, params = facts.same, dict[str, Param]()
     found = analysis.comparison
     settled = same is None and found is not None and found.finding.manipulated

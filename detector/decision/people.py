@@ -94,7 +94,6 @@ def judge(
 
 
 def _means(subject: Subject, analysis: Analysis, of: Mapping[str, Context]) -> dict[str, float]:
-    """Aggregate each model's logits over time."""
     raw, stands = defaultdict[str, list[float]](list), defaultdict[str, list[float]](list)
     durations = stands_for(analysis)
     for segment in subject.segments:
@@ -117,7 +116,6 @@ def _contributions(
     evidence: Mapping[str, float],
     scores: Sequence[Mapping[str, float]],
 ) -> list[Contribution]:
-    """Return the contributions of the counted models and the starting point."""
     parts = []
     for id in context.counted:
         if id in evidence:
@@ -129,7 +127,6 @@ def _contributions(
 
 
 def _abstains(subject: Subject, analysis: Analysis, few: bool) -> ReasonCode | None:
-    """Return why a subject's picture or sound is too poor for a verdict, if so."""
     if subject.modality.of_sound:
         return voice.abstains(voice.heard_of(analysis, subject.id))
     if not subject.frames:
@@ -146,7 +143,6 @@ def _opinion(
     context: Context,
     abstains: ReasonCode | None,
 ) -> Opinion:
-    """Sum the evidence and shrink it by its uncertainty."""
     total, variance = sum(part.logit for part in parts), sum(terms.values())
     shrunk = probit_shrink(total, variance) if variance else total
     shares = [
@@ -189,8 +185,7 @@ Lines = dict[str, list[float]]  # by model id: a calibrated logit at each frame
 
 
 def _interpolated(subject: Subject, context: Context) -> tuple[Lines, Lines]:
-    """Interpolate the logits of video models, and those of counted frame models that skipped
-    frames; both are constant beyond their ends."""
+    """Interpolate the logits of video models, and of counted frame models that skipped frames."""
     times = [frame.time for frame in subject.frames]
     usable = [frame for frame in subject.frames if frame.usable]
     lines: tuple[Lines, Lines] = {}, {}
@@ -207,7 +202,6 @@ def _interpolated(subject: Subject, context: Context) -> tuple[Lines, Lines]:
 
 
 def _peak(subject: Subject, scores: Sequence[Mapping[str, float]], id: str) -> float | None:
-    """Return the time of a model's highest score, s."""
     there = [(s[id], -at.start) for at, s in zip(subject.looks, scores, strict=True) if id in s]
     return -max(there)[1] if there else None
 

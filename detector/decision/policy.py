@@ -160,8 +160,7 @@ def _withheld(analysis: Analysis, subject: Subject, unlike: bool) -> ReasonCode 
 
 
 def _odds(analysis: Analysis, context: Context, total: float, people: int) -> EmpiricalOdds | None:
-    """Return the empirical odds of a score, if exactly these models were measured on files of this
-    kind. Among several people a score is equivalent to a lower one of one person."""
+    """Return the empirical odds of a score, if exactly these models were measured."""
     measured = context.basis in (Basis.MEASURED, Basis.OWN, Basis.CUSTOM)
     measured = measured and context.all_calibrated and context.as_fitted
     if not measured or analysis.media.still:
@@ -177,7 +176,6 @@ def _glimpsed(analysis: Analysis, subject: Subject, question: Question) -> bool:
 
 
 def _alarm(subjects: Sequence[Subject], context: Context) -> UnmeasuredAlarm | None:
-    """Return the highest score of an unmeasured model that calls one of the subjects fake."""
     alarms = [
         UnmeasuredAlarm(score.probability, id, subject)
         for subject in subjects
@@ -188,7 +186,6 @@ def _alarm(subjects: Sequence[Subject], context: Context) -> UnmeasuredAlarm | N
 
 
 def _flipped(robustness: Robustness | None, of: Question) -> tuple[PerturbationResult, ...]:
-    """Return the trials whose answer is opposite to that of the unchanged file."""
     if robustness is None or robustness.question is not of:
         return ()
     side = robustness.unchanged.label.side
@@ -228,8 +225,7 @@ def apply_veto(draft: Decision, people: Mapping[str, ScoredSubject]) -> Decision
 
 
 def _uncleared(d: Decision) -> str | None:
-    """Return the most suspicious subject that is not cleared, if any: a file is cleared only if
-    every subject in it is, also those seen too poorly to count."""
+    """Return the most suspicious subject that is not cleared, if any, also if seen poorly."""
     above = {id: o.logit for id, o in d.opinions.items() if o.label.side is not Side.REAL}
     return max(above, key=lambda id: (above[id], id), default=None)
 
@@ -290,7 +286,6 @@ def keeps_open(other: Decision, lead: Decision) -> bool:
 
 
 def _place(d: Decision) -> int:
-    """Return the rank of the modality that a question was answered about."""
     about = d.top.subject.modality if d.top else d.context.question.subject
     return list(Modality).index(about)
 
@@ -323,7 +318,6 @@ def relabel(tried: Robustness | None, contexts: Mapping[Question, Context]) -> R
 def _longest_part(
     subjects: Sequence[Subject], asked: Question, limits: Thresholds
 ) -> StretchAbove | None:
-    """Return the longest stretch of any face above the threshold, if there is one."""
     if not asked.spec.stretches:
         return None
     found = [part for subject in subjects for part in _parts(subject, asked, limits.high)]

@@ -47,7 +47,6 @@ def _reason(
     model: str | None = None,
     **params: Param,
 ) -> Reason:
-    """Return a reason about a subject; `params`: of its sentence."""
     return Reason(code=code, params=params, time=time, subject=top.id if top else None, model=model)
 
 
@@ -70,7 +69,6 @@ def reasons(analysis: Analysis, decision: Decision) -> list[Reason]:
 
 
 def _measured(analysis: Analysis, decision: Decision) -> list[Reason]:
-    """Return the reasons from the counted models."""
     if decision.top is None:
         return []
     top, context, code = decision.top.subject, decision.context, decision.vetoed_by
@@ -146,7 +144,6 @@ def _name(model: ModelResult) -> str:
 
 
 def _above(analysis: Analysis, top: Subject, model: ModelResult, high: float) -> Reason:
-    """Return the reason from one model's score, with its strongest stretch."""
     time = _peak(top, model.id)
     params: dict[str, Param] = {
         "title": _name(model), "finding": model.finding, "confused_by": model.confused_by,
@@ -168,7 +165,6 @@ def _together(decision: Decision, top: Subject, peak: float | None, high: float)
 
 
 def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
-    """Return the reason from a score that is not above the threshold."""
     question, thresholds = decision.context.question, decision.thresholds
     under = label_of(sigmoid(decision.logit or 0.0), thresholds).side is Side.REAL
     code = ReasonCode.BELOW_THRESHOLD if under else ReasonCode.BETWEEN_THRESHOLDS
@@ -203,7 +199,6 @@ def _peak(subject: Subject, of: str | Question) -> float | None:
 
 
 def _stretch(subject: Subject, model: str, peak: float, above: float) -> tuple[float, float]:
-    """Return the stretch around the peak that stays above a score."""
     curve = _curve(subject, model)
     middle = next(i for i, (t, _) in enumerate(curve) if t == peak)
     first = last = middle
@@ -274,7 +269,6 @@ def unjudged(
 
 
 def _unheard(analysis: Analysis, contexts: Mapping[Question, Context]) -> Reason:
-    """Return why a sound has no verdict."""
     heard = voice.heard_of(analysis)
     if heard and (code := voice.unscorable(heard)):
         return Reason(code=code, params=voice.params(heard))
@@ -284,7 +278,6 @@ def _unheard(analysis: Analysis, contexts: Mapping[Question, Context]) -> Reason
 
 
 def _silent(contexts: Mapping[Question, Context], why: NotCounted) -> list[str]:
-    """Return the names of models that scored but are not counted for this reason."""
     models = [m for context in contexts.values() for m in context.models.values()]
     return [_name(m) for m in models if m.scored and not m.error and m.not_counted_because == why]
 

@@ -73,8 +73,7 @@ def _models(segments: Iterable[Segment]) -> set[str]:
 
 
 def _held(subject: Subject, start: float, scored: Collection[str]) -> dict[str, float]:
-    """Return the last logits in the `WINDOW` s up to `start` of models without a score since, so
-    that a pausing model does not shift the reading."""
+    """Return the last logits in the `WINDOW` s up to `start` of models without a score since."""
     before = [segment for segment in subject.segments if start - WINDOW < segment.end <= start]
     before.sort(key=lambda segment: segment.end)
     last = {id: x for segment in before for id, x in segment.logits.items()}

@@ -179,7 +179,6 @@ class QualityMonitor:
         return hints
 
     def _face_hints(self) -> list[Hint]:
-        """Return the problems of the largest face in most samples."""
         measured = [(quality, person) for _, _, quality, person in self._samples if quality]
         if not measured:
             return []
@@ -468,7 +467,6 @@ class SessionDisplay:
         self._end_reading(time)
 
     def _label(self, faces: Iterable[LiveFace]) -> None:
-        """Attach the latest labels to the faces, the most suspicious first."""
         shown = []
         for face in faces:
             if (known := self.readout.people.get(face.id)) and not face.problem:

@@ -37,7 +37,6 @@ class ScoredFrameLines:
 
 
 def _now(state: LiveState) -> dict[str, Any]:
-    """Return the state beside a scored frame."""
     limits, rates = state.reading.thresholds, state.rates
     return {
         "thresholds": [limits.low, limits.high],

@@ -109,7 +109,6 @@ def _draw_face(out: np.ndarray, face: LiveFace, box: tuple[int, ...]) -> None:
 
 @lru_cache(maxsize=256)
 def _label(word: str, label: Label, height: int) -> np.ndarray:
-    """Return a plate with icon and text."""
     size = height / 40
     thickness = max(1, round(height / 20))
     text = word.replace("–", "-").replace("’", "'")  # OpenCV's letters are ASCII

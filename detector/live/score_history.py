@@ -200,7 +200,6 @@ class ScoreHistory:
         )
 
     def _forget(self) -> None:
-        """Drop the people seen least, if there are too many."""
         if len(self._seen) <= MAX_PEOPLE:
             return
         here = {n for s in self._samples if s.time > self._last - WINDOW for n in s.frames}

@@ -195,7 +195,6 @@ class LiveSession(WorkerGroup):
             self._display.wait_for_faces()
 
     def _look(self) -> bool:
-        """Track the faces of the newest frame; load the models first."""
         if self.closed:
             return False
         if not self._loaded:
@@ -244,7 +243,6 @@ class LiveSession(WorkerGroup):
         return True
 
     def _score(self) -> bool:
-        """Score the waiting frame by the frame models, then decide."""
         with self._lock:
             frame, self._candidate = self._candidate, None
             scorer, origin = self._display.scorer, self._display.began
@@ -285,7 +283,6 @@ class LiveSession(WorkerGroup):
         return True
 
     def _score_clip(self) -> bool:
-        """Score the longest waiting window by the video models."""
         with self._lock:
             scorer = self._display.scorer
             if scorer is None or not self._complete:

@@ -136,7 +136,6 @@ class LiveVoice(WorkerGroup):
         super().close()
 
     def _hear(self) -> bool:
-        """Analyze the last seconds if enough is new; load the models first."""
         if self.closed:
             return False
         if not self._loaded:
@@ -208,7 +207,6 @@ class LiveVoice(WorkerGroup):
 
 
 def _dot(analysis: Analysis, time: float) -> Dot:
-    """Return a reading as a chart point."""
     answer = analysis.verdict.answers.get(Question.VOICE)
     subject = next(iter(analysis.subjects), None)
     newest = subject.spans[-1].answers.get(Question.VOICE) if subject else None

@@ -1,1 +1,1 @@
-"""Files changed on purpose, and whether a verdict holds on them."""
+"""Perturbations of files, and the robustness of a verdict under them."""

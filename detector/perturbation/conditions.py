@@ -1,4 +1,4 @@
-"""What may happen to a file on its way, by name and level, and to what kind of file it can happen.
+"""Perturbation conditions of files, by name and level.
 
 Pictures and clips are changed by `corruptions`, sounds by `sounds`.
 """
@@ -13,12 +13,10 @@ SEEN, CLIP, HEARD = ("image", "video"), ("video",), ("audio",)
 
 @dataclass(frozen=True)
 class _Kind:
-    """How a kind of change is called, at which levels, and what it can be put on."""
-
     title: str
     fits: tuple[str, ...]
     levels: tuple[float, ...] = ()
-    between: bool = False  # Whether levels between these are levels too; whole numbers otherwise
+    between: bool = False  # Whether levels between these may be fractions; else whole numbers
 
 
 _KINDS: dict[str, _Kind] = {
@@ -39,33 +37,33 @@ _KINDS: dict[str, _Kind] = {
     "quiet": _Kind("quieter by {:g} dB", HEARD, (6, 12, 18), between=True),
 }
 _BIT_RATES = ("mp3", "opus")
-"""Kinds whose encoders have just these levels: another would be written as the nearest."""
-_HARMLESS = ("crop", "mirror", "quiet")  # Kinds that take no quality away
+"""Kinds whose encoders have only these levels."""
+_HARMLESS = ("crop", "mirror", "quiet")  # Kinds that do not reduce the quality
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One condition."""
+    """A perturbation at one level."""
 
     kind: str
-    """of pictures "jpeg", "crf", "resize", "blur", "noise", "crop" or "mirror"; of sounds "mp3",
-    "opus", "phone", "snr", "room", "denoise" or "quiet"; "none" of both"""
+    """for pictures "jpeg", "crf", "resize", "blur", "noise", "crop" or "mirror"; for sounds "mp3",
+    "opus", "phone", "snr", "room", "denoise" or "quiet"; "none" for both"""
     level: float = 0.0
-    """JPEG quality, CRF, share of the sides that is left (`crop`: cut off), level 1..5, kbit/s, dB
-    of the voice over the noise, or dB"""
+    """JPEG quality, CRF, scale of the sides (`crop`: share cut off), level 1..5, kbit/s, SNR in dB,
+    or dB"""
 
     @property
     def name(self) -> str:
-        """Return it as on the command line, such as "crf-32"; "none" for the file as it is."""
+        """Return the name for the command line, such as "crf-32"; "none" for no change."""
         return f"{self.kind}-{self.level:g}" if _KINDS[self.kind].levels else self.kind
 
     @property
     def title(self) -> str:
-        """Return it for a person, such as "h264 CRF 32"."""
+        """Return the title for a person, such as "h264 CRF 32"."""
         return _KINDS[self.kind].title.format(self.level).replace("%", " %")
 
     def fits(self, kind: str) -> bool:
-        """Return whether it applies to an "image", a "video" or an "audio"."""
+        """Return True if it applies to this kind: "image", "video" or "audio"."""
         return kind in _KINDS[self.kind].fits
 
 
@@ -79,7 +77,7 @@ ALL = (
         if name not in ("none", *_HARMLESS)
     ),
 )
-"""Those of a benchmark: what takes quality away."""
+"""Conditions of a benchmark: all that reduce the quality."""
 FEW = (
     NONE,
     Condition("crf", 32),

@@ -1,8 +1,8 @@
-"""The same file under worse conditions: what an upload, a messenger or a screen recording does.
+"""Corruptions of pictures and clips, as by an upload, a messenger or a screen recording.
 
-A condition makes a new file, the whole clip or picture, and the pipeline then runs on that. Blur,
-noise and the compression levels are those of DeeperForensics-1.0 (Jiang et al., CVPR 2020;
-github.com/EndlessSora/DeeperForensics-1.0); its "JPEG" shrinks and enlarges, this one is JPEG.
+A condition writes a new file, which the pipeline then analyzes. Blur, noise and the compression
+levels are those of DeeperForensics-1.0 (Jiang et al., CVPR 2020;
+github.com/EndlessSora/DeeperForensics-1.0), except for "JPEG", which is real JPEG here.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ from detector.vision import Detection
 
 _KERNELS = (7, 9, 13, 17, 21)  # px of the Gaussian at the five levels; its sigma is a sixth
 _VARIANCES = (0.001, 0.002, 0.005, 0.01, 0.05)
-"""of the noise in each of Y, Cb, Cr at the five levels, for values in 0..1."""
-_MIRRORED = (1, 0, 2, 4, 3)  # Which point of a face stands for which in a mirror: left is as seen
-_FINE = 18  # CRF at which everything but `crf` is written: hardly a change, and fast with noise
+"""of the noise in each of Y, Cb, Cr at the five levels, for values in 0..1"""
+_MIRRORED = (1, 0, 2, 4, 3)  # Order of a face's landmarks in a mirrored picture
+_FINE = 18  # CRF for conditions other than `crf`: nearly lossless, and fast with noise
 _CLOCK = 90_000
 _HD = 720
 """px of height from which colors without a label are read as BT.709 (`detector.media.upright`)."""
@@ -52,11 +52,11 @@ def apply(
     turned: int = 0,
     cancel: Event | None = None,
 ) -> Path:
-    """Write a clip, picture or sound as this condition (not `NONE`) leaves it into a folder, named
-    after both; of a clip only the `part` (start, end), s.
+    """Write a clip, picture or sound under a condition (not `NONE`) into a folder, named after
+    both; of a clip only the `part` (start, end), s.
 
-    Clips keep their times and their sound and stand upright, `turned` degrees clockwise beyond what
-    their tags say. Noise is the same for the same file name. Raise MediaError, Canceled."""
+    Clips keep their times and their sound and are upright, turned by `turned` degrees clockwise
+    beyond their rotation tag. Noise is seeded by the file name. Raise MediaError, Canceled."""
     if condition.fits("audio"):
         return sounds.apply(path, condition, folder, part=part, cancel=cancel)
     return media.run_isolated(
@@ -75,7 +75,6 @@ def _apply(
     *,
     cancel: Event | None = None,
 ) -> Path:
-    """Do what `apply` does, in this process."""
     info = media.turned(media.probe(path), turned)
     if info.kind == "image":
         (frame,) = media.decode(path, info, [0.0], notes=[])
@@ -88,7 +87,7 @@ def _apply(
             Image.fromarray(np.ascontiguousarray(rgb)).save(target)
         return target
     target = folder / f"{path.stem}-{condition.name}.mkv"  # Matroska takes any sound as it is
-    # Asking twice per frame time finds every frame, and each is given once.
+    # Two timestamps per frame interval find every frame, and each is yielded once.
     step = 0.5 / (info.fps or 25.0)
     times = np.arange(start, min(info.duration or 0.0, end) + step, step).tolist()
     frames = media.decode(path, info, times, notes=[], cancel=cancel)
@@ -153,8 +152,8 @@ def _sound(
 
 
 def change(condition: Condition, name: str) -> Callable[[np.ndarray], np.ndarray]:
-    """Return what happens to one picture, uint8 [H, W, 3]; `name` seeds the noise, "crf" changes
-    none."""
+    """Return the function of a condition on one frame, uint8 [H, W, 3]; `name` seeds the noise,
+    "crf" is the identity."""
     kind, level = condition.kind, condition.level
     if kind == "jpeg":
         return lambda rgb: recompressed(rgb, int(level))
@@ -181,7 +180,7 @@ def size_after(condition: Condition, size: tuple[int, int]) -> tuple[int, int]:
 def moved(
     condition: Condition, faces: Sequence[Detection], size: tuple[int, int]
 ) -> list[Detection]:
-    """Return where faces, of a picture of `size`, are after the change, but for those cut off."""
+    """Return the faces of a picture of `size` after the change, without those cut off."""
     width, height = size_after(condition, size)
     x, y = 0, 0
     scale = (1.0, 1.0)
@@ -211,7 +210,7 @@ def _cropped(rgb: np.ndarray, share: float) -> np.ndarray:
 
 
 class _GrainNoise:
-    """DeeperForensics' white noise in Y, Cb, Cr: one sheet, laid elsewhere on each frame."""
+    """DeeperForensics' white noise in Y, Cb, Cr: one field, at another offset in each frame."""
 
     MARGIN = 64  # px by which the sheet is larger than a frame
 

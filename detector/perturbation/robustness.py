@@ -1,8 +1,8 @@
-"""Does the verdict hold when the file is compressed, blurred, cropped, or sent over a telephone?
+"""Robustness test of a verdict under perturbations, such as compression, blur or a telephone.
 
 A short part around the most suspicious moment is changed in one way at a time and compared with
-the same moments unchanged. Faces or speech are found once, so only the models' scores are tried. A
-verdict that flips should not be leaned on; untouched files can be fragile too."""
+the unchanged part. Faces or speech are detected once, so that only the models' scores change. A
+verdict that flips is unreliable; untouched files can be fragile too."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ from detector.schema.analysis import (
 from detector.sentences import _
 from detector.vision import Detection
 
-PART = 6.0  # s of a clip that are tried: enough for every video model
+PART = 6.0  # s of a clip that are tested: enough for every video model
 FRAMES = 12  # scored in each trial
 HEARD = (12.0, 24.0, 48.0)
-"""s of a sound that are tried: the shortest of these with enough speech in it. Three windows of the
-voice models; of one alone the score is as much chance as change."""
-SPOKEN = 6.0  # s of speech that are enough
+"""s of a sound that are tested: the shortest of these with enough speech. It has three windows of
+the voice models, since the score of one alone is noisy."""
+SPOKEN = 6.0  # s of speech that suffice
 USUAL = (
     Condition("crf", 32),
     Condition("jpeg", 50),
@@ -59,8 +59,8 @@ USUAL = (
     Condition("room"),
     Condition("quiet", 12),
 )
-"""What happens to a file on its way, at levels that leave a face easy to recognize; to a voice what
-its model's card was measured under. JPEG is tried on pictures, h264 on clips."""
+"""Usual perturbations at levels that leave a face easy to recognize; for a voice those of its
+model's card. JPEG is for pictures, h264 for clips."""
 
 ROUNDED = 0.002  # s by which times of a copy may differ: its container counts in milliseconds
 
@@ -79,8 +79,8 @@ def try_out(
     """Analyze a part of a file again, with the same models, under each condition that fits it.
     `on_progress` is called before each trial, and at the end.
 
-    Raise UsageError where there is no score that could move, no condition fits or too little is
-    spoken in the part; MediaError; Canceled."""
+    Raise UsageError if the file has no score, no condition fits or the part has too little speech;
+    MediaError; Canceled."""
     path, cancel = Path(path), cancel or Event()
     question = analysis.verdict.question
     if question is None or analysis.verdict.answers[question].probability is None:
@@ -101,11 +101,12 @@ def try_out(
         results.append(trials.run(condition))
     on_progress(len(chosen) + 1, len(chosen) + 1, "")
     start, end = part(analysis)
+    windows = max((len(subject.spans) for subject in trials.unchanged.subjects), default=0)
     return Robustness(
         question=question,
         start=start,
         end=end,
-        sampled=trials.sampled,
+        sampled={"image": 1, "video": FRAMES, "audio": windows}[kind],
         unchanged=trials.result(NONE, trials.unchanged),
         trials=results,
         seconds=round(time.perf_counter() - begun, 2),
@@ -113,9 +114,9 @@ def try_out(
 
 
 def part(analysis: Analysis) -> tuple[float, float | None]:
-    """Return the stretch that is tried, around the highest score of the most suspicious person or
-    of the voice, inside what was analyzed: `PART` seconds, of a sound the shortest of `HEARD` with
-    enough speech. (0, None) for a picture."""
+    """Return the tested stretch, s, within the analyzed part, around the highest score of the most
+    suspicious subject: `PART` seconds, of a sound the shortest of `HEARD` with enough speech. (0,
+    None) for a picture."""
     if analysis.media.kind == "image":
         return 0.0, None
     known = [s for s in analysis.subjects if s.id == analysis.verdict.subject]
@@ -134,7 +135,7 @@ def part(analysis: Analysis) -> tuple[float, float | None]:
 
 
 def _around(moment: float, seconds: float, analysis: Analysis) -> tuple[float, float]:
-    """Return a stretch with a moment in its middle, or as near as what was analyzed allows, s."""
+    """Return a stretch centered at a moment, as far as the analyzed part allows, s."""
     first = analysis.settings.start
     audio = analysis.media.audio
     length = analysis.media.duration or (audio.duration if audio else None) or 0.0
@@ -145,7 +146,7 @@ def _around(moment: float, seconds: float, analysis: Analysis) -> tuple[float, f
 
 @dataclass(frozen=True)
 class _Trials(ABC):
-    """What all trials of one file share; `unchanged` is the analysis of its part as it is."""
+    """Trials of one file; `unchanged` is the analysis of its unchanged part."""
 
     path: Path
     analysis: Analysis
@@ -154,17 +155,12 @@ class _Trials(ABC):
     cancel: Event
     unchanged: Analysis
 
-    @property
-    @abstractmethod
-    def sampled(self) -> int:
-        """Return how many moments each trial looks at."""
-
     @abstractmethod
     def again(self, condition: Condition) -> Analysis:
-        """Analyze the part as this condition leaves it."""
+        """Analyze the part under a condition."""
 
     def run(self, condition: Condition) -> PerturbationResult:
-        """Return what becomes of the part. A copy in which nothing is found is a result too."""
+        """Return the result under a condition, which may be an error such as no face."""
         try:
             return self.result(condition, self.again(condition))
         except Canceled:
@@ -198,7 +194,6 @@ class _Trials(ABC):
 
 
 def _settings(analysis: Analysis) -> Settings:
-    """Return settings for the models that count for the verdict's question, or in it."""
     asked = OF_SOUND if analysis.verdict.question in OF_SOUND else OF_PICTURE
     start, end = part(analysis)
     return analysis.settings.model_copy(
@@ -214,35 +209,28 @@ def _settings(analysis: Analysis) -> Settings:
 
 @dataclass(frozen=True)
 class _SeenTrials(_Trials):
-    """Trials of a picture, or of a clip's pictures."""
-
     faces: FacesByTime
 
     @classmethod
     def begin(
         cls, path: Path, analysis: Analysis, analyzer: Analyzer, cancel: Event
     ) -> _SeenTrials:
-        """Look at the unchanged part."""
+        """Analyze the unchanged part."""
         settings = _settings(analysis)
         probed = RunOptions(media=analysis.media.model_copy(deep=True))
         unchanged, faces = analyzer.rerun(path, settings, probed, cancel=cancel)
         return cls(path, analysis, analyzer, settings, cancel, unchanged, faces)
 
-    @property
-    def sampled(self) -> int:
-        """Return how many frames each trial looks at."""
-        return 1 if self.analysis.media.kind == "image" else FRAMES
-
     def again(self, condition: Condition) -> Analysis:
-        """Analyze the part as this condition leaves it."""
+        """Analyze the part under a condition."""
         return (self._compressed if condition.kind == "crf" else self._changed)(condition)
 
     def _changed(self, condition: Condition) -> Analysis:
-        """Change each picture of the part on its way from the decoder. No file is written."""
+        """Change each decoded frame of the part, without writing a file."""
         source = self.unchanged.media
         size = source.width, source.height
         width, height = corruptions.size_after(condition, size)
-        # A smaller picture has as many bits for a pixel: compression is another condition.
+        # Keep the bits per pixel of a smaller picture: compression is another condition.
         share = width * height / (size[0] * size[1])
         changed = source.model_copy(
             update={
@@ -268,7 +256,6 @@ class _SeenTrials(_Trials):
         return self.analyzer.rerun(self.path, self.settings, options, cancel=self.cancel)[0]
 
     def _compressed(self, condition: Condition) -> Analysis:
-        """Let an encoder write a copy of the part."""
         start = media.frame_at(self.path, self.unchanged.media, self.settings.start).time
         faces = sorted((time - start, found) for time, found in self.faces.items())
 
@@ -297,8 +284,7 @@ class _SeenTrials(_Trials):
 
 @dataclass(frozen=True)
 class _HeardTrials(_Trials):
-    """Trials of a recording, or of a clip's sound: its part, changed in memory and through real
-    encoders, is read as a recording of its own."""
+    """Trials of a sound: the changed part is analyzed as a recording of its own."""
 
     samples: np.ndarray  # float64 [n] of the part, mono, 16 kHz
     speech: list[tuple[float, float]]  # s from its beginning
@@ -307,14 +293,14 @@ class _HeardTrials(_Trials):
     def begin(
         cls, path: Path, analysis: Analysis, analyzer: Analyzer, cancel: Event
     ) -> _HeardTrials:
-        """Listen to the unchanged part."""
+        """Analyze the unchanged part."""
         start, end = part(analysis)
         audio = analysis.media.audio
         source = audio.source_of(analysis.verdict.subject) if audio else None
         span = [(start, end or start)]
         recording = Recording.of(path, span, notes=[], cancel=cancel, source=source)
         first, samples = recording.stretches[0]
-        last = first + len(samples) / SAMPLE_RATE  # of a damaged file there may be more stretches
+        last = first + len(samples) / SAMPLE_RATE  # a damaged file may have further stretches
         speech = [
             (a - first, b - first) for a, b in recording.speech if first <= a and b <= last + PAD
         ]
@@ -326,13 +312,8 @@ class _HeardTrials(_Trials):
             raise UsageError(_("Too little is spoken around the most suspicious moment to try it."))
         return trials
 
-    @property
-    def sampled(self) -> int:
-        """Return how many windows of speech each trial listens to."""
-        return max((len(subject.spans) for subject in self.unchanged.subjects), default=0)
-
     def again(self, condition: Condition) -> Analysis:
-        """Analyze the part as this condition leaves it."""
+        """Analyze the part under a condition."""
         chance = sounds.generator(self.path.name)
         changed = sounds.change(condition)(self.samples, chance)
         with tempfile.TemporaryDirectory(prefix="unmask-") as folder:
@@ -341,15 +322,11 @@ class _HeardTrials(_Trials):
             return self.analyzer.rerun(copy, self.settings, options, cancel=self.cancel)[0]
 
     def result(self, condition: Condition, outcome: Analysis) -> PerturbationResult:
-        """Return the answer; the label is the score's where the sound alone withholds a verdict."""
+        """Return the answer, labeled by its score if only the changed sound is too poor for a
+        verdict."""
         found = super().result(condition, outcome)
-        held_back = voice.abstains(voice.heard_of(outcome))
-        if found.probability is None or not held_back or self._abstained:
+        changed, before = (voice.abstains(voice.heard_of(a)) for a in (outcome, self.unchanged))
+        if found.probability is None or changed is None or before is not None:
             return found
         limits = outcome.verdict.answers[OF_SOUND[0]].thresholds
         return found.model_copy(update={"label": label_of(found.probability, limits)})
-
-    @property
-    def _abstained(self) -> bool:
-        """Return whether the part itself gets no verdict for how it sounds."""
-        return voice.abstains(voice.heard_of(self.unchanged)) is not None

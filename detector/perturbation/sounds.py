@@ -1,7 +1,7 @@
-"""A sound under worse conditions: what a messenger, a telephone or a room does to a voice.
+"""Corruptions of sounds, as by a messenger, a telephone or a room.
 
-The same that the card of our model of voices was measured under (`lab.training.voice` takes
-them from here). Samples are float64 [n], mono, 16 kHz, -1..1.
+`lab.training.voice` measures the voice model under the same ones. Samples are float64 [n], mono,
+16 kHz, -1..1.
 """
 
 import functools
@@ -30,15 +30,14 @@ Generator = np.random.Generator
 SoundChange = Callable[[np.ndarray, Generator], np.ndarray]
 
 TELEPHONE = 8_000  # Hz at which a telephone line samples
-ROOMS = 12
-"""that are drawn from"""
+ROOMS = 12  # different ones to draw from
 SPEED = 343.0  # of sound, m/s
 NOISES = {"hiss": 0.0, "fan": 1.0, "traffic": 2.0}
-"""By how much the power of a noise falls with frequency: white, pink, brown."""
+"""Spectral exponents of noises: white, pink, brown."""
 
 
 def change(condition: Condition) -> SoundChange:
-    """Return what happens to samples: float64 [n] and chance -> float64 [n]."""
+    """Return the function of a condition on samples: float64 [n] and a generator -> float64 [n]."""
     kind, level = condition.kind, condition.level
     if kind == "mp3":
         return lambda x, _: encoded(x, "libmp3lame", "mp3", round(level * 1000))
@@ -58,7 +57,7 @@ def change(condition: Condition) -> SoundChange:
 
 
 def generator(name: str) -> Generator:
-    """Return the chance of a file: the same each time for the same name."""
+    """Return a random generator seeded by a file's name."""
     return np.random.default_rng(zlib.crc32(name.encode()))
 
 
@@ -70,9 +69,8 @@ def apply(
     part: tuple[float, float | None] = (0.0, None),
     cancel: Event | None = None,
 ) -> Path:
-    """Write what a condition leaves of a recording, or of the sound of a clip, as WAV: of the
-    `part` (start, end), s, at most half an hour. Raise MediaError without a readable sound;
-    Canceled."""
+    """Write a recording, or the sound of a clip, under a condition as WAV: the `part` (start, end),
+    s, at most half an hour. Raise MediaError without a readable sound; Canceled."""
     start, end = part
     last = math.inf if end is None else end
     last = min(last, media.probe(path).duration or math.inf, start + sound.LONGEST)
@@ -84,7 +82,7 @@ def apply(
 
 
 def write(path: Path, samples: np.ndarray) -> Path:
-    """Write samples as WAV of 16 bits, quieter where they don't fit into -1..1."""
+    """Write samples as WAV of 16 bits, scaled down if they exceed -1..1."""
     samples = samples / max(1.0, float(np.abs(samples).max(initial=0.0)))
     path.write_bytes(encode(samples, "pcm_s16le", "wav", 0, SAMPLE_RATE).getvalue())
     return path
@@ -93,8 +91,8 @@ def write(path: Path, samples: np.ndarray) -> Path:
 def encoded(
     x: np.ndarray, codec: str, container: str, bits: int = 0, rate: int = SAMPLE_RATE
 ) -> np.ndarray:
-    """Return float64 [n] after an encoder of `bits` a second at `rate` Hz and back."""
-    from scipy import signal  # half a second, and most files are pictures
+    """Encode and decode samples, float64 [n], at `bits` a second and `rate` Hz."""
+    from scipy import signal  # takes half a second, and most files are pictures
 
     y = x if rate == SAMPLE_RATE else signal.resample_poly(x, rate, SAMPLE_RATE)
     z = decoded(encode(y, codec, container, bits, rate))[: len(x)]
@@ -102,7 +100,7 @@ def encoded(
 
 
 def encode(x: np.ndarray, codec: str, container: str, bits: int, rate: int) -> io.BytesIO:
-    """Return a file with these samples, at `bits` a second where the codec asks for it."""
+    """Return an encoded file of these samples, at `bits` a second if given."""
     samples = (np.clip(x, -1, 1) * 32_767).astype(np.int16)
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as out:
@@ -118,7 +116,7 @@ def encode(x: np.ndarray, codec: str, container: str, bits: int, rate: int) -> i
 
 
 def decoded(source: Any) -> np.ndarray:
-    """Return the samples of a file or stream that we wrote ourselves, or trust."""
+    """Decode a trusted file or stream."""
     parts: list[np.ndarray] = []
     with cast(InputContainer, av.open(source)) as container:
         resampler = AudioResampler(format="flt", layout="mono", rate=SAMPLE_RATE)
@@ -132,8 +130,8 @@ def room(number: int) -> np.ndarray:
     """Return the impulse response of one of `ROOMS`, float64 [n] of norm 1, the direct sound first:
     a talker and a microphone in a rectangular room by the image method (Allen and Berkley 1979).
 
-    Rooms are 3 to 8 m long and 60 dB quieter after 0.2 to 0.9 s; the microphone is 0.4 to 3 m
-    away."""
+    Rooms are 3 to 8 m long with a reverberation time (60 dB) of 0.2 to 0.9 s; the microphone is 0.4
+    to 3 m from the talker."""
     chance = np.random.default_rng(number)
     size = chance.uniform((3.0, 2.5, 2.4), (8.0, 6.0, 3.2))
     decay = chance.uniform(0.15, 0.5)
@@ -141,7 +139,7 @@ def room(number: int) -> np.ndarray:
     toward = chance.standard_normal(3)
     away = chance.uniform(0.4, 3.0) * toward / np.linalg.norm(toward)
     microphone = np.clip(talker + away, 0.1 * size, 0.9 * size)
-    # Eyring's formula: what a wall gives back, of pressure.
+    # Eyring's formula: pressure reflection of a wall.
     walls = 2 * (size[0] * size[1] + size[0] * size[2] + size[1] * size[2])
     given_back = math.exp(-24 * math.log(10) * size.prod() / (SPEED * walls * decay) / 2)
     along = []
@@ -161,15 +159,15 @@ def room(number: int) -> np.ndarray:
 
 
 def echoed(x: np.ndarray, response: np.ndarray) -> np.ndarray:
-    """Return `x` in a room."""
+    """Return samples in a room."""
     from scipy import signal
 
     return signal.fftconvolve(x, response)[: len(x)]
 
 
 def noise(count: int, chance: Generator) -> np.ndarray:
-    """Return noise of one of five kinds: one of `NOISES`, the hum of the mains, or the murmur of a
-    crowd, in the band of speech and as restless."""
+    """Return noise of one of five kinds: one of `NOISES`, mains hum, or the murmur of a crowd, in
+    the band and with the modulation of speech."""
     kind = chance.choice([*NOISES, "hum", "murmur"])
     time, frequency = np.arange(count) / SAMPLE_RATE, np.fft.rfftfreq(count, 1 / SAMPLE_RATE)
     white = chance.standard_normal(count)
@@ -187,8 +185,8 @@ def noise(count: int, chance: Generator) -> np.ndarray:
 
 
 def denoised(x: np.ndarray) -> np.ndarray:
-    """Return `x` with its noise removed by a spectral gate (Boll 1979): each frequency is turned
-    down by 25 dB at most where it is near its own level in pauses."""
+    """Return samples with their noise reduced by a spectral gate (Boll 1979): each frequency is
+    attenuated by up to 25 dB where it is near its own level in pauses."""
     from scipy import ndimage, signal
 
     _, _, spectrum = signal.stft(x, SAMPLE_RATE, nperseg=512)
@@ -200,6 +198,6 @@ def denoised(x: np.ndarray) -> np.ndarray:
 
 
 def noisy(x: np.ndarray, noise: np.ndarray, snr: float) -> np.ndarray:
-    """Return `x` with noise `snr` dB below it."""
+    """Return samples with noise `snr` dB below them."""
     power = (np.mean(x**2) + 1e-9) / 10 ** (snr / 10)
     return x + noise * np.sqrt(power / np.mean(noise**2))

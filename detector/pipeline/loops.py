@@ -91,13 +91,11 @@ def _period(pictures: np.ndarray, times: Sequence[float]) -> int:
 
 
 def _usual(pictures: np.ndarray, frames: int) -> float:
-    """Return the usual difference within a period: at half of it, a third or a quarter, since a
-    loop of 32.5 frames repeats only after two periods."""
+    # Also at a third and a quarter: a loop of 32.5 frames repeats only after two periods.
     return max(float(np.median(_shifted(pictures, max(1, frames // n)))) for n in (2, 3, 4))
 
 
 def _shifted(pictures: np.ndarray, frames: int) -> np.ndarray:
-    """Return by how many gray levels each frame differs from the one `frames` later, float32."""
     return np.abs(pictures[frames:] - pictures[:-frames]).mean(axis=(1, 2))
 
 

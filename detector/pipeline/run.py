@@ -202,8 +202,7 @@ class AnalysisRun:
         return self._decide()
 
     def _look_elsewhere(self, sampled: Sequence[float]) -> None:
-        """Raise _OtherMoments where a still picture moves between the samples, or where these
-        repeat a loop."""
+        """Raise _OtherMoments if a still picture moves between the samples, or these loop."""
         about, most = self.media, max(len(sampled), 1)
         if about.frozen:
             part = media.part(about.duration or 0.0, self.settings)
@@ -261,7 +260,6 @@ class AnalysisRun:
         return sampled, windows
 
     def _probe(self, name: str | None) -> Media:
-        """Probe the file, and turn it as the settings ask."""
         about = media.probe(self.path, name=name)
         if about.too_narrow:
             about.notes.append(media.narrow_note(about))
@@ -297,7 +295,6 @@ class AnalysisRun:
         return workers
 
     def _extractors(self, windows: Sequence[FrameWindow], sampled: Sequence[float]) -> None:
-        """Create the extractors of faces or voice, and of each other requested modality."""
         always = Modality.VOICE if self.media.kind == "audio" else Modality.FACE
         for modality, make in EXTRACTORS.items():
             specs = [spec for spec in self.specs if spec.modality is modality]
@@ -379,7 +376,6 @@ class AnalysisRun:
             self.provenance = provenance.inspect(self.path, self.media, cancel=self.stop)
 
     def _extract(self, sampled: Sequence[float], decoded: Sequence[float]) -> None:
-        """Pass each frame to every modality, in the caller's thread."""
         planned = frozenset(sampled)
         for frame, times in with_timestamps(self.frames, decoded):
             index = None
@@ -452,7 +448,6 @@ class AnalysisRun:
         return extractor
 
     def _analysis(self, *, partial: bool = False) -> Analysis:
-        """Return the results so far, undecided."""
         with self.lock:
             subjects = [s for e in self.extractors.values() for s in e.subjects(partial=partial)]
             results = [r.model_copy() for r in self.results.values()]

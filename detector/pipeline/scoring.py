@@ -58,8 +58,6 @@ class _Request:
 
 
 class _Lane:
-    """Queue of one model."""
-
     def __init__(self, max_concurrent_batches: int) -> None:
         self._turn = threading.Semaphore(max_concurrent_batches)
         self._lock = threading.Lock()
@@ -75,7 +73,6 @@ class _Lane:
         return request.logits.result()  # another thread's pass may include it
 
     def _take(self, own: _Request) -> list[_Request]:
-        """Take the longest waiting requests of one shape; none once `own` was taken."""
         with self._lock:
             if own not in self._waiting:
                 return []
@@ -277,7 +274,6 @@ class ScoreStage:
                 last.result()
 
     def _batches(self) -> Iterator[list[ScoreItem]]:
-        """Yield complete batches, and at the end the rest."""
         waiting: dict[Hashable, list[ScoreItem]] = defaultdict(list)
         while (item := self._items.take()) is not None:
             if item.batch is None:

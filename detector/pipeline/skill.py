@@ -97,7 +97,6 @@ def _windows(count: int, step: float) -> Iterator[tuple[list[np.ndarray], Detect
 
 @lru_cache(maxsize=2)
 def _donor(person: Person) -> tuple[np.ndarray, np.ndarray]:
-    """Return a portrait and its face's landmarks."""
     from detector import samples
 
     rgb = samples.portrait_of(person, 0.0, 1.0)

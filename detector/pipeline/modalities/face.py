@@ -89,7 +89,6 @@ class FaceExtractor(Extractor):
             self._record(frame, times, index, number, face, segment)
 
     def _faces(self, frame: Frame, known: Sequence[object] | None) -> list[vision.Detection]:
-        """Return a frame's known faces, or detect them."""
         run = self._run
         if known is not None:
             return [face for face, _ in self._known[frame.time] if face is not None]
@@ -113,7 +112,6 @@ class FaceExtractor(Extractor):
         face: vision.Detection,
         before: FrameSegment | None,
     ) -> None:
-        """Record a face in a frame, and submit its crops unless they were scored before."""
         run = self._run
         if before is not None:
             segment = self._scored_before(before, index)
