@@ -1,12 +1,11 @@
-"""The questions that are asked of a file, and what can be judged in it: one entry each.
+"""Registry of questions about a file and of modalities in it, with their sentences.
 
-To add a question: a member of `Question`, its task, its `QuestionSpec` here (and a `Modality` with
-its `ModalitySpec` where something new is judged); a module of the modality's name in
-`detector.pipeline.modalities`; a family and a catalog entry of a model; and, where the result page
+To add a question: a member of `Question`, its task, its `QuestionSpec` here (for a new modality
+also a `Modality` and its `ModalitySpec`); a module of the modality's name in
+`detector.pipeline.modalities`; a family and a catalog entry of a model; and, if the result page
 shows more than the answer, a module of the question's name in `dashboard.result.cards`.
 
-Sentences are English and marked by `_` for `tools.languages`; who renders them
-translates them.
+Sentences are English and marked by `_` for `tools.languages`; the renderer translates them.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ from typing import Literal
 from detector.sentences import _
 
 Task = Literal["face manipulation", "whole-image synthesis", "picture synthesis", "voice"]
-"""What a model was made for: the question that it answers, as the catalog names it."""
+"""Task of a model in the catalog, which determines its question."""
 Medium = Literal["picture", "sound"]
 
 
 class Question(StrEnum):
-    """What is asked of a file. Each has its own models, calibration, thresholds and answer."""
+    """A question about a file, with its own models, calibration, thresholds and answer."""
 
     MANIPULATION = "manipulation"
     """Is a face fake: swapped, reenacted, lip-synced, or generated?"""
@@ -33,55 +32,55 @@ class Question(StrEnum):
     PICTURE = "picture"
     """Was the whole picture generated, whatever it shows?"""
     VOICE = "voice"
-    """Was the voice made by a machine: cloned, converted or read out by one?"""
+    """Was the voice cloned, converted or synthesized?"""
 
     @property
     def spec(self) -> QuestionSpec:
-        """Return its entry."""
+        """Return the question's entry."""
         return QUESTIONS[self]
 
     @property
     def subject(self) -> Modality:
-        """Return what it is about."""
+        """Return the question's main modality."""
         return self.spec.modalities[0]
 
     @property
     def of_sound(self) -> bool:
-        """Return whether it is about the sound, not the picture."""
+        """Return True for a question about the sound."""
         return self.subject.of_sound
 
 
 class Modality(StrEnum):
-    """What kind of thing is judged. A model is made for one, and is fed nothing else.
+    """Kind of a subject. Each model has one modality and gets no other input.
 
-    In the order in which answers lead a file where none is towards fake.
+    Without an answer towards fake, the first of these modalities leads the verdict.
     """
 
     FACE = "face"
     PICTURE = "picture"
-    """the full frame for its own sake, with or without faces"""
+    """the full frame as a subject of its own, with or without faces"""
     FULL_FRAME = "full_frame"
-    """what is evidence about every face in it; judged by itself where there is none"""
+    """the full frame as evidence about every face in it; judged by itself without faces"""
     VOICE = "voice"
 
     @property
     def spec(self) -> ModalitySpec:
-        """Return its entry."""
+        """Return the modality's entry."""
         return MODALITIES[self]
 
     @property
     def of_sound(self) -> bool:
-        """Return whether it is in the sound, not in the picture."""
+        """Return True for a modality of the sound."""
         return self.spec.medium == "sound"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModalitySpec:
-    """What kind of thing is judged, and what one of it is called."""
+    """Medium of a modality, and names of its subjects."""
 
     medium: Medium = "picture"
     name: str = _("Person {person}")  # of one subject, by its id
-    only: str = ""  # name of a subject whose id is the modality's: there is one of it in the file
+    only: str = ""  # of a subject whose id is the modality's: the only one in the file
     sides: Mapping[str, str] = field(default_factory=dict)  # names of subjects of these ids
     about: str = ""  # what a score is about, within a sentence; empty: the face of the subject
 
@@ -102,17 +101,17 @@ MODALITIES: dict[Modality, ModalitySpec] = {
 
 @dataclass(frozen=True, kw_only=True)
 class QuestionSpec:
-    """One question: what it judges, and its words."""
+    """Modalities, task and sentences of one question."""
 
     modalities: tuple[Modality, ...]
-    """what it is asked of; a model of it that states none is fed the first"""
+    """the first is the default of its models"""
     task: Task  # of its models, in the catalog
-    methods: tuple[str, ...] = ()  # families of fakes (`detector.evaluation.labels`) it asks for
+    methods: tuple[str, ...] = ()  # families of fakes (`detector.evaluation.labels`)
     covers: tuple[Question, ...] = ()  # questions whose fakes count as fakes of this one too
-    stretches: bool = False  # a short stretch over the threshold keeps "no sign" from being said
+    stretches: bool = False  # a short stretch above the threshold prevents "no sign"
 
-    text: str  # as it is put
-    short: str  # its name where room is small
+    text: str  # the question itself
+    short: str  # its short name
     group: str  # its models on the Models page: the filter
     looks_for: str  # the same within a sentence
     about: str  # what it is about, within a sentence
@@ -148,7 +147,7 @@ class QuestionSpec:
     unmeasured_above: str
     stays_open: str
     keeps_open: str = ""
-    """beside a leading question that has no sign"""
+    """beside a leading question with "no sign" """
     not_asked: str
     never_decides: str = _(
         "Whether it is fake: on footage of sources these models had not seen no threshold made "
@@ -309,15 +308,15 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         ),
     ),
 }
-"""In the order in which they are shown."""
+"""In display order."""
 QUESTION_OF: dict[str, Question] = {spec.task: q for q, spec in QUESTIONS.items()}
-"""Which question a model of a task answers."""
+"""The question of each task."""
 OF_PICTURE = tuple(q for q in QUESTIONS if not q.of_sound)
-"""What is asked of a picture, and of a face as of a full frame in it."""
+"""Questions about pictures, and faces or full frames in them."""
 OF_SOUND = tuple(q for q in QUESTIONS if q.of_sound)
-"""What is asked of a sound, and of a voice in it."""
+"""Questions about sounds, and voices in them."""
 
 
 def of(name: str | None) -> QuestionSpec:
-    """Return the entry of a question by its name; None: of the first, about a face."""
+    """Return the entry of a question by name; None: that about a face."""
     return QUESTIONS[Question(name) if name else Question.MANIPULATION]

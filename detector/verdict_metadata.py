@@ -1,9 +1,8 @@
-"""A verdict in the metadata of a copy of a file, and never in its pictures or sounds.
+"""Writing of a verdict into the XMP metadata of a copy of a file, never into its media data.
 
-What was there before stays as it was, byte for byte: an MP4 or MOV gets one more box at its end, a
-JPEG, PNG or WebP one more (or one longer) piece of metadata. Other kinds get a small file beside
-them. `detector.provenance` reads it back when the copy is analyzed, as something that stands in the
-file, and no more: anybody can write such a thing.
+All other bytes are unchanged: an MP4 or MOV gets one more box at its end, a JPEG, PNG or WebP one
+more (or one longer) metadata segment. Other kinds get a sidecar file. `detector.provenance` reads
+it back when the copy is analyzed, as an unverified statement: it is not signed.
 """
 
 import json
@@ -26,7 +25,7 @@ from detector.sentences import _
 
 NAMESPACE = "urn:unmask:verdict:1#"
 MAX_PICTURE = 512 * 1024**2
-"""bytes of a picture that is held in memory; a film is copied in pieces"""
+"""bytes of a picture that is read into memory; a video is copied in pieces"""
 
 _CHUNK = 1 << 20
 _RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -45,10 +44,9 @@ _XMP_FLAG = 0x04
 def write_copy(source: str | os.PathLike[str], target: Path, analysis: Analysis) -> Path:
     """Write a copy of the analyzed file with the verdict in its metadata, or a sidecar.
 
-    A signed origin (C2PA) covers the metadata too, so in a copy it will be found broken; the
-    original keeps it. Return `target`; or, for kinds that take no metadata from us, the sidecar
-    beside the source's name in the target's folder: then no copy is made. Raise UsageError where
-    the analysis is of another file or the target exists; MediaError, OSError.
+    A signed origin (C2PA) covers the metadata too, so in the copy its signature is invalid. Return
+    `target`, or for other kinds of files the sidecar in its folder, without a copy. Raise
+    UsageError if the analysis is of another file or the target exists; MediaError, OSError.
     """
     if target.exists():
         raise UsageError(
@@ -73,14 +71,14 @@ def write_copy(source: str | os.PathLike[str], target: Path, analysis: Analysis)
 
 
 def write_sidecar(target: Path, analysis: Analysis) -> Path:
-    """Write the verdict as a small JSON file of its own."""
+    """Write the verdict as a JSON file."""
     text = json.dumps(properties(analysis), indent=2, ensure_ascii=False)
     paths.write(target, text + "\n")
     return target
 
 
 def properties(analysis: Analysis) -> dict[str, str]:
-    """Return what is written: the verdict in words, and what it is of."""
+    """Return the properties to write: the verdict in words, and the file's hash."""
     verdict = analysis.verdict
     share = verdict.probability
     return {
@@ -95,7 +93,7 @@ def properties(analysis: Analysis) -> dict[str, str]:
 
 
 def _write(source: Path, target: Path, head: bytes, analysis: Analysis) -> bool:
-    """Write the copy; False for kinds of files that can't take it without other changes."""
+    """Write the copy; return False if the file can't take the metadata without other changes."""
     piece = _description(properties(analysis))
     if head[4:8] in (b"ftyp", b"wide", b"moov", b"mdat", b"free", b"skip"):
         return _append_box(source, target, piece)
@@ -119,7 +117,7 @@ def _description(verdict: dict[str, str]) -> str:
 
 
 def _merged(packet: bytes, piece: str) -> bytes | None:
-    """Return a packet with our part replaced and last; None where the rest would change."""
+    """Return an XMP packet with our part last; None if another part would change."""
     begin = f'<rdf:Description rdf:about="" xmlns:unmask="{NAMESPACE}" '.encode()
     if begin in packet:
         at = packet.index(begin)
@@ -134,7 +132,7 @@ def _merged(packet: bytes, piece: str) -> bytes | None:
 
 
 def _append_box(source: Path, target: Path, piece: str) -> bool:
-    """Append a box behind everything: no sample moves, so no index has to change."""
+    """Append a box at the end, so that no sample offset changes."""
     with open_file(source) as file:
         existing = xmp_box(file)
         end = os.fstat(file.fileno()).st_size
@@ -144,7 +142,7 @@ def _append_box(source: Path, target: Path, piece: str) -> bool:
         packet: bytes | None = _PACKET.format(piece).encode()
         if existing is not None:
             if existing.end != end:
-                return False  # somebody else's packet inside the file
+                return False  # another program's packet inside the file
             file.seek(existing.body)
             packet, end = _merged(file.read(end - existing.body), piece), existing.start
         if packet is None:
@@ -162,7 +160,7 @@ def _append_box(source: Path, target: Path, piece: str) -> bool:
 
 
 def _into_jpeg(data: bytes, piece: str) -> bytes | None:
-    """Into the XMP segment, or a new one behind the first segments."""
+    """Write into the XMP segment, or a new one after the first segments."""
     at = 2
     behind = 2
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
@@ -187,7 +185,7 @@ def _segment(packet: bytes) -> bytes | None:
 
 
 def _into_png(data: bytes, piece: str) -> bytes | None:
-    """Into the iTXt piece that holds XMP, or a new one before the pixels."""
+    """Write into the iTXt chunk with XMP, or a new one before the pixels."""
     at, pixels = 8, None
     while at + 12 <= len(data):
         length = int.from_bytes(data[at : at + 4], "big")
@@ -212,7 +210,7 @@ def _chunk(packet: bytes) -> bytes:
 
 
 def _into_webp(data: bytes, piece: str) -> bytes | None:
-    """Behind the other pieces of a WebP file with an extended head, and a flag in that head."""
+    """Append a chunk to a WebP file with an extended header, and set its flag there."""
     if data[12:16] != b"VP8X" or int.from_bytes(data[4:8], "little") + 8 != len(data):
         return None
     at, packet = 12, _PACKET.format(piece).encode()

@@ -69,7 +69,7 @@ def office(path: Path, name: str, members: Sequence[zipfile.ZipInfo], kind: str)
 
 
 def _pages(path: Path, kind: str) -> dict[str, int]:
-    """Return the first page or slide that each picture stands on, by its name in the archive."""
+    """Return the first page or slide of each picture, by its name in the archive."""
     pages: dict[str, int] = {}
     with zipfile.ZipFile(path) as opened:
         if kind == "docx":

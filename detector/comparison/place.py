@@ -27,10 +27,10 @@ MOST_OFF = 30.0  # gray levels at which differences are clipped
 BETTER, MUCH_BETTER = 0.98, 0.93
 """Share of the difference that another homography may leave to be preferred; over edge to edge."""
 FURTHER = 0.02
-"""by how much more alike a frame has to be for each frame that it lies off the time path"""
+"""required gain in similarity for each frame of distance from the time path"""
 COLOR_SAMPLES, LIGHT_SAMPLES, FEWEST_PIXELS = 20_000, 6_000, 300
 KNOTS, BENT = np.arange(32, 255, 32), 10.0
-"""gray levels at which colors may bend, and the ridge against it"""
+"""gray levels of the knots of color curves, and their ridge penalty"""
 GRADED, CLIPPED = 0.95, 20.0
 """Share of the error that colors may leave to be believed; gray levels at which it is clipped."""
 ENCODERS, SOME = 7.0, 0.1

@@ -93,7 +93,7 @@ def write(report: Report, folder: Path) -> list[Path]:
 
 
 _COLORS = ("#1f6feb", "#b35900", "#6f42c1")
-"""of the answers in turn; told apart by colour-blind eyes, and each is named in the key."""
+"""of the answers in turn; safe for color-blind readers, and named in the legend"""
 _WORDS = {"video": "clips", "image": "pictures", "audio": "sounds"}
 _STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "unmask", "font.family": "sans-serif"}
 """Text stays text, and the same figures give the same file."""
