@@ -6,7 +6,7 @@ before the last `WINDOW` seconds are decimated evenly over its length.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -23,8 +23,10 @@ from detector.pipeline.subjects import SubjectBuilder
 from detector.schema.analysis import (
     OF_PICTURE,
     Analysis,
+    Ensemble,
     FrameSegment,
     Media,
+    ModelResult,
     Question,
     Settings,
     SpanSegment,
@@ -55,9 +57,27 @@ class _ScoreSample:
         return sum(len(segment.logits) for segment in segments)
 
 
-def live_media(**known: Any) -> Media:
-    """Return the media record of a source without a file."""
-    return Media(sha256="", size=0, container="live", live=True, **known)
+def live_analysis(
+    settings: Settings,
+    results: Iterable[ModelResult],
+    ensembles: dict[Question, Ensemble],
+    subjects: list[Subject],
+    begun: datetime,
+    timestamps: Sequence[float] = (),
+    **media: Any,
+) -> Analysis:
+    """Return an undecided Analysis of a source without a file; `media`: fields of its record."""
+    return initial_results.undecided(
+        Media(sha256="", size=0, container="live", live=True, **media),
+        settings,
+        recounted(results, subjects),
+        ensembles,
+        subjects,
+        "cpu",
+        id="0" * 32,
+        created=begun,
+        timestamps=list(timestamps),
+    )
 
 
 class ScoreHistory:
@@ -174,30 +194,19 @@ class ScoreHistory:
         times = [round(s.time, 4) for s in samples]
         length = times[-1] - times[0] if times else 0.0
         judged, models = self._subjects(samples), self._settings.models
-        return initial_results.undecided(
-            live_media(
-                name=self._settings.name,
-                kind="video",
-                width=self.size[0],
-                height=self.size[1],
-                duration=round(length, 3),
-                codec="frames",
-            ),
-            Settings(
-                models=None if models is None else list(models),
-                sampling="fps",
-                frames=max(1, min(len(times), 2000)),
-                fps=min(60.0, max(0.1, len(times) / length)) if length > 0 else 5.0,
-                min_face=self._settings.min_face,
-            ),
-            recounted(self.results.values(), judged),
-            self._ensembles,
-            judged,
-            "cpu",
-            id="0" * 32,
-            created=self.begun,
-            timestamps=times,
+        settings = Settings(
+            models=None if models is None else list(models),
+            sampling="fps",
+            frames=max(1, min(len(times), 2000)),
+            fps=min(60.0, max(0.1, len(times) / length)) if length > 0 else 5.0,
+            min_face=self._settings.min_face,
         )
+        width, height = self.size
+        return live_analysis(
+            settings, self.results.values(), self._ensembles, judged, self.begun, times,
+            name=self._settings.name, kind="video", codec="frames", width=width, height=height,
+            duration=round(length, 3),
+        )  # fmt: skip
 
     def _forget(self) -> None:
         if len(self._seen) <= MAX_PEOPLE:

@@ -17,9 +17,8 @@ from detector.audio.recording import Recording
 from detector.audio.sound import SAMPLE_RATE, Mono, SoundBlock
 from detector.audio.speech import SpeechDetector
 from detector.decision import conformal, decide, voice
-from detector.decision.session import recounted
 from detector.live.display import Series
-from detector.live.score_history import live_media
+from detector.live.score_history import live_analysis
 from detector.live.worker import WorkerGroup
 from detector.models.base import Model, ModelSpec
 from detector.pipeline import initial_results
@@ -185,25 +184,11 @@ class LiveVoice(WorkerGroup):
     def _undecided(self, heard: SpeechMeasurement) -> Analysis:
         subjects = voice_subject(self._spans)
         sound = Audio(codec="live", channels=1, sample_rate=SAMPLE_RATE, speech=heard)
-        return initial_results.undecided(
-            live_media(
-                name="Microphone",
-                kind="audio",
-                width=0,
-                height=0,
-                duration=heard.seconds,
-                codec="live",
-                audio=sound,
-            ),
-            Settings(),
-            recounted(self._results.values(), subjects),
-            self._ensembles,
-            subjects,
-            "cpu",
-            id="0" * 32,
-            created=self._begun,
-            timestamps=[],
-        )
+        return live_analysis(
+            Settings(), self._results.values(), self._ensembles, subjects, self._begun,
+            name="Microphone", kind="audio", codec="live", width=0, height=0,
+            duration=heard.seconds, audio=sound,
+        )  # fmt: skip
 
 
 def _dot(analysis: Analysis, time: float) -> Dot:
