@@ -97,13 +97,8 @@ def draw_provenance(analysis: Analysis) -> None:
     """Draw the tab."""
     found = analysis.provenance
     if found is None:
-        none = _("Results of an earlier version have no provenance: analyze the file again.")
-        typography.caption(none)
+        typography.caption(say(origin.MISSING))
         return
     blocks.draw(origin.section(found, analysis.media))
     if found.place is not None:
-        private = _(
-            "The place may be somebody's home. It goes into downloads unless you leave it out, "
-            "under Download."
-        )
-        show(typography.with_icon("location_on", private))
+        show(typography.with_icon("location_on", say(origin.PRIVATE)))

@@ -83,7 +83,7 @@ class HeatmapView:
             pass
         except Exception:  # whatever broke, the rest of the result still stands
             log.exception("a heatmap could not be drawn")
-        return _("{model} could not be run for a heatmap").format(model=labels.plain(self.model))
+        return looks.failed(self.model)
 
     def _heatmap(self, method: explain.Method, caption: DeltaGenerator) -> explain.Heatmap | None:
         on_progress = None
@@ -137,7 +137,7 @@ class HeatmapView:
         view, alpha, on_frame = self._controls(heat)
         text = say(heat.caption)
         if view == "original":
-            rgb, text = heat.crop, _("as {model} saw it").format(model=labels.plain(self.model))
+            rgb, text = heat.crop, looks.seen_by(self.model)
         elif view == "difference":
             key = self.analysis.id, self.track.id, self.face.time, method.id, self.model.id
             effect = pictures.effect(key, self.model, heat)

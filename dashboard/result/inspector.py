@@ -14,7 +14,6 @@ from dashboard.charts import PLAIN, layout, scatter
 from dashboard.components import blocks, controls, figures, typography
 from dashboard.components.markup import Text, join, show
 from dashboard.images import jpeg
-from dashboard.labels import NBSP
 from dashboard.result import find_original, pictures
 from dashboard.result.heat_view import HeatmapView, Later, OnFrame
 from dashboard.result.linked import ResultViewState
@@ -342,9 +341,7 @@ def draw_traces(
     kind = "image" if analysis.media.kind == "image" else "video"
     small = view in ("spectrum", "bands", "picture") and seen.profile is None
     if small:
-        least = f"{frequency.SMALLEST:.0f}{NBSP}px"
-        text = _("The face is too small: a spectrum needs {least}, all of them in the frame.")
-        figures.missing(text.format(least=least))
+        figures.missing(looks.too_small(frequency.SMALLEST))
     elif view in ("spectrum", "bands"):
         _trace_chart(view, seen, kind)
     else:

@@ -8,7 +8,7 @@ from dashboard.components.markup import show
 from dashboard.result.linked import ResultViewState
 from detector.errors import InputError
 from detector.presentation import robustness
-from detector.schema.analysis import OF_SOUND, Analysis
+from detector.schema.analysis import Analysis
 from detector.sentences import _, say
 from service.tasks.jobs import QueueFull
 
@@ -33,17 +33,17 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     elif trials is not None and trials.error:
         typography.paragraph(say(trials.error))
     if analysis.verdict.question is None:
-        typography.caption(_("This file has no likelihood that could move."))
+        typography.caption(say(robustness.NOTHING_TO_MOVE))
         return
     if not linked.changeable or not linked.path.is_file():
         if tried is None:
-            typography.caption(_("This was not tried."))
+            typography.caption(say(robustness.NOT_TRIED))
         return
     if st.button(
         _("Try again") if tried is not None else _("Try it"),
         icon=":material/science:",
         key=linked.widget("robustness"),
-        help=_how(analysis),
+        help=robustness.effort(analysis),
     ):
         try:
             context = session.request_context()
@@ -53,20 +53,6 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
             typography.alert(say(error.message))
         else:
             st.rerun(scope="fragment")
-
-
-def _how(analysis: Analysis) -> str:
-    """Return the help of the button."""
-    if analysis.verdict.question in OF_SOUND:
-        return _(
-            "Runs the models seven times on about 12 s of the sound. You can leave the page "
-            "meanwhile."
-        )
-    if analysis.media.kind == "image":
-        return _("Runs the models seven times on the picture. You can leave the page meanwhile.")
-    return _(
-        "Runs the models seven times on at most 6 s of the clip. You can leave the page meanwhile."
-    )
 
 
 @st.fragment(run_every=POLL)

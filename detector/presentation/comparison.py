@@ -447,6 +447,18 @@ def roles(comparison: Comparison) -> str:
     return _("not known: nobody has said so, and nothing proves it")
 
 
+def stated(comparison: Comparison) -> str:
+    """Return who named the original, to its owner; or the question which one it is."""
+    text = {
+        "stated": _("You said that {name} is the original."),
+        "registered": _("Your library has {name} as an original."),
+    }.get(comparison.role_source)
+    if text is None:
+        return _("Which is the original? If you know it, say so: only then does a verdict stand on "
+                 "a file’s own page.")  # fmt: skip
+    return text.format(name=names(comparison)[1])
+
+
 def hint(trace: GenerationHint, both: tuple[str, str] | None = None) -> str:
     """Return the evidence that one of the two is the younger file; `both` are their names."""
     texts = {

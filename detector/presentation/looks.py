@@ -99,6 +99,16 @@ def heatmap(analysis: Analysis, heat: Heatmap, model: ModelResult) -> str:
     return said if counted else _("{heatmap}, not counted").format(heatmap=said)
 
 
+def seen_by(model: ModelResult) -> str:
+    """Return the caption of a model's input."""
+    return _("as {model} saw it").format(model=plain(model))
+
+
+def failed(model: ModelResult) -> str:
+    """Return that a model could not be run for a heatmap."""
+    return _("{model} could not be run for a heatmap").format(model=plain(model))
+
+
 PROVES = _("A heatmap shows places, not proof.")
 HOW_TO_READ = _(
     "The places raised a model's score, scaled for each picture by itself; a high score for a "
@@ -182,6 +192,12 @@ def fine_detail(values: np.ndarray, usual: CurveRange | None, fine: slice, kind:
     if kind == "image":
         beside = _("{finding}, beside {number} untouched pictures")
     return beside.format(finding=said, number=usual.files)
+
+
+def too_small(least: float) -> str:
+    """Return that a face is too small for its spectrum, which needs `least` px."""
+    text = _("The face is too small: a spectrum needs {least}, all of them in the frame.")
+    return text.format(least=f"{least:.0f}{NBSP}px")
 
 
 # --- a sound --------------------------------------------------------------------------------------

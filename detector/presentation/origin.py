@@ -129,6 +129,11 @@ def fact_rows(found: Iterable[Fact]) -> list[tuple[str, str, str]]:
     ]
 
 
+MISSING = _("Results of an earlier version have no provenance: analyze the file again.")
+PRIVATE = _(
+    "The place may be somebody's home. It goes into downloads unless you leave it out, under "
+    "Download."
+)
 PRINTED = 40  # facts of the metadata; all are in the attached data
 
 

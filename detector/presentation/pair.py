@@ -41,6 +41,11 @@ BESIDE = _(
     "A comparison is a measurement of its own: no detector counts in it, and it counts in none. It "
     "says what differs between these two files, not what is true."
 )
+OVER_TIME, LEVELS = _("Difference over time"), _("mean gray levels, 0 to 255")
+MAP, MAP_NOTE = _("Where they differ"), _("After alignment, with colors and sharpness matched.")
+"""Heads and units of the chart and the map of differences"""
+ALONE = _("What the detectors say of each, alone")
+ALONE_NOTE = _("They know nothing of the other file, and count nothing in the finding above.")
 METHOD = {
     _("In time"): _(
         "Each sampled moment of the copy is matched with the moment of the original that "
@@ -160,7 +165,7 @@ def _over_time(comparison: Comparison) -> Section:
         "leaves in that face."
     )
     blocks = over_time(comparison, comparison.moments, person), Text(note, "note")
-    return Section("differences", _("Difference over time"), blocks)
+    return Section("differences", say(OVER_TIME), blocks)
 
 
 def seen_people(comparison: Comparison) -> dict[str, str]:
@@ -258,6 +263,12 @@ def keys(comparison: Comparison, person: str | None) -> dict[str, str]:
             out["others"] = _("other people")
     rest = _("what re-encoding leaves in that face")
     return out | {"elsewhere": _("everywhere else"), "rest": rest}
+
+
+def map_scale(levels: int) -> str:
+    """Return how the map of differences is read in print: white from so many gray levels on."""
+    text = _("{map}: black is 0, white {number} gray levels or more")
+    return text.format(map=say(MAP), number=levels)
 
 
 def map_said(moment: ComparedMoment) -> str:

@@ -11,7 +11,7 @@ from detector.schema.analysis import (
     Robustness,
     Thresholds,
 )
-from detector.sentences import _, ngettext, say
+from detector.sentences import _, join, ngettext, say
 
 FAR = 20
 """points by which a likelihood moves that is fragile, although its verdict stays"""
@@ -84,6 +84,21 @@ def about(question: Question | None) -> str:
         "A part of the file is compressed, scaled, blurred, made noisy, cropped and mirrored, one "
         "at a time, and analyzed again. Don't rely on a verdict that changes."
     )
+
+
+NOT_TRIED = _("This was not tried.")
+NOTHING_TO_MOVE = _("This file has no likelihood that could move.")
+
+
+def effort(analysis: Analysis) -> str:
+    """Return what trying the perturbations takes."""
+    if analysis.verdict.question in OF_SOUND:
+        text = _("Runs the models seven times on about 12 s of the sound.")
+    elif analysis.media.kind == "image":
+        text = _("Runs the models seven times on the picture.")
+    else:
+        text = _("Runs the models seven times on at most 6 s of the clip.")
+    return join(text, _("You can leave the page meanwhile."))
 
 
 def part(tried: Robustness) -> str:

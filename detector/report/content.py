@@ -243,5 +243,4 @@ def _pair_figures(comparison: Comparison, copy: PathLike, original: PathLike) ->
     first, second = pair.pictures(comparison, moment)
     yield picture("copy", first, shown.copy)
     yield picture("original", second, shown.original)
-    scale = _("Where they differ: black is 0, white {number} gray levels or more")
-    yield picture("heat", scale.format(number=HEAT_LEVELS), shown.heat(HEAT_LEVELS))
+    yield picture("heat", pair.map_scale(HEAT_LEVELS), shown.heat(HEAT_LEVELS))

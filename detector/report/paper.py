@@ -192,7 +192,7 @@ class Paper(FPDF):
             self.ink(12, style="B", family="serif")
             self.start_section(section.title)
             self.cell(WIDTH, 6, section.title, align=self.start, new_x="LMARGIN", new_y="NEXT")
-            self.set_draw_color(*LINE)
+            self.stroke(LINE, 0.2)
             self.line(MARGIN, self.get_y() + 0.5, MARGIN + WIDTH, self.get_y() + 0.5)
             self.ln(2.5 * self.spacing)
         for block, following in zip(section.blocks, (*section.blocks[1:], None), strict=True):
@@ -281,7 +281,7 @@ class Paper(FPDF):
     def _grid(self, rows: Sequence[Sequence[str]], widths: Sequence[float], *, heads: bool) -> None:
         """Draw table cells, below heads or after names."""
         self.set_font(style="")
-        self.set_draw_color(*LINE)
+        self.stroke(LINE, 0.2)
         self.set_fill_color(255)
         order = slice(None, None, -1) if self.rtl else slice(None)
         name, code = FontFace(color=MUTED), FontFace(family="mono", size_pt=8)

@@ -34,7 +34,7 @@ from detector.presentation import LIMITS, agreement, pair
 from detector.presentation import comparison as words
 from detector.presentation.verdict import headline
 from detector.schema.comparison import Comparison
-from detector.sentences import _, say
+from detector.sentences import _, join, say
 from service import exports
 from service.records.model import State
 from service.records.tables import KeptComparison
@@ -191,20 +191,19 @@ def _person(comparison: Comparison) -> str | None:
 
 
 def _map(data: dict[str, Any]) -> None:
-    typography.title(_("Where they differ"))
+    typography.title(say(pair.MAP))
     view.mount("map", data, key="near-map")
     most = _("{most} or more gray levels").format(most=HEAT_LEVELS)
-    note = _("After alignment, with colors and sharpness matched.")
-    figures.caption(figures.ramp(_("none"), most), typography.small_print(note))
+    note = typography.small_print(say(pair.MAP_NOTE))
+    figures.caption(figures.ramp(_("none"), most), note)
 
 
 def _chart(comparison: Comparison, data: dict[str, Any], person: str | None) -> None:
     if len(data["moments"]) < 2:
         return
     with st.container(border=True, key="card-near-chart"):
-        cards.head(
-            _("Difference over time"), _("mean gray levels, 0 to 255 · click a point to go there")
-        )
+        how = join(say(pair.LEVELS), _("click a point to go there"), by=" · ")
+        cards.head(say(pair.OVER_TIME), how)
         view.mount("plot", data, key="near-chart")
         show(cards.legend(view.key(comparison, person)))
 
@@ -256,14 +255,7 @@ def _roles(kept: KeptComparison, copy: Job, original: Job) -> None:
     of_copy, of_original = words.names(comparison)
     originals, context = session.application().originals, session.request_context()
     states = comparison.states_roles
-    if comparison.role_source == "stated":
-        text = _("You said that {name} is the original.").format(name=of_original)
-    elif comparison.role_source == "registered":
-        text = _("Your library has {name} as an original.").format(name=of_original)
-    else:
-        text = _("Which is the original? If you know it, say so: only then does a verdict stand on "
-                 "a file’s own page.")  # fmt: skip
-    typography.caption(text)
+    typography.caption(words.stated(comparison))
     label = _("{name} is the original")
     with st.container(key="near-roles", gap="small"):
         both = copy.has_media and original.has_media
@@ -330,10 +322,7 @@ def draw_scores(first: Job, second: Job) -> None:
         typography.notice(_("No model scored both clips."), announced=False)
         return
     with st.container(border=True, key="card-pair"):
-        cards.introduced(
-            _("What the detectors say of each, alone"),
-            _("They know nothing of the other file, and count nothing in the finding above."),
-        )
+        cards.introduced(say(pair.ALONE), say(pair.ALONE_NOTE))
         titles = {id: labels.plain(model) for id, model in able.items()}
         model = controls.choose(_("Model"), titles, next(iter(titles)), "pair-model")
         section, time = agreement.of_two(a, b, able[model])
