@@ -112,6 +112,8 @@ class SoundRecipe(StrictModel):
     samples: int = Field(default=64_600, gt=0)  # of a window; shorter speech is repeated to fill it
     normalize: bool = False
     """Each window to mean 0 and variance 1, as transformers' Wav2Vec2FeatureExtractor does."""
+    spectra: bool = False
+    """The network is fed Timbre's spectra of a window (`detector.models.sounds`)."""
 
     @property
     def seconds(self) -> float:
@@ -321,7 +323,13 @@ class Model(ABC):
 
     def trials(self) -> list[Image | Sequence[Image]]:
         """Return items for `preprocess` that have nothing in common, to try a new file on: noise,
-        a drawing, a plain surface; for a video model each moves in another way."""
+        a drawing, a plain surface; for a video model each moves in another way; windows of noise,
+        of a rising tone and of near silence for a model that hears."""
+        if self.spec.sound:
+            time = np.arange(self.spec.sound.samples) / self.spec.sound.sample_rate
+            hiss = np.random.default_rng(0).normal(0, 0.1, len(time))
+            tone = 0.3 * np.sin(2 * np.pi * (120 * time + 40 * time**2))
+            return [x.astype(np.float32) for x in (hiss, tone, 1e-4 * hiss)]
         noise = np.random.default_rng(0).integers(0, 256, (_SIDE, _SIDE, 3), np.uint8)
         rows, columns = np.mgrid[0:_SIDE, 0:_SIDE]
         round_ = (rows - 120) ** 2 + (columns - 140) ** 2 < 70**2

@@ -19,6 +19,7 @@ from detector.idle import IdleTimer
 from detector.memory import return_freed
 from detector.models.base import Image, Model, ModelSpec, check_batch
 from detector.models.pictures import fit, normalized
+from detector.models.sounds import prepared
 from detector.runtime import Runner
 
 if TYPE_CHECKING:
@@ -47,8 +48,8 @@ _idle = IdleTimer(_let_go)
 
 
 class ReadyModel(Model):
-    """A model of single crops, or of clips, whose compiled network (`run`) is on disk. `load` loads
-    the model itself."""
+    """A model of single crops, of clips or of sound, whose compiled network (`run`) is on disk.
+    `load` loads the model itself."""
 
     def __init__(self, spec: ModelSpec, run: Runner, batch: int, load: Callable[[], Model]) -> None:
         super().__init__(spec)
@@ -86,6 +87,8 @@ class ReadyModel(Model):
         return np.concatenate(found)
 
     def _prepared(self, picture: Image | Sequence[Image]) -> np.ndarray:
+        if self.spec.sound:
+            return prepared(np.asarray(picture), self.spec)
         if self.spec.kind == "video":
             shown = np.stack([fit(np.ascontiguousarray(one), self.spec.crop) for one in picture])
         else:
@@ -144,14 +147,13 @@ def remember(model: Model, key: str) -> None:
 
 def _compiled(model: Model) -> Runner | None:
     """Return what a model's scores come from, if they do by the usual steps alone."""
-    from detector.models.network import TorchModel
+    from detector.models.network import TorchModel, TorchSoundModel
 
     if type(model) is ReadyModel:
         return model.run
-    if model.spec.kind == "audio" or model.spec.crop.resize == "float":
+    usual = TorchSoundModel if model.spec.sound else TorchModel
+    if not isinstance(model, usual) or model.spec.crop.resize == "float":
         return None
     own = ("preprocess", "_prepare", "log_odds", "score")
-    usual = isinstance(model, TorchModel) and all(
-        getattr(type(model), name) is getattr(TorchModel, name) for name in own
-    )
-    return model.run if isinstance(model, TorchModel) and usual else None
+    alone = all(getattr(type(model), name) is getattr(usual, name) for name in own)
+    return model.run if alone else None

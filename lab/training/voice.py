@@ -27,6 +27,7 @@ from detector.evaluation.metrics import Interval
 from detector.models import registry
 from detector.models.base import repeated
 from detector.models.families import timbre
+from detector.models.sounds import SAMPLES, spectra
 from detector.perturbation import sounds
 from detector.perturbation.conditions import Condition
 from detector.schema.analysis import Question
@@ -40,8 +41,6 @@ from lab.training.layer import LinearHead, fit_rows
 from lab.training.left_out import LeftOutLogit, Split
 
 ID = "timbre"
-SAMPLES = 64_000
-"""of a window, 4 s"""
 CONDITIONS = {
     "Opus 16 kbit/s": Condition("opus", 16),
     "8 kHz telephone": Condition("phone"),
@@ -93,10 +92,10 @@ def train(
     out in turn: the logits of what was left out go to `run.out` (`left_out.write`), with the
     learning curve and the answers by system and repository in voices.md."""
     begin = Path(begin or paths.bundled() / "timbre.safetensors")
-    items, model = read_speech(data), trunk(begin)
+    items, network = read_speech(data), trunk(begin)
     begin_run(plan, run)
     names = dict.fromkeys((AS_IS, *plan.drawn, *plan.always, *plan.judged))
-    versions = {name: statistics(items, name, model, run) for name in names}
+    versions = {name: statistics(items, name, network, run) for name in names}
     taught = [versions[name] for name in (AS_IS, *plan.always)]
     if plan.drawn:
         learned_under = [drawn_condition(item, plan.drawn) for item in items]
@@ -174,9 +173,11 @@ def without_detector(item: Item) -> dict[str, float]:
     }
 
 
-def trunk(path: Path) -> timbre.TimbreModel:
+def trunk(path: Path) -> timbre.Timbre:
     """Return the networks of a file as `weights/timbre.safetensors`; raise WeightsError."""
-    return timbre.load(registry.get_spec(ID), [path], "cpu")
+    network = timbre.load(registry.get_spec(ID), [path], "cpu").network
+    assert isinstance(network, timbre.Timbre)
+    return network
 
 
 def report(
@@ -214,7 +215,7 @@ def drawn_condition(item: Item, conditions: Sequence[str]) -> str:
     return conditions[int(hash_of(item.file.name), 16) % len(conditions)] if conditions else ""
 
 
-def _window(item: Item, version: str) -> torch.Tensor:
+def _window(item: Item, version: str) -> np.ndarray:
     """Return a clip as it is or under one of `CONDITIONS`, at one loudness, as the pipeline feeds
     it: float32 [64000]."""
     x = sounds.decoded(str(item.file))[:SAMPLES]
@@ -222,16 +223,18 @@ def _window(item: Item, version: str) -> torch.Tensor:
         x = sounds.change(CONDITIONS[version])(x, sounds.generator(item.file.name))[:SAMPLES]
     x = x / max(float(np.abs(x).max(initial=0)), 1e-4) * 0.9
     samples = (np.clip(x, -1, 1) * 32_767).astype(np.int16)
-    return torch.from_numpy(repeated(samples / 32_768, SAMPLES).copy())
+    return repeated(samples / 32_768, SAMPLES)
 
 
 def statistics(
-    items: Sequence[Item], version: str, model: timbre.TimbreModel, run: TrainingOptions
+    items: Sequence[Item], version: str, network: timbre.Timbre, run: TrainingOptions
 ) -> np.ndarray:
     """Return float32 [clips, 8600] of a version, cached in the run's folder."""
 
     def read(item: Item) -> Arrays:
-        return {"values": model.statistics(_window(item, version)[None]).numpy()}
+        x = torch.from_numpy(spectra(_window(item, version)).astype(np.float32))
+        with torch.inference_mode():
+            return {"values": network.statistics(x[None]).numpy()}
 
     name = version.replace("/", " per ")
     found = cached(items, run.out / "statistics", name, lambda: read, partial(run.report, version))

@@ -1,20 +1,29 @@
 """Timbre's parts against independent ones: transformers' Whisper, and plain numbers."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from detector.models import registry
+from detector import samples as shipped
+from detector.models import registry, sounds
+from detector.models.base import repeated
 from detector.models.families import timbre
+from detector.models.network import TorchSoundModel
+from detector.models.ready import ReadyModel
+from detector.perturbation.sounds import decoded
 from detector.weights import whole_numbers
 from tests.support.speech import speech
 
+SPOKEN = Path(shipped.__file__).with_name("spoken.mp3")
+
 
 def waves():
-    """Two voices of 4 s, of peak 1."""
+    """Two voices of 4 s, of peak 1: float32 [2, 64000]."""
     made = [speech(4.0, pitch=pitch, seed=seed) for seed, pitch in enumerate((110.0, 190.0))]
-    return torch.from_numpy(np.stack([x / np.abs(x).max() for x in made]))
+    return np.stack([x / np.abs(x).max() for x in made])
 
 
 def test_the_encoder_is_whispers():
@@ -31,12 +40,13 @@ def test_the_encoder_is_whispers():
     ours = timbre.WhisperEncoder().eval()
     ours.load_state_dict(_renamed(theirs.state_dict()))
     samples = waves()
+    heard = torch.from_numpy(np.stack([sounds.log_mels(x) for x in samples])).float()
     mels = WhisperFeatureExtractor(feature_size=80, chunk_length=4)(
-        list(samples.numpy()), sampling_rate=16_000, return_tensors="pt"
+        list(samples), sampling_rate=16_000, return_tensors="pt"
     )
     with torch.inference_mode():
         wanted = theirs(mels.input_features).last_hidden_state
-        found = ours(ours.mels(samples))[-1]
+        found = ours(heard)[-1]
     assert found.shape == (2, 200, 384)
     assert float((found - wanted).abs().max()) < 2e-3 * float(wanted.abs().max())
 
@@ -63,34 +73,32 @@ def _renamed(state):
 
 
 def test_modulation_finds_how_fast_a_level_changes():
-    t = torch.arange(64_000) / 16_000
-    noise = torch.randn(64_000, generator=torch.Generator().manual_seed(0))
-    slow, fast = ((1 + 0.9 * torch.sin(2 * torch.pi * rate * t)) * noise for rate in (3.0, 20.0))
-    with torch.inference_mode():
-        shares = timbre.Modulation()(torch.stack([slow, fast])).view(2, 7, timbre.BANDS)
-    assert shares[0].mean(1).argmax() == 2  # 2 to 4 Hz
-    assert shares[1].mean(1).argmax() == 5  # 16 to 29 Hz
+    t = np.arange(64_000) / 16_000
+    noise = np.random.default_rng(0).standard_normal(64_000)
+    slow, fast = (
+        sounds.modulation((1 + 0.9 * np.sin(2 * np.pi * rate * t)) * noise) for rate in (3.0, 20.0)
+    )
+    assert slow.shape == (7, sounds.BANDS)
+    assert slow.mean(1).argmax() == 2  # 2 to 4 Hz
+    assert fast.mean(1).argmax() == 5  # 16 to 29 Hz
 
 
 @pytest.mark.parametrize(("number", "shape"), [(0, (256, 400)), (1, (128, 1000)), (2, (64, 2000))])
 def test_a_microphone_hardly_changes_the_picture(number, shape):
-    picture, samples = timbre.Timbre().pictures()[number].picture, waves()
-    dull = (samples + samples.roll(1, 1)) / 2
-    with torch.inference_mode():
-        before, after, other = picture(samples), picture(dull), picture(samples.flip(0))
-    assert before.shape == (2, *shape)
-    assert (after - before).abs().mean() < 0.2 * (other - before).abs().mean()
+    one, other = waves()
+    dull = (one + np.roll(one, 1)) / 2
+    before, after, another = (
+        sounds.picture(x, sounds.SPECTROGRAMS[number]) for x in (one, dull, other)
+    )
+    assert before.shape == shape
+    assert np.abs(after - before).mean() < 0.2 * np.abs(another - before).mean()
 
 
 def test_loudness_does_not_count():
-    torch.manual_seed(0)
-    network = timbre.Timbre().eval()
-    nn.init.normal_(network.head.weight)
-    with torch.inference_mode():
-        whole = network(waves())
-        assert torch.allclose(network(0.1 * waves()), whole, rtol=1e-3, atol=1e-2)
-        assert network(torch.zeros(1, 64_000)).isfinite().all()
-    assert whole.shape == (2, 1)
+    loud = sounds.spectra(waves()[0])
+    np.testing.assert_allclose(sounds.spectra(0.125 * waves()[0]), loud, rtol=1e-9, atol=1e-9)
+    assert np.isfinite(sounds.spectra(np.zeros(64_000, np.float32))).all()
+    assert len(loud) == sum(np.prod(shape) for shape in sounds.SHAPES)
 
 
 def test_bytes_are_numbers_again():
@@ -104,11 +112,22 @@ def test_bytes_are_numbers_again():
     assert found["a"].tolist() == [[0.5, -63.5], [4.0, 0.0]]
 
 
-def test_it_is_run_faster_and_says_the_same():
+def by_torch(samples, frame, hop, points=0):
+    """The power spectrum by torch in float64; `sounds` mirrors ends itself."""
+    x = torch.from_numpy(np.ascontiguousarray(samples)).double()
+    frames = x.unfold(0, frame, hop) * torch.hann_window(frame, dtype=x.dtype)
+    return (torch.fft.rfft(frames, points or frame).abs() ** 2).T.numpy()
+
+
+def test_it_says_without_torch_what_torch_does(monkeypatch):
+    """Of recordings, of which a quiet one."""
     model = registry.load_model("timbre")
-    assert isinstance(model, timbre.TimbreModel)
-    quiet = 0.05 * speech(4.0, pitch=150, seed=3)
-    batch = np.concatenate([waves().numpy(), quiet[None]])
-    plain = model.forward(torch.from_numpy(batch)).flatten().numpy()
-    np.testing.assert_allclose(model.score(batch), plain, atol=1e-3)
+    whole = model.whole()
+    assert isinstance(model, ReadyModel) and isinstance(whole, TorchSoundModel)
+    spoken = decoded(str(SPOKEN))[:64_000]
+    batch = np.stack([*waves(), repeated(0.05 * spoken, 64_000)])
+    logits = model.score(batch)
+    monkeypatch.setattr(sounds, "_power", by_torch)
+    plain = whole.forward(torch.stack([whole.preprocess(x) for x in batch])).flatten().numpy()
+    np.testing.assert_allclose(logits, plain, atol=1e-4)
     assert model.score(batch[:0]).shape == (0,)

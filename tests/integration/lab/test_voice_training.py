@@ -116,8 +116,8 @@ def test_the_recipe_runs_from_labels_to_figures(tmp_path, monkeypatch):
 def test_a_small_part_of_the_clips_teaches_something(shared, tmp_path):
     """Of the repositories' clips one in twenty."""
     clips = voice.read_speech(shared / "data/voice/voice.csv")[::20]
-    model = voice.trunk(paths.bundled() / "timbre.safetensors")
-    values = voice.statistics(clips, voice.AS_IS, model, TrainingOptions(tmp_path))
+    network = voice.trunk(paths.bundled() / "timbre.safetensors")
+    values = voice.statistics(clips, voice.AS_IS, network, TrainingOptions(tmp_path))
     said, fakes = [], []
     for fold in groups.names(groups.VOICES):
         split = voice.split(clips, fold)
