@@ -10,8 +10,9 @@ import queue
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from functools import lru_cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -25,6 +26,7 @@ import numpy as np
 from detector import converted
 from detector.config import get_config
 from detector.errors import ModelError
+from detector.helper_process import helper
 from detector.installation import install
 from detector.sentences import _
 
@@ -96,6 +98,25 @@ def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | 
     except FileNotFoundError:
         return None
     return found[0] if len(found) == 1 else Chain(*found), about
+
+
+def once_converted(
+    keys: Sequence[str],
+    convert: str,
+    build: Callable[[], Sequence[Runner]],
+    *,
+    shared: bool = False,
+) -> Sequence[Runner]:
+    """Return the networks of some keys, which a function ("module:name") stores in the helper
+    process where they are not known yet; what `build` makes here where that is not possible."""
+
+    def stored() -> list[Runner]:
+        found = [runner for key in keys if (one := known(key, shared=shared)) for runner in one[:1]]
+        return found if len(found) == len(keys) else []
+
+    if package("cpu") != "openvino":
+        return build()
+    return stored() or (helper.converts(convert) and stored()) or build()
 
 
 def remember(key: str, runner: Runner | None, **about: int) -> None:
@@ -174,10 +195,28 @@ def backend(device: str) -> str:
     return f"{package(device)} {metadata.version(package(device))}{precision}"
 
 
-@lru_cache(maxsize=4)
 def package(device: str) -> str:
     """Return the package that runs networks on a device: openvino or torch."""
-    return "openvino" if device == "cpu" and find_spec("openvino") else "torch"
+    return "openvino" if device == "cpu" and _installed() and compiles.get() else "torch"
+
+
+compiles: ContextVar[bool] = ContextVar("compiles", default=True)
+"""Whether networks are compiled where they can be."""
+
+
+@contextmanager
+def uncompiled() -> Iterator[None]:
+    """Leave networks to PyTorch within a block: for gradients alone, without a compiled copy."""
+    before = compiles.set(False)
+    try:
+        yield
+    finally:
+        compiles.reset(before)
+
+
+@lru_cache(maxsize=1)
+def _installed() -> bool:
+    return find_spec("openvino") is not None
 
 
 _importing = threading.Lock()

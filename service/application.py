@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from detector import media, paths, signals
 from detector.cluster import open_remote
-from detector.conversion import converter
 from detector.errors import InputError, UnmaskError
+from detector.helper_process import helper
 from detector.links import FetchedLink
 from detector.models import inventory, registry
 from detector.pipeline import Analyzer, RemoteAnalyzer
@@ -326,7 +326,7 @@ class Application:
     def preparing(self) -> tuple[int, int] | None:
         """Return how many of the models for pictures and videos are ready, and their number, while
         the first start on this computer converts them."""
-        if self.prepared.is_set() or not converter.running:
+        if self.prepared.is_set() or not helper.running:
             return None
         wanted = {spec.id for spec in registry.choose(None) if not spec.modality.of_sound}
         return len(wanted.intersection(id for id, *_ in registry.loaded())), len(wanted)

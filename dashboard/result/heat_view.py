@@ -86,7 +86,7 @@ class HeatmapView:
         return looks.failed(self.model)
 
     def _heatmap(self, method: explain.Method, caption: DeltaGenerator) -> explain.Heatmap | None:
-        on_progress = None
+        on_progress: explain.OnProgress = bool
         if method.forwards * self._run_seconds() > SLOW:
             text = _("Hiding one part after the other")
             on_progress = caption.progress(0.0, text).progress

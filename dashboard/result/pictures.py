@@ -19,6 +19,7 @@ import streamlit as st
 from dashboard.images import data_url, jpeg
 from detector import explain, media, vision
 from detector.errors import UnmaskError
+from detector.helper_process import helper
 from detector.models.base import CropRecipe
 from detector.schema.analysis import Analysis, Box, FrameSegment, ModelResult
 from detector.signals import views
@@ -153,11 +154,12 @@ def heatmap(
     time: float,
     model: str,
     method: str | None = None,
-    on_progress: Callable[[float], object] | None = None,
+    on_progress: Callable[[float], object] = bool,
 ) -> explain.Heatmap | None:
     """Return a model's heatmap; one at a time in this process, because they compete with analyses
     for the cores."""
     key = (path, analysis.id, person, time, model, method)
+    helper.keep()  # warm while a person looks at a result
     with _drawing:
         if key not in _heatmaps:
             _heatmaps[key] = explain.heatmap(

@@ -4,8 +4,10 @@ A heatmap shows which places raised a score. It is no proof: a high score for a 
 heatmap too.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -14,8 +16,11 @@ import numpy as np
 from detector import media, vision
 from detector.decision import sigmoid
 from detector.errors import UsageError
+from detector.explain.occlusion import occlude
+from detector.helper_process import helper
 from detector.models import registry
-from detector.models.base import Border, CropRecipe, ModelSpec
+from detector.models.base import Border, CropRecipe, Model, ModelSpec
+from detector.models.ready import ReadyModel
 from detector.schema.analysis import (
     Analysis,
     Box,
@@ -29,6 +34,7 @@ from detector.schema.analysis import (
 from detector.sentences import _, known
 from detector.vision import cut
 
+WAYS = f"{__name__}.ways"
 HIDDEN = 0.1  # Part of the crop, the hottest, that `without` hides
 
 
@@ -204,9 +210,37 @@ def find_track(analysis: Analysis, track_id: str) -> Subject:
 
 def methods_of(model_id: str) -> list[Method]:
     """Return the ways to look into a model, the usual one first. Loads it."""
+    return [METHODS[id] for id in _methods(registry.load_model(model_id))]
+
+
+def _methods(model: Model, waiting: Callable[[], object] = bool) -> tuple[str, ...]:
+    if _apart(model):
+        ids: tuple[str, ...] = helper.call(f"{WAYS}:methods_there", model.spec.id, waiting=waiting)
+        return ids
     from detector.explain import ways  # imports torch
 
-    return [METHODS[id] for id in ways.methods(registry.load_model(model_id))]
+    return ways.methods(model)
+
+
+def _draw(id: str, model: Model, batch: np.ndarray, on_progress: OnProgress) -> np.ndarray | None:
+    """Return the maps of a crop, or of a window, by a method; None where it can't show it."""
+    if id == "occlusion":
+        return occlude(model, batch, on_progress)
+    if _apart(model):
+        waiting = partial(on_progress, 0.0)
+        maps: np.ndarray | None = helper.call(
+            f"{WAYS}:draw_there", id, model.spec.id, batch, waiting=waiting
+        )
+        return maps
+    from detector.explain import ways
+
+    return ways.draw(id, model, batch)
+
+
+def _apart(model: Model) -> bool:
+    """Return whether gradients are taken in the helper process, so that this one needs no PyTorch,
+    whose import and networks would stay in its memory."""
+    return isinstance(model, ReadyModel) and "torch" not in sys.modules
 
 
 def heatmap(
@@ -217,7 +251,7 @@ def heatmap(
     model_id: str,
     method_id: str | None = None,
     *,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = bool,
 ) -> Heatmap | None:
     """Draw where `model_id` looked on a person's face in the frame nearest to `time`, by a key of
     `METHODS` or the model's usual one; `on_progress` gets the share done, 0..1, and may raise to
@@ -225,12 +259,13 @@ def heatmap(
 
     None where the model can't show it, is of another modality, or a video model has no window of
     this person. Raise UsageError for an unknown person, model or method, MediaError, ModelError."""
-    from detector.explain import ways  # imports torch
-
     track = find_track(analysis, track_id)
     face = face_at(track, time)
     model = registry.load_model(model_id)
-    spec, ids = model.spec, ways.methods(model)
+    spec = model.spec
+    if spec.modality not in (track.modality, Modality.FULL_FRAME):
+        return None
+    ids = _methods(model, partial(on_progress, 0.0))
     if method_id not in (None, *ids):
         raise UsageError(
             _("{title} can't be looked into by {method_id!r}.").format(
@@ -238,13 +273,11 @@ def heatmap(
             ),
             hint=_("It can by: {names}.").format(names=", ".join(ids)),
         )
-    if spec.modality not in (track.modality, Modality.FULL_FRAME):
-        return None
 
     def draw(batch: np.ndarray) -> tuple[str, str, np.ndarray] | None:
         """Return the method, what it shows and the maps by the first way that can show it."""
         for id in (method_id,) if method_id else ids:
-            if (maps := ways.draw(id, model, batch, on_progress)) is not None:
+            if (maps := _draw(id, model, batch, on_progress)) is not None:
                 return id, METHODS[id].what.format(model=known(spec.plain or spec.title)), maps
         return None
 

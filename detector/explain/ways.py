@@ -6,21 +6,18 @@ Relevance shows through which places attention raised the answer "fake": each we
 of the log odds by it, summed over heads, layers and what attends. Weights are taken where PyTorch
 computes them (`scaled_dot_product_attention`, which transformers and timm both call), in this
 thread only, so families need not know of it.
-
-Occlusion needs to know nothing of a model: a square of the crop is replaced by a strong blur of
-itself; how much the log odds of "fake" fall is how much that place mattered.
 """
 
-from collections.abc import Callable
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
+from detector import runtime
+from detector.models import registry
 from detector.models.base import Model, check_batch
 from detector.models.network import TokenModel, TokenVideoModel, TorchModel, layout
 
@@ -45,26 +42,39 @@ def kind_of(model: Model) -> str:
     return "convolutions" if watched else "closed"
 
 
+def methods_there(model_id: str) -> tuple[str, ...]:
+    """Return `methods` of a model by its id, in the helper process."""
+    return methods(_uncompiled(model_id))
+
+
+def draw_there(method: str, model_id: str, batch: np.ndarray) -> np.ndarray | None:
+    """Return `draw` of a model by its id, in the helper process."""
+    return draw(method, _uncompiled(model_id), batch)
+
+
+def _uncompiled(model_id: str) -> Model:
+    """Return a model as PyTorch runs it, the only one in the process's memory."""
+    for id, *_ in registry.loaded():
+        if id != model_id:
+            registry.unload(id)
+    with runtime.uncompiled():
+        return registry.load_model(model_id)
+
+
 def methods(model: Model) -> tuple[str, ...]:
     """Return the ids of the ways that suit a model, the usual one first."""
     return KINDS[kind_of(model)]
 
 
-def draw(
-    method: str,
-    model: Model,
-    batch: np.ndarray,
-    on_progress: Callable[[float], object] | None = None,
-) -> np.ndarray | None:
-    """Look into a model: uint8 [N, S, S, 3] (video models [N, T, S, S, 3]) -> float32 [N, h, w]
-    ([N, T, h, w]) in 0..1, or None where this model can't show it."""
+def draw(method: str, model: Model, batch: np.ndarray) -> np.ndarray | None:
+    """Look into a model by what PyTorch knows of it: uint8 [N, S, S, 3] (video models
+    [N, T, S, S, 3]) -> float32 [N, h, w] ([N, T, h, w]) in 0..1, or None where this model can't
+    show it."""
     model = model.whole()
     if method == "own":
         return model.explain(batch)
     if method == "relevance":
         return relevance(model, batch)
-    if method == "occlusion":
-        return occlude(model, batch, on_progress)
     from detector.explain import cam  # of the extra `report`; takes a second to import
 
     return cam.draw(model, batch, method)
@@ -121,53 +131,3 @@ def _places(model: TorchModel, tokens: Tensor) -> np.ndarray:
     prefix, steps, side = layout(len(tokens), frames or 1)
     places = tokens[prefix:].reshape(steps, side, side).numpy()
     return places[np.arange(frames) * steps // frames] if frames else places[0]
-
-
-GRID = 7  # Places a side
-PART = 2 / 7
-"""Side of the hidden square, in sides of the crop: two places, so that neighbors overlap."""
-BATCH = 8
-
-
-def occlude(
-    model: Model, batch: np.ndarray, on_progress: Callable[[float], object] | None = None
-) -> np.ndarray:
-    """Return where hiding a part lowers the score: uint8 [N, S, S, 3] (video models
-    [N, T, S, S, 3], the same place in all frames) -> float32 [N, 7, 7] ([N, T, 7, 7]) in 0..1.
-    `on_progress` gets the share done and may raise to stop."""
-    clip = batch.ndim == 5
-    maps = []
-    for number, item in enumerate(batch):
-        falls = np.zeros(GRID * GRID, np.float32)
-        whole = float(model.score(item[None])[0])
-        blurred = np.stack([_blurred(picture) for picture in item]) if clip else _blurred(item)
-        step = 1 if clip else BATCH
-        for start in range(0, len(falls), step):
-            places = range(start, min(start + step, len(falls)))
-            hidden = np.stack([_hide(item, blurred, *divmod(place, GRID)) for place in places])
-            falls[start : start + step] = whole - model.score(hidden)
-            if on_progress:
-                done = min(start + step, len(falls)) / len(falls)
-                on_progress((number + done) / len(batch))
-        mattered = np.maximum(falls, 0).reshape(GRID, GRID)
-        mattered = mattered / max(float(mattered.max()), 1e-9)
-        maps.append(np.repeat(mattered[None], len(item), axis=0) if clip else mattered)
-    return np.stack(maps) if maps else np.zeros((0, GRID, GRID), np.float32)
-
-
-def _blurred(picture: np.ndarray) -> np.ndarray:
-    return cv2.GaussianBlur(picture, (0, 0), len(picture) / 10)
-
-
-def _hide(item: np.ndarray, blurred: np.ndarray, row: int, column: int) -> np.ndarray:
-    """Return one place blurred away in a picture, or in all pictures of a run."""
-    out = item.copy()
-    height, width = item.shape[-3:-1]
-    top, left = (
-        round((place + 0.5) / GRID * side - PART * side / 2)
-        for place, side in ((row, height), (column, width))
-    )
-    bottom, right = top + round(PART * height), left + round(PART * width)
-    part = (..., slice(max(top, 0), bottom), slice(max(left, 0), right), slice(None))
-    out[part] = blurred[part]
-    return out

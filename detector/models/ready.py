@@ -5,7 +5,6 @@ three seconds, most of what a first verdict waits for. Whatever else such a mode
 
 from __future__ import annotations
 
-import gc
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,7 +14,6 @@ from weakref import ref
 import numpy as np
 
 from detector import converted, runtime
-from detector.idle import IdleTimer
 from detector.memory import return_freed
 from detector.models.base import Image, Model, ModelSpec, check_batch
 from detector.models.pictures import fit, normalized
@@ -29,22 +27,9 @@ _HERE = Path(__file__).parent
 _SOURCES = (_HERE, _HERE.parent / "weights", _HERE.parent / "runtime.py")
 """What builds networks, beside the families of other packages."""
 
-IDLE = 60.0  # s that a whole model stays loaded after it was asked for
-
 _latest: list[Model] = []
-"""The one model that stays loaded as a whole, while it is asked for: heatmaps of CLIP's three
-models held 1 GB of float32 weights in a server that was idle, one of them 0.33 GB."""
+"""The one model that stays loaded as a whole: those of CLIP share no weights, 1 GB in float32."""
 _loading = threading.RLock()  # what is loaded may be ready as well
-
-
-def _let_go() -> None:
-    with _loading:
-        _latest.clear()
-    gc.collect()  # networks may hold themselves in circles
-    return_freed()
-
-
-_idle = IdleTimer(_let_go)
 
 
 class ReadyModel(Model):
@@ -58,8 +43,7 @@ class ReadyModel(Model):
         self._whole: ref[Model] | None = None
 
     def whole(self) -> Model:
-        """See `Model.whole`: in memory while it is in use, for `IDLE` seconds more, and until
-        another's is loaded."""
+        """See `Model.whole`: in memory while it is in use, and until another's is loaded."""
         with _loading:
             whole = self._whole() if self._whole else None
             if whole is None:
@@ -68,7 +52,6 @@ class ReadyModel(Model):
                 self._whole = ref(whole)
                 return_freed()  # the one before, and what loading took
             _latest[:] = [whole]
-            _idle.restart(IDLE)
             return whole
 
     def __getattr__(self, name: str) -> Any:

@@ -21,8 +21,8 @@ from pydantic import Field, ValidationError
 
 from detector import paths, plugins, runtime
 from detector.config import get_config
-from detector.conversion import converter
 from detector.errors import ModelError, UnmaskError, UsageError
+from detector.helper_process import helper
 from detector.messages.format import listed
 from detector.models import ready
 from detector.models.base import Files, Model, ModelSpec
@@ -173,7 +173,7 @@ def load_model(
             require_license(spec)
             files = resolve(spec)
         whole = partial(load_family, spec, files, device)
-        known = partial(converter.run, CONVERT, spec.model_dump_json(), [*map(str, files)])
+        known = partial(helper.converts, CONVERT, spec.model_dump_json(), [*map(str, files)])
         return ready.load(spec, _family_file(spec), device, whole, known)
 
     return _cache.get(key, sum(file.size or 0 for file in spec.files), load)
@@ -215,7 +215,7 @@ CONVERT = f"{__name__}:convert"
 
 
 def convert(spec: str, files: Sequence[str], key: str) -> None:
-    """Convert the network of a model, in the converter; raise as `load_family`."""
+    """Convert the network of a model, in the helper process; raise as `load_family`."""
     known = ModelSpec.model_validate_json(spec)
     ready.remember(load_family(known, [*map(Path, files)], "cpu"), key)
 

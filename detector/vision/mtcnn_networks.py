@@ -1,12 +1,12 @@
 """The three networks of MTCNN (Zhang et al. 2016) with the weights of facenet-pytorch (MIT), ready
 to run."""
 
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
 from detector import converted, runtime
-from detector.conversion import converter
 from detector.runtime import Runner
 
 TILE = 48  # px. Side of what P-Net is shown of a level about a face that is followed.
@@ -22,16 +22,16 @@ class Networks(NamedTuple):
 
 def load(device: str) -> Networks:
     """Return the networks, converted in another process where they can be."""
-    if device != "cpu" or runtime.package(device) != "openvino":
+    if device != "cpu":
         return _built(device)
-    return _known() or (converter.run(CONVERT) and _known()) or _built(device)
+    return Networks(*runtime.once_converted(_keys(), CONVERT, partial(_built, device), shared=True))
 
 
 CONVERT = "detector.vision.mtcnn_networks:convert"
 
 
 def convert() -> None:
-    """Convert the networks, in the converter."""
+    """Convert the networks, in the helper process."""
     for key, runner in zip(_keys(), _built("cpu"), strict=True):
         runtime.remember(key, runner)
 
@@ -39,11 +39,6 @@ def convert() -> None:
 def _keys() -> list[str]:
     version = metadata.version("facenet-pytorch")
     return [converted.key_of(f"{name} {version}", [Path(__file__)]) for name in Networks._fields]
-
-
-def _known() -> Networks | None:
-    found = [known[0] for key in _keys() if (known := runtime.known(key, shared=True))]
-    return Networks(*found) if len(found) == len(Networks._fields) else None
 
 
 def _built(device: str) -> Networks:

@@ -10,7 +10,7 @@ Entries whose second file is a layer alone share the trunk, and its compiled for
 """
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
@@ -195,7 +195,7 @@ class _OverTokens(nn.Module):
         return self.layer.classify(F.normalize(tokens[:, self.read].flatten(1), dim=1))
 
 
-def _whole(spec: ModelSpec, network: ClipBlocks, device: str, run: Runner) -> TokenModel:
+def _whole(spec: ModelSpec, network: ClipBlocks, device: str, run: Runner | None) -> TokenModel:
     # Gradients end at the class tokens, so maps are taken before the last block that is read.
     return TokenModel(spec, network, device, network.layers[BLOCKS[-2]], run)
 
@@ -210,13 +210,15 @@ def load(spec: ModelSpec, files: Files, device: str) -> Model:
         run = runtime.compile(network, example, device, bf16=True)
         return _whole(spec, network, device, run)
     layer = _layer(changes, spec.id).to(device)
+
+    def whole(run: Runner | None = None) -> TokenModel:
+        network = ClipBlocks(blocks=_read(layer), vision=shared_trunk(trunk, device).vision)
+        network.head, network.scale = layer.head, layer.scale
+        return _whole(spec, network.eval().requires_grad_(False), device, run)
+
+    if not runtime.compiles.get():
+        return whole()
     example = torch.zeros(2, len(EVERY_BLOCK), CLIP_B16["hidden_size"], device=device)
     over = runtime.compile(_OverTokens(layer), example, device)
     chain = Chain(tokens_of(spec, files, device), over)
-
-    def whole() -> TokenModel:
-        network = ClipBlocks(blocks=_read(layer), vision=shared_trunk(trunk, device).vision)
-        network.head, network.scale = layer.head, layer.scale
-        return _whole(spec, network.eval().requires_grad_(False), device, chain)
-
-    return ReadyModel(spec, chain, Model.BATCH, whole)
+    return ReadyModel(spec, chain, Model.BATCH, partial(whole, chain))

@@ -16,9 +16,9 @@ from dashboard import session, url_state
 from dashboard.components import status_cards
 from dashboard.pages.analyze import first_screen, running
 from detector import media, messages, weights
-from detector.conversion import converter
 from detector.decision import decide
 from detector.errors import Canceled, MediaError
+from detector.helper_process import helper
 from detector.models import registry
 from detector.models.registry import list_models, manifest
 from detector.pipeline import Progress
@@ -154,7 +154,7 @@ def test_the_first_start_shows_how_far_the_models_are(jobs, analyzer, monkeypatc
     app.prepared.clear()
     bars = lambda: page().get("progress")  # noqa: E731
     assert not bars(), "nothing is converted"
-    monkeypatch.setattr(type(converter), "running", True)
+    monkeypatch.setattr(type(helper), "running", True)
     monkeypatch.setattr(registry, "loaded", lambda: [("texture", "cpu", 1)])
     (bar,) = bars()
     assert bar.proto.text.startswith("Preparing the models, once on this computer: 1 of ")

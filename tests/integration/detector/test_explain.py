@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from detector import explain, vision
 from detector.audio.sound import SAMPLE_RATE
-from detector.errors import UsageError
-from detector.explain import cam, ways
+from detector.errors import ModelError, UsageError
+from detector.explain import cam, occlusion, ways
 from detector.explain import sound as explained
 from detector.models import registry
 from detector.models.base import CropRecipe, Model, ModelSpec
@@ -216,7 +216,7 @@ def test_occlusion_finds_the_spot_with_a_fixed_number_of_runs():
     score = model.score
     model.score = lambda batch: (runs.append(len(batch)), score(batch))[1]
     told: list[float] = []
-    maps = ways.occlude(model, spotted()[None], told.append)
+    maps = occlusion.occlude(model, spotted()[None], told.append)
     assert maps.shape == (1, 7, 7)
     assert near(hottest(maps[0]), 10)
     assert sum(runs) == explain.METHODS["occlusion"].forwards
@@ -232,7 +232,7 @@ def test_a_check_that_is_stopped_stops():
             raise Enough
 
     with pytest.raises(Enough):
-        ways.occlude(made(), spotted()[None], tell)
+        occlusion.occlude(made(), spotted()[None], tell)
 
 
 def test_nothing_stays_on_a_network_that_was_looked_into(monkeypatch):
@@ -371,7 +371,7 @@ def test_hiding_what_is_hot_lowers_the_score_faster_than_hiding_anything(face):
                 explain.Heatmap(crop, explain.fit(drawn, crop), "")
                 for way in asked
                 if any(one is other for other in asked[way])
-                for drawn in ways.draw(way, model, crop[None])
+                for drawn in explain._draw(way, model, crop[None], bool)
             ]
             hidden = [[explain.without(heat, share).crop for share in shares] for heat in heats]
             random = [explain.without(heats[0], s, rng).crop for s in shares for _ in range(2)]
@@ -472,6 +472,17 @@ def test_a_heatmap_lies_on_the_crop_the_model_saw(clip, analysis, kind):
     assert 0.0 <= heat.map.min() < heat.map.max() <= 1.0
     assert (spec.plain or spec.title) in heat.caption
     assert np.array_equal(explain.heatmap(clip, analysis, "A", 1.0, spec.id).map, heat.map)
+
+
+def test_a_heatmap_of_the_helper_process_is_the_same(clip, analysis, monkeypatch):
+    here = explain.heatmap(clip, analysis, "A", 1.0, "texture", "gradcam")
+    monkeypatch.setattr(explain, "_apart", lambda model: True)
+    there = explain.heatmap(clip, analysis, "A", 1.0, "texture")
+    np.testing.assert_allclose(there.map, here.map, atol=1e-5)
+    assert (there.method, there.caption) == (here.method, here.caption)
+    monkeypatch.setattr(explain, "WAYS", "nowhere")
+    with pytest.raises(ModelError, match="ModuleNotFoundError"):
+        explain.heatmap(clip, analysis, "A", 1.0, "texture")
 
 
 def test_the_moment_chosen_is_the_looked_at_one_that_is_nearest(analysis):

@@ -127,7 +127,7 @@ def test_a_heatmap_and_a_score_come_of_a_crop(case):
     crop = fit(shown(golden, model, name), model.spec.crop)[None]
     odds = torch.tensor(model.score(crop))
     assert odds.sigmoid().tolist() == pytest.approx([wanted["p_fake"]], abs=SCORES)
-    maps = ways.draw(ways.methods(model)[0], model, crop, None)
+    maps = ways.draw(ways.methods(model)[0], model, crop)
     assert maps.ndim == 3 and maps.dtype == np.float32
     assert maps.min() >= 0 and maps.max() <= 1
 

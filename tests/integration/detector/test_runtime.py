@@ -11,6 +11,7 @@ import threading
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
@@ -19,8 +20,10 @@ import pytest
 import torch
 from PIL import Image
 
-from detector import conversion, converted, runtime
+from detector import converted, helper_process, runtime, samples
+from detector.errors import ModelError, UsageError
 from detector.explain.ways import draw, kind_of, methods
+from detector.helper_process import HelperProcess
 from detector.models import ready, registry
 from detector.models.network import TorchFrameModel
 from detector.pipeline import Analyzer
@@ -238,12 +241,13 @@ def test_they_are_kept_in_the_data_folder_and_make_room(network, tmp_path, monke
     assert not one.exists() and len(list(folder.iterdir())) == 2
 
 
+SPOKEN = Path(samples.__file__).with_name("spoken.mp3")
 SCORED = """
 import json, sys
 from functools import wraps
 from detector.pipeline import Analyzer
 analyzer = Analyzer()
-analysis = analyzer.analyze(sys.argv[1])
+analysis, _voice = map(analyzer.analyze, sys.argv[1:])
 scored = [frame.logits for person in analysis.subjects for frame in person.frames]
 apart = [name in sys.modules for name in ("torch", "facenet_pytorch", "openvino.tools.ovc")]
 from openvino.tools import ovc
@@ -260,7 +264,7 @@ def test_what_ships_is_converted_elsewhere_and_a_second_process_scores_the_same(
     Image.fromarray(astronaut).save(tmp_path / "face.png")
 
     def scored():
-        command = [sys.executable, "-c", SCORED, str(tmp_path / "face.png")]
+        command = [sys.executable, "-c", SCORED, str(tmp_path / "face.png"), SPOKEN]
         run = subprocess.run(command, capture_output=True, check=True, text=True)
         apart, logits, converted = json.loads(run.stdout.splitlines()[-1])
         return apart, logits, converted
@@ -293,7 +297,7 @@ def test_a_ready_model_says_and_shows_what_the_model_itself_does(kept, astronaut
     assert model.score(faces).dtype == np.float32 and model.score(faces[:0]).shape == (0,)
     assert kind_of(model) == kind_of(whole)
     (way, *_) = methods(model)
-    np.testing.assert_array_equal(*(draw(way, m, faces[:1], None) for m in (model, whole)))
+    np.testing.assert_array_equal(*(draw(way, m, faces[:1]) for m in (model, whole)))
     assert torch.equal(model.preprocess(faces[0]), whole.preprocess(faces[0]))
     assert isinstance(model.network, type(whole.network)), "asked for, it is loaded"
 
@@ -312,14 +316,6 @@ def test_one_model_alone_stays_loaded_as_a_whole(kept):
     assert idle() is None
 
 
-def test_a_whole_model_goes_when_nobody_asks_for_it(kept, monkeypatch):
-    monkeypatch.setattr(ready, "IDLE", 0.2)
-    model = load(registry.get_spec("texture"))
-    loaded = weakref.ref(model.whole())
-    until(lambda: loaded() is None)
-    assert model.whole() is model.whole(), "asked for again, it is loaded again"
-
-
 def test_a_ready_model_of_clips_scores_as_the_model_itself(kept, astronaut):
     spec = registry.get_spec("videomae")
     model = load(spec)
@@ -333,10 +329,10 @@ def test_a_ready_model_of_clips_scores_as_the_model_itself(kept, astronaut):
 
 def test_a_model_is_ready_only_for_the_code_that_made_it(kept, tmp_path, monkeypatch):
     spec = registry.get_spec("texture")
-    real = conversion.Converter.run
+    real = HelperProcess.converts
     loads: list[int] = []
     run = lambda *given: (loads.append(1), real(*given))[1]  # noqa: E731
-    monkeypatch.setattr(conversion.Converter, "run", run)
+    monkeypatch.setattr(HelperProcess, "converts", run)
     for number in (1, 2):
         (tmp_path / f"{number}.py").write_text(f"x = {number}")
         monkeypatch.setattr(ready, "_SOURCES", (tmp_path / f"{number}.py",))
@@ -352,26 +348,43 @@ def test_a_model_is_ready_only_for_the_code_that_made_it(kept, tmp_path, monkeyp
     assert len(loads) == 4
 
 
-def test_without_a_converter_a_model_is_loaded_and_converted_here(kept, monkeypatch):
+def test_without_a_helper_process_a_model_is_loaded_and_converted_here(kept, monkeypatch):
     def refuse(*_given, **_named):
         raise OSError("no process more")
 
-    monkeypatch.setattr(conversion.subprocess, "Popen", refuse)
-    monkeypatch.setattr(registry, "converter", conversion.Converter())
+    monkeypatch.setattr(helper_process.subprocess, "Popen", refuse)
+    monkeypatch.setattr(registry, "helper", HelperProcess())
     model = load(registry.get_spec("texture"))
     assert isinstance(model, TorchFrameModel) and len(list(kept.glob("?" * 64))) == 1
 
 
-def test_the_converter_survives_an_error_and_ends_when_idle(monkeypatch):
-    monkeypatch.setattr(conversion, "IDLE_SECONDS", 0.2)
-    converter = conversion.Converter()
-    assert not converter.run("os:getpid", "one argument too many")
-    assert converter.run("os:getpid")
-    process = converter._process
-    until(lambda: not converter.running)
+def test_the_helper_process_survives_an_error_and_ends_when_idle(monkeypatch):
+    monkeypatch.setattr(helper_process, "IDLE_SECONDS", 0.2)
+    helper = HelperProcess()
+    with pytest.raises(ModelError, match="TypeError"):
+        helper.call("os:getpid", "one argument too many")
+    with pytest.raises(UsageError, match="There is no model 'nothing'"):
+        helper.call("detector.models.registry:get_spec", "nothing")
+    process = helper._process
+    assert helper.call("os:getpid") == process.pid
+    until(lambda: not helper.running)
     process.wait(PATIENT)
-    assert not converter.run("os:abort")
-    converter.close()
+    with pytest.raises(ModelError, match="ended before it was done"):
+        helper.call("os:abort")
+    assert not helper.running and not helper.converts("os:abort")
+
+
+def test_what_the_helper_process_does_can_be_stopped():
+    class Enough(Exception):
+        pass
+
+    def stop():
+        raise Enough
+
+    helper = HelperProcess()
+    with pytest.raises(Enough):
+        helper.call("time:sleep", 60, waiting=stop)
+    assert not helper.running
 
 
 @pytest.mark.parametrize(("fake", "classes"), [(0, 1), (1, 1), (0, 2), (1, 2), (2, 4)])

@@ -140,7 +140,7 @@ def test_nobody_else_reads_the_environment():
         "detector/paths.py": {"LOCALAPPDATA", "XDG_DATA_HOME"},
         "detector/cluster/connection.py": {"RAY_USAGE_STATS_ENABLED", "RAY_AUTH_TOKEN"},
         "detector/isolation/sandbox.py": set(),
-        "detector/conversion.py": set(),
+        "detector/helper_process.py": set(),
         "detector/provenance/credential.py": set(),
         "service/records/supabase/purge.py": {"SUPABASE_URL", "SUPABASE_SECRET_KEY"},
     }
