@@ -3,15 +3,15 @@
 Perth (github.com/resemble-ai/Perth, version 1.0.1, MIT): one network changes speech below 2 kHz
 inaudibly, a second one, implemented here, returns its confidence that the change is present."""
 
+from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
 
-from detector import weights
+from detector import converted, runtime, weights
 from detector.audio.recording import Recording
+from detector.runtime import Runner
 from detector.schema.origin import GeneratorMark
 
 FRAME, HOP = 1024, 160
@@ -29,60 +29,75 @@ LIMIT = 0.95
 """Mean confidence from which the mark counts as found: docs/experiments.md"""
 
 
-class PerthDecoder(nn.Module):
-    """Levels [N, 513, T] -> confidence that the mark is there, [N], about 0 to 1."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.branches = nn.ModuleDict({speed: _branch() for speed in SPEEDS})
-
-    def forward(self, levels: Tensor) -> Tensor:
-        sums = levels.sum(1)
-        loud = (sums > QUIET * sums.amax(1, keepdim=True)).float()[:, None]
-        answers = []
-        for speed, factor in SPEEDS.items():
-            length = int(levels.shape[2] * factor)
-            stretched = F.interpolate(
-                levels[:, :BINS], size=length, mode="linear", align_corners=True
-            )
-            mask = F.interpolate(loud, size=length)
-            found = self.branches[speed](stretched)
-            answers.append((found * mask).sum(2) / mask.sum(2))
-        attention, confidence = torch.stack(answers).unbind(2)
-        return (attention.softmax(0) * confidence).sum(0)
+CONVERT = f"{__name__}:convert"
 
 
-def _branch() -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Conv1d(BINS, HIDDEN, 1)]
-    for _ in range(5):
-        layers += [nn.LeakyReLU(), nn.Conv1d(HIDDEN, HIDDEN, 7, padding=3)]
-    return nn.Sequential(*layers, nn.LeakyReLU(), nn.Conv1d(HIDDEN, 2, 1))
-
-
-def levels(samples: Tensor) -> Tensor:
-    """Return the input of the decoder, -180 to 15 dB as 0 to 1: [N, n] at 16 kHz -> [N, 513, T].
+def levels(samples: np.ndarray) -> np.ndarray:
+    """Return the input of the decoder, -180 to 15 dB as 0 to 1: [n] at 16 kHz -> [513, T].
 
     Perth hears at 32 kHz in frames of 2,048 samples: the same frequencies and times, with twice the
     amplitude.
     """
-    window = torch.hann_window(FRAME, device=samples.device)
-    spectrum = torch.stft(samples, FRAME, HOP, window=window, return_complex=True)
-    return (20 * (2 * spectrum.abs()).clamp_min(1e-9).log10() + 180) / 195
-
-
-@lru_cache(maxsize=1)
-def _network() -> PerthDecoder:
-    network = PerthDecoder()
-    (path,) = weights.resolve(weights.auxiliary()["perth"])
-    weights.load_strict(network, weights.whole_numbers(weights.load_state(path)), path.name)
-    network.eval().requires_grad_(False)
-    return network
+    padded = np.pad(samples, FRAME // 2, mode="reflect")
+    frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP]
+    spectrum = np.abs(np.fft.rfft(frames * np.hanning(FRAME + 1)[:-1])).T
+    return np.asarray((20 * np.log10(np.maximum(2 * spectrum, 1e-9)) + 180) / 195)
 
 
 def confidence(samples: np.ndarray) -> float:
-    """Return how sure the network is of the mark, about 0 to 1: float32 [n] at 16 kHz."""
-    with torch.inference_mode():
-        return float(_network()(levels(torch.from_numpy(samples)[None])))
+    """Return how sure the network is of the mark, about 0 to 1, of silence no number: float32 [n]
+    at 16 kHz."""
+    shown = levels(samples)
+    sums, count = shown.sum(0), shown.shape[1]
+    loud = sums > QUIET * sums.max()
+    answers = []
+    for factor, branch in zip(SPEEDS.values(), _branches(), strict=True):
+        length = int(count * factor)
+        place = np.linspace(0, count - 1, length)
+        left = np.minimum(place.astype(int), count - 2)
+        rest = place - left
+        stretched = shown[:BINS, left] * (1 - rest) + shown[:BINS, left + 1] * rest
+        heard = loud[np.arange(length) * count // length]
+        answers.append(branch(stretched[None])[0][0][:, heard].sum(1) / max(heard.sum(), 1e-30))
+    attention, certain = np.stack(answers).T
+    shares = np.exp(attention - attention.max())
+    return float((shares * certain).sum() / shares.sum()) if loud.any() else float("nan")
+
+
+@lru_cache(maxsize=1)
+def _branches() -> Sequence[Runner]:
+    """Return the decoder's networks, one a speed: [N, 128, T] -> attention and confidence,
+    [N, 2, T]."""
+    return runtime.once_converted(_keys(), CONVERT, _built)
+
+
+def convert() -> None:
+    """Convert the networks, in the helper process."""
+    for key, runner in zip(_keys(), _built(), strict=True):
+        runtime.remember(key, runner)
+
+
+def _keys() -> list[str]:
+    about = weights.auxiliary()["perth"]
+    return [converted.key_of(f"{speed} {about}", [Path(__file__)]) for speed in SPEEDS]
+
+
+def _built() -> list[Runner]:
+    import torch
+    from torch import nn
+
+    def branch() -> nn.Sequential:
+        layers: list[nn.Module] = [nn.Conv1d(BINS, HIDDEN, 1)]
+        for _ in range(5):
+            layers += [nn.LeakyReLU(), nn.Conv1d(HIDDEN, HIDDEN, 7, padding=3)]
+        return nn.Sequential(*layers, nn.LeakyReLU(), nn.Conv1d(HIDDEN, 2, 1))
+
+    branches = nn.ModuleDict({speed: branch() for speed in SPEEDS})
+    (path,) = weights.resolve(weights.auxiliary()["perth"])
+    state = weights.whole_numbers(weights.load_state(path))
+    weights.load_strict(nn.ModuleDict({"branches": branches}), state, path.name)
+    example = torch.zeros(2, BINS, 400)
+    return [runtime.compile(one.eval(), example, "cpu", free=(0, 2)) for one in branches.values()]
 
 
 def found(recording: Recording) -> list[GeneratorMark]:

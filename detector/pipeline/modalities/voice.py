@@ -7,7 +7,7 @@ There is no diarization: speakers of one channel are one subject.
 import logging
 from collections.abc import Iterable
 
-from detector.audio import channels
+from detector.audio import channels, watermark
 from detector.audio.recording import Recording
 from detector.audio.sound import stretches
 from detector.decision import voice
@@ -128,8 +128,6 @@ class VoiceExtractor(Extractor):
         if heard is None or voice.unscorable(heard):
             return
         if run.marks is not None:
-            from detector.audio import watermark  # imports torch
-
             run.marks += watermark.found(recording)
         most = run.settings.frames if run.media.kind == "audio" else BESIDE
         for recipe, ids in fed(run.specs, sound_recipe).items():
