@@ -123,7 +123,8 @@ class HelperProcess:
             "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
             "UNMASK_CONVERTED": str(converted.root()),
         }
-        if self._environment != (environment := os.environ | more):
+        environment = os.environ | more
+        if self._process and (self._process.poll() is not None or self._environment != environment):
             self._close()
         if self._process is None:
             self._environment = environment
