@@ -72,11 +72,6 @@ class Content:
     signed: bool = True  # the operator's certificate signs the PDF, where one is configured
 
     @property
-    def unchanged(self) -> bool | None:
-        """Return whether the file is the one that was analyzed; None if it is missing."""
-        return None if self.sha256 is None else self.sha256 == self.analysis.media.sha256
-
-    @property
     def seal(self) -> NewSeal:
         """Return the maker of this report's seal."""
         media, exported = self.analysis.media.sha256, self.exported.isoformat()
@@ -103,12 +98,10 @@ def collect(
     content = Content(analysis, time, notes=notes.strip()[:LONGEST_NOTES], details=details)
     if path is None:
         return content
-    try:
-        with open_file(path) as file:
-            content = replace(content, sha256=sha256(file))
-    except MediaError:
+    content = replace(content, sha256=_sha256(path))
+    if content.sha256 is None:
         return replace(content, missing=(_("The file was not there when this report was made."),))
-    if not content.unchanged:
+    if content.sha256 != analysis.media.sha256:
         why = _("The file has changed since it was analyzed, so no picture of it is shown.")
         return replace(content, missing=(why,))
     if not pictures or not analysis.seen:

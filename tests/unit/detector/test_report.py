@@ -320,7 +320,7 @@ def test_pictures_and_the_hash_at_export(tmp_path):
     clip = make_clip(tmp_path / "clip.webm")
     analysis = make_analysis(clip)
     content = report.collect(analysis, clip, exported=WHEN)
-    assert content.unchanged
+    assert content.sha256 == analysis.media.sha256
     assert {figure.kind for figure in content.figures} >= {"frame", "crop"}
     pdf = report.as_pdf(content)
     assert "SHA-256 at export the same" in text_of(pdf)
@@ -328,11 +328,11 @@ def test_pictures_and_the_hash_at_export(tmp_path):
 
     clip.write_bytes(clip.read_bytes() + b"x")
     changed = report.collect(analysis, clip, exported=WHEN)
-    assert changed.unchanged is False
+    assert changed.sha256 != analysis.media.sha256
     assert not changed.figures
     assert "has changed since it was analyzed" in text_of(report.as_pdf(changed))
     gone = report.collect(analysis, tmp_path / "gone.webm")
-    assert gone.unchanged is None
+    assert gone.sha256 is None
     assert sorted(os.listdir(tmp_path)) == ["clip.webm"]  # nothing is left behind
 
 
