@@ -1,5 +1,4 @@
-"""The one list of every page: pages of items, a table whose rows can be marked and pressed, and
-cards where it has no room. What is listed is data: columns, and what a card says."""
+"""Lists of items: pagination, a table with row selection, and cards for narrow pages."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ _MARKED = ""
 
 
 class ListPage(NamedTuple, Generic[T]):
-    """A part of what there is to list; `key` is that of the choice of another part."""
+    """A page of a list; `key` is that of its page selector."""
 
     items: Sequence[T]
     total: int
@@ -40,7 +39,7 @@ class ListPage(NamedTuple, Generic[T]):
 
 
 def page(key: str, size: int, fetch: Callable[[int], tuple[Sequence[T], int]]) -> ListPage[T]:
-    """Return the chosen page; `fetch` returns items from an offset on, and how many there are."""
+    """Return the chosen page; `fetch` returns items from an offset on, and the total."""
     number = int(st.session_state.get(key, 1))
     items, total = fetch((number - 1) * size)
     if not items and number > 1:  # its last ones were deleted
@@ -60,7 +59,7 @@ class ListColumn(NamedTuple, Generic[T]):
 
 
 class RowSelection(NamedTuple, Generic[T]):
-    """Which items are marked; which was marked or pressed last, and whether it was marked."""
+    """The marked items, the last marked or pressed one, and whether it was marked."""
 
     marked: list[T]
     last: T | None
@@ -69,7 +68,7 @@ class RowSelection(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True)
 class Collection(Generic[T]):
-    """How items are listed. Keys of tables are one for each order and choice of items."""
+    """Layout of a list. Table keys differ by order and filter."""
 
     name: str  # begins the keys of the table and the cards
     columns: Mapping[str, ListColumn[T]]

@@ -1,4 +1,4 @@
-"""What a person presses and chooses from, drawn alike on every page.
+"""Buttons, selectors and tables, alike on every page.
 
 A table of options is a mapping from values to words, said in the reader's language; what is chosen
 comes back as a value.
@@ -47,8 +47,8 @@ def download(
     symbol: str = "download",
     **look: Any,
 ) -> None:
-    """Draw a button that hands out a file, made when it is pressed; the page is not drawn anew.
-    `look` are options of `st.download_button`."""
+    """Draw a download button; the file is made when pressed, without a rerun. `look` are options of
+    `st.download_button`."""
     make = spoken(make) if callable(make) else make
     mime, icon = guess_type(file_name)[0], f":material/{symbol}:"
     st.download_button(label, make, file_name, mime, key, on_click="ignore", icon=icon, **look)
@@ -64,7 +64,8 @@ def choose(
     disabled: bool = False,
     help: str | None = None,
 ) -> V:
-    """Draw options side by side, return the chosen one; `hidden`: a label for screen readers."""
+    """Draw a segmented choice, return the chosen option; `hidden`: a label for screen readers
+    only."""
     chosen = st.segmented_control(
         label,
         list(options),
@@ -89,7 +90,7 @@ def choose_any(
     disabled: bool = False,
     help: str | None = None,
 ) -> list[V]:
-    """Draw options of which any number can be chosen; return those, in the options' order."""
+    """Draw a choice of any number of options; return those, in the options' order."""
     chosen = st.pills(
         label,
         list(options),
@@ -105,8 +106,7 @@ def choose_any(
 
 
 def select(label: str, options: Mapping[V, str], key: str, **look: Any) -> V:
-    """Draw options in a list that opens, return the chosen one; `look` are options of
-    `st.selectbox`."""
+    """Draw a select box, return the chosen option; `look` are options of `st.selectbox`."""
     chosen: V = st.selectbox(label, list(options), format_func=_words(options), key=key, **look)
     return chosen
 
@@ -117,7 +117,7 @@ def _words(options: Mapping[V, str]) -> Callable[[V], str]:
 
 
 def search(placeholder: str, key: str, width: int, **look: Any) -> str:
-    """Draw a field that is searched by; `look` are options of `st.text_input`."""
+    """Draw a search field; `look` are options of `st.text_input`."""
     text = st.text_input(
         _("Search"), placeholder=placeholder, icon=":material/search:", width=width, key=key,
         label_visibility="collapsed", **look,
@@ -134,8 +134,8 @@ def confirm(
     label: str,
     key: str,
 ) -> None:
-    """Open a dialog before something is gone for good: `names` of what goes, and what `after` it is
-    to be known. Either button closes it."""
+    """Open a dialog that confirms a deletion of `names`; `after` it, a note. Either button closes
+    it."""
 
     def ask() -> None:
         listed = list(names[:MAX_NAMES])
@@ -153,7 +153,7 @@ def confirm(
 
 
 def apart(key: str | None = None, *, wrap: bool = True) -> DeltaGenerator:
-    """Return a row whose pieces stand at its two ends."""
+    """Return a row with its items at both ends."""
     return st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center",
         wrap=wrap, key=key,

@@ -1,4 +1,4 @@
-"""The parts of signing in: the card's head, the ways through others, the request that begins it."""
+"""Sign-in card: head, identity providers, and the request that starts a session."""
 
 import json
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from dashboard.components.markup import Text, join, show, tag
 
 
 def head(title: Text, lead: Text, notice: tuple[str, str, str] | None) -> None:
-    """Draw the head of the card; `notice`: what happened, what next, and its ARIA role."""
+    """Draw the head of the card; `notice`: the event, the next step, and its ARIA role."""
     parts = [tag("h1", title), tag("p", lead) if lead else ""]
     if notice is not None:
         what, then, role = notice
@@ -18,7 +18,7 @@ def head(title: Text, lead: Text, notice: tuple[str, str, str] | None) -> None:
 
 
 def providers(between: Text, links: Iterable[tuple[str, str]]) -> None:
-    """Draw the ways to sign in through others, as (address, words)."""
+    """Draw the identity providers, as (address, words)."""
     drawn = join(tag("a", words, href=address, target="_self") for address, words in links)
     show(tag("div", tag("p", between), drawn, cls="um-providers"))
 

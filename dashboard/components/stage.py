@@ -12,8 +12,7 @@ _SHOWN = "stage"
 
 
 def enter(state: str) -> DeltaGenerator:
-    """Return a container for a state of the page. The first time, what stood in its place goes at
-    once; after that it is drawn over in place, so that a player goes on and nothing flickers.
+    """Return a container for a state of the page, which replaces the state before at once.
 
     There are two places, of which one is empty: a block that is drawn where one stands takes that
     one's contents over, and two messages to one place are sent as the last of them. To be called

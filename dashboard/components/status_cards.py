@@ -117,12 +117,12 @@ def waiting(kicker: str, head: str, text: str) -> None:
 
 
 def choose_another(label: str = "", *, primary: bool = False) -> Action:
-    """Return the way back to the drop zone."""
+    """Return the button to the drop zone."""
     return Action(label or _("Choose another file"), "folder_open", url_state.leave, primary)
 
 
 def again(key: str, label: str, icon: str, settings: Settings, *, primary: bool = False) -> Action:
-    """Return the button that analyzes a record's file again, perhaps with other settings."""
+    """Return the button that analyzes a file again, optionally with other settings."""
 
     def run() -> None:
         try:
@@ -175,7 +175,7 @@ def wants_scores(job: Job) -> bool:
 
 
 def delete(job: Job) -> Action:
-    """Return the button that deletes a file and what was found."""
+    """Return the button that deletes a file and its result."""
 
     def run() -> None:
         if session.application().delete(session.request_context(), job.key):
@@ -192,7 +192,7 @@ def delete(job: Job) -> Action:
 
 
 def unjudged(key: str, analysis: Analysis) -> Card:
-    """Return the card of a record that was analyzed, with nothing to judge."""
+    """Return the card of an analysis without a judged subject."""
     code, head, (text, *points) = verdict.nothing_judged(analysis)
     offered = [way_on(key, analysis, step) for step in ways_on(analysis, code)]
     scored = any(track.models for track in analysis.judged)
@@ -204,7 +204,7 @@ def unjudged(key: str, analysis: Analysis) -> Card:
 
 
 def failed(job: Job, fault: ErrorReport) -> Card:
-    """Return the card of a file that can't be read, or of something that broke here."""
+    """Return the card of an unreadable file or an internal error."""
     text, hint = say(message_of(fault)), say(hint_of(fault))
     if not fault.ours:
         head, code = _("We can’t read this file"), _code(fault.problem.code)
@@ -215,7 +215,7 @@ def failed(job: Job, fault: ErrorReport) -> Card:
 
 
 def page_failed(fault: ErrorReport) -> Card:
-    """Return the card of a page that could not be drawn."""
+    """Return the card of a page that raised an error."""
     text = _("This page could not be drawn. Your file is not at fault.")
     return _ours(fault, "page", text, "", (_try_again(), choose_another(_("Start over"))))
 
@@ -237,14 +237,14 @@ def _try_again() -> Action:
 
 
 def unreachable(error: UnmaskError) -> Card:
-    """Return the card of a place for records, or their files, that can't be used now."""
+    """Return the card of an unavailable database or file store."""
     head, said = _("Your analyses can’t be read now"), (say(error.message), (say(error.hint),))
     small, ways = _("Nothing was changed."), (_try_again(),)
     return Card("unreachable", _("Records"), "error", head, *said, small, actions=ways)
 
 
 def refused(error: UnmaskError) -> Card:
-    """Return the card of a file that was not taken in."""
+    """Return the card of a refused file."""
     heads: tuple[tuple[type[UnmaskError], str], ...] = (
         (QueueFull, _("Enough for now")),
         (NotAllowed, _("Not with this account")),
@@ -261,7 +261,7 @@ def refused(error: UnmaskError) -> Card:
 
 
 def canceled(job: Job) -> Card:
-    """Return the card of a run that the person stopped, in the place of its verdict."""
+    """Return the card of a canceled run."""
     progress, after = job.progress, _("You stopped it.")
     if progress and progress.sampled_total:
         after = _("You stopped after {done} of {total} frames.")
@@ -276,7 +276,7 @@ def _start_again(job: Job) -> Action:
 
 
 def interrupted(job: Job) -> Card:
-    """Return the card of a run that the end of the server stopped."""
+    """Return the card of a run that a server restart interrupted."""
     text = _("The server stopped before there was a result. Your file is not kept any more.")
     way_on = choose_another(_("Upload it again"), primary=True)
     if job.has_media:
@@ -287,7 +287,7 @@ def interrupted(job: Job) -> Card:
 
 
 def no_link() -> Card:
-    """Return the card of a link that leads nowhere any more."""
+    """Return the card of an invalid or revoked link."""
     head = _("This link is not in force")
     text = _("It is over, or whoever sent it has taken it back. Ask them for a new one.")
     ways = (choose_another(_("Analyze a file")),)
@@ -295,7 +295,7 @@ def no_link() -> Card:
 
 
 def link_unreachable() -> Card:
-    """Return the card of a link whose result is kept where nothing can be read now."""
+    """Return the card of a link whose database is unavailable."""
     head = _("This result can’t be read now")
     text = _(
         "The place where it is kept does not answer. The link is not at fault: try it again in a "
@@ -305,7 +305,7 @@ def link_unreachable() -> Card:
 
 
 def not_found() -> Card:
-    """Return the card of an address whose record is not kept, never was, or is another person's."""
+    """Return the card of an unknown record, or another person's."""
     head = _("There is nothing at this address")
     text = _(
         "Results are deleted when their owner says so, and otherwise after {days}. "

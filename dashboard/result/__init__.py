@@ -34,14 +34,14 @@ FIRST = 4
 
 
 def render(record: ResultRecord) -> None:
-    """Draw the result of a record that has an analysis with a verdict."""
+    """Draw the result of a record with a verdict."""
     if record.analysis is not None:
         _view(record, record.analysis)
 
 
 @st.fragment
 def _view(record: ResultRecord, original: Analysis) -> None:
-    """Draw the linked view. A click anywhere reruns this function and nothing else of the page."""
+    """Draw the linked view as a fragment: a click reruns this function only."""
     with st.container(gap=20, key="result"):
         origin.draw(record.origin)
         later = _draw(record, original)

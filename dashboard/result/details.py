@@ -48,7 +48,7 @@ def draw(
 def _tabs(
     analysis: Analysis, linked: ResultViewState, tables: Sequence[Callable[[], None]]
 ) -> None:
-    """Draw signals, robustness, provenance, the models, the run and the scores as tables."""
+    """Draw the tabs: signals, robustness, provenance, models, run details, scores."""
     titles = [_("Signals"), _("Robustness"), _("Provenance"), _("Models"), _("Run details")]
     signals, robust, source, judges, made, *scores = st.tabs(titles + [_("Scores")] * bool(tables))
     with signals:
@@ -94,7 +94,7 @@ def _file(analysis: Analysis, linked: ResultViewState) -> None:
 
 
 def draw_provenance(analysis: Analysis) -> None:
-    """Draw the tab."""
+    """Draw the Provenance tab."""
     found = analysis.provenance
     if found is None:
         typography.caption(say(origin.MISSING))

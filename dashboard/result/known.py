@@ -40,7 +40,7 @@ class KnownMatch:
 
     @property
     def name(self) -> str:
-        """Return the footage's, where it is the same; hostile, and empty where nothing is known."""
+        """Return the name of the footage, untrusted; empty without a match."""
         if self.comparison is not None and not self.comparison.finding.same_footage:
             return ""
         if self.found is not None:
@@ -49,13 +49,13 @@ class KnownMatch:
 
     @property
     def known(self) -> bool:
-        """Return whether there is footage to tell of."""
+        """Return whether there is footage to show."""
         return self.found is not None or self.comparison is not None
 
     @property
     def is_original(self) -> bool:
-        """Return whether it may be called the original: not what was merely analyzed before, until
-        a person says so, nor what looks like the younger file."""
+        """Return whether it may be called the original: not a file that was only analyzed before
+        and not named one, nor one that looks younger."""
         comparison = self.comparison
         if self.copy is not None or (comparison is not None and comparison.roles_doubtful):
             return False
@@ -63,20 +63,20 @@ class KnownMatch:
 
     @property
     def assumed(self) -> bool:
-        """Return whether the footage is not named an original: it was merely analyzed before."""
+        """Return whether nothing names the footage an original; it was only analyzed before."""
         if self.comparison is not None:
             return words.unstated(self.comparison)
         return self.found is not None and self.found.seen
 
     @property
     def may_open(self) -> bool:
-        """Return whether both can be looked at side by side: the footage is an analysis, or becomes
-        one from the folder that it is in."""
+        """Return whether both can be opened side by side: the footage is an analysis, or a file in
+        a folder that can be analyzed."""
         return self.other is not None or self.in_folder
 
     @property
     def in_folder(self) -> bool:
-        """Return whether the footage is in a folder of the computer that the person sits at."""
+        """Return whether the footage is in a folder of this computer."""
         found = self.found
         return found is not None and found.in_folder and session.is_loopback_client()
 
@@ -113,11 +113,11 @@ def look_up(record: ResultRecord) -> KnownMatch:
 
 
 def banner(record: ResultRecord, match: KnownMatch) -> None:
-    """Draw, over a result, what it was compared with or what in the library shows the same footage,
-    and the way to the two side by side; nothing without.
+    """Draw the banner of the comparison or of matching footage, with the way to both side by side;
+    nothing without.
 
-    All of it stands in one place of the page, which is there without it too: else everything below
-    would get another place, a second player among it, when a lookup ends.
+    It has one fixed place on the page, even if empty: otherwise every element below, a second
+    player among them, would get another place when a lookup ends.
     """
     if not isinstance(record, Job) or record.analysis is None:
         return
@@ -131,7 +131,7 @@ def banner(record: ResultRecord, match: KnownMatch) -> None:
 
 
 def leads(record: ResultRecord, match: KnownMatch) -> bool:
-    """Return whether the banner tells of the footage, rather than the row of a lookup."""
+    """Return whether the banner shows the footage, rather than the row of a lookup."""
     return match.known and isinstance(record, Job) and _seen(record) not in st.session_state
 
 
@@ -168,7 +168,7 @@ def _details(record: Job, match: KnownMatch) -> str:
 
 
 def _way(record: Job, match: KnownMatch) -> None:
-    """Draw the way to both side by side, or why there is none."""
+    """Draw the button to both side by side, or why there is none."""
     if match.may_open:
         compared = match.comparison is not None or match.copy is not None
         label = _("Open the comparison") if compared else _("Compare with it")
@@ -189,8 +189,8 @@ def _refusal(record: Job, match: KnownMatch) -> None:
 
 
 def open_comparison(record: Job, match: KnownMatch) -> None:
-    """Leave for the two side by side; of footage in a folder an analysis begins first. Where that
-    can't be, draw why."""
+    """Open both side by side; footage in a folder is analyzed first. Draw the reason if that is
+    impossible."""
     other = match.other
     if other is None and match.found is not None:
         context, scope = session.request_context(), session.record_scope()
@@ -212,8 +212,8 @@ def open_comparison(record: Job, match: KnownMatch) -> None:
 
 
 def _watched(record: Job) -> bool:
-    """Return whether the user sees that the original is looked for, or saw it. A library that holds
-    this file alone is not worth a word."""
+    """Return whether the lookup is or was visible to the user; not in an otherwise empty
+    library."""
     originals = session.application().originals
     task = originals.lookup(session.current_user(), record)
     if task is not None and task.active and originals.others(session.request_context(), record):
@@ -222,14 +222,13 @@ def _watched(record: Job) -> bool:
 
 
 def _seen(record: Job) -> str:
-    """Return the key under which it is kept that a lookup was seen."""
+    """Return the session key of a lookup that was shown."""
     return f"original-looked-{record.key}"
 
 
 def _row(record: Job) -> None:
-    """Draw how far the lookup is, in a row that stays: its outcome comes into the same place, and
-    what was found is drawn over the result once that is asked for. Nothing moves under a pointer.
-    """
+    """Draw the progress of the lookup in a fixed row; its match is drawn over the result on
+    request, so that nothing moves under a pointer."""
     task = session.application().originals.lookup(session.current_user(), record)
     active = task is not None and task.active
     st.fragment(_looking, run_every=POLL_SECONDS if active else None)(record, begun=active)
@@ -265,6 +264,6 @@ def _looking(record: Job, *, begun: bool) -> None:
 
 
 def _reveal(record: Job) -> None:
-    """Draw the whole page anew with what was found, the verdict's card included."""
+    """Rerun the whole page with the match, the verdict card included."""
     st.session_state.pop(_seen(record), None)
     st.rerun()

@@ -126,11 +126,10 @@ class ResultViewState:
         self._move(float(report["time"]), person if person in people else None)
 
     def read_lane(self, person: str, drawn: str) -> None:
-        """Follow a click on a lane: its selection is read before anything is drawn, so that a
-        click costs one run.
+        """Handle a click on a lane before anything is drawn, so that a click costs one rerun.
 
-        A figure that was `drawn` from something else is another widget with an empty selection,
-        which is no click; an empty one of the same figure is a second click on the selected point.
+        A figure `drawn` from other data is another widget with an empty selection, which is no
+        click; an empty selection of the same figure is a second click on the selected point.
         """
         event = st.session_state.get(self.widget(f"lane.{person}"))
         points = event["selection"]["points"] if event else []
@@ -145,7 +144,7 @@ class ResultViewState:
             self.go(clicked, person)
 
     def read_table(self, rows: Sequence[tuple[float, str]], name: str) -> None:
-        """Follow a selected row of a table; `rows` are (time, person) as they were drawn."""
+        """Handle a selected row of a table; `rows` are its (time, person)."""
         event = st.session_state.get(self.widget(name))
         chosen = list(event["selection"]["rows"]) if event else []
         if chosen != self._rows.get(name, []):
@@ -156,8 +155,7 @@ class ResultViewState:
     # --- thresholds and models
 
     def question(self, analysis: Analysis) -> Question | None:
-        """Return which question is shown below the verdict: the chosen one, else the one that
-        leads."""
+        """Return the chosen question, else the leading one."""
         chosen = st.session_state.get(self.widget("question"))
         return Question(chosen) if chosen else analysis.verdict.question
 
@@ -203,7 +201,7 @@ class ResultViewState:
         return bool(self.thresholds) or self.models is not None
 
     def _base(self) -> Analysis:
-        """Return what was analyzed, with the person's own thresholds or without."""
+        """Return the analysis with or without the person's own thresholds."""
         if not self.ours:
             return self.original
         ensembles = self.original.ensembles.items()
@@ -228,8 +226,7 @@ class ResultViewState:
 
     @property
     def _analyzed(self) -> tuple[object, ...]:
-        """Return what the analysis is, for all that is decided from it: a comparison comes, and is
-        taken back, later, and so do signals on request."""
+        """Return the analysis with its latest comparison and signals."""
         readings = tuple(signal.reading for signal in self.original.signals)
         return self.original.id, self.original.comparison, readings
 
@@ -310,19 +307,19 @@ class ResultRecord(Protocol):
 
     @property
     def path(self) -> Path:
-        """Return the media on disk; a path that does not exist where it is not kept (any more)."""
+        """Return the media on disk; a path that does not exist once it is deleted."""
 
     @property
     def address(self) -> str:
-        """Return where the server hands the media out."""
+        """Return the URL of the media."""
 
     @property
     def picture(self) -> bytes | None:
-        """Return the record's small picture, for where the media is not kept."""
+        """Return the thumbnail, for deleted media."""
 
     @property
     def last_cache_hit(self) -> datetime | None:
-        """Return when the same file came once more and was given this result without a run."""
+        """Return when the same file was last served from cache."""
 
     @property
     def read_only(self) -> bool:

@@ -67,8 +67,8 @@ def _same(linked: ResultViewState, match: KnownMatch) -> SameFootage | None:
 
 
 def _closer_look(analysis: Analysis) -> tuple[int, float] | None:
-    """Return at how many moments a closer look looks, and how many seconds it would take here; None
-    where the file was looked at that closely, or nothing closer can be looked at."""
+    """Return the number of moments and the seconds of a closer look; None if no closer look is
+    possible."""
     seconds = estimate(analysis)
     if analysis.settings.sampling == "closer" or seconds is None:
         return None
@@ -76,8 +76,8 @@ def _closer_look(analysis: Analysis) -> tuple[int, float] | None:
 
 
 def _untouched() -> int:
-    """Return how many clips of their history the person confirmed to be untouched; as far as it
-    matters. None where an account's project does not answer."""
+    """Return the number of confirmed untouched clips in the person's history; None if their project
+    does not answer."""
     try:
         query = Query(confirmed=frozenset({Confirmed.REAL}), limit=1)
         scope = session.record_scope()

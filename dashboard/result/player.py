@@ -1,4 +1,4 @@
-"""The player with the boxes, and the people below it.
+"""Player with boxes, and the people below it.
 
 The moving parts are the evidence view's. Where a browser can't play the file, the frame at the
 moment stands in the player's place. An animation moves until a moment is chosen: no browser can

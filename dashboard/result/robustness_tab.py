@@ -17,7 +17,7 @@ POLL = 1.0
 
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
-    """Draw the tab."""
+    """Draw the Robustness tab."""
     key = linked.key
     trials = session.application().robustness.find(key, session.current_user())
     tried = analysis.robustness
