@@ -50,12 +50,11 @@ class Row:
     value: str
     note: str = ""
     exact: str = ""
-    state: Label | None = None
 
     @property
     def cell(self) -> Cell:
         """Return the value as a cell."""
-        return Cell(self.value, self.note, self.state, self.exact)
+        return Cell(self.value, self.note, exact=self.exact)
 
     def __iter__(self) -> Iterator[str | Cell]:
         """Yield the name and the value."""

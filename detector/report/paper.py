@@ -455,19 +455,17 @@ LEAST = 90.0  # mm from the top that the content of a page reaches at least
 
 def laid_out(draw: Callable[[Paper], None], title: str, footer: str, created: datetime) -> Paper:
     """Return a drawn report, with line spacing that leaves no page almost empty."""
-    drawn = []
+    drawn = dict[Paper, float]()
     for spacing in SPACINGS:
         paper = Paper(title, footer, created, spacing)
         draw(paper)
-        shortest = min([*paper.ends, paper.get_y()])
-        drawn.append((shortest, spacing, paper))
-        if shortest >= LEAST or len(paper.pages) == 1:
+        drawn[paper] = min([*paper.ends, paper.get_y()])
+        if drawn[paper] >= LEAST or len(paper.pages) == 1:
             break
     else:
-        paper = max(drawn, key=lambda kept: kept[:2])[2]
-    for *_rank, other in drawn:
-        if other is not paper:
-            other.close_fonts()
+        paper = max(drawn, key=lambda one: drawn[one])  # of equal ones the first
+    for other in drawn.keys() - {paper}:
+        other.close_fonts()
     return paper
 
 
