@@ -72,7 +72,7 @@ def draw(rgb: np.ndarray, boxes: list[FaceBox], side: int) -> np.ndarray:
     out = cv2.resize(rgb, None, fx=scale, fy=scale, interpolation=way)
     placed = [(box, tuple(edge * scale for edge in box.corners)) for box in boxes]
     for box, corners in placed:
-        line = max(2, side // 240)
+        line = max(2, round(side / 240))
         outline(out, tuple(map(round, corners)), box.label, STROKES[box.label], line)
     if not any(box.name for box in boxes):
         return out
