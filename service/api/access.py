@@ -75,7 +75,7 @@ def _with_key(
     if key is None:
         limits.count_rejected(caller.address)
         hint = _("Who runs this server can make another: unmask keys add NAME")
-        raise Unauthorized(_("This key is none, or no longer in force."), hint=hint)
+        raise Unauthorized(_("This API key is not valid, or no longer in force."), hint=hint)
     missing = [scope for scope in needed if scope not in key.scopes]
     if missing:
         raise Forbidden(
