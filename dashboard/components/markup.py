@@ -5,6 +5,7 @@ A piece of HTML is a `Markup` (markupsafe): what is put into one is escaped unle
 what is there (`typography`, `chips`, `facts` ...), and no page writes a tag.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Literal
 
@@ -12,11 +13,16 @@ import streamlit as st
 from markupsafe import Markup, escape
 from streamlit.delta_generator import DeltaGenerator
 
+from dashboard import i18n
 from detector.messages.format import unbroken
+from detector.sentences import NBSP
+from service import languages
 
 Text = str | Markup
 """Words as they are, or HTML that was made here."""
 Width = Literal["stretch", "content"]
+_QUANTITY = re.compile(rf"\d[\d.,]*(?:×\d+|{NBSP}[A-Za-z]+(?: \d[\d.,]*{NBSP}[A-Za-z]+)*)")
+"""A number with its Latin unit, a size in pixels."""
 
 
 def show(*parts: Text, width: Width = "stretch", at: DeltaGenerator | None = None) -> None:
@@ -25,8 +31,12 @@ def show(*parts: Text, width: Width = "stretch", at: DeltaGenerator | None = Non
 
 
 def written(*parts: Text) -> Markup:
-    """Return pieces of HTML, strings escaped; no line of it ends between "88" and "%"."""
-    return Markup(unbroken(join(parts)))
+    """Return pieces of HTML, strings escaped; no line of it ends between "88" and "%". Among words
+    from right to left a quantity is a directional isolate: "8.0 s", not "s 8.0"."""
+    text = unbroken(join(parts))
+    if languages.right_to_left(i18n.current()):
+        text = _QUANTITY.sub("\u2066\\g<0>\u2069", text)
+    return Markup(text)
 
 
 def tag(name: str, *children: Text, cls: str = "", **attributes: str | None) -> Markup:

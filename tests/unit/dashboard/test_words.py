@@ -14,10 +14,12 @@ from dashboard.components.markup import written
 from dashboard.labels import NBSP
 from dashboard.pages.batch import listing
 from dashboard.record_export import RecordExport
+from detector import sentences
 from detector.messages.states import meaning
 from detector.presentation import lead, summary
 from detector.schema.analysis import Label, Reason, ReasonCode
 from detector.schema.summary import ResultSummary
+from service import languages
 from service.batches import BatchRow
 from service.records.model import LOCAL, BatchItem, Record, State
 from tests.support.result_sample import make_analysis
@@ -30,6 +32,14 @@ from tests.support.result_sample import make_analysis
 def test_percents_are_whole_and_never_claim_certainty(value, text):
     assert labels.percent(value) == f"{text} %"
     assert written(labels.percent(value)) == f"{text}{NBSP}%", "no line ends before the sign"
+
+
+def test_quantities_keep_their_order_among_words_from_right_to_left():
+    facts = f"1{NBSP}min 31{NBSP}s · 768×432 · 94 %"
+    assert written(facts) == facts.replace("94 %", f"94{NBSP}%")
+    with sentences.use(languages.catalog("ar")):
+        isolated = written(facts)
+    assert isolated == f"\u20661{NBSP}min 31{NBSP}s\u2069 · \u2066768×432\u2069 · 94{NBSP}%"
 
 
 @pytest.mark.parametrize(
