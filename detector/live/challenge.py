@@ -37,7 +37,7 @@ class Challenge:
         ]
         self._dots: dict[float, float] = {}
         self._looks = [_Glance(state.time, _largest(state))]
-        self._limit = state.reading.thresholds.suspect
+        self._limit = state.reading.thresholds.high
 
     def observe(self, state: LiveState) -> None:
         """Add a newer state."""
