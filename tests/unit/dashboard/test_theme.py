@@ -12,6 +12,7 @@ import pytest
 from dashboard import labels, theme
 from dashboard.components import style
 from dashboard.theme import DARK, LIGHT, StateColor
+from detector.schema.analysis import Label
 from tests.support.style_sheet import Where, rules
 
 ROOT = Path(__file__).parents[3]
@@ -52,7 +53,7 @@ def test_configuration_and_tokens_agree(name):
 
 def test_a_chip_in_a_table_has_the_color_of_its_state():
     """Gray was said of "can’t tell", and its amber of "probably"."""
-    colors = [labels.state(label).color for label in labels.ORDER]
+    colors = [labels.state(label).color for label in Label]
     assert colors == ["red", "red", "orange", "green", "green", "gray"]
 
 
