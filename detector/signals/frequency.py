@@ -11,13 +11,13 @@ import numpy as np
 from detector.sentences import _
 from detector.signals.patch import FacePatch
 
-SIDE = 96  # px. A face is brought to it, so that faces of any size share an axis: cycles per face.
+SIDE = 96  # px. Faces are scaled to it, so that they share an axis: cycles per face.
 FACE = 0.9  # Part of the longer side of the box that is read: the face without its outline
 SMALLEST = SIDE / FACE
 """px of the longer side of the box, below which a face would have to be blown up."""
 BINS = SIDE // 2  # Of the radial profile: bin i is i + 1 cycles per face
 COARSE = slice(2, 9)
-"""Bins that set the level: they hold light and shade, which differ from face to face."""
+"""Bins that set the level: light and shade, which differ between faces."""
 FINE = slice(24, 48)  # Bins of the fine end: the top octave
 BLOCK = 8  # px of the blocks of JPEG, and of most of those of video codecs
 
@@ -32,7 +32,7 @@ _COUNT = np.bincount(_RING.ravel(), minlength=BINS + 2)[1 : BINS + 1]
 
 
 def face_plane(face: FacePatch) -> np.ndarray | None:
-    """Return the face's luma, float32 [SIDE, SIDE]; None if smaller or partly outside."""
+    """Return the face's luma, float32 [SIDE, SIDE]; None if too small or partly outside."""
     side = round(FACE * face.side)
     x0, y0, x1, y1 = face.box
     left, top = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
@@ -62,10 +62,9 @@ def profile(plane: np.ndarray) -> np.ndarray:
 
 
 def bands(plane: np.ndarray) -> np.ndarray:
-    """Return the energy of the 8 x 8 DCT by diagonal, dB over the first one, float [14].
-
-    Diagonal i holds the coefficients with u + v = i + 1, as JPEG orders them: from coarse to fine.
-    """
+    """Return the energy of the 8 x 8 DCT by diagonal, dB relative to the first one, float [14].
+    Diagonal i has the coefficients with u + v = i + 1, in JPEG's order from low to high
+    frequency."""
     blocks = plane.reshape(SIDE // BLOCK, BLOCK, SIDE // BLOCK, BLOCK).swapaxes(1, 2)
     energy = ((_DCT @ blocks @ _DCT.T) ** 2).mean((0, 1))
     u, v = np.indices(energy.shape)

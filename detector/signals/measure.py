@@ -20,7 +20,7 @@ from detector.signals.reference import SOFT, SignalSpec, material_of, usual
 
 @dataclass(frozen=True)
 class SubjectContext:
-    """A person of a decided run; `soft`: why shapes say less of this person, if so."""
+    """A person of a finished run; `soft`: why shape measurements are less reliable, if so."""
 
     track: Subject
     soft: str
@@ -48,30 +48,30 @@ class Observer:
         """Read the face at the `index`-th sampled frame."""
 
     def close(self) -> None:
-        """Nothing follows: do what needs all faces, and let go of them."""
+        """End of input: finish the work on faces and release them."""
 
     def finish(self, subject: SubjectContext) -> Signal | None:
-        """Return the signal, or why it is absent; None where it is not about such a person."""
+        """Return the signal, or why it is absent; None if it does not apply to this person."""
         raise NotImplementedError
 
 
 Series = list[tuple[float, float]]
-"""Time, s, and what was measured then; ascending."""
+"""(time in s, measured value), ascending."""
 NEAR = 0.45
-"""s. What lies further apart differs by what happened between."""
+"""s. Faces further apart are not compared."""
 TOO_FAR = _("The sampled frames lie too far apart in time.")
 ON_REQUEST = _("Measured on request: it takes every frame.")
 
 
 class SeriesObserver(Observer):
-    """A figure at each moment; the signal is their median."""
+    """A value over time; the signal is its median."""
 
     def __init__(self, spec: SignalSpec, absent: str) -> None:
         self._spec, self._absent = spec, absent
         self._series: Series = []
 
     def add(self, time: float, value: float | None) -> None:
-        """Note what was measured at a moment, if anything."""
+        """Add a measured value, if any."""
         if value is not None:
             self._series.append((time, value))
 
@@ -98,7 +98,7 @@ class FaceObserver(SeriesObserver):
 
 
 class PairObserver(SeriesObserver):
-    """A figure of each face and the one before it, where they are `NEAR`."""
+    """A value of each pair of consecutive faces that are `NEAR`."""
 
     def __init__(self, spec: SignalSpec, absent: str, compare: Compare) -> None:
         super().__init__(spec, absent)
@@ -119,7 +119,7 @@ class SignalMeasure:
     """An entry of the registry."""
 
     spec: SignalSpec  # its name, unit and words
-    rank: int  # where it stands among the others
+    rank: int  # sort key among the signals
     observe: Callable[[int], Observer]  # makes an observer for one person
 
 
@@ -128,19 +128,19 @@ Compare = Callable[[FacePatch, FacePatch], float | None]
 
 
 def of_each(spec: SignalSpec, measure: Measure, absent: str, *, rank: int) -> SignalMeasure:
-    """Return a signal of single faces; `absent`: why it is, where no face shows it."""
+    """Return a signal of single faces; `absent`: the reason if no face has a value."""
     return SignalMeasure(spec, rank, lambda frames: FaceObserver(spec, absent, measure))
 
 
 def of_pairs(spec: SignalSpec, compare: Compare, absent: str, *, rank: int) -> SignalMeasure:
-    """Return a signal of faces one after the other."""
+    """Return a signal of consecutive faces."""
     return SignalMeasure(spec, rank, lambda frames: PairObserver(spec, absent, compare))
 
 
 def of_landmarks(
     spec: SignalSpec, compare: Callable[[np.ndarray, np.ndarray], float], *, rank: int
 ) -> SignalMeasure:
-    """Return a signal of the five landmarks of faces one after the other: complex [5], px."""
+    """Return a signal of five landmarks of consecutive faces: complex [5], px."""
 
     def faces(before: FacePatch, face: FacePatch) -> float | None:
         if min(len(before.points), len(face.points)) < 5:
@@ -151,7 +151,7 @@ def of_landmarks(
 
 
 class _Unwatched(Observer):
-    """Says that it takes more frames than an analysis: `watching` reads them."""
+    """Placeholder of a signal on request, measured by `watching`."""
 
     def __init__(self, spec: SignalSpec) -> None:
         self._spec = spec
@@ -191,9 +191,9 @@ def list_signals() -> tuple[SignalMeasure, ...]:
 
 
 PEOPLE = 6
-"""most suspicious people whose signals are given"""
+"""number of most suspicious people with signals"""
 SMALL = 96.0
-"""px of the width of a face, under which shapes say less."""
+"""px of a face's width, below which shape measurements are less reliable."""
 
 
 def width_of(person: Subject) -> float:
@@ -221,7 +221,7 @@ class SignalReader:
             observer.on_face(face, index)
 
     def close(self) -> None:
-        """Nothing follows."""
+        """End of input."""
         for observers in self._people.values():
             for observer in observers.values():
                 observer.close()

@@ -11,13 +11,12 @@ from detector.schema.analysis import Box, Point
 
 ROOM = 2.0  # Side of the patch in longer sides of the face box: the ring around the face fits in
 MOST = 400
-"""px. Larger patches are shrunk to it: a face of 200 px holds what is read here, and the cost has a
-bound."""
+"""px. Larger patches are shrunk to bound the cost: a face of 200 px has all that is measured."""
 
 
 @dataclass(frozen=True)
 class FacePatch:
-    """A face as the frame holds it: cut out, not resized unless it is very large."""
+    """A face as in the frame: cropped, not resized unless it is very large."""
 
     patch: np.ndarray  # uint8 [H, W, 3] RGB, the part of the frame around the face that exists
     box: Box  # of the face, px of the patch
@@ -38,7 +37,7 @@ class FacePatch:
 def cut_patch(
     rgb: np.ndarray, box: Box, landmarks: Sequence[Point] = (), time: float = 0.0
 ) -> FacePatch:
-    """Cut a face and its surroundings out of an upright frame. The frame is not kept."""
+    """Crop a face and its surroundings from an upright frame, as a copy."""
     height, width = rgb.shape[:2]
     x0, y0, x1, y1 = box
     half = ROOM * max(x1 - x0, y1 - y0) / 2

@@ -19,7 +19,7 @@ from detector.sentences import known as known_text
 FILE = Path(__file__).with_name("reference.json")
 FAMILY = "family"  # Id of the signal of fakes alone
 FEWEST = 20
-"""files; a range of fewer says little, and nothing is called usual or unusual by it."""
+"""minimum number of files of a range; with fewer nothing is called usual or unusual."""
 
 Side = Literal["low", "high", "both"]
 
@@ -30,7 +30,7 @@ ABSENT = _("not measured")
 
 @dataclass(frozen=True)
 class Range:
-    """Where untouched files lie: percentiles 1, 5, 50, 95 and 99."""
+    """Percentiles 1, 5, 50, 95 and 99 of untouched files."""
 
     p1: float
     p5: float
@@ -58,8 +58,8 @@ def _table() -> dict[str, Any]:
 
 
 def usual(id: str, material: str = "") -> Range | None:
-    """Return what untouched clips of a `material` measure, or all where that is not known; None if
-    unknown."""
+    """Return the range of untouched clips of this `material`, or of all if it is unknown; None
+    without one."""
     row = _table()["materials"].get(material, {}).get(id) or _table()["ranges"].get(id)
     return Range(**row) if row else None
 
@@ -73,8 +73,8 @@ def material_of(width: float, bits: float | None) -> str:
 
 
 def worth(id: str) -> str:
-    """Return how well a signal tells fakes from genuine clips of sources left out; "" where it was
-    not measured."""
+    """Return how well a signal separates fakes from genuine clips of sources left out; "" if not
+    measured."""
     row = _table()["auc"].get(id)
     if row is None:
         return ""
@@ -106,13 +106,10 @@ def lips_fit() -> dict[str, Any]:
 
 
 def read(value: float, known: Range | None, side: Side, weak: bool = False) -> SignalRating:
-    """Return how a measurement reads.
-
-    usual: within the middle 90 % of untouched files. unusual: beyond 98 % of them. unclear:
-    between, or with nothing to compare with.
-
-    `side` is where values are out of the ordinary; one below everything may be no cause for
-    concern. `weak`: the file is so poor that an unusual value is only unclear."""
+    """Return the reading of a measurement. usual: within the middle 90 % of untouched files.
+    unusual: beyond 98 % of them. unclear: between, or without a range. `side` is the unusual side;
+    values on the other one may be no cause for concern. `weak`: the file is so poor that an unusual
+    value is only unclear."""
     if known is None or known.files < FEWEST:
         return "unclear"
     low, high = side != "high", side != "low"
@@ -132,12 +129,12 @@ class SignalSpec:
     side: Side  # see `read`
     say: str  # the value in words, with `{value}` in it
     means: str  # how to read it inside the range
-    low: str = ""  # below; empty where that side is usual
-    high: str = ""  # above; empty where that side is usual
-    purpose: str = ""  # in a line, what a person finds by it
+    low: str = ""  # text for values below; empty if they are usual
+    high: str = ""  # text for values above; empty if they are usual
+    purpose: str = ""  # one line on its use
 
     def span(self, usual: tuple[float, float]) -> str:
-        """Return the usual range in words."""
+        """Return the usual range as text."""
         low, high = (f"{bound:.2g}".replace("-", "−") for bound in usual)
         text = {
             "high": _("Usual: up to {high} {unit}."),
@@ -161,8 +158,8 @@ class SignalSpec:
         times: Sequence[float] = (),
         known: Range | None = None,
     ) -> Signal:
-        """Return the measurement as a `Signal`. `weak` is why an unusual value of this file says
-        less, `times` are moments to look at, s; `known` replaces the range of the reference."""
+        """Return the measurement as a `Signal`. `weak` is why an unusual value of this file is less
+        reliable, `times` are relevant times, s; `known` replaces the range of the reference."""
         known = known or usual(self.id)
         reading = read(value, known, self.side, bool(weak))
         if known is None:
@@ -186,7 +183,7 @@ class SignalSpec:
         )
 
     def absent(self, why: str, track: str | None = None) -> Signal:
-        """Return the signal where it could not be measured, and why."""
+        """Return the signal without a measurement, with the reason."""
         return Signal(
             id=self.id,
             title=self.title,

@@ -13,7 +13,7 @@ HEAD = "clip-generated"  # Whose trunk and crop are used
 
 
 def tokens(pictures: np.ndarray) -> np.ndarray:
-    """Return what each block of the trunk that *CLIP, generated head* reads says of pictures, uint8
-    [N, 224, 224, 3]: float [N, blocks, 768]. Raise ModelError without its weights."""
+    """Return the class token of each trunk block that *CLIP, generated head* reads, for pictures
+    uint8 [N, 224, 224, 3]: float [N, blocks, 768]. Raise ModelError without its weights."""
     trunk = cast(Chain, cast(ReadyModel, registry.load_model(HEAD)).run).runners[0]
     return np.asarray(trunk(normalized(pictures, registry.get_spec(HEAD)))[0])

@@ -12,7 +12,7 @@ from detector.signals.patch import cut_patch
 
 QUALITY = 90  # Of the JPEG whose difference is the error level (Krawetz 2007)
 NOISE_GAIN = 12.0
-"""Times the noise is made stronger, to be seen: grey is none, whiter and blacker is more."""
+"""Amplification of the noise for display: gray is none."""
 ERROR_GAIN = 16.0  # The same for the error level: black is none
 SQUARE_5 = (
     np.array(
@@ -20,13 +20,13 @@ SQUARE_5 = (
          [-1, 2, -2, 2, -1]], np.float32,
     ) / 12
 )  # fmt: skip
-"""A high-pass filter of the spatial rich model (Fridrich and Kodovsky, IEEE TIFS 2012). It gives
-zero where grey levels are even or rise evenly."""
+"""A high-pass filter of the spatial rich model (Fridrich and Kodovsky, IEEE TIFS 2012), zero where
+gray levels are constant or linear."""
 
 
 @dataclass(frozen=True)
 class Traces:
-    """What the pixels of one face hold; None for a face under `frequency.SMALLEST` px."""
+    """Forensic measurements of one face; None for a face under `frequency.SMALLEST` px."""
 
     profile: np.ndarray | None
     """float [48], log power by cycles per face, 1 to 48, dB over the face's own coarse end"""
@@ -56,12 +56,13 @@ def traces(rgb: np.ndarray, box: Box, landmarks: Sequence[Point] = ()) -> Traces
 
 
 def residual(luma: np.ndarray) -> np.ndarray:
-    """Return what is left of a picture without its content, float32 of the same shape."""
+    """Return the high-pass residual of a picture, float32 of the same shape."""
     return cv2.filter2D(luma, cv2.CV_32F, SQUARE_5, borderType=cv2.BORDER_REFLECT)
 
 
 def error_level(rgb: np.ndarray) -> np.ndarray:
-    """Return what one more JPEG changes, float32 [H, W] in grey levels, mean of the channels."""
+    """Return the change by one more JPEG compression, float32 [H, W] in gray levels, mean of the
+    channels."""
     bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
     _, saved = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     again = cv2.imdecode(saved, cv2.IMREAD_COLOR)

@@ -14,23 +14,23 @@ import numpy as np
 from detector import media
 from detector.models.mesh import LEFT_EYE, RIGHT_EYE, load_mesh
 from detector.schema.analysis import Analysis, FrameSegment, Media, Signal, Subject
-from detector.signals import blinks, identity, lips
 from detector.signals.measure import merged
+from detector.signals.measures import blinks, identity, lips
 from detector.vision import between
 
 RATE = 25.0
 """frames a second: a blink lasts 0.1 to 0.4 s (Schiffman 2001), a phone of speech about 0.08 s"""
 LONGEST = 60.0  # s of a clip that are read
-ROOM = 1.5  # Side of what the network sees, in longer sides of the face box
+ROOM = 1.5  # Side of the network's input, in longer sides of the face box
 
-OnProgress = Callable[[float], object]  # Told what share of the work is done, 0..1
+OnProgress = Callable[[float], object]  # Called with the fraction done, 0..1
 
 
 @dataclass(frozen=True)
 class Watched:
     """How open a person's eyes and mouth are over time."""
 
-    times: np.ndarray  # float [N], s; only moments at which the face was found
+    times: np.ndarray  # float [N], s; only times at which the face was detected
     eyes: np.ndarray  # float [N], height over width, mean of both
     mouth: np.ndarray  # float [N], gap between the lips over the height of the face
 
@@ -66,8 +66,7 @@ def watch(
 def signals(
     path: str | Path, about: Media, person: Subject, seen: Watched, cancel: Event | None = None
 ) -> list[Signal]:
-    """Return whether a person's face stays the same, and of what was seen how they blink and how
-    the lips follow the voice; raise MediaError or Canceled."""
+    """Return identity drift, blink rate and lip sync of a person; raise MediaError or Canceled."""
     return [
         identity.signal(path, about, person, cancel),
         blinks.signal(seen.times, seen.eyes, person.id),
@@ -82,30 +81,30 @@ def added(
     on_progress: OnProgress | None = None,
     cancel: Event | None = None,
 ) -> Analysis:
-    """Return a result with the signals on request of a person, in the place of those that it has of
-    the same; raises as `watch`."""
+    """Return a result with a person's signals on request, replacing earlier ones; raise as
+    `watch`."""
     seen = watch(path, analysis.media, person, on_progress, cancel)
     return merged(analysis, signals(path, analysis.media, person, seen, cancel))
 
 
 Square = tuple[np.ndarray, float, float]
-"""Middle and side of a square, px, and the eyes' turn, radians."""
+"""center and side of a square, px, and the tilt of the eyes, radians"""
 
 
 def _around(points: np.ndarray) -> Square:
-    """Return where the face of 478 points is in the next frame, about."""
+    """Predict the face's square in the next frame from its 478 points."""
     low, high = points.min(0), points.max(0)
     across, down = points[list(LEFT_EYE)].mean(0) - points[list(RIGHT_EYE)].mean(0)
     return (low + high) / 2, ROOM * float((high - low).max()), float(np.arctan2(down, across))
 
 
 def _near(square: Square, expected: Square) -> bool:
-    """Return whether it is still the person's: the sampled frames say about where they are."""
+    """Return True if a square is near the one interpolated from the sampled frames."""
     return float(np.linalg.norm(square[0] - expected[0])) < expected[1] / 2
 
 
 def _square(faces: Sequence[FrameSegment], time: float) -> Square:
-    """Interpolate where the face is."""
+    """Interpolate the face's square."""
     (x0, y0, x1, y1), points = between(faces, time)
     tilt = 0.0
     if len(points) >= 2:

@@ -34,8 +34,9 @@ from detector.evaluation.metrics import Interval
 from detector.models import registry
 from detector.pipeline import Analyzer
 from detector.schema.analysis import FrameSegment, Media, Quality, Settings, Signal, Subject
-from detector.signals import blinks, lips, reference, watching
+from detector.signals import reference, watching
 from detector.signals.measure import material
+from detector.signals.measures import blinks, lips
 from lab.bench import Row, command, read_rows, resume
 from lab.evaluation.tables import markdown
 from lab.training.layer import source_weights

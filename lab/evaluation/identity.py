@@ -15,7 +15,7 @@ from detector import media, weights
 from detector.errors import MediaError, UsageError
 from detector.evaluation.labels import Item, read_labels
 from detector.sentences import _
-from detector.signals.identity import align
+from detector.signals.measures.identity import align
 from detector.signals.patch import cut_patch
 from detector.vision import FaceDetector, load_detector, widest
 from lab.evaluation import mobilefacenet

@@ -8,12 +8,13 @@ from detector.signals.patch import FacePatch
 from detector.signals.reference import SignalSpec
 from detector.signals.views import error_level
 
-FEWEST = 400  # px in the face and around it, below which neither says anything
+FEWEST = 400  # minimum px in the face and around it
 INSIDE, AROUND = 0.8, (1.2, 1.9)  # Half-axes of the face box: skin; hair, ears, neck, background
 
 
 def against_surroundings(face: FacePatch) -> float | None:
-    """Return the error level in the face over that around it, dB; None where either is small."""
+    """Return the error level in the face relative to that around it, dB; None if either is too
+    small."""
     x0, y0, x1, y1 = face.box
     rows, columns = np.ogrid[: face.patch.shape[0], : face.patch.shape[1]]
     across = (columns + 0.5 - (x0 + x1) / 2) / max((x1 - x0) / 2, 1.0)

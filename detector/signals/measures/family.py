@@ -20,7 +20,7 @@ from detector.signals.reference import FAMILY, SignalSpec
 from detector.signals.trunk import HEAD, tokens
 
 FAMILIES = ("face edit", "face swap", "lip-sync", "talking head", "text to video")
-"""Outputs of the layer; a talking head may be driven by a voice or by another video."""
+"""Outputs of the layer; a talking head may be driven by audio or by another video."""
 NAMED = FAMILIES.index("lip-sync")
 LIMIT = 0.7  # Probability from which on it is named
 READ = slice(2, None, 2)  # Of the blocks that the trunk gives, those that HEAD reads
@@ -29,7 +29,7 @@ TIGHTEST = 0.85  # Of the patch's side: a face of which less is in the frame is 
 
 
 class MethodFamily(Observer):
-    """Holds some heads of a person until the verdict."""
+    """Collects some head crops of a person until the verdict."""
 
     def __init__(self, frames: int) -> None:
         self._stride = max(1, frames // MOMENTS)
@@ -52,14 +52,14 @@ class MethodFamily(Observer):
             return None
         try:
             share = shares(np.stack(self._heads))[NAMED]
-        except ModelError as error:  # damaged: the other signals stand
+        except ModelError as error:  # damaged weights: the other signals remain
             return subject.absent(SPEC, error.message)
         return subject.signal(SPEC, 100 * share) if share >= LIMIT else None
 
 
 def shares(heads: np.ndarray) -> np.ndarray:
-    """Return the probability of each of `FAMILIES` for heads of one person, uint8
-    [N, 224, 224, 3]."""
+    """Return the probability of each of `FAMILIES` for heads of one person, uint8 [N, 224, 224,
+    3]."""
     from scipy.special import softmax  # most clips are not called fake
 
     read = tokens(heads)[:, READ].reshape(len(heads), -1)

@@ -22,8 +22,8 @@ OUTER = _ellipse(50, 62) & ~_ellipse(36, 48)  # Cheeks, jaw, hair and a little o
 
 
 def apart(before: FacePatch, face: FacePatch) -> float:
-    """Return how far the median optical flow (DIS, Kroeger et al. 2016) inside differs from that of
-    the outline, percent of the face's longer side."""
+    """Return the difference of the median optical flow (DIS, Kroeger et al. 2016) between inner
+    face and outline, percent of the face's longer side."""
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     field = flow.calc(_crop(before), _crop(face), np.zeros((SIDE, SIDE, 2), np.float32))
     moved = np.median(field[INNER], axis=0) - np.median(field[OUTER], axis=0)

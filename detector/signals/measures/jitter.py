@@ -7,8 +7,8 @@ from detector.signals.reference import SignalSpec
 
 
 def apart(before: np.ndarray, after: np.ndarray) -> float:
-    """Return how far the shapes of landmarks are apart, position, size and tilt taken out
-    (Procrustes): root mean square, percent of the distance of the eyes."""
+    """Return the Procrustes distance of two landmark shapes (without position, size and tilt): root
+    mean square, percent of the eye distance."""
     # In the complex plane the best turn and scale is one factor.
     p, q = before - before.mean(), after - after.mean()
     factor = (np.conj(q) @ p) / max(float((np.conj(q) @ q).real), 1e-9)

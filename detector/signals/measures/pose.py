@@ -7,8 +7,8 @@ from detector.signals.reference import SignalSpec
 
 
 def turned(before: np.ndarray, after: np.ndarray) -> float:
-    """Return how far the nose moved between the eyes, with the head's tilt taken out, percent of
-    the distance of the eyes: a head that turns or nods moves it."""
+    """Return the motion of the nose relative to the eyes, without the head's tilt, percent of the
+    eye distance: turning or nodding moves it."""
     places = [
         (nose - (left + right) / 2) / (right - left) for left, right, nose, *_ in (before, after)
     ]

@@ -13,8 +13,9 @@ from detector import explain
 from detector.decision import decide
 from detector.presentation import signals
 from detector.schema.analysis import Signal
-from detector.signals import blinks, identity, merged
+from detector.signals import merged
 from detector.signals.measure import ON_REQUEST
+from detector.signals.measures import blinks, identity
 from tests.support import pages
 from tests.support.pages import html, texts
 from tests.support.result_sample import make_analysis, make_clip

@@ -11,9 +11,9 @@ from detector import media, signals, weights
 from detector.errors import WeightsError
 from detector.models import mesh
 from detector.schema.analysis import Label
-from detector.signals import blinks, frequency, identity, lips, reference, views, watching
+from detector.signals import frequency, reference, views, watching
 from detector.signals.measure import ON_REQUEST, SubjectContext
-from detector.signals.measures import family, jitter, pose
+from detector.signals.measures import blinks, family, identity, jitter, lips, pose
 from detector.signals.reference import blink_rate
 from detector.vision import load_detector
 from tests.support.result_sample import make_analysis

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from detector.errors import InputError
-from detector.signals.blinks import BLINKS
-from detector.signals.lips import LIPS
+from detector.signals.measures.blinks import BLINKS
+from detector.signals.measures.lips import LIPS
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
 from service.limits import NotAllowed

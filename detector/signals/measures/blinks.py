@@ -1,4 +1,4 @@
-"""Blink rate of a person, on request: it takes more frames than an analysis.
+"""Signal: blink rate of a person, on request: it takes more frames than an analysis.
 
 The eyelids are points of `detector.models.mesh`; openness is the eye aspect ratio of Soukupova and
 Cech (2016), the height of the eye over its width, relative to the person's own usual opening. Early
@@ -10,6 +10,7 @@ import numpy as np
 
 from detector.schema.analysis import Signal
 from detector.sentences import _
+from detector.signals.measure import on_request
 from detector.signals.reference import Range, SignalSpec, blink_rate
 
 SHORTEST = 5.0
@@ -17,7 +18,7 @@ SHORTEST = 5.0
 SHUT, OPEN = 0.65, 0.8
 """of the opening around: below the first the eyes are shut, above the second open again."""
 DIP, AROUND = 0.25, 1.2
-"""s to either side of the lowest point: where the dip ends, and how far the opening is taken."""
+"""s to either side of the minimum: end of the dip, and window of the usual opening."""
 AMONG = 5.0  # s to either side whose blinks are a rate over time
 GAP = 0.2  # s without the eyes, from which on they were not seen
 SEEN = 3  # frames on either side, so that the eyes were seen to close and to open
@@ -89,10 +90,9 @@ def _rates(times: np.ndarray, blinks: np.ndarray) -> list[tuple[float, float]]:
 
 
 def expected(seconds: float) -> Range | None:
-    """Return how many blinks a minute are usual in so many seconds.
-
-    People's rates are taken as gamma distributed, blinks of one person as chance at that rate: the
-    counts are then negative binomial, and wide where little was seen."""
+    """Return the usual range of blinks a minute for this duration, s. Rates of people are gamma
+    distributed, blinks of one person Poisson: counts are negative binomial, and the range is wide
+    for short footage."""
     from scipy.stats import nbinom  # half a second, and most that import this ask for no rate
 
     people = blink_rate()
@@ -118,3 +118,4 @@ BLINKS = SignalSpec(
     "so does nervousness.",
     purpose="Points to eyes that hardly close, as in early face swaps.",
 )
+SIGNAL = on_request(BLINKS, rank=90)
