@@ -13,12 +13,12 @@ from detector.sentences import _
 MAX_URL = 2000  # characters
 WEB_PORTS = frozenset({80, 443})
 _UNICAST_IPV6 = ipaddress.ip_network("2000::/3")
-"""All that is handed out of IPv6. What translates to IPv4 (64:ff9b::/96) lies outside."""
+"""All allocated unicast IPv6. The prefix that translates to IPv4 (64:ff9b::/96) lies outside."""
 _REFUSED = (
-    ipaddress.ip_network("2002::/16"),  # 6to4: leads to an address of IPv4, which may be private
+    ipaddress.ip_network("2002::/16"),  # 6to4: leads to an IPv4 address, which may be private
     ipaddress.ip_network("2001::/32"),  # Teredo: the same
     ipaddress.ip_network("3fff::/20"),  # of documents (RFC 9637), unknown to Python 3.11
-    ipaddress.ip_network("192.88.99.0/24"),  # where 6to4 began
+    ipaddress.ip_network("192.88.99.0/24"),  # 6to4 relays
     # Answer the machines of a cloud with its secrets, though they look like public addresses.
     ipaddress.ip_network("168.63.129.16/32"),
     ipaddress.ip_network("192.0.0.0/24"),
@@ -33,29 +33,28 @@ Resolve = Callable[[str, int], list[str]]  # A name and a port -> network addres
 
 
 class LinkRefused(InputError):
-    """This address is not fetched, or gave nothing that can be analyzed."""
+    """Raised for a URL that may not be fetched, or that gave nothing to analyze."""
 
     default_code = "link_refused"
 
 
 @dataclass(frozen=True)
 class LinkRules:
-    """What a link may lead to, and how much it may cost."""
+    """Allowed targets and limits of a link."""
 
     max_bytes: int = 500 << 20
     max_redirects: int = 5
     seconds: float = 120.0  # For all of it: resolution, redirects, the file
-    silence: float = 20.0  # s without a byte
+    read_timeout: float = 20.0  # s without a byte
     ports: frozenset[int] | None = WEB_PORTS  # None: any
     private: bool = False
-    """Also the addresses of this machine and of the networks it is in; never those that a cloud
-    answers its machines at."""
-    networks: tuple[Network, ...] = ()  # Those of `private` that are meant, where it is not all
+    """Allow addresses of this machine and its networks too; cloud metadata addresses never."""
+    networks: tuple[Network, ...] = ()  # If not empty, the only private networks allowed
     public: bool = True  # Also the addresses of the Internet
 
 
 def read_url(text: str) -> httpx.URL | None:
-    """Return an address with a host; None for any other text."""
+    """Parse a URL with a host; return None for any other text."""
     try:
         url = httpx.URL(text.strip()) if len(text) <= MAX_URL else None
     except (httpx.InvalidURL, ValueError, UnicodeError):
@@ -64,14 +63,14 @@ def read_url(text: str) -> httpx.URL | None:
 
 
 def parse(url: str, rules: LinkRules) -> httpx.URL:
-    """Return an address of an allowed form, unresolved; raise LinkRefused."""
+    """Parse and check a URL without resolving it; raise LinkRefused."""
     if (parsed := read_url(url)) is None:
         raise LinkRefused(_("This is not an address of a file on the web."), code="link_invalid")
     return check_form(parsed, rules)
 
 
 def check_form(url: httpx.URL, rules: LinkRules) -> httpx.URL:
-    """Return an address with allowed scheme, port and parts; raise LinkRefused."""
+    """Return the URL if scheme, port and parts are allowed; raise LinkRefused."""
     if url.scheme not in ("http", "https") or not url.host:
         raise LinkRefused(_("Only addresses with https:// or http:// are fetched."))
     if url.userinfo:
@@ -82,7 +81,7 @@ def check_form(url: httpx.URL, rules: LinkRules) -> httpx.URL:
 
 
 def check_port(port: int, rules: LinkRules) -> None:
-    """Raise LinkRefused for a port that nothing is fetched from."""
+    """Raise LinkRefused for a port that is not allowed."""
     if not 0 < port < 65536:
         raise LinkRefused(_("There is no port {url}.").format(url=port))
     if rules.ports is not None and port not in rules.ports:
@@ -91,12 +90,12 @@ def check_port(port: int, rules: LinkRules) -> None:
 
 
 def port_of(url: httpx.URL) -> int:
-    """Return the port of an address, stated or not."""
+    """Return the port of a URL, explicit or by its scheme."""
     return url.port or (443 if url.scheme == "https" else 80)
 
 
 def addresses(host: str, port: int, rules: LinkRules, resolve: Resolve | None = None) -> list[str]:
-    """Return a host's addresses, all allowed; raise LinkRefused if one is not, or if unknown."""
+    """Resolve a host; raise LinkRefused if it is unknown or any of its addresses is not allowed."""
     try:
         found = (resolve or system_resolve)(host, port)
     except (OSError, UnicodeError):
@@ -112,13 +111,13 @@ def addresses(host: str, port: int, rules: LinkRules, resolve: Resolve | None = 
 
 
 def system_resolve(host: str, port: int) -> list[str]:
-    """Return what this computer's resolver says."""
+    """Resolve by this computer's resolver."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(info[4][0]) for info in found))
 
 
 def is_public(address: str) -> bool:
-    """Return whether a network address is one of the public Internet."""
+    """Return True for an address of the public Internet."""
     parsed = _parsed(address)
     if isinstance(parsed, ipaddress.IPv6Address) and parsed not in _UNICAST_IPV6:
         return False
@@ -128,7 +127,7 @@ def is_public(address: str) -> bool:
 
 
 def may_connect(address: str, *, private: bool = False) -> bool:
-    """Return whether a network address may be connected to."""
+    """Return True if a network address may be connected to."""
     if is_public(address):
         return True
     if not private:
@@ -149,7 +148,7 @@ def _may_lead(address: str, rules: LinkRules) -> bool:
 
 
 def _parsed(address: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
-    """Return an address; one of IPv4 that is written as one of IPv6 as what it is."""
+    """Return an address; an IPv4-mapped one of IPv6 as IPv4."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(parsed, ipaddress.IPv6Address):
         return parsed.ipv4_mapped or parsed

@@ -35,34 +35,33 @@ from detector.media import stream
 from detector.sentences import _
 
 _REDIRECT = re.compile(rb"RTSP/\S*\s+[+0]*3")
-"""What libav reads as a redirect: it skips blanks, and reads a number as C does."""
+"""A redirect as libav parses it: it skips blanks, and reads numbers as C does."""
 _TAIL_BYTES = 2048  # Longer than any line that libav reads
 ENDING_SECONDS = 1.0  # for a camera's end to say why it ended, after libav's did
 
 
 PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
-"""of each scheme that cameras are watched by"""
+"""default port of each scheme of cameras"""
 USUAL_PORTS = frozenset({*PORTS.values(), 8554})
 FORMATS = "rtsp,rtp,sdp,mpegts,flv,live_flv,mpjpeg,mjpeg,mov,mp4,matroska,webm,h264,hevc,nut"
-"""Containers of a camera: none that names other addresses, as playlists do. An RTSP camera
-describes its streams in `sdp`, which may: its connections lead nowhere in a worker, and over TCP
-libav makes none."""
+"""Containers of a camera: none that references other addresses, as playlists do. RTSP describes its
+streams in `sdp`, which may: in a worker its connections are blocked, and over TCP libav makes
+none."""
 
 
 @dataclass(frozen=True)
 class CameraAddress:
-    """Where a camera is, as it goes over the wire, and what lets us in there."""
+    """URL of a camera and its credentials."""
 
     scheme: str
     host: str
     port: int
-    path: str  # With its query; it may hold a key
+    path: str  # With its query, which may hold a key
     username: str = ""
     password: str = field(default="", repr=False)
 
     @property
     def login(self) -> tuple[str, str] | None:
-        """Return name and password, where there are any."""
         return (self.username, self.password) if self.username else None
 
     @property
@@ -71,20 +70,20 @@ class CameraAddress:
 
     @property
     def public(self) -> str:
-        """Return the address without name and password."""
+        """Return the URL without credentials."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{host}{port}{self.path}"
 
 
 class Relay(LoopThread):
-    """An address of this computer that leads to one camera, and nowhere else: a thread connects to
-    it by the rules of links. What would lead libav elsewhere does not get through: over HTTP
-    redirects are followed here, by the rules; over RTSP one ends the connection.
+    """A local port that relays one camera: a thread connects to it by the rules of links, since
+    libav would follow redirects itself. HTTP redirects are followed here; an RTSP redirect ends the
+    connection.
 
-    Reaches the camera on entering, within `rules.seconds` to the first byte and `rules.silence`
-    between two, and lets go of it on leaving. libav opens `url`, on a `port` of 127.0.0.1 for one
-    connection. Raise on entering LinkRefused, MediaError, Canceled."""
+    Connects on entering, within `rules.seconds` to the first byte and `rules.read_timeout` between
+    two, and disconnects on leaving. libav opens `url`, on a `port` of 127.0.0.1 for one connection.
+    Raise on entering LinkRefused, MediaError, Canceled."""
 
     def __init__(
         self,
@@ -106,7 +105,7 @@ class Relay(LoopThread):
         return f"rtsp://{here}{target.path}" if target.rtsp else f"http://{here}/"
 
     def ended(self) -> InputError | None:
-        """Return why the camera's end broke, once libav has left; None where it didn't."""
+        """Return the error of the camera's connection after libav has left; None without one."""
         self._thread.join(ENDING_SECONDS)
         return self._problem
 
@@ -128,7 +127,7 @@ class Relay(LoopThread):
 
     async def _serve(self) -> None:
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(asyncio.sleep, 0)  # in which what was aborted is closed
+            stack.push_async_callback(asyncio.sleep, 0)  # closes aborted connections
             rtsp = self._target.rtsp
             async with asyncio.timeout(self._rules.seconds):
                 if rtsp:
@@ -151,12 +150,12 @@ class Relay(LoopThread):
             server.close()
             stack.callback(writer.transport.abort)
             if rtsp:
-                await _pass_on((reader, writer), camera, self._rules.silence)
+                await _pass_on((reader, writer), camera, self._rules.read_timeout)
             else:
                 await _play(answer, reader, writer)
 
     async def _connect(self, stack: AsyncExitStack) -> Streams:
-        """Connect to an RTSP camera, at an address that was looked at."""
+        """Connect to an RTSP camera at a checked address."""
         target, secure = self._target, self._target.scheme == "rtsps"
         context = (self._verify or ssl.create_default_context()) if secure else None
         name = target.host if secure else None
@@ -170,13 +169,13 @@ class Relay(LoopThread):
         return camera
 
     async def _request(self, stack: AsyncExitStack) -> httpx.Response:
-        """Request an HTTP camera's stream by the rules of links; its password is its host's."""
+        """Request an HTTP camera's stream; credentials are sent to its own origin only."""
         target, rules = self._target, self._rules
         client = await stack.enter_async_context(
             httpx.AsyncClient(
                 transport=PinnedTransport(rules, resolve=self._resolve, verify=self._verify),
                 headers={"User-Agent": "Unmask", "Accept-Encoding": "identity"},
-                timeout=rules.silence,
+                timeout=rules.read_timeout,
                 trust_env=False,
                 follow_redirects=False,
             )
@@ -205,7 +204,7 @@ def _origin(url: httpx.URL) -> tuple[str, bytes, int]:
 
 
 def _checked(answer: httpx.Response, name: str) -> httpx.Response:
-    """Return the answer of a camera that gives its stream."""
+    """Return a successful response; raise MediaError for another status."""
     status = answer.status_code
     if status in (401, 403):
         raise stream.problem("denied", name)
@@ -232,7 +231,7 @@ def _unreachable(name: str, error: Exception) -> InputError:
 async def _play(
     answer: httpx.Response, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
-    """Give libav the body of an answer, as if this computer were the camera."""
+    """Send the response's body to libav, as if this computer were the camera."""
     with suppress(asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         await reader.readuntil(b"\r\n\r\n")
     kind = answer.headers.get("content-type", "application/octet-stream")
@@ -246,8 +245,8 @@ async def _play(
             await writer.drain()
 
 
-async def _pass_on(libav: Streams, camera: Streams, silence: float) -> None:
-    """Relay libav and an RTSP camera until one ends or the camera is silent for `silence` s."""
+async def _pass_on(libav: Streams, camera: Streams, read_timeout: float) -> None:
+    """Relay libav and an RTSP camera until one ends or the camera is silent for too long."""
 
     async def pump(said: AsyncIterator[bytes], out: asyncio.StreamWriter) -> None:
         async for piece in said:
@@ -257,15 +256,15 @@ async def _pass_on(libav: Streams, camera: Streams, silence: float) -> None:
 
     await first_to_end(
         pump(pieces(libav[0], None), camera[1]),
-        pump(_without_redirects(pieces(camera[0], silence)), libav[1]),
+        pump(_without_redirects(pieces(camera[0], read_timeout)), libav[1]),
     )
 
 
 async def _without_redirects(said: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the camera's bytes; raise LinkRefused before a piece that holds a redirect."""
+    """Yield the camera's bytes; raise LinkRefused before a piece that contains a redirect."""
     tail = b""
     async for piece in said:
-        # libav leaves out carriage returns, wherever they stand.
+        # libav ignores carriage returns.
         heard = tail + piece.replace(b"\r", b"")
         if _REDIRECT.search(heard):
             text = _("This camera says that it is at another address, and nobody is led on.")
@@ -275,7 +274,7 @@ async def _without_redirects(said: AsyncIterator[bytes]) -> AsyncIterator[bytes]
 
 
 def parse(text: str, rules: LinkRules) -> CameraAddress:
-    """Return a camera's address, unresolved; raise LinkRefused, naming scheme and port alone."""
+    """Parse a camera's URL without resolving it; raise LinkRefused, naming scheme and port only."""
     if (url := read_url(text)) is None:
         hint = _("One looks like rtsp://camera.example/stream or http://camera.example/video.")
         raise LinkRefused(_("This is not the address of a camera."), code="link_invalid", hint=hint)
@@ -304,8 +303,8 @@ def parse(text: str, rules: LinkRules) -> CameraAddress:
 
 
 class CameraStream(stream.Stream):
-    """A camera at an address, opened again when it is lost; each time its address is looked at
-    anew. `resolve` and `verify` as in `PinnedTransport`."""
+    """A camera at a URL, reopened when it is lost; its address is checked each time. `resolve` and
+    `verify` as in `PinnedTransport`."""
 
     def __init__(
         self,
@@ -318,14 +317,14 @@ class CameraStream(stream.Stream):
         verify: ssl.SSLContext | None = None,
     ) -> None:
         super().__init__(address.public, stop=stop, lost=lost)
-        self.name = address.host  # to a person: neither path nor password
+        self.name = address.host  # display name: neither path nor password
         self._rules, self._cancel, self._reached = rules, stop, False
         self._target, self._resolve, self._verify = address, resolve, verify
 
     def connection(self) -> Iterator[np.ndarray]:
         """Yield one connection's pictures (`Stream.connection`); raise LinkRefused, MediaError."""
         opening, reading = self._timeouts
-        rules = replace(self._rules, seconds=opening, silence=reading)
+        rules = replace(self._rules, seconds=opening, read_timeout=reading)
         try:
             relay = Relay(
                 self._target, rules, self._cancel, resolve=self._resolve, verify=self._verify
@@ -346,16 +345,16 @@ class CameraStream(stream.Stream):
             name, password = (quote(part, safe="") for part in self._target.login)
             url = url.replace("://", f"://{name}:{password}@", 1)
         # The relay gives up first, and knows why; then libav; the worker is ended last.
-        patience = 2 * (opening + reading)
+        timeout = 2 * (opening + reading)
         frames = connect_isolated(
             stream.connect,
             url,
             self.name,
             FORMATS,
-            (patience, patience),
+            (timeout, timeout),
             port=relay.port,
             size=(stream.MAX_SIDE, stream.MAX_SIDE),
-            timeout=2 * patience,
+            timeout=2 * timeout,
             cancel=self._cancel,
         )
         try:

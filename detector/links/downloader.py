@@ -24,12 +24,12 @@ from detector.sentences import _
 
 MAX_MINUTES = 120  # of a video: longer ones are a film or a stream
 _LIMITS = Limits(memory=2 << 30, cpu=300, timeout=120.0, files=64, frame=1)
-"""For a page's script and a video's pieces; the rules say how long."""
-OVERHEAD = 1.2  # bytes that may come for one of the file: pages, and pieces that come twice
+"""Limits for a page's scripts and a video's fragments; `LinkRules` bounds the time."""
+OVERHEAD = 1.2  # traffic allowed for each byte of the file: pages, and fragments loaded twice
 
 
 def pages_allowed() -> bool:
-    """Return whether pages with a player are fetched here: switched on and yt-dlp installed."""
+    """Return True if videos of web pages are downloaded here: switched on and yt-dlp installed."""
     config = get_config()
     return config.ytdlp and config.links and not config.offline and find_spec("yt_dlp") is not None
 
@@ -43,8 +43,8 @@ def download(
     cancel: threading.Event | None = None,
     resolve: Resolve | None = None,
 ) -> tuple[str, int, dict[str, str]]:
-    """Write the video of a page; return its name, its bytes and who posted it. Parameters and
-    errors as of `detector.links.fetch`."""
+    """Download the video of a page; return its name, its bytes and who posted it. Parameters and
+    errors as `detector.links.fetch`."""
     end = CancellationToken(cancel or threading.Event())
     all_of_it = replace(rules, max_bytes=int(rules.max_bytes * OVERHEAD))
     with (
@@ -68,7 +68,7 @@ def download(
                 cancel=end,
             )
             if end.is_set():
-                raise Canceled  # what was cut off may pass for a short video
+                raise Canceled  # a truncated file may pass for a short video
         except Canceled:
             if proxy.full:
                 raise _too_large(rules.max_bytes) from None
@@ -93,7 +93,7 @@ def download(
 
 
 def _explained(error: MediaError, proxy: LinkProxy, rules: LinkRules) -> LinkRefused:
-    """Return why there is no video, of a worker that ended."""
+    """Return the error for a worker that ended without a video."""
     if proxy.refused is not None and error.code != "reader_timeout":
         return proxy.refused
     if error.code == "reader_timeout":

@@ -32,7 +32,7 @@ _NAMES = {
     "date": ("article:published_time", "og:article:published_time", "date", "datepublished"),
     "site": ("og:site_name",),
 }
-"""Names of `meta` elements, the first that is there."""
+"""Names of `meta` elements in order of preference."""
 
 
 class _Meta(HTMLParser):
@@ -48,7 +48,7 @@ class _Meta(HTMLParser):
 
 
 def of_page(page: bytes) -> dict[str, str]:
-    """Return what a page's head says (Open Graph, article tags): title, by, date, site."""
+    """Return the metadata in a page's head (Open Graph, article tags): title, by, date, site."""
     parser = _Meta()
     parser.feed(page[:MAX_PAGE].decode("utf-8", "replace"))
     return {
@@ -59,8 +59,7 @@ def of_page(page: bytes) -> dict[str, str]:
 
 
 def posted_by(*said: Mapping[str, str]) -> Posted | None:
-    """Return what pages say, the first before the second; None where they name neither author nor
-    day."""
+    """Merge the metadata of pages, earlier ones first; None without author and date."""
     texts: dict[str, str] = {}
     for one in reversed(said):
         texts.update({key: clean(value) for key, value in one.items()})
@@ -69,12 +68,12 @@ def posted_by(*said: Mapping[str, str]) -> Posted | None:
 
 T = TypeVar("T")
 OnProgress = Callable[[int, int], object]
-"""Called with the bytes that came and those of all; 0 where that is not known."""
+"""Called with the received and the total bytes; 0 if unknown."""
 
 HEADERS = {
     "User-Agent": f"Unmask/{__version__}",
     "Accept": "video/*, image/*, audio/*, */*;q=0.5",
-    # Bytes as they are stored: what unpacks to a thousand times its size never does so here.
+    # Uncompressed: a decompression bomb never expands here.
     "Accept-Encoding": "identity",
 }
 _BY_HAND = "Download the file yourself and send it."
@@ -90,17 +89,17 @@ _STATUS = {
 
 @dataclass(frozen=True)
 class FetchedLink:
-    """A file that came by a link."""
+    """A downloaded file."""
 
-    name: str  # What its address calls it, safe to show
+    name: str  # By its URL, safe to display
     size: int  # bytes
     source: FileSource | None = None
-    """Who put it online and when, where it came from a page that says so."""
+    """Author and date of the post, if a page states them."""
 
 
 @dataclass(frozen=True)
 class _Fetch:
-    """One fetch: what it may cost, and how it connects."""
+    """Options of one download."""
 
     rules: LinkRules
     resolve: Resolve | None
@@ -110,13 +109,13 @@ class _Fetch:
 
 
 def allowed() -> bool:
-    """Return whether links are fetched here (UNMASK_LINKS, unless UNMASK_OFFLINE)."""
+    """Return True if links are fetched here (UNMASK_LINKS, unless UNMASK_OFFLINE)."""
     config = get_config()
     return config.links and not config.offline
 
 
 def rules(max_bytes: int) -> LinkRules:
-    """Return the rules of this installation, for files of so many bytes."""
+    """Return the rules of this installation with this size limit."""
     config = get_config()
     ports = WEB_PORTS | frozenset(config.links_ports)
     return LinkRules(max_bytes=max_bytes, ports=ports, private=config.links_private)
@@ -132,27 +131,27 @@ def fetch(
     resolve: Resolve | None = None,
     verify: ssl.SSLContext | None = None,
 ) -> FetchedLink:
-    """Write the file behind a link.
+    """Download the file behind a link.
 
     Parameters
     ----------
     url : str
     target : binary file
-        Empty, open for writing and reading; ends at its beginning.
+        Empty, open for writing and reading; positioned at its beginning afterwards.
     rules : LinkRules
     on_progress : callable
-        Told the bytes so far and in all after each piece; what it raises stops the fetch.
+        Called with received and total bytes after each piece; an exception stops the download.
     cancel : Event, optional
-        Once set, it ends, also while nothing comes.
+        Once set, the download ends, also while no data arrive.
     resolve, verify
         As in `PinnedTransport`.
 
     Raises
     ------
     LinkRefused
-        One sentence says why there is no file.
+        The message says why there is no file.
     MediaError
-        What came is no video, picture or sound.
+        The file is no video, picture or sound.
     Canceled
     """
     host = check(url, rules).host
@@ -166,7 +165,9 @@ def fetch(
             _(
                 "{host} is too slow: the file was not here after {seconds} s, or nothing "
                 "came for {silence} s."
-            ).format(host=host, seconds=f"{rules.seconds:.0f}", silence=f"{rules.silence:.0f}"),
+            ).format(
+                host=host, seconds=f"{rules.seconds:.0f}", silence=f"{rules.read_timeout:.0f}"
+            ),
             code="link_slow",
             hint=_BY_HAND,
         ) from error
@@ -186,7 +187,7 @@ def fetch(
 
 
 def check(url: str, limits: LinkRules | None = None) -> httpx.URL:
-    """Return an address of an allowed form, unresolved; raise LinkRefused."""
+    """Check a URL without resolving it; raise LinkRefused."""
     if not allowed():
         text = _("Links are not fetched here: this installation takes files only.")
         raise LinkRefused(text, code="links_off", hint=_BY_HAND)
@@ -194,7 +195,7 @@ def check(url: str, limits: LinkRules | None = None) -> httpx.URL:
 
 
 def opener(url: str) -> Callable[[Path], Path]:
-    """Return a function that fetches a link into a folder (`fetch_to`)."""
+    """Return a function that downloads a link into a folder (`fetch_to`)."""
 
     def bring(folder: Path) -> Path:
         fetch_to(url, folder / "link")
@@ -204,13 +205,13 @@ def opener(url: str) -> Callable[[Path], Path]:
 
 
 def fetch_to(url: str, path: Path) -> FetchedLink:
-    """Fetch a link into a new file under `rules` (`fetch`)."""
+    """Download a link to a new file under `rules` (`fetch`)."""
     with path.open("x+b") as file:
         return fetch(url, file, rules(MAX_BYTES))
 
 
 def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
-    """Fetch a file; the video of a page where that is allowed."""
+    """Download a file, or the video of a page if that is allowed."""
     try:
         return asyncio.run(_cancelable(_within(url, target, job), job.cancel))
     except LinkRefused as error:
@@ -236,7 +237,7 @@ def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
 
 
 async def _cancelable(work: Coroutine[Any, Any, T], cancel: Event | None) -> T:
-    """Return what work does; end it, with `CancelledError`, once it is canceled."""
+    """Return the result of `work`; cancel it once `cancel` is set."""
     task = asyncio.create_task(work)
     while cancel is not None and not task.done():
         await asyncio.wait([task], timeout=POLL_SECONDS)
@@ -246,17 +247,17 @@ async def _cancelable(work: Coroutine[Any, Any, T], cancel: Event | None) -> T:
 
 
 async def _within(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
-    """Follow a link to its file, at most so many times and for so long."""
+    """Follow a link to its file within the limits of redirects and time."""
     rules = job.rules
     transport = PinnedTransport(rules, resolve=job.resolve, verify=job.verify)
     async with (
         asyncio.timeout(rules.seconds),
         httpx.AsyncClient(
             transport=transport,
-            # Nothing that one server says is told to it again, or to another.
+            # Cookies are never sent back.
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             headers=HEADERS,
-            timeout=rules.silence,
+            timeout=rules.read_timeout,
             trust_env=False,
             follow_redirects=False,
         ) as client,
@@ -267,7 +268,7 @@ async def _within(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
 
 
 async def _receive(answer: httpx.Response, target: BinaryIO, job: _Fetch) -> FetchedLink:
-    """Write the body of an answer, and look at what it is as soon as that can be told."""
+    """Write a response's body, and refuse unsupported content as early as possible."""
     most = job.rules.max_bytes
     status = answer.status_code
     if status != 200:
@@ -298,7 +299,7 @@ async def _receive(answer: httpx.Response, target: BinaryIO, job: _Fetch) -> Fet
     if not count:
         raise LinkRefused(_("There is nothing behind this link: an empty file."), code="empty")
     target.flush()
-    _sniff(target)  # of an index at the end it was not known what it refers to
+    _sniff(target)  # an index at the end may reference other files
     target.seek(0)
     return FetchedLink(name_of(str(answer.url)), count)
 

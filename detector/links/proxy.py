@@ -23,14 +23,14 @@ _BAD, _UNKNOWN, _FORBIDDEN, _UNREACHABLE = (
 )
 _LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[01]\r\n")
 _OURS = re.compile(rb"(?im)^(?:proxy-[\w-]+|connection|keep-alive):[^\n]*\n")
-"""Headers that are for this proxy, not for who is asked."""
+"""Hop-by-hop headers, which are not forwarded."""
 
 
 class LinkProxy(LoopThread):
-    """Serves on a port of this computer while it is entered, until `cancel` is set, also by what
-    `on_bytes` (told the bytes so far, in the proxy's thread) raises; `max_bytes` of the rules is
-    for all that comes through it. `refused` is why the last connection was not made; `full`: more
-    than `max_bytes` came."""
+    """Proxy on a local port while it is entered, until `cancel` is set, also when `on_bytes`
+    (called with the total received, in the proxy's thread) raises; `max_bytes` of the rules limits
+    all traffic. `refused` is the reason of the last refused connection; `full`: the limit was
+    exceeded."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class LinkProxy(LoopThread):
         on_bytes: Callable[[int], object] = lambda count: None,
         resolve: Resolve | None = None,
     ) -> None:
-        super().__init__("link-proxy", cancel, rules.silence)
+        super().__init__("link-proxy", cancel, rules.read_timeout)
         self._rules, self._on_bytes, self._resolve = rules, on_bytes, resolve
         self._word = secrets.token_urlsafe(16)
         self._count = 0
@@ -71,7 +71,7 @@ class LinkProxy(LoopThread):
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), self._rules.silence)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), self._rules.read_timeout)
         line = _LINE.match(head)
         word = base64.b64encode(f"unmask:{self._word}".encode()).decode()
         given = re.search(rb"(?im)^proxy-authorization: *basic +(\S+)", head)
@@ -103,35 +103,28 @@ class LinkProxy(LoopThread):
             there[1].transport.abort()
 
     async def _connect(self, host: str, port: int) -> Streams:
-        """Connect to an address of a host that was looked at."""
+        """Connect to a checked address of a host."""
         check_port(port, self._rules)
 
         async def connect(address: str) -> Streams:
             opened = asyncio.open_connection(address, port)
-            return await asyncio.wait_for(opened, self._rules.silence / 2)
+            return await asyncio.wait_for(opened, self._rules.read_timeout / 2)
 
         return await reach(host, port, self._rules, self._resolve, connect)
 
     async def _both(self, ours: Streams, theirs: Streams) -> None:
-        """Pass on both ways until one has ended."""
-        works = [
-            asyncio.create_task(self._pump(ours[0], theirs[1], counted=False)),
-            asyncio.create_task(self._pump(theirs[0], ours[1], counted=True)),
-        ]
-        try:
-            done, _waiting = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
-            if works[1] not in done:  # who asked has said all; the answer goes on
-                await works[1]
+        """Relay both ways until the server has ended."""
+        request = asyncio.create_task(self._pump(ours[0], theirs[1], counted=False))
+        try:  # also after the client has half-closed
+            await self._pump(theirs[0], ours[1], counted=True)
         finally:
-            for work in works:
-                work.cancel()
-        for work in done:
-            work.result()
+            request.cancel()
+            await asyncio.gather(request, return_exceptions=True)
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, counted: bool
     ) -> None:
-        async for piece in pieces(reader, self._rules.silence if counted else None):
+        async for piece in pieces(reader, self._rules.read_timeout if counted else None):
             if counted:
                 self._counted(len(piece))
             writer.write(piece)
@@ -151,7 +144,7 @@ class LinkProxy(LoopThread):
 
 
 def _target(method: bytes, target: bytes) -> tuple[str, int, str | None] | None:
-    """Return host, port and path of what is asked for; no path for a tunnel."""
+    """Return host, port and path of a request line; the path is None for a tunnel."""
     try:
         text = target.decode("ascii")
         tunnel = method == b"CONNECT"

@@ -31,9 +31,9 @@ async def reach(
     connect: Callable[[str], Coroutine[Any, Any, T]],
     unreached: tuple[type[Exception], ...] = (OSError,),
 ) -> T:
-    """Return what `connect` makes of the first address of a host that is reached: all are looked
-    at before, and `unreached` is what it raises for one that is not. Raise LinkRefused, or what it
-    raised for the last."""
+    """Return `connect(address)` of the first reachable address of a host, after all were checked;
+    `unreached` are the exceptions that mean the next is tried. Raise LinkRefused, or the last
+    exception."""
     loop = asyncio.get_running_loop()
     found = await loop.run_in_executor(_resolvers, addresses, host, port, rules, resolve)
     *others, last = found[:MAX_ADDRESSES]
@@ -43,18 +43,19 @@ async def reach(
     return await connect(last)
 
 
-async def pieces(reader: asyncio.StreamReader, silence: float | None) -> AsyncIterator[bytes]:
-    """Yield what comes; raise TimeoutError after so many s without anything."""
-    while piece := await asyncio.wait_for(reader.read(CHUNK_BYTES), silence):
+async def pieces(reader: asyncio.StreamReader, read_timeout: float | None) -> AsyncIterator[bytes]:
+    """Yield received data; raise TimeoutError after `read_timeout` s without any."""
+    while piece := await asyncio.wait_for(reader.read(CHUNK_BYTES), read_timeout):
         yield piece
 
 
 class PinnedTransport(httpx.AsyncBaseTransport):
-    """Resolves the host of each request, looks at every address, and connects to one of these.
+    """HTTP transport that resolves each request's host, checks every address, and connects to one
+    of them.
 
-    The request keeps its Host, and TLS is checked for the name (`verify`: by these authorities). No
-    proxy of the environment is asked, which would resolve the name for itself; and no connection is
-    kept for another request, which might be for another name at the same address."""
+    The Host header is unchanged, and TLS is verified for the name (`verify`: by these authorities).
+    Proxies of the environment are not used, since they resolve names themselves; connections are
+    not reused, since another request may be for another name at the same address."""
 
     def __init__(
         self,
@@ -73,7 +74,7 @@ class PinnedTransport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request to an allowed address; raise LinkRefused if there is none."""
         url = check_form(request.url, self._rules)
-        # As it goes to the resolver: ASCII, IDNA applied.
+        # As passed to the resolver: ASCII, IDNA applied.
         host = url.raw_host.decode("ascii").strip("[]")
 
         async def send(address: str) -> httpx.Response:
@@ -101,8 +102,8 @@ async def followed(
     rules: LinkRules,
     send: Callable[[httpx.Request], Coroutine[Any, Any, httpx.Response]] | None = None,
 ) -> AsyncIterator[httpx.Response]:
-    """Open the answer that a request leads to, by at most so many redirects; raise LinkRefused for
-    more. By hand: the client would read the body of a redirect, however long."""
+    """Open the response after at most `rules.max_redirects` redirects; raise LinkRefused for more.
+    Implemented here because the client reads the body of a redirect, however long."""
     for _hop in range(rules.max_redirects + 1):
         answer = await (send(request) if send else client.send(request, stream=True))
         try:
@@ -116,12 +117,12 @@ async def followed(
     raise LinkRefused(text.format(max_redirects=rules.max_redirects), code="link_redirects")
 
 
-POLL_SECONDS = 0.1  # Between two looks at whether it is still wanted
+POLL_SECONDS = 0.1  # between checks of the cancellation
 CHUNK_BYTES = 1 << 16
 
 
 async def first_to_end(*works: Coroutine[Any, Any, None]) -> None:
-    """Run several at once until one of them has ended, and raise what it raised."""
+    """Run coroutines concurrently until the first ends; raise its exception."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
         done, _pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -133,12 +134,12 @@ async def first_to_end(*works: Coroutine[Any, Any, None]) -> None:
 
 
 class LoopThread(ABC):
-    """Runs `_main` in a thread of its own from entering to leaving, or until `cancel` is set;
-    leaving waits `patience` s for its end. `port` of 127.0.0.1 is what `_main` reported by
-    `_ready`."""
+    """A thread with an event loop that runs `_main` from entering to leaving, or until `cancel` is
+    set; leaving joins it for `join_timeout` s. `port` of 127.0.0.1 is the result of `_ready`, set
+    by `_main`."""
 
-    def __init__(self, name: str, cancel: threading.Event, patience: float) -> None:
-        self._cancel, self._patience = cancel, patience
+    def __init__(self, name: str, cancel: threading.Event, join_timeout: float) -> None:
+        self._cancel, self._join_timeout = cancel, join_timeout
         self._ready: Future[int] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -162,13 +163,13 @@ class LoopThread(ABC):
 
     @abstractmethod
     async def _main(self) -> None:
-        """Say where it listens (`_ready`), and serve until it is over or canceled."""
+        """Set `_ready` to the port, then serve until canceled."""
 
     def _close(self) -> None:
         if self._loop is not None and self._task is not None:
             with suppress(RuntimeError):  # its loop has ended
                 self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join(self._patience)
+        self._thread.join(self._join_timeout)
 
     def _run(self) -> None:
         with suppress(asyncio.CancelledError):

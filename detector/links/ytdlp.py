@@ -30,16 +30,16 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
      _("This video is not there any more.")),
     (r"larger than max|too large", "too_large", _("The video of this page is too large here.")),
 )  # fmt: skip
-"""What yt-dlp says, as a pattern; a code; what we say. The first that fits."""
+"""Pattern of yt-dlp's message, error code, our message. The first match applies."""
 
 
 _SILENT = logging.Logger("yt-dlp", logging.CRITICAL + 1)
-"""Takes what yt-dlp would print: addresses with tokens stand in it."""
+"""Discards yt-dlp's output, which contains addresses with tokens."""
 
 
 def video(url: str, folder: str, proxy: str, max_bytes: int, max_minutes: int) -> dict[str, str]:
-    """Write a page's video into a folder and return its name, and who posted it and when where the
-    page says so; raise UsageError."""
+    """Download a page's video into a folder and return its name, and who posted it and when if the
+    page states it; raise UsageError."""
     from yt_dlp import YoutubeDL
 
     with YoutubeDL(_options(folder, proxy, max_bytes)) as downloader:
@@ -67,7 +67,7 @@ def video(url: str, folder: str, proxy: str, max_bytes: int, max_minutes: int) -
 
 
 def _join(tracks: list[Path], folder: Path) -> Path:
-    """Copy the packets of separate tracks into one file, in which nothing is encoded anew."""
+    """Remux separate tracks into one file, without re-encoding."""
     import av
 
     endings = {path.suffix for path in tracks}
@@ -96,7 +96,7 @@ def _packets(stream: Any, copy: Any) -> Iterator[Any]:
 
 
 def _posted(found: dict[str, Any]) -> dict[str, str]:
-    """Return what the page says of its video: title, who posted it, the day and the site."""
+    """Return the page's metadata: title, author, date and site."""
     said = {
         "title": found.get("title"),
         "by": found.get("uploader") or found.get("channel") or found.get("creator"),
@@ -125,7 +125,7 @@ def _options(folder: str, proxy: str, max_bytes: int) -> dict[str, Any]:
 
 
 def _one(found: Any) -> dict[str, Any]:
-    """Return the video of what was found on a page, where it is just one."""
+    """Return the only video of a page; raise UsageError for none or several."""
     entries = [found]
     while entries and entries[0] is not None and entries[0].get("_type") == "playlist":
         entries = [entry for entry in entries[0].get("entries") or () if entry]
@@ -157,7 +157,7 @@ def _check(found: dict[str, Any], max_bytes: int, max_minutes: int) -> None:
 
 
 def explained(said: str) -> UsageError:
-    """Return what we say for what yt-dlp said; never its own words, in which addresses stand."""
+    """Return our error for a message of yt-dlp, which may contain addresses and is not shown."""
     plain = re.sub(r"https?://\S+", "", said).lower()
     for pattern, code, sentence in _SENTENCES:
         if re.search(pattern, plain):

@@ -263,7 +263,7 @@ def test_a_secure_camera_has_to_be_the_one_of_its_name(tmp_path):
 
 def test_only_the_first_who_connects_here_is_passed_on(web):
     target = CameraAddress("http", "cam.example", web.server_port, "/video")
-    rules = replace(RULES, seconds=5, silence=5)
+    rules = replace(RULES, seconds=5, read_timeout=5)
     with Relay(target, rules, threading.Event(), resolve=resolve) as relay:
         first = socket.create_connection(("127.0.0.1", relay.port))
         first.sendall(b"GET / HTTP/1.0\r\n\r\n")

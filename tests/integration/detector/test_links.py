@@ -27,7 +27,7 @@ from tests.support.links import (
     whole,
 )
 
-RULES = LinkRules(max_bytes=5 << 20, seconds=20, silence=10, ports=None)
+RULES = LinkRules(max_bytes=5 << 20, seconds=20, read_timeout=10, ports=None)
 PICTURE = PNG.read_bytes()
 NAMES = {"clips.example": [PUBLIC], "inside.example": [PRIVATE], "mixed.example": [PUBLIC, PRIVATE]}
 
@@ -264,7 +264,7 @@ def test_a_server_that_drips_its_headers_is_left_too(web):
 
 def test_a_server_that_says_nothing_is_left(web):
     web.answers["/hang"] = lambda handler: web.left.wait(60) and None
-    error = refused(web.url("clips.example", "/hang"), replace(RULES, silence=0.5))
+    error = refused(web.url("clips.example", "/hang"), replace(RULES, read_timeout=0.5))
     web.left.set()
     assert error.code == "link_slow"
 
@@ -372,7 +372,7 @@ def test_it_can_be_stopped_while_nothing_comes(web, silent, tmp_path):
         url = web.url("clips.example", "/slow.gif")
         fetch(url, target, RULES, cancel=cancel, resolve=resolve)
     web.left.set()
-    assert time.monotonic() - begun < RULES.silence, "it waited for the server"
+    assert time.monotonic() - begun < RULES.read_timeout, "it waited for the server"
 
 
 def test_a_list_opens_its_links_into_a_folder(inside, tmp_path, monkeypatch):

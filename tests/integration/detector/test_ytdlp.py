@@ -31,7 +31,7 @@ from tests.support.links import (
     whole,
 )
 
-RULES = LinkRules(max_bytes=5 << 20, seconds=60, silence=10, ports=None)
+RULES = LinkRules(max_bytes=5 << 20, seconds=60, read_timeout=10, ports=None)
 NAMES = {"clips.example": [PUBLIC], "inside.example": [PRIVATE], "2130706433": [PRIVATE]}
 resolve = resolver(NAMES)
 
