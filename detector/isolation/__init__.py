@@ -24,7 +24,7 @@ _active: Sandbox | None = None
 
 def isolate(limits: Limits, preload: Sequence[str] = ()) -> Sandbox:
     """Run every `run_isolated` and `stream_isolated` of this program in a worker from here on
-    (`Sandbox`); calling it again changes nothing. Raise UnmaskError if this system can't fork."""
+    (`Sandbox`). Idempotent. Raise UnmaskError if this system can't fork."""
     global _active
     if _active is None:
         _active = Sandbox(limits, preload)
@@ -34,7 +34,7 @@ def isolate(limits: Limits, preload: Sequence[str] = ()) -> Sandbox:
 
 
 def stop_isolating() -> None:
-    """Back to parsing in this process; for tests, and at the end."""
+    """Parse in this process again; for tests, and at exit."""
     global _active
     box, _active = _active, None
     if box is not None:
@@ -42,7 +42,7 @@ def stop_isolating() -> None:
 
 
 def isolated() -> bool:
-    """Return whether this program parses media in workers."""
+    """Return True if this program parses media in workers."""
     return _active is not None
 
 
@@ -55,8 +55,9 @@ def run_isolated(
     timeout: float | None = None,
     cancel: Event | None = None,
 ) -> T:
-    """Return `function(path, *arguments)`, in a worker where this program is isolated; `path` is
-    the one file it may read. Called here it gets `cancel` too, if set. Raise as `Sandbox.call`."""
+    """Return `function(path, *arguments)`, from a worker if this program is isolated; `path` is the
+    one file it may read. Called in this process it receives `cancel` too, if set. Raise as
+    `Sandbox.call`."""
     if _active is None:
         return function(path, *arguments, **({} if cancel is None else {"cancel": cancel}))
     options: dict[str, Any] = {"writes": writes, "timeout": timeout, "cancel": cancel}
@@ -73,8 +74,8 @@ def run_in_worker(
     timeout: float | None = None,
     cancel: Event | None = None,
 ) -> T:
-    """Return `function(path, *arguments)` from a worker in any case: where this program is not
-    isolated, one bounded by `limits` is started for this call. Raise as `Sandbox.call`."""
+    """Return `function(path, *arguments)` from a worker in any case: if this program is not
+    isolated, one with `limits` is started for this call. Raise as `Sandbox.call`."""
     options: dict[str, Any] = {"reads": (path,), "timeout": timeout, "cancel": cancel}
     with nullcontext(_active) if _active else Sandbox(limits) as box:
         result: T = box.call(function, path, *arguments, returns=returns, **options)

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
-if __name__ == "__main__":  # started with -I: where to import from is the parent's to say
+if __name__ == "__main__":  # started with -I: the parent states the import path
     sys.path[:] = json.loads(sys.argv[1])
 
 import numpy as np
@@ -43,11 +43,11 @@ _MAX_TEXT = 500  # characters of an error's text
 
 @dataclass(frozen=True)
 class Request:
-    """What a worker is asked for."""
+    """A call to run in a worker."""
 
     function: str
-    """"module:name". It returns something that JSON can hold by its annotation, or, with `slots`,
-    an iterator of Frames."""
+    """"module:name". Its result is JSON-serializable by its annotation, or, with `slots`, an
+    iterator of Frames."""
     arguments: tuple[Any, ...]
     options: dict[str, Any]  # For the function
     limits: Limits
@@ -55,19 +55,19 @@ class Request:
     writes: str | None = None  # The folder that it may write to
     port: int | None = None  # The one port of TCP that it may connect to
     slots: int = 0
-    slot: int = 0  # How many frames fit into the shared memory, and bytes of each; 0 for none
-    headed: bool = False  # Before the frames comes something that JSON can hold
+    slot: int = 0  # Frames in the shared memory, and bytes of each; 0 for none
+    headed: bool = False  # A JSON-serializable value precedes the frames
     niceness: int | None = None
-    """How far the worker gives way, at least, to what else wants a processor."""
+    """Minimum niceness of the worker."""
 
 
 def send(link: socket.socket, message: bytes) -> None:
-    """Send one message: its length, then itself."""
+    """Send a length-prefixed message."""
     link.sendall(LENGTH.pack(len(message)) + message)
 
 
 def receive(link: socket.socket) -> bytes:
-    """Wait for one message. EOFError when the other end is gone."""
+    """Receive one message; raise EOFError if the other end is closed."""
     (size,) = LENGTH.unpack(_exactly(link, LENGTH.size))
     return _exactly(link, size)
 
@@ -84,14 +84,14 @@ def _exactly(link: socket.socket, size: int) -> bytes:
 
 @dataclass
 class ForkServer:
-    """The workers of one parent, forked when it asks and ended with it."""
+    """The workers of one parent, forked on request and killed when it exits."""
 
     control: socket.socket
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     workers: dict[int, socket.socket] = field(default_factory=dict)  # by process id
 
     def serve(self) -> None:
-        """Fork workers until the parent is gone, then end those that are left."""
+        """Fork workers until the parent exits, then kill the rest."""
         wake, wakes = socket.socketpair()
         for end in (wake, wakes):
             end.setblocking(False)
@@ -110,17 +110,17 @@ class ForkServer:
                         self.kill_all()
                         return
                     self.spawn(fds)
-                else:  # whoever asked has let go
+                else:  # the parent closed the status socket
                     self.selector.unregister(key.fileobj)
                     os.kill(key.data, signal.SIGKILL)
             self.reap()
 
     def spawn(self, fds: list[int]) -> None:
-        """Fork one worker, with its link, its status socket and perhaps its memory."""
+        """Fork one worker with its link, status socket and shared memory, if any."""
         link, status = (socket.socket(fileno=fd) for fd in fds[:2])
         try:
             pid = os.fork()
-        except OSError:  # no room for another: who asked sees its sockets close
+        except OSError:  # process limit reached: the parent sees its sockets close
             pid = -1
         if pid == 0:
             self.close_inherited_fds()
@@ -136,7 +136,7 @@ class ForkServer:
         self.selector.register(status, selectors.EVENT_READ, pid)
 
     def close_inherited_fds(self) -> None:
-        """In a worker: let go of what belongs to the fork server and to other workers."""
+        """Close the file descriptors of the fork server and of other workers, in a worker."""
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self.selector.close()
@@ -144,11 +144,11 @@ class ForkServer:
         for status in self.workers.values():
             status.close()
         nothing = os.open(os.devnull, os.O_RDWR)
-        for standard in (0, 1, 2):  # libraries print what files say
+        for standard in (0, 1, 2):  # libraries print what is in files
             os.dup2(nothing, standard)
 
     def reap(self) -> None:
-        """Tell how workers ended to those who asked for them."""
+        """Report the exit status of ended workers on their status sockets."""
         while self.workers:
             pid, exit_status = os.waitpid(-1, os.WNOHANG)
             if pid == 0:
@@ -171,10 +171,10 @@ class ForkServer:
 
 
 def serve_request(link: socket.socket, memory: int | None) -> NoReturn:
-    """Answer one request and end."""
+    """Answer one request and exit."""
     end = 1
     try:
-        request: Request = pickle.loads(receive(link))  # from the parent, whom we trust
+        request: Request = pickle.loads(receive(link))  # from the parent, which is trusted
         module, _, name = request.function.partition(":")
         function: Callable[..., Any] = getattr(importlib.import_module(module), name)
         if request.niceness is not None:
@@ -183,7 +183,7 @@ def serve_request(link: socket.socket, memory: int | None) -> NoReturn:
         drop_privileges(request.limits, request.reads, request.writes, request.port)
         _answer(link, memory, request, function)
         end = 0
-    except (EOFError, BrokenPipeError):  # the client is gone
+    except (EOFError, BrokenPipeError):  # the parent is gone
         end = 0
     except MemoryError:
         end = NO_MEMORY
@@ -217,7 +217,7 @@ def _answer(
 
 
 def _stream(link: socket.socket, memory: int, request: Request, frames: Iterator[Any]) -> None:
-    """Write frames to the shared memory as they fit; send what precedes them unchanged."""
+    """Write frames to free slots of the shared memory; send the head and metadata as messages."""
     if request.headed:
         head = TypeAdapter(Any).dump_python(next(frames), mode="json")
         send(link, json.dumps({"head": head}).encode())
@@ -235,16 +235,16 @@ def _stream(link: socket.socket, memory: int, request: Request, frames: Iterator
 
 
 def main() -> None:
-    """Import everything, then serve."""
+    """Import the preloaded modules, then serve."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when it is over
     control = socket.socket(fileno=int(sys.argv[3]))
-    # What requests are made of.
+    # Requests are pickled under this name.
     sys.modules["detector.isolation.fork_server"] = sys.modules["__main__"]
     for name in ("detector.isolation.privileges", *json.loads(sys.argv[2])):
         importlib.import_module(name)
     gc.collect()
-    gc.freeze()  # so that forked workers don't copy what was imported
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here on, the control socket says so
+    gc.freeze()  # forked workers don't copy what was imported
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here on, only the control socket ends it
     ForkServer(control).serve()
 
 

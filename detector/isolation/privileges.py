@@ -23,22 +23,22 @@ from pathlib import Path
 
 from detector.isolation.types import Limits
 
-_WRITTEN = 8 * 1024**3  # bytes of the largest file a worker may write, where it may write at all
+_WRITTEN = 8 * 1024**3  # bytes of the largest file that a worker may write, if any
 
 
 def drop_privileges(
     limits: Limits, reads: Sequence[str] = (), writes: str | None = None, port: int | None = None
 ) -> list[str]:
-    """Give up everything but reading the files `reads` and writing to the folder `writes`, and
-    return which layers hold: "limits", "memory", "landlock", "seccomp". Missing files are left out.
+    """Drop all access but reading the files `reads` and writing to the folder `writes`, and return
+    the effective layers: "limits", "memory", "landlock", "seccomp". Missing files are skipped.
 
-    `port` is the one TCP port that may be connected to; where Landlock knows no ports (before Linux
-    6.7) it is any, and still nothing but TCP."""
+    `port` is the one TCP port that may be connected to; where Landlock does not restrict ports
+    (before Linux 6.7) any TCP port may be."""
     layers = _limit(limits, writes is not None)
     if sys.platform != "linux":
         return layers
     libc = ctypes.CDLL(None, use_errno=True)
-    # Without it neither of the two may be asked for by an ordinary user.
+    # Required by both for unprivileged processes.
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         return layers
     if _landlock(libc, reads, writes, port):
@@ -59,13 +59,13 @@ def _limit(limits: Limits, may_write: bool) -> list[str]:
     for what, bound in bounds:
         _, most = resource.getrlimit(what)
         bound = bound if most == resource.RLIM_INFINITY else min(bound, most)
-        # A second of grace between the signal and the kill, where there are two bounds.
+        # A second between the signal and the kill, if the hard limit allows it.
         hard = bound + 1 if what == resource.RLIMIT_CPU and most != bound else bound
         resource.setrlimit(what, (bound, hard))
     if sys.platform == "linux":
         resource.setrlimit(resource.RLIMIT_AS, (limits.memory, limits.memory))
         layers.append("memory")
-        # Should the machine run out of memory all the same, this process goes first.
+        # If the machine runs out of memory all the same, this process is killed first.
         with contextlib.suppress(OSError):
             Path("/proc/self/oom_score_adj").write_text("1000")
     return layers
@@ -87,7 +87,7 @@ _SYSTEM = (
     "/etc/ld.so.cache", "/etc/localtime", "/dev/null", "/dev/urandom",
     "/sys/devices/system/cpu", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat",
 )  # fmt: skip
-"""What libraries look at; nothing of a person's."""
+"""System files that libraries read; none with personal data."""
 
 
 def _landlock(
@@ -99,9 +99,9 @@ def _landlock(
     handled = _EXECUTE | _WRITE_FILE | _READ_FILE | _READ_DIR | _MAKE_AND_REMOVE
     handled |= _REFER * (version >= 2) | _TRUNCATE * (version >= 3) | _IOCTL * (version >= 5)
     rules = struct.pack("=Q", handled)
-    if version >= 4:  # TCP: neither bind nor connect, but for one port
+    if version >= 4:  # TCP: neither bind nor connect, except to one port
         rules += struct.pack("=Q", _BIND | _CONNECT)
-    if version >= 6:  # no abstract sockets and no signals to anybody outside
+    if version >= 6:  # no abstract sockets and no signals to processes outside
         rules += struct.pack("=Q", 3)
     ruleset = libc.syscall(_CREATE_RULESET, rules, len(rules), 0)
     if ruleset < 0:
@@ -119,7 +119,7 @@ def _landlock(
 
 
 def _program() -> Iterator[str]:
-    """Return the folders of Python and our code, without a checkout's data folder."""
+    """Yield the folders of Python and this package, without a checkout's data folder."""
     yield str(Path(__file__).resolve().parents[1])
     yield from (sys.prefix, sys.base_prefix)
     for entry in sys.path:
@@ -145,12 +145,12 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None:
 _ARCHITECTURES = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
 _X32 = 0x40000000
 
-# Number on x86-64, number on ARM64; None where there is no such call.
+# Number on x86-64, number on ARM64; None if there is no such call.
 _REFUSED: dict[str, tuple[int | None, int | None]] = {
     # the network
     "socket": (41, 198), "connect": (42, 203), "bind": (49, 200), "listen": (50, 201),
     "accept": (43, 202), "accept4": (288, 242),
-    # programs and other processes; memory that they share
+    # programs, other processes and shared memory
     "fork": (57, None), "vfork": (58, None), "execve": (59, 221), "execveat": (322, 281),
     "kill": (62, 129), "tkill": (200, 130), "rt_sigqueueinfo": (129, 138),
     "rt_tgsigqueueinfo": (297, 240), "pidfd_send_signal": (424, 424), "pidfd_open": (434, 434),
@@ -167,7 +167,7 @@ _REFUSED: dict[str, tuple[int | None, int | None]] = {
     "open_tree": (428, 428), "move_mount": (429, 429), "fsopen": (430, 430),
 }  # fmt: skip
 _CONNECTING = ("socket", "connect")
-"""Calls that who may connect needs; `socket` for TCP over IPv4 alone."""
+"""System calls of a worker that may connect; `socket` for TCP over IPv4 only."""
 _CHANGES: dict[str, tuple[int | None, int | None]] = {
     "creat": (85, None), "truncate": (76, 45), "ftruncate": (77, 46),
     "rename": (82, None), "renameat": (264, 38), "renameat2": (316, 276),
@@ -181,20 +181,20 @@ _CHANGES: dict[str, tuple[int | None, int | None]] = {
     "setxattr": (188, 5), "lsetxattr": (189, 6), "fsetxattr": (190, 7),
     "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
 }  # fmt: skip
-"""Calls that change files."""
+"""System calls that change files."""
 _HIDDEN = {"clone3": 435, "openat2": 437}
-"""Calls whose flags a filter can't see; libraries fall back to the older ones."""
+"""System calls whose flags a filter can't inspect; libraries fall back to older ones."""
 _OPEN = {"x86_64": ((2, 1), (257, 2)), "aarch64": ((56, 2),)}  # (call, which argument is the flags)
 _CLONE = {"x86_64": 56, "aarch64": 220}
 _OWN_ONLY = {"x86_64": ((302, 0), (234, None)), "aarch64": ((261, 0), (131, None))}
-"""prlimit64 on oneself (0), tgkill within oneself (None: the process's own number)."""
+"""prlimit64 on oneself (0), tgkill within the process (None: its own id)."""
 _CLONE_THREAD = 0x10000
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 _EPERM, _ENOSYS = 1, 38
 _LOAD, _EQUAL, _ATLEAST, _ANYBIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
-_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in what a filter is given
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in the filter's input
 
 
 def _seccomp(libc: ctypes.CDLL, *, may_write: bool, may_connect: bool) -> bool:
@@ -208,7 +208,7 @@ def _seccomp(libc: ctypes.CDLL, *, may_write: bool, may_connect: bool) -> bool:
 
 
 def _filter(machine: str, *, may_write: bool, may_connect: bool) -> Iterator[bytes]:
-    """Yield the instructions. Every test either returns or falls through to the next."""
+    """Yield the BPF instructions. Every test either returns or falls through to the next."""
 
     def step(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
         return struct.pack("=HBBI", code, if_true, if_false, value)

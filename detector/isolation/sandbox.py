@@ -36,15 +36,15 @@ from detector.isolation.fork_server import LENGTH, NO_MEMORY, Request
 from detector.isolation.types import Frame, Limits
 from detector.sentences import _
 
-POLL_SECONDS = 0.1  # Between two looks at whether the caller still wants an answer
+POLL_SECONDS = 0.1  # between checks of the cancellation
 _MAX_ANSWER_BYTES = 8 * 1024**2
-"""bytes of an answer without pixels; provenance with everything in it has 200 kB"""
+"""maximum size of an answer without pixels; a full provenance has 200 kB"""
 _RAISED = {name: getattr(errors, name) for name in ("InputError", "MediaError", "UsageError")}
 _HINT = _("If you trust it, convert it to MP4 or PNG and try again.")
 
 
 class WorkerChannel:
-    """The parent's end of one worker: a request out, answers back, or the reason why not."""
+    """The parent's end of one worker: sends a request, receives answers or the reason for none."""
 
     def __init__(
         self, link: socket.socket, status: socket.socket, limits: Limits, cancel: Event
@@ -55,19 +55,19 @@ class WorkerChannel:
         link.settimeout(POLL_SECONDS)
 
     def ask(self, message: bytes) -> None:
-        """Send the request. One that can't be sent shows when the answer is waited for."""
+        """Send the request. A failure is reported by `answer`."""
         with contextlib.suppress(OSError):
             self._link.settimeout(self._limits.timeout)
             fork_server.send(self._link, message)
         self._link.settimeout(POLL_SECONDS)
 
     def release(self) -> None:
-        """Give the place of a frame back."""
+        """Free a frame's slot."""
         with contextlib.suppress(OSError):
             self._link.send(b".")
 
     def answer(self, timeout: float | None = None) -> dict[str, Any]:
-        """Return the next answer; raises what went wrong in the worker, or with it."""
+        """Return the next answer; raise the worker's error, or the reason why it ended."""
         end = time.monotonic() + (self._limits.timeout if timeout is None else timeout)
         (size,) = LENGTH.unpack(self._exactly(LENGTH.size, end))
         if size > _MAX_ANSWER_BYTES:
@@ -107,14 +107,14 @@ class WorkerChannel:
         return data
 
     def _why(self) -> MediaError:
-        """Return why a worker ended without an answer."""
+        """Return the error for a worker that ended without an answer."""
         self._status.settimeout(5.0)
         try:
             code = os.waitstatus_to_exitcode(int.from_bytes(self._status.recv(4), sys.byteorder))
         except (OSError, ValueError):
             code = 1
         log.warning("a worker ended without an answer, status %d", code)
-        if code == NO_MEMORY or code == -signal.SIGKILL:  # the system's own way out of memory
+        if code == NO_MEMORY or code == -signal.SIGKILL:  # the kernel's out-of-memory kill
             return _large(self._limits.memory)
         return _slow() if code == -signal.SIGXCPU else _crashed()
 
@@ -122,7 +122,7 @@ class WorkerChannel:
 def checked_frame(
     answer: Any, indices: tuple[int, int], after: float, slot: int
 ) -> tuple[int, float, int, int, int | None]:
-    """Return a plausible frame's index, time, size and last index; `indices` only shrink, so it
+    """Validate a frame's index, time, size and last index; `indices` only shrink, so a stream
     ends."""
     try:
         index, at, height, width, until = answer
@@ -149,7 +149,7 @@ def _crashed() -> MediaError:
 
 
 def implausible() -> MediaError:
-    """Return the error for an answer that can't be true, and log it."""
+    """Return the error for an invalid answer, and log it."""
     log.warning("a worker gave an answer that can't be true")
     return _crashed()
 
@@ -170,15 +170,15 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 Paths = tuple[str | os.PathLike[str], ...]
 
-AT_ONCE = 16  # workers that may live at a time; the others wait in line
+AT_ONCE = 16  # concurrent workers; further calls wait
 _AHEAD, _ROOM = 3, 96 * 1024**2
-"""frames that a worker may be ahead, and bytes of shared memory that they may take together"""
+"""frames that a worker may be ahead, and their maximum bytes of shared memory"""
 
 
 class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
-    """Makes workers, each bounded by `limits`; one instance serves all threads. The fork server
-    imports the modules of `preload` once, so that no worker has to. Raise UnmaskError on a system
-    without `fork` (Windows)."""
+    """Worker factory with `limits` for each; one instance serves all threads. The fork server
+    imports the modules of `preload` once for all workers. Raise UnmaskError on a system without
+    `fork` (Windows)."""
 
     def __init__(self, limits: Limits, preload: Sequence[str] = ()) -> None:
         if not hasattr(os, "fork"):
@@ -195,7 +195,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         self.close()
 
     def start(self) -> None:
-        """Begin to prepare workers and return at once, so that the first file doesn't wait."""
+        """Start the fork server without waiting, so that the first file does not wait for it."""
         with self._lock:
             self._server()
 
@@ -221,11 +221,11 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         cancel: Event | None = None,
     ) -> T:
         """Call a module's function in a worker that may open `reads`, write to the folder `writes`
-        and connect to one TCP `port`; what it returns is validated as `returns` by pydantic.
+        and connect to one TCP `port`; its result is validated as `returns` by pydantic.
 
-        It waits `timeout` s, by default that of the limits. Raise what `function` raised of
-        `detector.errors`; MediaError where the worker crashed (`reader_crashed`), hung
-        (`reader_timeout`) or took too much (`reader_memory`); Canceled."""
+        `timeout`, s, defaults to that of the limits. Raise the function's own `detector.errors`;
+        MediaError if the worker crashed (`reader_crashed`), hung (`reader_timeout`) or exceeded its
+        memory (`reader_memory`); Canceled."""
         request = self._request(function, arguments, reads, port)
         if writes is not None:
             request = replace(request, writes=str(writes.resolve()))
@@ -245,10 +245,11 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         cancel: Event | None = None,
         **access: Any,
     ) -> Iterator[Any]:
-        """Stream a function of frames from a worker, a few frames ahead: at most `count` of `size`
-        (width, height), each within `timeout` s of the one before. It takes `notes` as a keyword,
-        which are appended at the end; with `head` it first yields one value of that type. It may
-        reach what `call` says (`reads`, `port`), and raises as that."""
+        """Stream a function's frames from a worker, a few ahead: at most `count` of `size` (width,
+        height), each within `timeout` s of the one before.
+
+        The function takes `notes` as a keyword, which are appended at the end; with `head` it first
+        yields one value of that type. Access (`reads`, `port`) and errors as `call`."""
         request = self._request(function, arguments, **access)
         slot = size[0] * size[1] * 3
         if not 0 < slot <= self.limits.frame:
@@ -294,7 +295,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
             limits=self.limits,
             reads=tuple(os.path.abspath(path) for path in reads),
             port=port,
-            # How far the calling thread gives way, as its worker should; Linux alone knows.
+            # Niceness of the calling thread, for its worker; Linux only.
             niceness=os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
             if sys.platform == "linux"
             else None,
@@ -322,7 +323,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
             self._free.release()
 
     def _spawn(self, fds: list[int]) -> None:
-        """Ask the fork server for a worker; a new fork server when it is gone. The lock is held."""
+        """Request a worker from the fork server, restarting it if it is gone. Holds the lock."""
         for attempt in (1, 2):
             control = self._server()
             try:
@@ -336,7 +337,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
                 self._discard_server()
 
     def _server(self) -> socket.socket:
-        """Return the way to a living fork server. The lock is held."""
+        """Return the control socket of a living fork server. Holds the lock."""
         if self._process is not None and self._process.poll() is not None:
             self._discard_server()
         if self._control is None:
@@ -345,7 +346,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
             command = [sys.executable, "-I", fork_server.__file__]
             command += [json.dumps(path), json.dumps(self.preload), str(theirs.fileno())]
             environment = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-            if sys.platform == "darwin":  # its frameworks end a fork that touches them: none does
+            if sys.platform == "darwin":  # its frameworks abort forks that use them
                 environment["OBJC_DISABLE_INITIALIZE_FORK_SAFETY"] = "YES"
             with theirs:
                 self._process = subprocess.Popen(
@@ -360,7 +361,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
         return self._control
 
     def _discard_server(self) -> None:
-        """Put away a fork server that ended without being asked to. The lock is held."""
+        """Clean up a fork server that ended unexpectedly. Holds the lock."""
         log.warning("the process that starts workers ended; it is started again")
         if self._control is not None:
             self._control.close()
@@ -372,7 +373,7 @@ class Sandbox(contextlib.AbstractContextManager["Sandbox"]):
 
 @contextlib.contextmanager
 def _shared(size: int) -> Iterator[int]:
-    """Return anonymous memory, sealed where possible: a worker could shrink it and crash us."""
+    """Yield anonymous memory, sealed if possible: a worker could shrink it and crash the parent."""
     if hasattr(os, "memfd_create"):
         import fcntl
 
@@ -391,6 +392,6 @@ def _shared(size: int) -> Iterator[int]:
 
 
 def bare_environment() -> dict[str, str]:
-    """Return only what a process needs to start: no keys, no tokens, no proxies."""
+    """Return the environment that a process needs to start: no keys, tokens or proxies."""
     needed = ["PATH", "SYSTEMROOT", "TEMP", "TMP", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH"]
     return {name: os.environ[name] for name in needed if name in os.environ}

@@ -7,9 +7,9 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of one call; the program that uses the sandbox sets them."""
+    """Resource limits of one call, set by the program that uses the sandbox."""
 
-    memory: int  # Bytes of address space. Not held on macOS, whose kernel ignores it.
+    memory: int  # Bytes of address space. Not enforced on macOS, whose kernel ignores it.
     cpu: int  # Seconds of processor time, all threads together
     timeout: float  # Seconds without an answer after which the worker is taken to hang
     files: int  # Open files
@@ -21,9 +21,9 @@ class Frame:
     """One decoded picture."""
 
     index: int
-    """Position among the times asked for; the first one when several fall on this picture."""
+    """Index of the requested time; the first one if several have this picture."""
     time: float  # Real presentation time in seconds from the first frame of the file
     rgb: np.ndarray
     """uint8 [H, W, 3]. Upright: rotation, mirroring and pixel aspect ratio are applied."""
     last: int | None = None
-    """Position of the last of the times that fall on this picture; None: `index` is the only one"""
+    """Index of the last requested time with this picture; None: `index` is the only one"""

@@ -35,14 +35,13 @@ Tags = tuple[list[Fact], GeoLocation | None, Mapping[str, str]]
 def inspect(
     path: str | os.PathLike[str], media: Media, *, cancel: Event | None = None
 ) -> Provenance:
-    """Return everything a file, and its sidecar, say about its origin; frames are hashed where they
-    are decoded. Once `cancel` is set, the rest is left out. Raise UsageError for an unreadable
-    trust list."""
+    """Return the provenance of a file and its sidecar; frames are hashed where they are decoded.
+    Once `cancel` is set, the rest is skipped. Raise UsageError for an unreadable trust list."""
     begun = time.perf_counter()
     result = Provenance()
 
     def attempt(what: str, read: Callable[[], T]) -> T | None:
-        """Read a part; one that fails is named, and the others go on: tags are anybody's bytes."""
+        """Read one part; a failure is recorded, and the others go on."""
         if cancel is not None and cancel.is_set():
             return None
         try:
@@ -77,13 +76,13 @@ def inspect(
 
 
 def conclude(result: Provenance) -> None:
-    """Say what follows from all that was found."""
+    """Derive findings and maker from the collected facts."""
     result.findings, result.maker = findings(result), maker(result)
 
 
 def facts(path: str | os.PathLike[str], media: Media) -> list[Fact]:
-    """Return what a file says about itself in its tags, and its encoder in the stream, decoding no
-    picture. Raise MediaError, or whatever a parser raises on foreign tags."""
+    """Return the facts in a file's tags, and its encoder in the stream, without decoding. Raise
+    MediaError, or any exception of a parser."""
     return _tags(path, media)[0]
 
 

@@ -12,20 +12,20 @@ import numpy as np
 
 WHITE = 255.0
 TINT = 0.25  # by which the opacities of the channels may differ, after strong compression
-RIVAL = 0.65  # of what the best simple shape leaves unexplained, that a mark may leave
+RIVAL = 0.65  # maximum residual of a mark, relative to that of the best simple shape
 CHANGE, SPREAD = 2.5, 0.05
-"""gray levels by which a picture has to change behind a mark to show that it stands still, and by
-how much its opacity may differ meanwhile"""
-GIVE = 2  # px that a part of a drawing may stand aside
-NEAR = 0.35  # width of the ring around a mark that is looked at, as a share of its height
+"""gray levels by which the background must change to show that a mark is static, and the maximum
+change of its opacity meanwhile"""
+GIVE = 2  # px by which a part of a drawing may be shifted
+NEAR = 0.35  # width of the surrounding ring, as a fraction of the mark's height
 
 
 Parts = list[tuple[int, np.ndarray]]
-"""Parts of a drawing, 0 to 255, each with its distance from the left end, px"""
+"""Parts of a drawing, 0 to 255, each with its offset from the left, px"""
 
 
 class Layout(NamedTuple):
-    """How a tool draws and places its mark, measured on its own pictures; limits are inclusive."""
+    """A tool's own layout of its mark, measured on its pictures; limits are inclusive."""
 
     heights: tuple[float, float]  # as shares of the picture's shorter side
     side: tuple[float, float]  # distance from the side edge, in heights of the mark
@@ -33,12 +33,12 @@ class Layout(NamedTuple):
     even: float = 10.0  # heights, at most, by which the two distances differ
     opacity: tuple[float, float] = (0.25, 1.1)
     gain: float = 0.74
-    large: float = 12.0  # px of the file from which a mark is beyond doubt where nothing moves
+    large: float = 12.0  # minimum px in the file for a certain mark in static footage
 
 
 @dataclass(frozen=True)
 class MarkEvidence:
-    """What was measured of a mark; lengths are shares of the picture's shorter side."""
+    """Measurements of a mark; lengths are fractions of the picture's shorter side."""
 
     pixels: float  # its height in the file's own pixels
     height: float
@@ -56,7 +56,7 @@ NOTHING = MarkEvidence(0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0)
 
 
 def is_certain(evidence: MarkEvidence, layout: Layout | None) -> bool:
-    """Return whether a mark is one beyond doubt: never, where a tool's layout is not known."""
+    """Return True if a mark is certain: never without the known layout of its tool."""
     if layout is None:
         return False
     fits = (
@@ -82,9 +82,8 @@ def _within(value: float, limits: tuple[float, float]) -> bool:
 def measure(
     frames: Sequence[np.ndarray], drawings: Sequence[Parts], at: tuple[int, int], scale: float
 ) -> MarkEvidence:
-    """Measure a mark in frames (RGB, uint8) whose drawing's left upper corner is about `at`, by the
-    drawing that explains most; `scale` is the number of the file's pixels in one of the
-    template's."""
+    """Measure a mark in frames (RGB, uint8) near `at`, the upper left corner, with the drawing that
+    explains most; `scale` is the number of the file's pixels in one of the template's."""
     pictures = np.stack(frames).astype(np.float32)
     gray = pictures.mean(axis=(0, -1))
     covers = [_aligned(gray, drawing, at) for drawing in drawings]
@@ -94,7 +93,7 @@ def measure(
 
 
 def _aligned(gray: np.ndarray, drawing: Parts, at: tuple[int, int]) -> np.ndarray:
-    """Return how much of each pixel is covered, 0 to 1, each part moved to where it fits best."""
+    """Return the coverage of each pixel, 0 to 1, with each part at its best position."""
     covered = np.zeros_like(gray)
     for x, part in drawing:
         high, wide = part.shape
@@ -143,7 +142,7 @@ def _measured(pictures: np.ndarray, covered: np.ndarray, scale: float) -> MarkEv
 
 
 def _behind(seen: np.ndarray, covered: np.ndarray) -> np.ndarray:
-    """Return what frames [n, h, w, 3] would show without the mark, by what is around it."""
+    """Inpaint frames [n, h, w, 3] under the mark from its surroundings."""
     free = (cv2.dilate(covered, np.ones((3, 3), np.uint8)) < 0.05).astype(np.float32)
     blur = max(1.5, min(covered.shape) / 8)
     weight = cv2.GaussianBlur(free, (0, 0), blur) + 1e-6
@@ -154,20 +153,20 @@ def _behind(seen: np.ndarray, covered: np.ndarray) -> np.ndarray:
 
 
 def _opacity(seen: np.ndarray, behind: np.ndarray, covered: np.ndarray) -> float:
-    """Return the opacity of white that explains the difference best."""
+    """Return the least-squares opacity of white."""
     over = covered[..., None] * (WHITE - behind)
     return float(((seen - behind) * over).sum() / ((over**2).sum() + 1e-6))
 
 
 def _gain(seen: np.ndarray, behind: np.ndarray, covered: np.ndarray) -> float:
-    """Return the share of the squared difference that white of one opacity explains."""
+    """Return the fraction of the squared difference explained by white of one opacity."""
     difference = seen - behind
     over = covered[..., None] * (WHITE - behind) * _opacity(seen, behind, covered)
     return float(1 - ((difference - over) ** 2).sum() / ((difference**2).sum() + 1e-6))
 
 
 def _rivals(high: int, wide: int) -> list[np.ndarray]:
-    """Return simple shapes of a size: a disk, a diamond and a box."""
+    """Return simple shapes of a size: disks, diamonds and boxes."""
     y, x = np.abs(np.linspace(-1, 1, high))[:, None], np.abs(np.linspace(-1, 1, wide))[None]
     shapes = []
     for share in (0.5, 0.7, 0.85, 1.0):

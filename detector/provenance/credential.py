@@ -26,9 +26,9 @@ TRUST = "UNMASK_C2PA_TRUST"
 """Environment variable: a PEM file with the certificates whose signers are trusted."""
 TIMEOUT_SECONDS = 20.0  # s to read a manifest; the file is hashed meanwhile, 4 GB in about 10 s
 GENERATED = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia")
-"""IPTC digital source types that say a machine made the picture, or a part of it."""
+"""IPTC digital source types of pictures that are at least partly generated."""
 TRAINED = "trainedAlgorithmicMedia"
-"""what a trained model generated; as "compositeWithTrainedAlgorithmicMedia" a part of it"""
+"""source type of a trained model's output; "compositeWithTrainedAlgorithmicMedia" contains it"""
 
 _MARKS = (b"c2pa", b"dcterms:provenance")
 _CHUNK = 1 << 20
@@ -80,7 +80,7 @@ def _mentions_manifest(path: str | os.PathLike[str]) -> bool:
 
 
 def trust_list() -> Path | None:
-    """Return the configured trust list, if any. UsageError when it is not there."""
+    """Return the configured trust list, if any; raise UsageError if it is missing or invalid."""
     named = get_config().c2pa_trust
     if named is None:
         return None

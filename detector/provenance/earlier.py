@@ -15,7 +15,7 @@ MAX_BYTES = 64_000  # bytes of a sidecar
 
 
 def from_metadata(properties: Mapping[str, str]) -> EarlierVerdict | None:
-    """Return the verdict among the XMP properties of a file, if there is one."""
+    """Return the verdict in the XMP properties of a file, if any."""
     claims = {
         key.removeprefix("unmask:").lower(): value
         for key, value in properties.items()
@@ -25,7 +25,7 @@ def from_metadata(properties: Mapping[str, str]) -> EarlierVerdict | None:
 
 
 def from_sidecar(path: Path) -> EarlierVerdict | None:
-    """Return the verdict in the sidecar of a file, if there is one that we can read."""
+    """Return the verdict in the sidecar of a file, if any is readable."""
     beside = path.with_name(path.name + SIDECAR)
     try:
         if not beside.is_file() or beside.stat().st_size > MAX_BYTES:

@@ -43,24 +43,24 @@ EARLIEST = datetime(1990, 1, 1)  # Earlier dates are of a clock that was never s
 _DATE = re.compile(r"\A(\d{4})[-:](\d\d)[-:](\d\d)(?:[T ](\d\d):(\d\d))?")
 _FACTOR = re.compile(r"\A(x26[45]) .*\bcrf (\d{1,2}(?:\.\d{1,3})?)(?:,|\Z)")
 _QUALITY = re.compile(r"quality (\d{1,3})\Z")
-CAPTURED = "digitalCapture"  # IPTC's digital source type of what a camera recorded
+CAPTURED = "digitalCapture"  # IPTC's digital source type of a camera recording
 FACTOR, QUALITY = "{} CRF", "JPEG quality"
 
 
 @dataclass(frozen=True)
 class FileTraces:
-    """What a file states of how it was written. Anybody can write all of it into any file."""
+    """Stated facts about how a file was written. All of them can be forged."""
 
     made: datetime | None = None  # The latest time it states, without a time zone
     camera: bool = False  # Whether it names one
-    writer: str = ""  # of `WRITERS`; empty: none is known
+    writer: str = ""  # of `WRITERS`; empty if unknown
     captured: bool = False  # Whether a trusted signer states that a camera recorded just this
     compression: tuple[str, float] | None = None
     """`FACTOR` of x264 or x265 or `QUALITY`, and its value"""
 
 
 def read_traces(path: str | os.PathLike[str], media: Media) -> FileTraces:
-    """Return what a file states; nothing where that can't be read: tags are untrusted input."""
+    """Return a file's traces; empty if unreadable: tags are untrusted input."""
     try:
         return replace(traces_of(provenance.facts(path, media)), captured=_captured(path))
     except Exception as error:
@@ -69,8 +69,7 @@ def read_traces(path: str | os.PathLike[str], media: Media) -> FileTraces:
 
 
 def _captured(path: str | os.PathLike[str]) -> bool:
-    """Return whether a trusted manifest states that a camera recorded the file, and names no
-    source."""
+    """Return True if a trusted manifest states that a camera recorded the file, without sources."""
     if trust_list() is None:
         return False
     signed = read_credential(path)
@@ -79,7 +78,7 @@ def _captured(path: str | os.PathLike[str]) -> bool:
 
 
 def traces_of(facts: Iterable[Fact]) -> FileTraces:
-    """Return what follows from a file's facts."""
+    """Derive traces from a file's facts."""
     facts = list(facts)
     times = [time for fact in facts if fact.group == "time" if (time := _time(fact.value))]
     written = [f.value for f in facts if f.group in ("software", "container", "encoder")]

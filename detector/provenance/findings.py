@@ -14,28 +14,28 @@ GENERATORS = re.compile(
     r"made with google ai",
     re.IGNORECASE,
 )
-"""Names of programs that make pictures or films, as they write themselves into `Software`."""
+"""Names of picture and video generators, as they appear in `Software`."""
 MAKERS = {
     "Google": re.compile(
         r"\bgoogle ai\b|\bgoogle.*gemini|\bimagen\b|\bveo ?\d?\b|made with google", re.I
     ),
     "OpenAI": re.compile(r"openai|chatgpt|dall[-·. ]?e\b|gpt-?4o|gpt-image|\bsora\b", re.I),
 }
-"""Makers that mark what their tools make, so that their own verifiers know it again."""
+"""Makers that watermark their tools' output, so that their own verifiers recognize it."""
 SIDES = {"left": _("left of the picture"), "right": _("right of the picture")}
-"""where a mark stands that moves and is in no corner"""
+"""positions of a moving mark outside the corners"""
 FEW = 0.02
-"""share of repeated frames under which no finding is reported: cameras drop a frame now and then"""
+"""fraction of repeated frames under which no finding is reported: cameras sometimes drop a frame"""
 
 
 def findings(provenance: Provenance) -> list[str]:
-    """Sentences for a person, the most telling first."""
+    """Return sentences for a person, the most telling first."""
     parts = (_generated, _encoded_again, _edited, _repeated)
     return [sentence for part in parts for sentence in part(provenance)]
 
 
 def maker(provenance: Provenance) -> str | None:
-    """Return which of `MAKERS` the file names as that of its tool, if any."""
+    """Return the one of `MAKERS` whose tool the file names, if any."""
     credential = provenance.credential
     said = [credential.generator, credential.organization, credential.signer, *credential.actions]
     said += [fact.value for fact in provenance.facts if _names_tools(fact)]

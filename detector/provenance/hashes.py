@@ -24,8 +24,8 @@ PLACES = (0.1, 0.5, 0.9)  # of a clip's length, near which its perceptual hashes
 
 
 _SIDE, _LOW = 32, 8
-"""px that a picture is shrunk to, and how many of its lowest frequencies each way are kept"""
-_ROWS = 256  # of a picture that become gray at once
+"""px of the reduced picture, and the number of its lowest frequencies each way"""
+_ROWS = 256  # converted to gray at a time
 _DCT = np.cos(np.pi / (2 * _SIDE) * np.arange(_LOW)[:, None] * (2 * np.arange(_SIDE)[None] + 1))
 
 
@@ -37,7 +37,7 @@ def phash(rgb: np.ndarray) -> str:
         shades = Image.fromarray(rgb[top : top + _ROWS]).convert("L")
         levels[top : top + _ROWS] = np.asarray(shades)
     gray = Image.fromarray(levels).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS)
-    # What is nothing in a flat picture is exactly that, as there.
+    # Rounding makes zeros of flat pictures exact, as in ImageHash.
     low = (_DCT @ np.asarray(gray, np.float64) @ _DCT.T).round(6)
     return np.packbits(low > np.median(low)).tobytes().hex()
 
@@ -51,30 +51,30 @@ class FrameHashes:
         self._times: set[float] = set()
 
     def begin(self, info: Media, sampled: Sequence[float]) -> None:
-        """Choose among the sampled times, s; of none, nothing is hashed."""
+        """Choose among the sampled times, s; without any, nothing is hashed."""
         self._length = info.duration if info.kind != "image" else None
         places = [place * (self._length or 0.0) for place in PLACES] if sampled else []
         self._times = {min(sampled, key=lambda time: abs(time - place)) for place in places}
 
     def add(self, frame: Frame, times: Sequence[float]) -> None:
-        """Hash a decoded frame, if it is one of them; `times` are those that it answers."""
+        """Hash a decoded frame if it is chosen; `times` are those that it answers."""
         if not self._times.isdisjoint(times):
             time = round(frame.time, 3) if self._length else None
             self.found.append(FrameHash(time=time, phash=phash(frame.rgb)))
 
 
 MOST = 12  # pictures of a clip
-CANDIDATES, GAP = 72, 0.25  # moments that are looked at, and s between two at least
+CANDIDATES, GAP = 72, 0.25  # sampled frames, and minimum s between two
 ALIKE = 10
-"""of 64 bits of two perceptual hashes: at most so many differ between pictures of one scene"""
+"""maximum Hamming distance, of 64 bits, between perceptual hashes of one scene"""
 BLURRED = 0.25  # of the median sharpness: less is a blank, faded or smeared picture
 _SHARPNESS_SIDE = 512
-"""px to which a picture is brought before its sharpness is measured: that of noise is left out"""
+"""px to which a picture is scaled before its sharpness is measured, to exclude that of noise"""
 
 
 @dataclass(frozen=True)
 class Keyframe:
-    """One picture: its time in s, as a JPEG, and the variance of its Laplacian."""
+    """One picture: time in s, JPEG, and the variance of its Laplacian."""
 
     time: float
     jpeg: bytes
@@ -128,7 +128,7 @@ def archive(frames: list[Keyframe]) -> bytes:
 
 
 def _distinct(frames: list[Keyframe], most: int) -> list[Keyframe]:
-    """Return the sharpest, then always the one that is farthest from those chosen."""
+    """Return the sharpest frame, then repeatedly the one farthest from those chosen."""
     rest = sorted(frames, key=lambda frame: -frame.sharpness)
     chosen = rest[:1]
     while len(chosen) < min(most, len(frames)):

@@ -24,11 +24,11 @@ from detector.provenance import certainty
 from detector.schema.origin import GeneratorMark
 from detector.sentences import _
 
-FRAMES = 12  # that are looked at, spread over the clip
-SIDE = 360  # px of the shorter side to which a frame is brought; the search begins at half of it
+FRAMES = 12  # searched, spread over the clip
+SIDE = 360  # px of a scaled frame's shorter side; the search begins at half of it
 PIXELS = 4 * SIDE**2  # of such a frame, at most: of 1 x 2000 px its longer side would be 720,000 px
 BAND, CORNER = 0.2, 0.42
-"""share of the height above and below, and of the width at each end, in which marks stand"""
+"""regions searched for marks: fraction of the height at top and bottom, of the width at each end"""
 HEIGHTS = (10.0, 13.0, 17.0, 22.0)  # px of a capital's height that are tried first, at `SIDE`
 STARS = (10.0, 12.5, 15.5, 19.0, 23.5, 29.0)  # px of half a star's height
 HOLLOW = (0.42, 0.5, 0.58, 0.68)  # exponents of a star's outline: 1 is a diamond
@@ -37,20 +37,20 @@ CORNERS = ("bottom left", "bottom right", "top left", "top right")
 
 
 class KnownMark(NamedTuple):
-    """A mark that is looked for."""
+    """A mark to detect."""
 
     maker: str
     limit: float
-    """Score from which it counts as found: above that of nearly every file without one, see
+    """Score from which it counts as detected: above that of nearly every file without one, see
     docs/experiments.md."""
-    places: tuple[str, ...]  # Corners in which it is looked for
+    places: tuple[str, ...]  # Corners to search
     texts: tuple[str, ...] = ()
-    """Its word, cut into the parts that are matched alone: fonts differ in how far apart letters
-    stand; one of several lines is not cut"""
+    """Its word, cut into parts that are matched separately, since letter spacing differs between
+    fonts; one of several lines is not cut"""
     widths: tuple[float, ...] = (0.9, 1.04)  # of its letters, as shares of the font's own
-    name: str = ""  # Where other tools use its words as well
+    name: str = ""  # Display name, if other tools use its words as well
     layout: certainty.Layout | None = None
-    """Of its tool's own pictures; None: none were at hand, so that it stays a hint"""
+    """Layout in its tool's own pictures; None if none were available, so that it stays a hint"""
 
 
 LONG = (0.82, 0.91, 1.0, 1.1)  # widths of a word whose length differs much from font to font
@@ -88,24 +88,24 @@ MARKS = {
     "Meta": KnownMark("Meta", 0.46, ("bottom left",), ("Ima|gin|ed |wit|h A|I",), LONG),
 }  # fmt: skip
 FONTS = (("Aileron", 0.0), ("Aileron", 0.05), ("DejaVuSans-Bold", 0.0))
-"""whose letters are tried, with a stroke around them as a share of their size"""
+"""fonts to try, each with a stroke width as a fraction of the size"""
 CANDIDATES, COARSE = 4, 0.25
-"""places of a mark that are looked at closely, and their score at half size, at least"""
-LETTERS = 1  # of them at which other letters are tried
-GROUPS = 3  # of frames that follow one another, in which a mark that moves is looked for
+"""number of positions refined at full size, and their minimum score at half size"""
+LETTERS = 1  # letters at which alternatives are tried
+GROUPS = 3  # groups of consecutive frames in which a moving mark is searched
 STRIPS, SLACK = 3, 0.1
-"""into which a star is cut from left to right, and how much worse than all of it one may fit"""
+"""number of vertical strips of a star, and how much worse than the whole one may fit"""
 ICON, GAP = 1.6, 0.37
 """height of Sora's cloud, and its distance from the word, as shares of a capital's height"""
-NOISE = 4.0  # gray levels that count as noise, so that what is all but flat correlates with nothing
+NOISE = 4.0  # gray levels added as noise, so that flat regions correlate with nothing
 BLUR = 7.5, 4.5
-"""px of the blur that is taken off a star's surroundings, and off a word's: the latter from left to
-right alone, so that what remains of a bar or an edge that lies flat looks like no word"""
+"""px of the blur subtracted from a star's surroundings, and from a word's: the latter horizontal
+only, so that horizontal bars and edges don't resemble a word"""
 _ROOM = 7
 
 
 class MarkSearch:
-    """Looks for marks in a picture, or in some of a clip's sampled frames."""
+    """Visible mark detection in a picture, or in some of a clip's sampled frames."""
 
     def __init__(self) -> None:
         self._times: set[float] = set()
@@ -114,7 +114,7 @@ class MarkSearch:
 
     @staticmethod
     def possible() -> bool:
-        """Return whether the fonts of the marks are here, which come with matplotlib."""
+        """Return True if the fonts of the marks are installed, which come with matplotlib."""
         return find_spec("matplotlib") is not None
 
     def begin(self, sampled: Sequence[float]) -> None:
@@ -123,7 +123,8 @@ class MarkSearch:
         self._times = {sampled[place] for place in places}
 
     def add(self, frame: Frame, times: Sequence[float]) -> None:
-        """Keep a decoded frame small, if it is one of them; `times` are those that it answers."""
+        """Store a decoded frame, scaled down, if it is chosen; `times` are those that it
+        answers."""
         if not self._times.isdisjoint(times):
             rgb = halved(frame.rgb)
             height, width = rgb.shape[:2]
@@ -136,7 +137,7 @@ class MarkSearch:
 
     @property
     def found(self) -> list[GeneratorMark]:
-        """Return the marks that are there, the certain ones first."""
+        """Return the detected marks, the certain ones first."""
         if not self._frames:
             return []
         marks = [
@@ -159,7 +160,7 @@ class MarkSearch:
 
 @dataclass(frozen=True, order=True)
 class _Shape:
-    """How a mark is drawn."""
+    """Appearance of a mark."""
 
     mark: str
     text: str
@@ -171,25 +172,25 @@ class _Shape:
 
 @dataclass(frozen=True)
 class _Template:
-    """A drawn mark: parts, each with its distance from the left end, and the size of all, px."""
+    """A drawn mark: parts with their offsets from the left, and total size, px."""
 
     parts: list[tuple[int, np.ndarray]]
     size: tuple[int, int]
 
 
 class Hit(NamedTuple):
-    """Where a mark fits best."""
+    """Best match of a mark."""
 
     score: float
     place: str
     at: tuple[int, int] = (0, 0)  # x and y of its drawing in a frame, px
     shape: _Shape = _Shape("", "", 0.0)
-    frames: tuple[int, ...] = ()  # in which it was looked for
+    frames: tuple[int, ...] = ()  # searched frames
 
 
 @dataclass(frozen=True, order=True)
 class _Fit:
-    """How well a template fits at a place of a region."""
+    """Match of a template at a position of a region."""
 
     score: float
     x: int
@@ -197,8 +198,8 @@ class _Fit:
 
 
 def scores(frames: Sequence[np.ndarray], marks: Sequence[str] = tuple(MARKS)) -> dict[str, Hit]:
-    """Return how well each mark fits small gray frames, and where: what moves is lost in their
-    mean, and a mark stays."""
+    """Return the match of each mark in small gray frames: in their mean, moving content is blurred
+    and a static mark remains."""
     star, words = (_corners(_mean(frames, word=word)) for word in (False, True))
     every = tuple(range(len(frames)))
     found = {}
@@ -213,7 +214,7 @@ def scores(frames: Sequence[np.ndarray], marks: Sequence[str] = tuple(MARKS)) ->
         y = best.at[1] + (frames[0].shape[0] - down) * best.place.startswith("bottom")
         found[mark] = best._replace(at=(x, y), frames=every)
     if MOVING in marks:
-        # Once may be chance: it has to fit in two groups, wherever it stands in each.
+        # One match may be chance: two groups must match, at any position.
         each: list[Hit] = []
         for group in np.array_split(np.arange(len(frames)), min(GROUPS, len(frames))):
             mean = _mean([frames[index] for index in group], word=True)
@@ -234,7 +235,7 @@ def _mean(frames: Sequence[np.ndarray], *, word: bool) -> np.ndarray:
 
 
 def _corners(image: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the corners, all of one size that can be halved."""
+    """Return the corners, all of one even size."""
     height, width = image.shape
     down, across = 2 * round(BAND * height / 2), 2 * round(CORNER * width / 2)
     return {
@@ -246,7 +247,7 @@ def _corners(image: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _fit(regions: dict[str, np.ndarray], mark: str) -> Hit:
-    """Return where a mark fits best, of the places where it does at half size."""
+    """Return a mark's best match, refined from the candidates at half size."""
     stack = np.vstack(list(regions.values()))  # one pass over all of them is much faster
     half = cv2.resize(stack, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     rows = len(half) // len(regions)
@@ -282,14 +283,14 @@ def _fit(regions: dict[str, np.ndarray], mark: str) -> Hit:
 
 
 def _closest(image: np.ndarray, shapes: list[_Shape]) -> tuple[_Fit, _Shape] | None:
-    """Return the best fit of some shapes; None where there is no room for any."""
+    """Return the best match of some shapes; None without room for any."""
     fits = [(_best(image, _template(shape, 1.0), 2), shape) for shape in shapes]
     room = [(fit, shape) for fit, shape in fits if fit is not None]
     return max(room, key=lambda found: found[0]) if room else None
 
 
 def _where(x: int, y: int, image: np.ndarray) -> str:
-    """Return the name of the place of a point in a whole frame."""
+    """Return the name of a point's position in a frame."""
     height, width = image.shape
     rows, columns = ("top ", "", "bottom "), ("left", "right")
     return rows[min(2, 3 * y // height)] + columns[x > width / 2]
@@ -337,7 +338,7 @@ def _template(shape: _Shape, scale: float) -> _Template:
 
 
 def _drawings(shape: _Shape) -> list[certainty.Parts]:
-    """Return a mark as it may cover a picture: a star as wide and as hollow as any."""
+    """Return the possible drawings of a mark: of a star, all widths and hollows."""
     if not shape.text:
         size = max(6, round(2 * shape.height))
         return [[(0, _star(size + more, hollow))] for more in range(-2, 4) for hollow in HOLLOW]
@@ -346,7 +347,7 @@ def _drawings(shape: _Shape) -> list[certainty.Parts]:
 
 
 def _spans(shape: _Shape, scale: float) -> list[tuple[int, int]]:
-    """Return from where to where each part of a mark reaches, px."""
+    """Return start and end of each part of a mark, px."""
     whole = _coverage(shape, scale).shape[1]
     cuts = _letters(shape.text, shape.font, shape.stroke)[2] if shape.text else []
     if len(cuts) < 3:
@@ -358,12 +359,12 @@ def _spans(shape: _Shape, scale: float) -> list[tuple[int, int]]:
 
 
 def _edge(shape: _Shape, scale: float) -> int:
-    """Return the room around a word, px."""
+    """Return the margin around a word, px."""
     return max(1, round(shape.height * scale / 4))
 
 
 def _icon(shape: _Shape, scale: float) -> int:
-    """Return where the word begins behind its cloud, px."""
+    """Return the offset of the word behind its cloud, px."""
     height = shape.height * scale
     if shape.mark != MOVING:
         return 0
@@ -372,7 +373,7 @@ def _icon(shape: _Shape, scale: float) -> int:
 
 @cache
 def _coverage(shape: _Shape, scale: float) -> np.ndarray:
-    """Return a mark as it covers a picture, 0 to 255."""
+    """Return a mark's coverage of a picture, 0 to 255."""
     height = shape.height * scale
     if not shape.text:
         return _star(max(6, round(2 * height)))
@@ -395,7 +396,7 @@ def _coverage(shape: _Shape, scale: float) -> np.ndarray:
 def _letters(
     text: str, font: str, stroke: float, size: int = 96
 ) -> tuple[np.ndarray, int, list[float]]:
-    """Return a text as a picture, the height of its capitals, px, and where it is cut, 0 to 1."""
+    """Return a rendered text, its capital height, px, and its cuts, 0 to 1."""
     if font == "Aileron":  # Pillow's own
         face = ImageFont.load_default(size)
     else:
@@ -420,7 +421,7 @@ def _letters(
 
 
 def _cloud(size: int) -> np.ndarray:
-    """Return a disk with six bumps and two eyes."""
+    """Draw a disk with six bumps and two eyes."""
     y, x = np.mgrid[: 4 * size, : 4 * size] / (2 * size) - 1
     inside = np.hypot(x, y) <= 0.9 + 0.07 * np.cos(6 * np.arctan2(y, x))
     for eye in (-0.3, 0.3):
@@ -431,7 +432,7 @@ def _cloud(size: int) -> np.ndarray:
 
 @cache
 def _star(size: int, hollow: float = 0.58) -> np.ndarray:
-    """Return a star of four points with hollow sides (an astroid)."""
+    """Draw a star of four points with hollow sides (an astroid)."""
     axis = np.abs(np.linspace(-1.15, 1.15, 4 * size))
     inside = axis[:, None] ** hollow + axis[None] ** hollow <= 1.0
     large = np.where(inside, 255, 0).astype(np.float32)
@@ -445,8 +446,8 @@ def _sharpened(gray: np.ndarray, scale: float, *, word: bool) -> np.ndarray:
 
 
 def _best(image: np.ndarray, template: _Template, give: int) -> _Fit | None:
-    """Return where a template fits best; None where there is no room. A star fits no better than
-    its worst strip."""
+    """Return a template's best match; None without room. A star matches no better than its worst
+    strip."""
     alike = _alike(image, template, give)
     if alike is None:
         return None
@@ -464,9 +465,9 @@ def _best(image: np.ndarray, template: _Template, give: int) -> _Fit | None:
 
 
 def _alike(image: np.ndarray, template: _Template, give: int) -> np.ndarray | None:
-    """Return how well a template fits at each place: half the mean of its parts' correlations and
-    half the lowest of them, since other letters fit some. Each part may stand `give` px aside. None
-    where there is no room."""
+    """Return a template's score at each position: half the mean of its parts' correlations and half
+    their minimum, since other letters match some. Each part may shift by `give` px. None without
+    room."""
     high, wide = template.size
     rows, columns = image.shape[0] - high + 1, image.shape[1] - wide + 1
     if rows < 1 or columns < 1:
@@ -490,7 +491,7 @@ def _highest(alike: np.ndarray) -> _Fit:
 
 
 def _correlation(image: np.ndarray, template: np.ndarray) -> np.ndarray:
-    """Return the correlation at every place that has room."""
+    """Return the normalized correlation at every position."""
     high, wide = template.shape
     centered = template - template.mean()
     product = cv2.matchTemplate(image, centered, cv2.TM_CCORR)

@@ -38,7 +38,7 @@ EXIF: Mapping[int, tuple[Group, str]] = {
     _BASE.ImageDescription: ("words", "Description"),
     _BASE.UserComment: ("words", "Comment"),
 }
-"""The tags that are shown. A list of what is wanted bounds what a hostile file can say."""
+"""The tags that are shown. An allow list bounds what a hostile file can say."""
 
 XMP: Mapping[str, tuple[Group, str]] = {
     "xmp:CreatorTool": ("software", "Software"),
@@ -57,7 +57,7 @@ XMP: Mapping[str, tuple[Group, str]] = {
 }
 
 CHUNKS: Mapping[str, tuple[Group, str]] = {
-    # What image generators keep their settings in.
+    # Settings of image generators.
     "parameters": ("generator", "Generation settings, as Stable Diffusion web UI writes them"),
     "prompt": ("generator", "Prompt, as ComfyUI writes it"),
     "workflow": ("generator", "Workflow, as ComfyUI writes it"),
@@ -81,24 +81,24 @@ LUMINANCE = (
     18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
     49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
 )  # fmt: skip
-"""JPEG's quantization steps of luma (ITU-T T.81, table K.1), rows of 8, as Pillow gives them."""
+"""JPEG's luma quantization table (ITU-T T.81, table K.1), rows of 8, as Pillow gives it."""
 
 
-_EMPTY = ("", "[0][0][0][0]", "VideoHandler")  # What programs write when they have nothing to say
+_EMPTY = ("", "[0][0][0][0]", "VideoHandler")  # Placeholders of programs
 
 
 def read_still(
     path: str | os.PathLike[str],
 ) -> tuple[list[Fact], GeoLocation | None, Mapping[str, str]]:
-    """Return a picture's facts, place and XMP; raise MediaError, or whatever a parser of tags
-    raises."""
+    """Return a picture's facts, location and XMP; raise MediaError, or any exception of a tag
+    parser."""
     with open_still(path) as image:
         exif = image.getexif()
         packet = image.info.get("xmp") or b""
         properties = (
             xmp_fields(packet.encode() if isinstance(packet, str) else packet) if packet else {}
         )
-        # Text chunks and comments: only what stands before the pixels is read.
+        # Text chunks and comments before the pixels only.
         chunks = {
             str(key).lower(): value
             for key, value in list(image.info.items())[:100]
@@ -116,7 +116,7 @@ def read_still(
 def named_facts(
     tags: Mapping[Any, Any], names: Mapping[Any, tuple[Group, str]], source: str
 ) -> Iterator[Fact]:
-    """Yield the tags that have a name here and a value, in the order of the names."""
+    """Yield the known tags with a value, in the order of `names`."""
     for key, (group, name) in names.items():
         value = clean(tags[key]) if key in tags else ""
         if value not in _EMPTY:
@@ -124,7 +124,7 @@ def named_facts(
 
 
 def _compression(image: Image.Image) -> Iterator[Fact]:
-    """Yield a JPEG's quantization; own tables come from cameras and a few editors."""
+    """Yield a JPEG's quantization; custom tables come from cameras and a few editors."""
     tables = getattr(image, "quantization", None)
     if not tables or 0 not in tables:
         return
@@ -139,13 +139,13 @@ def _compression(image: Image.Image) -> Iterator[Fact]:
 
 
 def _scaled(quality: int) -> tuple[int, ...]:
-    """Return the luminance table at a quality of the Independent JPEG Group's library."""
+    """Return the luma table at a quality of the Independent JPEG Group's library."""
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
     return tuple(min(255, max(1, (v * scale + 50) // 100)) for v in LUMINANCE)
 
 
 def _place(gps: Mapping[int, Any]) -> GeoLocation | None:
-    """Degrees from EXIF's degrees, minutes, seconds; None where they are not a place on Earth."""
+    """Convert EXIF's degrees, minutes, seconds; None if they are no location."""
     try:
         latitude = _degrees(gps[ExifTags.GPS.GPSLatitude])
         longitude = _degrees(gps[ExifTags.GPS.GPSLongitude])
@@ -159,7 +159,7 @@ def _place(gps: Mapping[int, Any]) -> GeoLocation | None:
 
 
 def place(latitude: float, longitude: float, source: str) -> GeoLocation | None:
-    """Return a place, or None: files hold anything; 0, 0 is a phone without a fix."""
+    """Return a valid location, else None: files hold anything; 0, 0 is a phone without a fix."""
     if not (math.isfinite(latitude) and math.isfinite(longitude)):
         return None
     if abs(latitude) > 90 or abs(longitude) > 180 or (latitude, longitude) == (0.0, 0.0):
@@ -208,14 +208,14 @@ _ISO6709 = re.compile(r"\A([+-]\d{1,2}(?:\.\d{1,8})?)([+-]\d{1,3}(?:\.\d{1,8})?)
 _SETTINGS = re.compile(rb"(x26[45]) (?:- core|\(build) (\d+)[^\x00\x80]{0,200}?")
 _SETTING = re.compile(rb"\b(rc|crf|bitrate|qp|keyint|bframes)=([\w.]{1,12})")
 _SEARCHED_PACKETS = 3
-"""Packets searched for the encoder's settings: x264 and x265 write them into the first."""
+"""Packets searched for encoder settings: x264 and x265 write them into the first."""
 _PACKET = 64_000  # bytes of each
 
 
 def read_film(
     path: str | os.PathLike[str],
 ) -> tuple[list[Fact], GeoLocation | None, Mapping[str, str]]:
-    """Return a film's or sound's facts, place and XMP; raise MediaError."""
+    """Return the facts, location and XMP of a video or sound; raise MediaError."""
     properties: Mapping[str, str] = {}
     with open_media(path) as container:
         tags = _tags(container)

@@ -18,28 +18,28 @@ from detector.media.container import Decoder, open_media, packets, picture_strea
 from detector.schema.origin import Repeats
 
 FRAMES, STRETCH = 100, 25
-"""decoded frames compared with the one before; so many in a row, from a key frame on, so that they
-are spread over the clip; at most `SECONDS` of them"""
+"""number of decoded frames compared with the one before, in runs of this length from a key frame,
+spread over the clip; at most `SECONDS` of them"""
 PACKETS = 20_000  # compressed pictures compared with all earlier ones: 13 minutes at 25 a second
 SECONDS, BUSY = 1.5, 4
-"""s of this thread's work that each of the two may take; how many times that on the clock of a
-computer that is busy, so that the same file gives the same answer there"""
+"""s of processor time for each of the two checks; their factor in wall-clock time, so that a busy
+computer gives the same result"""
 LEAST = 8
-"""frames: fewer say nothing. No more are decoded where as many are not there, or do not
-fit into these s by what those before took: of 8K as PNG four do."""
+"""minimum number of frames. No frames are decoded if the clip has fewer, or if so many would exceed
+the time at the speed so far, as four do for 8K PNG."""
 SMALL = 400
-"""bytes; a smaller picture says "nothing has changed", equals others by chance, begins no run"""
+"""bytes; smaller packets encode "no change", are equal by chance, and start no run"""
 RUN = 3  # pictures in a row that have to be the same as an earlier run before they count as copied
 WIDTH = 320  # px that two frames are compared at
 NEAR, SHARE = 0.3, 0.1
-"""levels of 255, and share of the clip's usual change (its upper quartile), under which a frame
-repeats the one before: encoders polish a repeat a little (up to 0.5 with x264 at CRF 20 to 36)"""
+"""levels of 255, and fraction of the clip's usual change (its upper quartile), under which a frame
+repeats the one before: encoders refine a repeat a little (up to 0.5 with x264 at CRF 20 to 36)"""
 
 
 def find_repeats(path: str | os.PathLike[str], *, cancel: Event | None = None) -> Repeats:
-    """Count pictures that repeat the one before, and compressed ones that were copied within the
-    file. A sensor never gives the same picture twice; a raised frame rate, a frozen call, a still
-    or a slide does. Raise MediaError."""
+    """Count frames that repeat the one before, and compressed ones copied within the file. A sensor
+    never gives the same picture twice; a raised frame rate, a frozen call, a still or a slide does.
+    Raise MediaError."""
     with open_media(path) as container:
         stream = picture_stream(container)
         decoder = Decoder(container, stream, tolerant=True)
@@ -67,13 +67,13 @@ def find_repeats(path: str | os.PathLike[str], *, cancel: Event | None = None) -
 
 
 def _stretch(stream: VideoStream) -> int:
-    """Return how many frames are decoded from a key frame on: all, if the index knows one alone."""
+    """Return the length of a run: all frames if the index has a single key frame."""
     keys = sum(entry.is_keyframe for entry in stream.index_entries)
     return FRAMES if keys == 1 else STRETCH
 
 
 class _Changes:
-    """Mean |difference| of each frame from the one before, levels of 255, in stretches."""
+    """Mean |difference| of consecutive frames, levels of 255, in runs."""
 
     def __init__(self, stretch: int) -> None:
         self.differences: list[float] = []
@@ -83,7 +83,7 @@ class _Changes:
         self._scaler = VideoReformatter()  # a frame's own would compute its filters for each frame
 
     def add(self, decoder: Decoder, packet: av.Packet[Any], passed: float) -> None:
-        """Decode a packet where one of its stretch is due; `passed` is its place in the clip."""
+        """Decode a packet if its run is due; `passed` is its relative position in the clip."""
         if self._left <= 0:
             due = FRAMES * min(passed, 1.0) - len(self.differences)
             if not packet.is_keyframe or (self.differences and due <= 0):
@@ -113,13 +113,13 @@ class _Changes:
 
 
 class _Copies:
-    """Runs of compressed pictures that are, byte for byte, an earlier run."""
+    """Runs of compressed pictures that are byte-identical to an earlier run."""
 
     def __init__(self) -> None:
         self.copied = self._run = 0
         self._names: list[bytes] = []
         self._places: dict[bytes, int] = {}
-        self._next = 0  # where the picture stands that would go on with the run
+        self._next = 0  # index of the picture that would continue the run
 
     @property
     def count(self) -> int:
@@ -133,7 +133,7 @@ class _Copies:
             self._run, self._next = 1, self._places[name] + 1
         else:
             self._run = 0
-        # A run counts from its first picture, once it is long enough not to be chance.
+        # A run counts from its first picture, once it is too long for chance.
         self.copied += RUN if self._run == RUN else 1 if self._run > RUN else 0
         self._places.setdefault(name, len(self._names))
         self._names.append(name)

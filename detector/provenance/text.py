@@ -9,12 +9,11 @@ from xml.parsers import expat
 
 from detector.media.files import one_line
 
-MAX_TEXT = 200  # characters of one value that are kept
+MAX_TEXT = 200  # maximum characters of a value
 
 
 def clean(value: object, longest: int = MAX_TEXT) -> str:
-    """Return a value as one short line without control and format characters; still to be
-    escaped."""
+    """Return a value as one short line without control and format characters; not escaped."""
     if isinstance(value, bytes):
         # EXIF's UserComment begins with the name of its character set.
         value = re.sub(rb"\A(ASCII|UNICODE|JIS)\x00+", b"", value[: 8 * longest])
@@ -25,8 +24,8 @@ def clean(value: object, longest: int = MAX_TEXT) -> str:
 
 def parse_xml(data: bytes) -> ElementTree.Element:
     """Return the root of an XML document; raise ValueError for a damaged one, or one with a
-    document type: without that, there are no entities that expand or name other files."""
-    guard = expat.ParserCreate()  # stops at once, which a TreeBuilder's `doctype` does not
+    document type: without it there are no expanding or external entities."""
+    guard = expat.ParserCreate()  # stops at once, unlike a TreeBuilder's `doctype`
     guard.StartDoctypeDeclHandler = _refuse_doctype
     try:
         guard.Parse(data, True)
@@ -40,7 +39,7 @@ def _refuse_doctype(*_: object) -> NoReturn:
 
 
 MAX_XMP_BYTES = 1 << 20
-"""of a packet; cameras write 2 to 10 kB, editors with a long history some 100 kB"""
+"""maximum size of a packet; cameras write 2 to 10 kB, editors with a long history some 100 kB"""
 MAX_ELEMENTS = 20_000  # of a packet
 
 NAMESPACES = {
@@ -58,8 +57,8 @@ _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 
 
 def xmp_fields(packet: bytes) -> Mapping[str, str]:
-    """Return a packet's properties, "prefix:name" -> text, lists joined; raise ValueError if
-    hostile."""
+    """Return a packet's properties, "prefix:name" -> text, lists joined; raise ValueError for
+    hostile input."""
     if len(packet) > MAX_XMP_BYTES:
         raise ValueError("the XMP packet is too large")
     # Some writers pad with zero bytes, or put the packet markers in twice.
