@@ -21,22 +21,22 @@ from detector.errors import MediaError
 from detector.schema.media import SoundSource
 from detector.sentences import _
 
-SURVEYED, PIECE = 60.0, 15.0  # s of a track that the choice is made by, in pieces of so many
+SURVEYED, PIECE = 60.0, 15.0  # s sampled of a track for the choice, and of a piece
 BUDGET = 480.0  # s of all channels together: of more than eight less is listened to
 TRACKS, VOICES = 8, 8  # tracks, and unlike channels of one, that are listened to at most
-SILENT = 1e-4  # Root mean square of a channel that holds nothing, -80 dB
-FAINT = 10 ** (-50 / 20)  # of the loudest channel's level, under which one holds nothing
-ALIKE = 0.9  # Correlation of channels from which on they hold the same
+SILENT = 1e-4  # RMS of a silent channel, -80 dB
+FAINT = 10 ** (-50 / 20)  # of the loudest channel's level, below which a channel is empty
+ALIKE = 0.9  # Correlation from which channels are the same
 LOST = 0.35  # of the loudest channel's level, under which the mix has lost it
-FEWEST = 1.0  # s of speech, in what is surveyed, that a channel or track is chosen for
+FEWEST = 1.0  # s of speech in the sampled pieces for which a channel or track is chosen
 SIDES = 2.0  # s of speech on each side from which on both are judged
-SHARE = 0.25  # of the other side's speech that a side has at least
-MOST_OF = 0.8  # of a channel's speech that the mix has where the voice is not lost in it
-DEPTH = 50.0  # dB under a band's loudest moment below which it counts as silent
+SHARE = 0.25  # minimum fraction of the other side's speech
+MOST_OF = 0.8  # of a channel's speech that the mix must have, else mixing loses the voice
+DEPTH = 50.0  # dB below a band's loudest frame, below which it is silent
 SAME_VOICE = 0.4
-"""Correlation of the loudness of bands over time from which on two sides hear one voice. Measured
-on 51 real voices: two speakers reach 0.27 at most; one speaker in two microphones (delay, echo,
-opposite sign, noise 10 dB below) 0.71 at least; two who hear each other 20 dB softer 0.44."""
+"""Correlation of band loudness over time from which left and right hold one voice. On 51 real
+voices two speakers reach 0.27 at most; one speaker in two microphones (delay, echo, opposite sign,
+noise 10 dB below) 0.71 at least; two who hear each other 20 dB softer 0.44."""
 FULL_SCALE = 2.0
 """Level from which on samples are out of range: decoders of MP3 and AAC reach 1.5."""
 FEW, ABOVE = 20, 1.5
@@ -83,7 +83,6 @@ def choose(path: str | os.PathLike[str], span: Span, *, cancel: Event | None = N
 
 
 def _about_tracks(known: Sequence[tuple[int, int]], number: int) -> Iterator[str]:
-    """Yield a note on the other tracks of a file, if there are any."""
     if len(known) < 2:
         return
     heard, count = known[number][0], len(known)
@@ -99,7 +98,7 @@ def _about_tracks(known: Sequence[tuple[int, int]], number: int) -> Iterator[str
 
 
 class _Track:
-    """One track, by pieces of it: float32 [1 + channels, n] each, the mix first."""
+    """One track, as sampled pieces: float32 [1 + channels, n] each, the mix first."""
 
     def __init__(self, pieces: Sequence[np.ndarray]) -> None:
         joined = np.concatenate(pieces, axis=1)
@@ -110,7 +109,7 @@ class _Track:
         self.channels = len(joined) - 1
 
     def _speech(self, row: int) -> float:
-        """Return how much is spoken in a row, s."""
+        """Return the seconds of speech in a row."""
         if row not in self._heard:
             detector, start = SpeechDetector(), 0.0
             for piece in self._pieces:
@@ -121,7 +120,7 @@ class _Track:
 
     @cached_property
     def _unlike(self) -> list[int]:
-        """Rows of channels that hold something, the loudest first, each unlike those before."""
+        """Return the rows of non-silent channels, loudest first, each unlike those before."""
         least = max(SILENT, FAINT * self._levels[1:].max())
         rows = [n for n in range(1, self.channels + 1) if self._levels[n] >= least]
         rows.sort(key=lambda n: -self._levels[n])
@@ -136,14 +135,14 @@ class _Track:
 
     @cached_property
     def _speaking(self) -> list[int]:
-        """Return those of them with speech, the one with most first."""
+        """Return the rows with speech, the one with most first."""
         rows = sorted(self._unlike, key=lambda n: -self._speech(n))
         least = max(FEWEST, SHARE * self._speech(rows[0])) if rows else 0.0
         return [n for n in rows if self._speech(n) >= least]
 
     @cached_property
     def sides(self) -> bool:
-        """Return whether the left and the right channel hold a voice each."""
+        """Return True if left and right hold different voices."""
         if self.channels != 2 or len(self._unlike) < 2 or len(self._speaking) < 2:
             return False
         spoken = self._speech(1), self._speech(2)
@@ -151,7 +150,7 @@ class _Track:
 
     @cached_property
     def _row(self) -> int:
-        """Return the row that is analyzed; 0 for the mix."""
+        """Return the analyzed row; 0 for the mix."""
         if self.channels < 2 or not self._unlike:
             return 0
         loudest = self._unlike[0]
@@ -165,16 +164,15 @@ class _Track:
 
     @property
     def channel(self) -> int | None:
-        """Return the channel that is analyzed alone; None for the mix, and where both sides are."""
+        """Return the single analyzed channel; None for the mix or both sides."""
         return None if self.sides or not self._row else self._row - 1
 
     @property
     def speech(self) -> float:
-        """Return speech in the analyzed sound, s of what was surveyed."""
+        """Return the seconds of speech in the analyzed sound of the sampled pieces."""
         return max(self._speech(1), self._speech(2)) if self.sides else self._speech(self._row)
 
     def notes(self) -> Iterator[str]:
-        """Yield the notes on the channels."""
         if self.sides:
             yield _("The left and the right channel hold different voices: each was judged by "
                     "itself.")  # fmt: skip
@@ -198,7 +196,7 @@ class _Track:
 
 
 def _gain(channels: np.ndarray) -> float:
-    """Return what samples out of range, float32 [channels, n], are multiplied by; 1 for others."""
+    """Return the gain that brings samples, float32 [channels, n], into range; 1 if they are."""
     levels = np.abs(channels).ravel()
     peak = float(levels.max(initial=0.0))
     if peak <= FULL_SCALE:
@@ -209,8 +207,8 @@ def _gain(channels: np.ndarray) -> float:
 
 
 def _loudness_alike(pieces: Sequence[np.ndarray]) -> float:
-    """Return the correlation of the loudness of left's and right's bands over time, -1..1: that of
-    one voice in both is high whatever delay or sign, that of two voices is not."""
+    """Return the correlation of the band loudness of left and right over time, -1..1: high for one
+    voice in both, whatever its delay or sign, low for two voices."""
     left, right = (_loudness(np.concatenate([p[n] for p in pieces])) for n in (1, 2))
     return correlation(left, right)
 
@@ -227,7 +225,7 @@ def _loudness(samples: np.ndarray) -> np.ndarray:
 def _surveyed(
     path: str | os.PathLike[str], span: Span, track: int, channels: int, cancel: Event | None
 ) -> list[np.ndarray]:
-    """Return evenly spread pieces of a track: float32 [channels, n] each."""
+    """Return evenly spaced pieces of a track: float32 [channels, n] each."""
     start, end = span
     channels = max(1, min(channels, MOST_CHANNELS))
     most = min(SURVEYED, BUDGET / channels)

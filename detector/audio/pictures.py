@@ -18,7 +18,7 @@ DEPTH = 80.0  # dB under the loudest that are shown
 
 @dataclass(frozen=True)
 class SoundPicture:
-    """What is drawn of a sound; NaN where there is no sound."""
+    """Plot data of a sound; NaN where there is none."""
 
     peaks: np.ndarray  # float32 [C, 2], lowest and highest sample of each column, -1..1
     mel: np.ndarray  # float32 [80, C], dB under the loudest, -80..0; lowest band first
@@ -33,7 +33,7 @@ def draw(
     source: SoundSource | None = None,
     cancel: Event | None = None,
 ) -> SoundPicture:
-    """Return what a file's sound of so many seconds looks like in so many columns; raise as
+    """Return the plot data of a file's sound of this duration, s, in so many columns; raise as
     `sound.read`."""
     from scipy import fft  # the first page has no use for it
 
@@ -83,8 +83,8 @@ def draw(
 
 
 def mel_edges() -> np.ndarray:
-    """Return where the mel bands begin, have their top and end, Hz: float [82], one next to the
-    other (O'Shaughnessy 1987)."""
+    """Return the edges of the overlapping mel bands (start, peak and end), Hz: float [82]
+    (O'Shaughnessy 1987)."""
     top = 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700)
     return np.asarray(700 * (10 ** (np.linspace(0, top, BANDS + 2) / 2595) - 1))
 

@@ -15,22 +15,22 @@ from detector.audio.speech import SpeechDetector
 from detector.schema.media import SoundSource, SpeechMeasurement
 
 HOP, FRAME = 160, 640  # samples, 10 and 40 ms
-PITCHES = (70.0, 500.0)  # Hz between which a voice's pitch is looked for
+PITCHES = (70.0, 500.0)  # Hz, range of a voice's pitch
 VOICED = 0.6  # Autocorrelation from which on a frame has a pitch
 STEADY = 20.0
 """cents by which a note moves in 0.1 s, at most; a voice that speaks moves by 100 and more."""
 NOTE = 20  # frames that a note lasts at least, 0.2 s
 VIBRATO = 15  # frames over which the pitch is averaged: nearly a swing of vibrato
-LOUD = 10 ** (-50 / 20)  # Root mean square of what is there to be heard at all, -50 dB
+LOUD = 10 ** (-50 / 20)  # RMS of audible sound, -50 dB
 LONGEST_CRY = 5.0
 """s of sound without speech, at least, for it to be called tones: of an actor's cry of 3 s 89 %
 are"""
-FLAT = 0.02  # Flatness of a spectrum (0 tones, 1 noise) under which it holds tones
+FLAT = 0.02  # Spectral flatness (0 tones, 1 noise) below which a spectrum is tonal
 
 
 def sustained_ratio(samples: np.ndarray) -> float | None:
-    """Return the share of voiced speech (float32 [n], 16 kHz) that stays on a note for 0.2 s and
-    more, 0..1; None where less than a second is voiced."""
+    """Return the fraction of voiced speech (float32 [n], 16 kHz) that holds a pitch for at least
+    0.2 s, 0..1; None with less than a second of voiced speech."""
     from scipy import ndimage  # here: most files are pictures
 
     cents = _pitch(samples)
@@ -49,8 +49,8 @@ def sustained_ratio(samples: np.ndarray) -> float | None:
 
 
 def music_ratio(samples: np.ndarray) -> float:
-    """Return the share of seconds, one each quarter of a second, that are loud and hold tones,
-    0..1: float32 [n] of no speech; 0 of less than `LONGEST_CRY`."""
+    """Return the fraction of loud, tonal seconds (one each quarter of a second) in non-speech
+    samples, float32 [n]: 0..1; 0 for less than `LONGEST_CRY`."""
     if len(samples) < LONGEST_CRY * SAMPLE_RATE:
         return 0.0
     seconds = np.lib.stride_tricks.sliding_window_view(samples, SAMPLE_RATE)[:: SAMPLE_RATE // 4]
@@ -62,7 +62,7 @@ def music_ratio(samples: np.ndarray) -> float:
 
 
 def _pitch(samples: np.ndarray) -> np.ndarray:
-    """Pitch of each 10 ms in cents over 55 Hz, NaN where there is none: float [frames]."""
+    """Return the pitch of each 10 ms in cents over 55 Hz, NaN if unvoiced: float [frames]."""
     if len(samples) < FRAME:
         return np.zeros(0)
     frames = np.lib.stride_tricks.sliding_window_view(samples, FRAME)[::HOP] * np.hanning(FRAME)
@@ -72,7 +72,7 @@ def _pitch(samples: np.ndarray) -> np.ndarray:
     shortest, longest = (round(SAMPLE_RATE / pitch) for pitch in reversed(PITCHES))
     alike = alike[:, : longest + 2] / (window[: longest + 2] / window[0])
     alike = alike / np.maximum(alike[:, :1], 1e-9)
-    # The shortest lag that is nearly as good as the best: the best may be twice the period.
+    # The shortest lag nearly as good as the best, which may be twice the period.
     among = alike[:, shortest : longest + 1]
     inner = alike[:, shortest - 1 : longest + 2]
     peak = (among >= inner[:, :-2]) & (among >= inner[:, 2:])
@@ -88,7 +88,7 @@ def _pitch(samples: np.ndarray) -> np.ndarray:
 
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
-    """Return (first, one past the last) of each run of what is true."""
+    """Return (start, end) of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
@@ -108,8 +108,8 @@ def tukey(taps: int) -> np.ndarray:
 def spectrogram(
     samples: np.ndarray, window: np.ndarray, hop: int, *, centered: bool = False
 ) -> np.ndarray:
-    """Return the one-sided power density of each frame, float [..., taps / 2 + 1, frames], of
-    samples [..., n] at 16 kHz, one frame each `hop`; `centered` subtracts each frame's mean. As
+    """Return the one-sided power density, float [..., taps / 2 + 1, frames], of samples [..., n] at
+    16 kHz, one frame each `hop`; `centered` subtracts each frame's mean. Equals
     `scipy.signal.spectrogram`, whose import takes two thirds of a second before a first verdict."""
     taps = len(window)
     frames = np.lib.stride_tricks.sliding_window_view(samples, taps, axis=-1)[..., ::hop, :]
@@ -117,21 +117,21 @@ def spectrogram(
         frames = frames - frames.mean(-1, keepdims=True)
     scale = np.sqrt(1 / (SAMPLE_RATE * np.sum(window**2)))
     power = np.abs(np.fft.rfft(frames * (window * scale).astype(frames.dtype))) ** 2
-    power[..., 1:-1] *= 2  # the other side's
+    power[..., 1:-1] *= 2  # the negative frequencies
     return np.swapaxes(power, -1, -2)
 
 
 MIN_WINDOW = 1.0  # s of speech below which a stretch is not judged
 PAUSE = 0.6  # s between two stretches of speech up to which they are one for a model
-SILENCE = 1e-4  # Root mean square below which there is nothing to hear, -80 dB
+SILENCE = 1e-4  # RMS of silence, -80 dB
 CLIPPED = 0.999
-RATED = 60.0  # s of speech, and of what is between, that the quality is told from
-LONG_PAUSES = 2 * SAMPLE_RATE  # samples of pauses, all together, that tell the noise by themselves
+RATED = 60.0  # s of speech, and of pauses, from which quality is measured
+LONG_PAUSES = 2 * SAMPLE_RATE  # samples of pauses that suffice to measure the noise
 PITCHED = 30 * SAMPLE_RATE  # samples of speech in which the pitch is followed
 TAPS = 512  # samples of a frame of the spectrum, 32 ms
 FLOOR = 60.0
-"""dB below the strongest band at which a band holds nothing: natural speech keeps its hiss of s and
-f within that, and an encoder or a telephone cuts to far below."""
+"""dB below the strongest band at which a band is empty: natural speech keeps the hiss of s and f
+above it, encoders and telephones cut far below."""
 
 
 class Recording:
@@ -155,8 +155,7 @@ class Recording:
         speech: Sequence[Span] | None = None,
         source: SoundSource | None = None,
     ) -> Recording:
-        """Hear a file (`sound.read`); `speech`: the spans of speech, s, if they are known
-        already."""
+        """Read a file (`sound.read`); `speech`: the known speech segments, s."""
         detector = SpeechDetector()
         blocks = read(path, spans, notes=notes, cancel=cancel, source=source)
         runs: list[tuple[float, list[np.ndarray]]] = []
@@ -199,8 +198,8 @@ class Recording:
         return np.zeros(0, np.float32)
 
     def windows(self, seconds: float, most: int) -> list[Span]:
-        """Return spans of speech for a model, s, of this length or shorter where less is spoken,
-        that overlap no more than they must; of more than `most`, evenly spread ones."""
+        """Return windows of speech for a model, s, of this length, or shorter if less is spoken,
+        with the least overlap; at most `most`, evenly spaced."""
         spans: list[Span] = []
         for start, end in self._joined():
             count = max(1, math.ceil((end - start) / seconds - 0.1))
@@ -225,7 +224,8 @@ class Recording:
 
     @cached_property
     def measured(self) -> SpeechMeasurement:
-        """Return facts on it; how good it is only where there is speech above silence."""
+        """Return facts about the recording; quality figures only if there is speech above
+        silence."""
         facts = SpeechMeasurement(
             seconds=round(self.seconds, 3),
             spans=[(round(start, 3), round(end, 3)) for start, end in self.speech],
@@ -236,7 +236,7 @@ class Recording:
         if level < SILENCE or len(speech) < TAPS:
             return facts
         noise = _noise(speech, self._some(self._pauses()))
-        # Up to where the loud moments of each band are within `FLOOR` of the strongest band's.
+        # Highest band whose loud frames are within `FLOOR` of the strongest band's.
         loud = np.quantile(spectrogram(speech, hann(TAPS), TAPS), 0.95, axis=1)
         there = np.flatnonzero(loud > loud.max() * 10 ** (-FLOOR / 10))
         sustained = sustained_ratio(speech[:PITCHED])
@@ -269,7 +269,7 @@ class Recording:
 
 
 def _noise(speech: np.ndarray, pauses: np.ndarray) -> float | None:
-    """Return the RMS of the noise, from short frames: of long pauses the median; of short ones,
+    """Return the RMS of the noise from short frames: of long pauses the median; of short ones,
     which may hold a missed word, the quietest tenth of all frames (minimum statistics, Martin
     2001)."""
     if len(pauses) <= SAMPLE_RATE // 5:

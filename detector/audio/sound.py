@@ -30,13 +30,13 @@ from detector.media.files import open_file
 from detector.schema.media import SoundSource
 from detector.sentences import _
 
-SAMPLE_RATE = 16_000  # Hz; what every voice model here was trained on
+SAMPLE_RATE = 16_000  # Hz, of all voice models' training data
 BLOCK = 3 * 8_000
-"""Samples of a block, 1.5 s: a multiple of three, since the readers' shared memory holds pixels of
-three bytes, and three samples are two of them."""
+"""Samples of a block, 1.5 s: a multiple of three, since the workers' shared memory holds pixels of
+three bytes, two for each three samples."""
 LONGEST = 1_800.0  # s that are heard of one recording; of a longer one, stretches
 STRETCH = 30.0  # s of each of these
-GAP = 0.1  # s that a frame may come late before silence is put in its place: containers round
+GAP = 0.1  # s that a frame may be late before silence is inserted: containers round
 DAMAGED = _("The sound is damaged: what could be decoded was heard.")
 
 MOST_CHANNELS = 64
@@ -47,8 +47,8 @@ DOWNMIX |= dict.fromkeys(("BL", "BR", "SL", "SR"), 0.5)
 CLIPPED_AT = {"u8": 128.0, "s16": 32_768.0, "s32": 2.0**31, "s64": 2.0**63, "flt": 1.0, "dbl": 1.0}
 """Full scale of a sample format."""
 LOUDEST = 1e12
-"""of full scale: beyond are damage, infinity and what float32 can't hold once it is squared. Cut
-off there, a cloned voice became a square wave, and "probably real"."""
+"""of full scale: larger samples are damage, infinite, or overflow float32 when squared. Clipped
+there, a cloned voice became a square wave, and "probably real"."""
 
 Span = tuple[float, float]  # Start and end, s
 
@@ -57,7 +57,7 @@ Span = tuple[float, float]  # Start and end, s
 class SoundBlock:
     """Consecutive samples."""
 
-    start: float  # s from the beginning of the picture, or of the sound where there is none
+    start: float  # s from the beginning of the picture, or of the sound without one
     samples: np.ndarray  # float32 [n], mono, 16 kHz, -1..1
 
     @property
@@ -83,10 +83,9 @@ def read(
     cancel: Event | None = None,
     source: SoundSource | None = None,
 ) -> Iterator[SoundBlock]:
-    """Stream the analyzed sound of a file (`source`; default: the mix of its first sound) within
-    ascending `spans`, s, each beginning with a block of its own; `notes` gets a sentence where it
-    is damaged. Raise MediaError where there is no sound (`no_sound`) or none that can be decoded;
-    Canceled."""
+    """Stream the analyzed sound of a file (`source`; by default the mix of its first sound) within
+    ascending `spans`, s, each of which begins a new block; `notes` receives a sentence about
+    damage. Raise MediaError for no sound (`no_sound`) or none that can be decoded; Canceled."""
     source = source or SoundSource()
     arguments = (_read, path, tuple(spans), source.track, source.channel, source.gain)
     for at, block in _streamed(*arguments, rows=1, notes=notes, cancel=cancel):
@@ -101,9 +100,8 @@ def read_channels(
     *,
     cancel: Event | None = None,
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Stream the mix of a file's sound (`track`, of so many `channels`) and each channel by itself:
-    their start, s, and float32 [1 + channels, n] at 16 kHz, not limited to -1..1. Raises as
-    `read`."""
+    """Stream the mix and each of `channels` of a file's `track`: start, s, and float32 [1 +
+    channels, n] at 16 kHz, not limited to -1..1. Raise as `read`."""
     arguments = (_read_channels, path, tuple(spans), track, channels)
     rows = 1 + channels
     for at, block in _streamed(*arguments, rows=2 * rows, notes=[], cancel=cancel):
@@ -137,7 +135,7 @@ def _streamed(
     notes: list[str],
     cancel: Event | None,
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Stream blocks of a reader, which pass as pictures: start, s, and int16 [rows, n]."""
+    """Stream a worker's blocks, transferred as pictures: start, s, and int16 [rows, n]."""
     most = sum(math.ceil((end - start) * SAMPLE_RATE / BLOCK) + 2 for start, end in spans)
     frames = stream_isolated(
         function, path, spans, *arguments, size=(BLOCK * 2 // 3, rows), count=most, notes=notes,
@@ -157,7 +155,7 @@ def _read(
     notes: list[str],
     cancel: Event | None = None,
 ) -> Iterator[Frame]:
-    """Yield the blocks as pictures one row high, for the readers' shared memory."""
+    """Yield the blocks as pictures one row high, for the workers' shared memory."""
 
     def heard() -> Mono:
         return Mono(channel, gain)
@@ -176,7 +174,7 @@ def _read_channels(
     notes: list[str],
     cancel: Event | None = None,
 ) -> Iterator[Frame]:
-    """Yield the blocks as pictures, two rows high for each row of floats."""
+    """Yield the blocks as pictures, two rows for each row of floats."""
 
     def heard() -> Channels:
         return Channels(channels)
@@ -195,7 +193,7 @@ def _decoded(
     notes: list[str],
     cancel: Event | None,
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield blocks of float32 [rows, n] and their starts, s."""
+    """Yield start, s, and float32 [rows, n] of each block."""
     with open_media(path) as container:
         streams = sound_streams(container)
         if not streams:
@@ -213,8 +211,8 @@ def _decoded(
 
 
 def _big_endian(path: str | os.PathLike[str], stream: AudioStream) -> AudioCodecContext | None:
-    """Return the decoder of a RIFX file, a WAV whose numbers begin with the highest byte, which
-    libav takes for a usual one; None for other files."""
+    """Return the decoder of a RIFX file, a big-endian WAV that libav reads as little-endian; None
+    for other files."""
     with open_file(path) as file:
         head = file.read(12)
     told = stream.codec_context
@@ -227,12 +225,12 @@ def _big_endian(path: str | os.PathLike[str], stream: AudioStream) -> AudioCodec
 
 
 def _limited(block: np.ndarray) -> np.ndarray:
-    """Round samples to int16 [1, n], those that are too loud to the loudest."""
+    """Convert samples to int16 [1, n], clipped."""
     return np.clip(np.rint(block * 32_768), -32_768, 32_767).astype("<i2")
 
 
 class _Reader:
-    """One stream's samples, on the clock of the file's picture."""
+    """Decoder of one stream's samples, on the clock of the file's picture."""
 
     def __init__(
         self,
@@ -247,12 +245,11 @@ class _Reader:
         self._decoder, self._heard = decoder, heard
         self._notes, self._cancel = notes, cancel
         self._origin = clock_origin(container)
-        # Where times are no places, one pass goes through all spans.
+        # Without seeking, one pass serves all spans.
         self._pass = self._frames() if demuxer(container) in RESTARTING else None
 
     def pieces(self, span: Span) -> Iterator[tuple[float, np.ndarray]]:
-        """Yield (start, float32 [rows, n]) of one span, without holes: what is missing is
-        silence."""
+        """Yield (start, float32 [rows, n]) of one span; gaps are filled with silence."""
         start, end = span
         if start > 0 and self._pass is None:
             ticks = int((start + self._origin) / float(self._stream.time_base or 1))
@@ -282,7 +279,7 @@ class _Reader:
     def _frames(self) -> Iterator[AudioFrame]:
         """Decode on past errors."""
         demuxed = packets(self._container, self._stream, lambda _: self._damaged())
-        for packet in chain(demuxed, [None]):  # at the end, what the decoder held back
+        for packet in chain(demuxed, [None]):  # None flushes the decoder
             if self._cancel is not None and self._cancel.is_set():
                 raise Canceled()
             try:
@@ -307,9 +304,9 @@ class Channels:
 
     def __call__(self, frame: AudioFrame) -> np.ndarray:
         rows = self.rows(planes(frame), frame.layout)
-        if frame.sample_rate != self._rate:  # at first, and where files of two rates were joined
+        if frame.sample_rate != self._rate:  # at first, and if files were concatenated
             self._rate = frame.sample_rate
-            # Of one channel each: there is no layout for any number of channels.
+            # Mono each: there is no layout for any number of channels.
             self._resamplers = [AudioResampler("flt", "mono", SAMPLE_RATE) for _ in rows]
         heard = [_resampled(*both, self._rate) for both in zip(self._resamplers, rows, strict=True)]
         return np.stack(heard)
@@ -341,8 +338,8 @@ class Mono(Channels):
 
 
 def planes(frame: AudioFrame) -> np.ndarray:
-    """Return the samples of a frame, silence where they are none of a sound: float32 [channels, n]
-    of full scale 1. The frame's own `to_ndarray` reads past the end of eight planes."""
+    """Return a frame's samples, invalid ones as silence: float32 [channels, n] of full scale 1. The
+    frame's own `to_ndarray` reads past the end of eight planes."""
     kind = frame.format.name.removesuffix("p")
     count = frame.layout.nb_channels
     type = {"u8": "u1", "s16": "i2", "s32": "i4", "s64": "i8", "flt": "f4", "dbl": "f8"}[kind]
@@ -363,8 +360,8 @@ def planes(frame: AudioFrame) -> np.ndarray:
 
 
 def weights(layout: AudioLayout) -> np.ndarray:
-    """Return how loud each channel is in the mix of all: float32 [channels], together 1. Of
-    ambisonics the first channel is what a listener hears; of no layout all are alike."""
+    """Return the weight of each channel in the mix, float32 [channels], sum 1. Of ambisonics only
+    the first channel counts; without a layout all count alike."""
     names = [channel.name for channel in layout.channels]
     if names[0] == "AMBI0":
         loud = np.eye(1, len(names))[0]
@@ -376,7 +373,7 @@ def weights(layout: AudioLayout) -> np.ndarray:
 
 
 def _resampled(resampler: AudioResampler, samples: np.ndarray, rate: int) -> np.ndarray:
-    """Return float32 [n] at 16 kHz; the last samples may come with the next call."""
+    """Return float32 [n] at 16 kHz; the last samples may be returned by the next call."""
     frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples[None]), "flt", "mono")
     frame.sample_rate = rate
     parts = [part.to_ndarray()[0] for part in resampler.resample(frame)]
@@ -384,8 +381,7 @@ def _resampled(resampler: AudioResampler, samples: np.ndarray, rate: int) -> np.
 
 
 def _blocks(pieces: Iterator[tuple[float, np.ndarray]]) -> Iterator[tuple[float, np.ndarray]]:
-    """Cut pieces of any length, [rows, n], into blocks; the last one is filled up to a multiple of
-    three."""
+    """Cut pieces [rows, n] of any length into blocks; pads the last to a multiple of three."""
     waiting: list[np.ndarray] = []
     begun, held = 0.0, 0
     for at, piece in pieces:

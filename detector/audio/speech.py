@@ -21,24 +21,25 @@ _START = (np.zeros((1, 1, 128), np.float32),) * 2
 
 @lru_cache(maxsize=1)
 def _network() -> Runner:
-    """Chunks [T, 64 + 512] and a state -> probabilities of speech [T] and the next state."""
+    """Return the network: chunks [T, 64 + 512] and a state -> speech probabilities [T], next
+    state."""
     (path,) = weights.resolve(weights.auxiliary()["silero-vad"])
     return runtime.read(path)
 
 
 @dataclass
 class SpeechDetector:
-    """Fed with blocks, says where speech is. Blocks with a gap between them begin anew."""
+    """Streaming speech detector. A gap between blocks resets its state."""
 
     _runs: list[tuple[float, list[float]]] = field(default_factory=list)
     """(start, probability of each chunk)"""
     _waiting: np.ndarray = field(default_factory=lambda: np.zeros(CONTEXT, np.float32))
-    """what was seen last, then what is no chunk yet"""
+    """context of the next chunk, then samples of an incomplete one"""
     _state: tuple[np.ndarray, ...] = _START
     _end: float = -1.0
 
     def feed(self, blocks: Iterator[SoundBlock]) -> Iterator[SoundBlock]:
-        """Pass blocks through, listening."""
+        """Yield the blocks unchanged and detect speech in them."""
         for block in blocks:
             if abs(block.start - self._end) > CHUNK / SAMPLE_RATE:
                 self._state = _START

@@ -18,15 +18,15 @@ FRAME, HOP = 1024, 160
 """Samples of a frame of the spectrum, 64 ms, and from one to the next, at 16 kHz."""
 BINS, HIDDEN = 128, 256
 SPEEDS = {"slow": 1.25, "normal": 1.0, "fast": 0.75}
-"""Speeds at which the mark is looked for, as lengths of the spectrogram."""
+"""Playback speeds at which the mark is searched, as lengths of the spectrogram."""
 QUIET = 0.05
-"""share of the loudest frame's sum of levels up to which a frame is not looked at"""
+"""fraction of the loudest frame's sum of levels up to which a frame is ignored"""
 WINDOW, WINDOWS = 4.0, 3
-"""s of speech that are looked at in one go, and how many times at most"""
+"""s of speech in a window, and the maximum number of windows"""
 SHORTEST = 2.0
-"""s of speech, all together, that are needed"""
+"""minimum s of speech in total"""
 LIMIT = 0.95
-"""Mean confidence from which the mark counts as found: docs/experiments.md"""
+"""Mean confidence from which the mark counts as detected: docs/experiments.md"""
 
 
 CONVERT = f"{__name__}:convert"
@@ -101,7 +101,7 @@ def _built() -> list[Runner]:
 
 
 def found(recording: Recording) -> list[GeneratorMark]:
-    """Return the mark in the voice of a recording, if it is there."""
+    """Return the mark if it is detected in the voice of a recording."""
     if recording.speech_seconds < SHORTEST:
         return []
     windows = recording.windows(WINDOW, WINDOWS)

@@ -49,14 +49,14 @@ from detector.sentences import _
 
 
 def isolate() -> isolation.Sandbox:
-    """Parse media in separate processes from here on (`detector.isolation.isolate`); raise
+    """Parse media in sandboxed workers from here on (`detector.isolation.isolate`); raise
     UnmaskError where the system has none."""
     return isolation.isolate(WORKER, WORKER_PRELOAD)
 
 
 def probe(path: str | os.PathLike[str], *, name: str | None = None) -> Media:
-    """Describe a file, decoding no more of a video than its first frame; `name` is shown, made
-    safe.
+    """Return the metadata of a file, decoding at most a video's first frame; `name` is its display
+    name, sanitized.
 
     Raise MediaError: missing, empty, too large, damaged, not media, or a reference. `code` is one
     of not_found, unreadable, not_a_file, empty, too_large, too_many_pixels, unsupported,
@@ -74,9 +74,8 @@ def open_spaced(
     *,
     cancel: Event | None = None,
 ) -> tuple[Media, Iterator[Frame]]:
-    """Describe a file as `probe` does and stream pictures of it out of the same process, averaged
-    to `size` (width, height) whatever their shape; of a sound none. Raise as `probe` and
-    `decode`."""
+    """Probe a file and stream pictures of it from the same worker, area-averaged to `size` (width,
+    height) whatever their shape; none for sound. Raise as `probe` and `decode`."""
     frames = stream_isolated(
         probe_and_decode, path, this.picture, size, spacing,
         head=Media, size=size, count=spacing.most, notes=[], cancel=cancel,
@@ -94,13 +93,12 @@ def decode(
     beside: bool = False,
 ) -> Iterator[Frame]:
     """Stream the pictures on screen at ascending `times`, s from the first frame: each is the last
-    one that starts at or before its time, and is given once.
+    one that starts at or before its time, and is yielded once.
 
-    Only these are converted to RGB, and stretches without one are skipped, so memory and time do
-    not grow with the clip. `notes` gets a sentence where the file is damaged or stops early;
-    `beside` leaves half of the cores to other work. Raise MediaError where nothing can be decoded,
-    Canceled."""
-    # What the readers know: upright as its tags say.
+    Only these are converted to RGB, and unneeded stretches are skipped, so memory and time do not
+    grow with the clip. `notes` receives a sentence if the file is damaged or stops early; `beside`
+    leaves half of the cores to other work. Raise MediaError if nothing can be decoded, Canceled."""
+    # As the workers know it: upright by its own tags.
     source = turned(media, -media.turned) if media.turned else media
     frames = stream_isolated(
         _decode,
@@ -119,8 +117,8 @@ def decode(
 
 
 def turned(media: Media, degrees: int) -> Media:
-    """Return the same file, turned clockwise by a multiple of 90 degrees: `decode` and `frame_at`
-    turn its pictures."""
+    """Return the metadata rotated clockwise by a multiple of 90 degrees: `decode` and `frame_at`
+    rotate its pictures."""
     change: dict[str, object] = {"turned": (media.turned + degrees) % 360}
     if degrees % 180:
         change |= {"width": media.height, "height": media.width}
@@ -128,7 +126,7 @@ def turned(media: Media, degrees: int) -> Media:
 
 
 def turn(rgb: np.ndarray, degrees: int) -> np.ndarray:
-    """Return a picture [H, W, 3] turned clockwise by a multiple of 90 degrees, contiguous."""
+    """Rotate a picture [H, W, 3] clockwise by a multiple of 90 degrees; contiguous."""
     code = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
     return np.ascontiguousarray(rgb) if degrees % 360 == 0 else cv2.rotate(rgb, code[degrees % 360])
 
@@ -148,7 +146,7 @@ def _decode(
 
 
 def frame_at(path: str | os.PathLike[str], media: Media, time: float) -> Frame:
-    """Return the picture on screen at `time`, the same as `decode` gives, found by seeking."""
+    """Seek to `time` and return the picture on screen, the same as `decode` gives."""
     end = media.duration or 0.0
     for frame in decode(path, media, [min(max(time, 0.0), end)], notes=[]):
         return frame

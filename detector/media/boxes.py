@@ -6,27 +6,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-MAX_BOXES = 20_000  # boxes of one level that are looked at; a fragmented hour has 7,000
+MAX_BOXES = 20_000  # maximum boxes of one level; a fragmented hour has 7,000
 XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
-"""Kind of the `uuid` box that holds an XMP packet (XMP specification, part 3)."""
+"""UUID of the box of an XMP packet (XMP specification, part 3)."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """One box."""
+    """One box of a file."""
 
     kind: bytes  # Four letters
     start: int
     body: int
     end: int  # Offsets in the file: of its header, its content, and the first byte after it
-    open: bool = False  # It has no length of its own and reaches to the end of the file
+    open: bool = False  # No length of its own: extends to the end of the file
 
 
 def boxes(
     file: BinaryIO, start: int = 0, end: int | None = None, *, cut: bool = False
 ) -> Iterator[Box]:
     """Yield the boxes between two offsets, one level deep, up to the first malformed one; with
-    `cut` also a last one that is cut off."""
+    `cut` also a truncated last one."""
     if end is None:
         end = os.fstat(file.fileno()).st_size
     for _ in range(MAX_BOXES):
@@ -59,14 +59,14 @@ def xmp_box(file: BinaryIO) -> Box | None:
 
 @dataclass(frozen=True)
 class Edits:
-    """The edit list of one track: which parts of the recording are shown, in which order."""
+    """Summary of a track's edit list."""
 
     parts: int  # Stretches of recording that are shown
-    gaps: int  # Stretches of nothing
+    gaps: int  # Empty edits
 
 
 def edit_lists(file: BinaryIO) -> list[Edits]:
-    """Return one entry for each track that has an edit list."""
+    """Return the edit list of each track that has one."""
     lists = []
     for track in _below(file, (b"moov", b"trak", b"edts", b"elst")):
         file.seek(track.body)
@@ -83,7 +83,7 @@ def edit_lists(file: BinaryIO) -> list[Edits]:
 
 
 def _below(file: BinaryIO, path: tuple[bytes, ...]) -> list[Box]:
-    """Return all boxes with this path of kinds."""
+    """Return all boxes with this path of types."""
     level = [box for box in boxes(file) if box.kind == path[0]]
     for kind in path[1:]:
         level = [

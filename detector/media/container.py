@@ -39,34 +39,34 @@ _CONTAINERS = (
 _OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file", "enable_drefs": "0"}
 _CODEC_OPTIONS = {"max_pixels": str(MAX_VIDEO_PIXELS)}
 BARE = ("h264", "hevc", "mpegvideo", "m4v", "obu", "av1")
-"""Demuxers of a codec's own stream, as recorders write it: it has no container, and no times."""
+"""Demuxers of raw elementary streams, as recorders write them: no container, no timestamps."""
 _BARE = {**_OPTIONS, "format_whitelist": ",".join(BARE)}
 _MJPEG = {**_OPTIONS, "format_whitelist": "mjpeg"}
 _RAW = {**_OPTIONS, "format_whitelist": "h264,hevc,mpegvideo"}
-"""For a key frame of a transport stream, which says what it is."""
+"""Options to identify the codec of a transport stream's key frame."""
 
 RESTARTING = ("mpegts", "mpeg", "ogg")
-"""Demuxers of containers that can be joined end to end, so that their clock restarts on the way.
-Such files are read from the beginning: a time is not a place in them."""
+"""Demuxers of containers that can be concatenated, so that timestamps restart within a file. Such
+files are read from the beginning: a time is not a position in them."""
 _RESTART = 0.4
-"""s that a clock has to go back to count as restarted: more than frames are reordered by"""
+"""s by which a timestamp must go back to count as a restart: more than frame reordering"""
 _BEFORE_RESTART = 3
-"""packets, at most, between one that the end of a part marks as corrupt and the next part"""
+"""maximum packets between one marked corrupt at the end of a part and the next part"""
 _BEFORE_KEY = 300  # packets, at most, between the beginning of a part and its first key frame
 _PARAMETERS = 32
-"""bytes at the beginning of a key frame, where MPEG-2, H.264 and HEVC state the size"""
+"""bytes at the beginning of a key frame, in which MPEG-2, H.264 and HEVC state the size"""
 
 _SKIPPED = 10.0  # s that a clock has to jump ahead to count as restarted, as in FFmpeg
 
-_COVER = 0.5  # s in which all pictures of a cover come, at most
+_COVER = 0.5  # maximum s of all pictures of a cover
 _COVER_PICTURES = 12
-_BEYOND_COVER = 1.0  # s by which what a cover stands beside is longer, at least
+_BEYOND_COVER = 1.0  # minimum s by which the other stream is longer
 
-USUAL_RATE = 25.0  # pictures a second, where a file states none
+USUAL_RATE = 25.0  # default frames per second
 
 _MAX_READ_ERRORS = 16
 _MAX_THREADS, _FEW_THREADS = 4, 2
-"""threads of a decoder, and of one of large frames: each holds a frame more"""
+"""decoder threads, and those for large frames: each thread buffers one more frame"""
 
 
 def _refuse_more(url: str, flags: int, options: dict[str, str]) -> None:
@@ -75,10 +75,10 @@ def _refuse_more(url: str, flags: int, options: dict[str, str]) -> None:
 
 @contextmanager
 def open_media(path: str | os.PathLike[str]) -> Iterator[InputContainer]:
-    """Open an untrusted container; raise MediaError where it is refused or can't be understood.
+    """Open an untrusted container; raise MediaError if it is refused or can't be parsed.
 
-    libav gets the bytes of the file that is opened here, once: it sees no name, opens nothing else,
-    and only uses demuxers that hold their own samples."""
+    libav receives the bytes of this one open file: it sees no name, opens nothing else, and uses
+    only demuxers of self-contained formats."""
     with open_file(path) as file:
         if sniff(file) == "picture":
             raise MediaError(
@@ -109,7 +109,7 @@ def _opened(file: BinaryIO) -> InputContainer:
     file.seek(0)
     head = file.read(SNIFF_BYTES)
     ways = [_OPTIONS] if head[4:8] in ISO_BOXES else [_OPTIONS, _BARE]
-    if is_jpeg(head):  # elsewhere, that demuxer looks for pictures in anything
+    if is_jpeg(head):  # its demuxer accepts anything with a JPEG in it
         ways = [_MJPEG]
     nameless = SimpleNamespace(read=file.read, seek=file.seek, tell=file.tell)
     problem: Exception | None = None
@@ -131,12 +131,13 @@ def _opened(file: BinaryIO) -> InputContainer:
 
 
 def _doubtful(container: InputContainer) -> set[int]:
-    """Return the streams of pictures that may be covers: beside others, of unknown length."""
+    """Return the indices of video streams that may be cover art: of unknown length, beside
+    others."""
     moving = moving_pictures(container)
     if len(moving) + bool(sound_stream(container)) < 2:
         return set()
     doubtful = set()
-    for stream in moving:  # from where to where the file's index knows its pictures
+    for stream in moving:  # span of the indexed pictures
         known = stream.index_entries
         ticks = known[-1].timestamp - known[0].timestamp if len(known) > 1 else 0
         if ticks * (stream.time_base or 0) <= _COVER:
@@ -145,7 +146,8 @@ def _doubtful(container: InputContainer) -> set[int]:
 
 
 def _covers(container: InputContainer, doubtful: set[int]) -> set[int]:
-    """Return the doubtful streams whose pictures all come in a moment, where another goes on."""
+    """Return the doubtful streams whose pictures are all at one moment while another stream goes
+    on."""
     spans: dict[int, tuple[float, float]] = {}
     counts: Counter[int] = Counter()
     lengths: dict[int, float] = {}
@@ -168,13 +170,13 @@ def _covers(container: InputContainer, doubtful: set[int]) -> set[int]:
 
 
 def picture_stream(container: InputContainer) -> VideoStream:
-    """Return the first default moving picture, or the largest; raise MediaError where there is
-    none, its codec is unknown, or it is too large."""
+    """Return the default video stream, or the largest; raise MediaError if there is none, its codec
+    is unknown, or it is too large."""
     return chosen_picture(moving_pictures(container))
 
 
 def chosen_picture(moving: Sequence[VideoStream]) -> VideoStream:
-    """Return the stream of `moving_pictures` that is judged; raises as `picture_stream`."""
+    """Return the analyzed stream of `moving_pictures`; raise as `picture_stream`."""
     if not moving:
         raise MediaError(_("There is no video in this file."), code="no_picture", hint=ACCEPTED)
     known = [stream for stream in moving if stream.codec_context is not None]
@@ -194,24 +196,24 @@ def _precedence(stream: VideoStream) -> tuple[bool, int, int]:
 
 
 def moving_pictures(container: InputContainer) -> list[VideoStream]:
-    """Return the streams of pictures that are no cover (`open_media` marks those too that the file
-    does not call one)."""
+    """Return the video streams that are not cover art (`open_media` also marks unlabeled
+    covers)."""
     return [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
 
 
 def sound_streams(container: InputContainer) -> list[AudioStream]:
-    """Return the sounds that can be decoded; the one that players choose is the first."""
+    """Return the decodable audio streams, the default one first."""
     known = [stream for stream in container.streams.audio if stream.codec_context is not None]
     return sorted(known, key=lambda stream: not stream.disposition & Disposition.default)
 
 
 def sound_stream(container: InputContainer) -> AudioStream | None:
-    """Return the sound that players choose."""
+    """Return the default audio stream."""
     return next(iter(sound_streams(container)), None)
 
 
 def clock_origin(container: InputContainer) -> float:
-    """Return where the clock of a file begins, s: with its picture, or with its sound."""
+    """Return the first timestamp of a file, s: that of its picture, else of its sound."""
     moving = moving_pictures(container)
     stream = chosen_picture(moving) if moving else sound_stream(container)
     if stream is None:
@@ -225,12 +227,12 @@ def packets(
     damage: Callable[[float | None], None] = lambda time: None,
     foreign: Callable[[float | None], None] = lambda time: None,
 ) -> Iterator[Packet[Any]]:
-    """Demux one stream (or all), reading on past errors; cut-off packets are dropped.
+    """Demux one stream (or all), reading on past errors; truncated packets are dropped.
 
-    `damage` is called with the time of the first packet after a hole, or of the last before what
-    can't be read; an early end is no hole. Where a clock restarts, times go on. Where a recording
-    of another codec was joined, or a single-clock container begins again, packets end and `foreign`
-    is called."""
+    `damage` is called with the time of the first packet after a hole, or of the last before
+    unreadable data; an early end is no hole. After a timestamp restart times continue. Packets end
+    and `foreign` is called if a recording of another codec follows, or a container with a single
+    clock begins again."""
     clock = _Clocks(demuxer(container))
     errors = 0
     hole = False
@@ -259,14 +261,14 @@ def packets(
         except av.error.EOFError:
             return
         except (av.error.FFmpegError, OSError, IndexError):
-            # IndexError: PyAV does not know streams that turn up on the way.
+            # IndexError: PyAV does not support streams that appear later.
             errors += 1
             hole = True
     (foreign if clock.restarting else damage)(latest)
 
 
 def _numbered(demuxed: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
-    """Give the packets of a bare stream decoding times, by their number and the stream's rate."""
+    """Assign decoding times to packets of an elementary stream, by number and frame rate."""
     for number, packet in enumerate(demuxed):
         step = 1 / ((rate(packet.stream) or USUAL_RATE) * packet.time_base)
         packet.pts, packet.dts, packet.duration = None, round(number * step), round(step)
@@ -274,8 +276,7 @@ def _numbered(demuxed: Iterator[Packet[Any]]) -> Iterator[Packet[Any]]:
 
 
 def _is_header(packet: Packet[Any]) -> bool:
-    """Return True for a header between joined files: of a chained Ogg, or the title of raw
-    sound."""
+    """Return True for a header between concatenated files (chained Ogg, ID3 tag)."""
     codec = packet.stream.codec_context
     begin = memoryview(packet)[:5].tobytes()
     match codec.name if codec is not None else "":
@@ -289,11 +290,11 @@ def _is_header(packet: Packet[Any]) -> bool:
 
 
 class _Clocks:
-    """The times of streams whose clocks may restart: they go on from where they were."""
+    """Timestamp continuity of streams whose clocks may restart."""
 
     def __init__(self, name: str) -> None:
         self.restarting = name in RESTARTING
-        self.foreign = False  # what follows is not of this recording
+        self.foreign = False  # the rest belongs to another recording
         self._single = name == "matroska"
         self._shift: dict[int, int] = {}  # ticks added, by stream
         self._end: dict[int, int] = {}  # of the last packet, ticks
@@ -301,10 +302,10 @@ class _Clocks:
         self._first: dict[int, int] = {}  # when the first key frame is shown, ticks
 
     def continued(self, demuxed: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
-        """Yield packets and whether they are intact; a corrupt mark just before another part is
-        none."""
+        """Yield packets and whether they are intact; a corrupt mark just before a restart is
+        ignored."""
         waiting: list[Packet[Any]] = []
-        entered = True  # where a part begins amid a group of pictures: its first key frame came
+        entered = True  # False after a restart within a GOP, until its first key frame
         for packet in demuxed:
             restarts = self.restarting and self._move(packet)
             begins = restarts | self._changes(packet)
@@ -325,7 +326,7 @@ class _Clocks:
             yield from ((packet, self.foreign or not packet.is_corrupt) for packet in waiting)
 
     def _changes(self, packet: Packet[Any]) -> bool:
-        """Return True if a picture of other parameters than before begins: another size."""
+        """Return True if a key frame has other parameters than before, such as another size."""
         if not (self.restarting and packet.is_keyframe and isinstance(packet.stream, VideoStream)):
             return False
         head = memoryview(packet)[:_PARAMETERS].tobytes()
@@ -334,7 +335,7 @@ class _Clocks:
         return head != before
 
     def _begins_again(self, packet: Packet[Any]) -> bool:
-        """Return True if a key frame of a Matroska is shown when its first one was."""
+        """Return True if a Matroska key frame has the time of the first one."""
         if not (self._single and packet.is_keyframe and packet.pts is not None):
             return False
         if packet.stream_index in self._first:
@@ -343,7 +344,8 @@ class _Clocks:
         return False
 
     def _move(self, packet: Packet[Any]) -> bool:
-        """Move a packet's times behind those before; return True if its clock restarts here."""
+        """Shift a packet's timestamps behind those before; return True if its clock restarts
+        here."""
         stated = packet.pts if packet.dts is None else packet.dts
         if stated is None:
             return False
@@ -365,7 +367,7 @@ class _Clocks:
 
 
 def _is_foreign(packet: Packet[Any]) -> bool:
-    """Return True if a key frame of a transport stream is of another codec than its stream."""
+    """Return True if a transport stream's key frame is of another codec than its stream."""
     try:
         with av.open(
             io.BytesIO(bytes(packet)), container_options=_RAW, io_open=_refuse_more
@@ -377,7 +379,7 @@ def _is_foreign(packet: Packet[Any]) -> bool:
 
 
 def seek(container: InputContainer, stream: VideoStream | AudioStream, ticks: int) -> bool:
-    """Go to the key frame at or before `ticks` of the stream's clock; say whether it worked."""
+    """Seek to the key frame at or before `ticks` of the stream's clock; return False on failure."""
     try:
         container.seek(ticks, stream=stream)
     except (av.error.FFmpegError, OSError, OverflowError):  # times that lie can be any number
@@ -386,17 +388,17 @@ def seek(container: InputContainer, stream: VideoStream | AudioStream, ticks: in
 
 
 def unsmoothed(context: VideoCodecContext) -> None:
-    """Leave out what smooths the edges of blocks: a fifth of a decoder's work, and far below what a
-    comparison of small copies sees. Before the first packet."""
+    """Disable the deblocking filter before the first packet: a fifth of a decoder's work, invisible
+    in comparisons of small copies."""
     context.options = {**context.options, "skip_loop_filter": "all"}
 
 
 class Decoder:
-    """A stream's decoder, giving each frame its time on the stream's clock in seconds.
+    """Decoder of a stream that returns each frame with its time on the stream's clock, s.
 
-    `tolerant` patches over damage on one thread, since several threads make different things of it;
-    else it raises at the first damage. `beside` uses half of the cores: two threads on two cores
-    take 0.81 s of processor time for what one does in 0.69."""
+    `tolerant` conceals damage, on one thread, since the result varies with the number of threads;
+    else damage raises at once. `beside` uses half of the cores: two threads on two cores take 0.81
+    s of processor time for what one does in 0.69."""
 
     def __init__(
         self,
@@ -419,12 +421,12 @@ class Decoder:
         self.base = float(stream.time_base or 1)
         self.step = 1.0 / (rate(stream) or USUAL_RATE)
         # AVI gives packets a decoding time only, and libav's guess for reordered frames is wrong;
-        # bare streams have none at all.
-        # Frames come out in order of presentation, so each takes the earliest time not yet used.
+        # elementary streams have none.
+        # Frames come out in presentation order, so each takes the earliest unused time.
         self.reordered = demuxer(container) in BARE or (
             demuxer(container) == "avi" and self.context.has_b_frames > 0
         )
-        # Matroska gives none to pictures before the zero of its clock, which are not shown.
+        # Matroska has none for pictures before its zero, which are not shown.
         self.untimed = demuxer(container) == "matroska"
         self.unused: list[float] = []
         self.latest: float | None = None
@@ -433,25 +435,24 @@ class Decoder:
         self.context.copy_opaque = True  # from packets to their frames
 
     def tag(self, packet: Packet[Any]) -> None:
-        """Take notice of how a packet turns its picture and those after it: in the order of the
-        file, and of those too that are not decoded."""
+        """Apply a packet's SEI orientation to its picture and those after it. Called in file order,
+        also for packets that are not decoded."""
         said = display_orientation(memoryview(packet), self.codec)
         self.turned = self.turned if said is None else said
         if self.turned is not None:
-            packet.opaque = [*self.turned]  # one of its own, which PyAV frees with the packet
+            packet.opaque = [*self.turned]  # a list of its own, which PyAV frees with the packet
 
     def time_of(self, packet: Packet[Any]) -> float | None:
-        """Presentation time of a packet (AVI, bare: decoding time), None when it has none."""
+        """Return the presentation time of a packet (AVI, bare: decoding time); None without one."""
         ticks = packet.dts if self.reordered else packet.pts
         return None if ticks is None else ticks * self.base
 
     def length_of(self, packet: Packet[Any]) -> float:
-        """Return seconds that a packet's frame is on screen; one step where the file doesn't
-        say."""
+        """Return the display duration of a packet's frame, s; by default one frame interval."""
         return packet.duration * self.base if packet.duration else self.step
 
     def decode(self, packet: Packet[Any] | None) -> list[tuple[float, VideoFrame]]:
-        """Feed one packet, or None at the end; raises av.error.FFmpegError on damage."""
+        """Decode one packet, or None at the end; raise av.error.FFmpegError for damage."""
         if self.reordered and packet is not None and packet.dts is not None:
             heapq.heappush(self.unused, packet.dts * self.base)
         if packet is not None and packet.opaque is None:
@@ -462,7 +463,7 @@ class Decoder:
         return [(self._stamp(frame), frame) for frame in frames]
 
     def flush(self) -> None:
-        """Forget everything, before a key frame that does not follow what was fed last."""
+        """Reset the decoder before a key frame that does not follow the last packet."""
         self.context.flush_buffers()
         self.unused.clear()
 
@@ -478,12 +479,12 @@ class Decoder:
 
 
 def demuxer(container: InputContainer) -> str:
-    """Short name of the demuxer in use, such as "mov" or "matroska"."""
+    """Return the short name of the demuxer in use, such as "mov" or "matroska"."""
     return container.format.name.split(",")[0]
 
 
 def rate(stream: VideoStream) -> float | None:
-    """Return frames per second, on average; None where the file gives nothing sensible."""
+    """Return the average frames per second; None without a plausible value."""
     bare = stream.container.format.name in BARE  # there the average is libav's own default
     average = None if bare else stream.average_rate
     for stated in (average, stream.guessed_rate, stream.base_rate):
@@ -493,7 +494,7 @@ def rate(stream: VideoStream) -> float | None:
 
 
 def check_size(width: int, height: int) -> None:
-    """Raise MediaError for frames that would be a burden to decode."""
+    """Raise MediaError for frames that are too large to decode."""
     if width * height > MAX_VIDEO_PIXELS or max(width, height) > MAX_SIDE:
         raise MediaError(
             _("This video has {width} × {height} pixels; the limit is {number} megapixels.").format(
@@ -505,7 +506,7 @@ def check_size(width: int, height: int) -> None:
 
 
 def undecodable() -> MediaError:
-    """Return the error for a container that opens but holds nothing that can be shown."""
+    """Return the error for a container without a decodable picture."""
     text = _("We can't read this video: no picture in it can be decoded.")
     return MediaError(text, hint=_("Download or copy it again, or convert it to MP4."))
 

@@ -50,8 +50,8 @@ _REORDER = 16  # The most frames that a codec here may put out of order
 
 
 def probe_video(path: str | os.PathLike[str]) -> Media:
-    """Describe a video or a sound, but for its name and hash: one frame is decoded, the rest is
-    read from packets."""
+    """Return the metadata of a video or sound without name and hash: one frame is decoded, the rest
+    is read from packets."""
     with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
         head = file.read(SNIFF_BYTES)
@@ -61,7 +61,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
             return _of_sound(container, sound, size, head)
         stream = chosen_picture(moving)
         decoder = Decoder(container, stream, tolerant=True)
-        joined: list[float | None] = []  # once for each pass that ends before another recording
+        joined: list[float | None] = []  # for each pass that ended before another recording
         opening = _Opening(container, stream, decoder, joined)
         frame = opening.frame
         if frame is None:
@@ -77,7 +77,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
         reached = duration
         if stream.duration is None:  # Matroska's counts from the beginning of its clock
             reached = whole_end if start < (stated or 0.0) else whole_end - start
-        estimated = demuxer(container) == "avi"  # by libav, where a file is cut
+        estimated = demuxer(container) == "avi"  # by libav, if a file is truncated
         if stated is not None and not estimated and reached < stated - max(0.5, 0.02 * stated):
             notes.append(
                 _(
@@ -125,7 +125,6 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
 def _about_pictures(
     moving: Sequence[VideoStream], stream: VideoStream, frame: VideoFrame
 ) -> Iterator[str]:
-    """Yield notes on other videos in the file, HDR and interlacing."""
     if others := [s for s in moving if s.index != stream.index]:
         sizes = ", ".join(f"{s.width} × {s.height}" for s in others)
         yield _("There is more than one video in this file; not judged: {sizes} pixels.").format(
@@ -138,7 +137,7 @@ def _about_pictures(
 
 
 class _Opening:
-    """What the first packets and the first frame of a stream tell."""
+    """First frame, timestamps and frame count from the first packets of a stream."""
 
     def __init__(
         self,
@@ -151,7 +150,7 @@ class _Opening:
         self.time = 0.0
         self.times: list[float] = []
         self.complete = False
-        self.turns = False  # by what the stream itself says
+        self.turns = False  # SEI orientation other than upright
         self.count = stream.frames
         demuxed = packets(container, stream, foreign=joined.append)
         for number, packet in enumerate(demuxed):
@@ -168,7 +167,7 @@ class _Opening:
             self.complete = True
         if self.frame is None:
             self._decode(decoder, None)
-        if self.frame is not None:  # what comes before it needs pictures that were cut off
+        if self.frame is not None:  # earlier pictures reference missing ones
             self.times = [time for time in self.times if time >= self.time]
         if self.complete:
             self.count = len(self.times)
@@ -186,17 +185,16 @@ class _Opening:
             return
 
     def rate(self, duration: float) -> float | None:
-        """Return frames per second as measured, where they are uneven or few."""
+        """Return the measured frames per second if frames are few or unevenly spaced."""
         uneven = self.uneven()
         if self.complete and duration and uneven is not False:
             return len(self.times) / duration
         return (len(self.times) - 1) / (max(self.times) - min(self.times)) if uneven else None
 
     def uneven(self) -> bool | None:
-        """Return whether the gaps between frames differ by more than containers round; None:
-        unknown."""
+        """Return True if frame intervals differ by more than rounding; None if unknown."""
         times = sorted(self.times)
-        if not self.complete:  # with reordering, the last packets' neighbors are yet to come
+        if not self.complete:  # with reordering, the last packets' neighbors are still missing
             times = times[:-_REORDER] or times
         gaps = np.diff(times)
         if len(gaps) < 2:
@@ -211,7 +209,7 @@ def _ends(
     decoder: Decoder,
     joined: list[float | None],
 ) -> tuple[float, float]:
-    """Return by the last packets when the picture, and when the last of all streams, ends, s."""
+    """Return the end times of the picture and of the last stream, by the last packets, s."""
     if demuxer(container) in (*RESTARTING, *BARE):
         with open_media(path) as again:
             return _last_packets(again, stream, decoder, joined)
@@ -249,7 +247,7 @@ def _last_packets(
 
 
 def _stated(container: InputContainer, stream: VideoStream) -> float | None:
-    """Return the duration that the file states, without libav's guesses."""
+    """Return the duration stated by the file, without libav's estimates."""
     if demuxer(container) in RESTARTING:
         return None
     if stream.duration:
@@ -269,9 +267,9 @@ def _bit_rate(
 
 
 def _of_sound(container: InputContainer, stream: AudioStream, size: int, head: bytes) -> Media:
-    """Describe a file of sound alone; a cover is no picture of it."""
+    """Return the metadata of an audio file, which may have cover art."""
     duration, unread = _sound_end(container, stream)
-    for other in sound_streams(container)[1:]:  # a longer one may be what is heard
+    for other in sound_streams(container)[1:]:  # a longer one may be the analyzed one
         duration = max(duration, _sound_end(container, other)[0])
     if duration <= 0:
         text = _("We can't read this sound: it holds nothing that can be decoded.")
@@ -299,12 +297,11 @@ def _of_sound(container: InputContainer, stream: AudioStream, size: int, head: b
 
 
 def _sound_end(container: InputContainer, stream: AudioStream) -> tuple[float, bool]:
-    """Return by the last packets how long a sound lasts, s, and whether what follows can't be
-    read."""
+    """Return a sound's duration by its last packets, s, and whether unreadable data follow."""
     base = float(stream.time_base or 1)
     start = (stream.start_time or 0) * base
     stated = stream.duration * base if stream.duration else (container.duration or 0) / 1e6
-    # From its beginning, where it is: libav seeks in the first part of a chained Ogg alone.
+    # From the beginning if concatenated: libav seeks only in the first part of a chained Ogg.
     joined = demuxer(container) in RESTARTING
     for at in (start,) if joined else (start + stated - _TAIL, start):
         if not joined and not seek(container, stream, int(at / base)):
@@ -333,7 +330,7 @@ def _audio(container: InputContainer) -> Audio | None:
 
 
 def _container_name(container: InputContainer, head: bytes) -> str:
-    """Return a name a person knows; libav's demuxers serve several."""
+    """Return the common name of the container; libav's demuxers serve several."""
     name = demuxer(container)
     if name == "mov":
         brand = head[8:12] if head[4:8] == b"ftyp" else b"qt  "

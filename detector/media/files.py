@@ -23,9 +23,9 @@ from detector.sentences import _
 
 _MAX_JPEGS = 64 * 1024**2  # bytes in which the first two pictures of a raw MJPEG stream have to be
 _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
-"""of a JPEG, neither within what is coded nor a restart in it"""
+"""JPEG marker: neither stuffed data nor a restart marker"""
 
-# Brands of the ISO base media format that hold pictures, not a film.
+# Brands of the ISO base media format for pictures.
 _PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
 _PICTURES = (
     b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM",
@@ -41,7 +41,7 @@ _SPECIAL = {
     stat.S_IFBLK: _("This is a device, not a file."),
 }
 
-# Text files that libav would follow to other files or addresses.
+# Text files in which libav would follow references.
 _REFERENCES = re.compile(
     rb"""\A\s*(?:
         \#EXTM3U | \#EXTINF | ffconcat | \[playlist\] | \[reference\] | file\s+['"/\w] | v=0\s
@@ -50,7 +50,7 @@ _REFERENCES = re.compile(
     )""",
     re.VERBOSE | re.IGNORECASE | re.DOTALL,
 )
-# Where encryption is stated, by container.
+# Encryption markers by container.
 _ENCRYPTION_BYTES = 1 << 18
 _EBML = b"\x1a\x45\xdf\xa3"
 _WEBM_ENCRYPTION = re.compile(
@@ -76,9 +76,9 @@ _DRAWING = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 
 
 def safe_name(name: str) -> str:
-    """Return a file name that is safe to show: one line, no path, no control or format characters
-    (a right-to-left override makes `gpj.exe` look like a picture); a long one is shortened in its
-    middle."""
+    """Return a file name that is safe to display: one line, no path, no control or format
+    characters (a right-to-left override makes `gpj.exe` look like a picture); a long one is
+    shortened in the middle."""
     base = one_line(re.split(r"[/\\]", name)[-1])
     if len(base) > MAX_NAME:
         tail = 24
@@ -87,14 +87,13 @@ def safe_name(name: str) -> str:
 
 
 MAX_STEM_LENGTH = 80
-"""characters of a file name that are kept on disk; some systems stop at 255 bytes"""
+"""characters of a file name on disk, without extension; some systems limit names to 255 bytes"""
 
 
 def disk_name(name: str) -> str:
-    """Return a file name that is harmless on disk, in a shell and in a header.
+    """Return a file name that is safe on disk, in a shell and in a header.
 
-    The extension is kept in lower case, since it distinguishes some formats.
-    """
+    The extension is preserved in lower case, since it distinguishes some formats."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     plain = plain.replace("\\", "/").rsplit("/", 1)[-1]
     stem, _dot, suffix = plain.rpartition(".") if "." in plain else (plain, "", "")
@@ -104,8 +103,8 @@ def disk_name(name: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return a stranger's text as one line (NFC), without control, format (Cf) and private
-    characters and lone surrogates."""
+    """Return untrusted text as one line (NFC), without control, format (Cf) and private characters
+    and lone surrogates."""
     shown = "".join(
         " " if ch.isspace() else ch
         for ch in unicodedata.normalize("NFC", text)
@@ -115,7 +114,7 @@ def one_line(text: str) -> str:
 
 
 def open_file(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a regular file for reading; raise MediaError for anything else, without blocking."""
+    """Open a regular file for reading without blocking; raise MediaError for anything else."""
     try:
         _refuse_special(os.stat(path).st_mode)
         # Never block: between the look and the opening the path may have become a pipe.
@@ -156,14 +155,14 @@ def open_file(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def sha256(file: BinaryIO) -> str:
-    """Hash a whole open file in pieces, from its beginning."""
+    """Return the sha256 of a whole open file."""
     file.seek(0)
     return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
-    """Return by content who reads this file: libav ("stream") or Pillow ("picture"); raise
-    MediaError for text, documents, drawings, and lists of other files."""
+    """Return the decoder of a file by its content: libav ("stream") or Pillow ("picture"); raise
+    MediaError for text, documents, drawings, and playlists."""
     file.seek(0)
     head = file.read(SNIFF_BYTES)
     if (refused := refusal(file, head)) is not None:
@@ -192,12 +191,12 @@ def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
 
 
 def is_jpeg(head: bytes) -> bool:
-    """Return whether a file begins with a JPEG: alone, or the first of a raw MJPEG stream."""
+    """Return True if a file begins with a JPEG: a picture, or a raw MJPEG stream."""
     return head.startswith(b"\xff\xd8\xff")
 
 
 def _in_motion(file: BinaryIO) -> bool:
-    """Return whether another JPEG of the same size follows at once, as in a raw MJPEG stream."""
+    """Return True if another JPEG of the same size follows at once, as in a raw MJPEG stream."""
     file.seek(0)
     data = file.read(_MAX_JPEGS)
     first = _jpeg(data, 0)
@@ -206,7 +205,7 @@ def _in_motion(file: BinaryIO) -> bool:
 
 
 def _jpeg(data: bytes, at: int) -> tuple[bytes, int] | None:
-    """Return a JPEG's height and width as coded, and its end; None if cut off, or with a list
+    """Return a JPEG's coded size and its end; None if truncated or with a multi-picture index
     (MPF)."""
     size = b""
     if not is_jpeg(data[at : at + 3]):
@@ -225,8 +224,8 @@ def _jpeg(data: bytes, at: int) -> tuple[bytes, int] | None:
 
 
 def top_box(file: BinaryIO, kind: bytes) -> bytes:
-    """Return the first top-level box of a kind with its header, `MAX_INDEX_BYTES` at most; empty
-    where there is none."""
+    """Return the first top-level box of a type with its header, at most `MAX_INDEX_BYTES`; else
+    empty."""
     for box in boxes(file, cut=True):
         if box.kind == kind:
             file.seek(box.start)
@@ -235,7 +234,7 @@ def top_box(file: BinaryIO, kind: bytes) -> bytes:
 
 
 def _refers_elsewhere(file: BinaryIO) -> bool:
-    """Return whether a QuickTime or MP4 index keeps its samples in another file (`dref`,
+    """Return True if a QuickTime or MP4 index references samples in another file (`dref`,
     `rmra`)."""
     index = top_box(file, b"moov")
     if b"rmra" in index and b"rdrf" in index:
@@ -254,7 +253,7 @@ def _refers_elsewhere(file: BinaryIO) -> bool:
 
 
 def is_encrypted(file: BinaryIO) -> bool:
-    """Return True if a file says that what it holds is encrypted."""
+    """Return True if a container states that its content is encrypted."""
     file.seek(0)
     head = file.read(_ENCRYPTION_BYTES)
     if head.startswith(_EBML):
@@ -266,7 +265,7 @@ def is_encrypted(file: BinaryIO) -> bool:
         # Most packets of a scrambled transport stream say so; its tables never do.
         controls = [head[at + 3] >> 6 for at in range(0, len(head) - 3, _TS_PACKET)]
         return sum(control >= 2 for control in controls) > len(controls) / 2
-    # An MP4's picture, or all it holds (ISO/IEC 23001-7, Apple's own).
+    # An MP4's picture, or all of it (ISO/IEC 23001-7, Apple's own).
     index = top_box(file, b"moov")
     # Of each track: stsd, version and flags, entries, size of the first, its kind.
     kinds = {match[1] for match in re.finditer(rb"stsd.{12}(.{4})", index, re.DOTALL)}
@@ -280,7 +279,6 @@ def _refuse_reference() -> NoReturn:
 
 
 def _refuse_special(mode: int) -> None:
-    """Raise MediaError for what is no regular file."""
     if not stat.S_ISREG(mode):
         what = _SPECIAL.get(stat.S_IFMT(mode), _("This is no file."))
         raise MediaError(what, code="not_a_file", hint=_("Choose a video or a picture."))
@@ -292,7 +290,7 @@ def _size(count: int) -> str:
 
 @dataclass(frozen=True)
 class Identity:
-    """Which file it is."""
+    """Identity of a file: display name, size, decoder and hash."""
 
     name: str  # to show
     size: int  # bytes
@@ -300,16 +298,16 @@ class Identity:
     sha256: str
 
     def of(self, media: Media) -> Media:
-        """Return a parser's media information with our own name and hash: a hash that lies would be
-        another file's result."""
+        """Return a worker's metadata with this name and hash: a false hash would select another
+        file's cached result."""
         return media.model_copy(
             update={"name": self.name, "sha256": self.sha256, "size": self.size}
         )
 
 
 def identify(path: str | os.PathLike[str], *, name: str | None = None) -> Identity:
-    """Return which file this is, without parsing it; `name` is shown, made safe. Raise MediaError
-    where it must not be read."""
+    """Identify a file without parsing it; `name` is its display name, sanitized. Raise MediaError
+    for a file that must not be read."""
     with open_file(path) as file:
         return Identity(
             name=safe_name(Path(path).name if name is None else name),

@@ -14,16 +14,16 @@ from detector.sentences import _
 
 _BRAND = b"ftyp"
 _CHUNK = 1 << 20
-_MAX_FOUND = 64  # places where an MP4 could begin that are looked at
+_MAX_FOUND = 64  # maximum candidate offsets
 _LONGEST = 1e6  # s
 _MAX_HEADER = 4096  # bytes of a movie's index in which its length is stated
 
 Film = tuple[int, int, float]
-"""where it begins, and how many bytes it has; how long it is, s"""
+"""offset and bytes of the video; its duration, s"""
 
 
 def locate_film(file: BinaryIO) -> Film | None:
-    """Return the film behind an open picture; None without one."""
+    """Return the video embedded in an open picture; None without one."""
     with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         at = data.find(_BRAND, 12)
         for _number in range(_MAX_FOUND):
@@ -36,8 +36,8 @@ def locate_film(file: BinaryIO) -> Film | None:
 
 
 def open_film(path: str | os.PathLike[str]) -> BinaryIO:
-    """Return the film behind a picture as an open file of its own, which is gone once it is closed;
-    raise MediaError where there is none."""
+    """Extract the video embedded in a picture to a temporary file, deleted on closing; raise
+    MediaError without one."""
     found: Film | None = run_isolated(_located, path, returns=Film | None)
     if found is None:
         text = _("There is no film behind this picture.")
@@ -54,7 +54,7 @@ def open_film(path: str | os.PathLike[str]) -> BinaryIO:
 
 
 def film_name(name: str) -> str:
-    """Return what the film behind a picture is called."""
+    """Return the display name of the embedded video."""
     return f"{name} (film).mp4"
 
 
@@ -64,8 +64,7 @@ def _located(path: str | os.PathLike[str]) -> Film | None:
 
 
 def _film_at(file: BinaryIO, begin: int) -> Film | None:
-    """Return the film that begins there, by its boxes; None where these are no film with a
-    picture."""
+    """Return the video that begins there; None if the boxes are not those of one."""
     end, index = begin, b""
     for box in boxes(file, begin):
         if not box.kind.isascii() or not box.kind.decode("ascii").isprintable():
@@ -79,7 +78,7 @@ def _film_at(file: BinaryIO, begin: int) -> Film | None:
 
 
 def _length(index: bytes) -> float | None:
-    """Return the length that a movie header states, s."""
+    """Return the duration stated by the movie header, s."""
     at = index.find(b"mvhd", 0, _MAX_HEADER) + 4
     if at < 4 or len(index) < at + 32:
         return None
@@ -90,7 +89,7 @@ def _length(index: bytes) -> float | None:
 
 
 def film_note(seconds: float) -> str:
-    """Return the sentence on a film that is not judged with its picture."""
+    """Return the note that the embedded video was not analyzed."""
     return _(
         "A film of {seconds} s lies behind the picture (a motion photo); it was not judged."
     ).format(seconds=f"{seconds:.1f}")

@@ -72,7 +72,7 @@ _UNREAD = (
     (0, b"MPCK", "Musepack"),
     (0, b"MP+", "Musepack"),
 )
-"""Offset, bytes there, and name of kinds that are media."""
+"""Offset, signature and name of unsupported media types."""
 _PNM = re.compile(rb"P[1-7]\s+(#|\d|WIDTH)")
 _RAW = (
     (0, b"II*\x00\x10\x00\x00\x00CR", "CR2"),
@@ -86,7 +86,7 @@ _RAW = (
     (0, b"FOVb", "X3F"),
     (0, b"\x00MRM", "MRW"),
 )
-"""The same of what cameras write before it is developed; more are TIFF by their first bytes."""
+"""The same of camera raw files; others begin as a TIFF."""
 _RAW_OF_MAKERS = {b"NIKON": "NEF", b"SONY": "ARW", b"PENTAX": "PEF", b"SAMSUNG": "SRW"}
 
 # Tags of TIFF 6.0, TIFF/EP and DNG.
@@ -94,7 +94,7 @@ _SUBFILE, _COMPRESSION, _PHOTOMETRIC, _MAKE, _SUBDIRECTORIES, _DNG = 254, 259, 2
 _OF_SENSORS = (32803, 34892)  # photometric interpretations: a color filter array, linear raw
 _CODED_BY_CAMERAS = (32767, 32769, 32770, 32772, 34713, 65000, 65535)
 _TIFF = {b"II*\x00": "little", b"MM\x00*": "big"}
-_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4}  # bytes of the values that are looked at
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 13: 4}  # bytes of a value by type
 _MAX_DIRECTORIES, _MAX_ENTRIES, _MAX_VALUES = 16, 512, 64
 _PICTURES = re.compile(
     rb"\xff\xd8\xff[\xe0\xe1\xdb]|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF.{4}WEBPVP8|II\*\0|MM\0\*"
@@ -104,7 +104,7 @@ _PICTURES = re.compile(
 
 
 def refusal(file: BinaryIO, head: bytes) -> MediaError | None:
-    """Return why a file that begins with `head` is not read, if it is of a kind that never is."""
+    """Return the error for a file of an unsupported type, by its first bytes; None for others."""
     for start, what in _NO_MEDIA:
         if head.startswith(start):
             return MediaError(what, code="unsupported", hint=ACCEPTED)
@@ -123,8 +123,8 @@ def refusal(file: BinaryIO, head: bytes) -> MediaError | None:
 
 
 def behind_bytes(head: bytes) -> MediaError | None:
-    """Return the refusal of a picture that begins behind other bytes, as a byte order mark: what
-    shows it and what does not is anybody's guess."""
+    """Return the error for a picture preceded by other bytes, such as a byte order mark: programs
+    disagree on whether to show it."""
     found = _PICTURES.search(head, 1)
     if found is None:
         return None
@@ -139,13 +139,13 @@ def behind_bytes(head: bytes) -> MediaError | None:
 
 
 def is_text(head: bytes) -> bool:
-    """Return True for the beginning of a text in UTF-8."""
+    """Return True for UTF-8 text."""
     if b"\x00" in head:
         return False
     try:
         head[: SNIFF_BYTES - 8].decode("utf-8")
     except UnicodeDecodeError as error:
-        # A character may be cut in two at the end of what we read.
+        # A character may be cut at the end of the buffer.
         return error.start > SNIFF_BYTES - 16
     printable = sum(byte >= 32 or byte in b"\t\n\r\f\x1b" for byte in head)
     return printable > 0.95 * len(head)
@@ -156,7 +156,8 @@ def _among(kinds: tuple[tuple[int, bytes, str], ...], head: bytes) -> str | None
 
 
 def _raw_tiff(file: BinaryIO, head: bytes) -> str | None:
-    """Return the name of a TIFF of a camera's sensor: its first directory often is a preview."""
+    """Return the name of a camera raw format based on TIFF; its first directory often is a
+    preview."""
     if head[:4] not in _TIFF:
         return None
     directories = list(_directories(file, head))
@@ -173,7 +174,7 @@ def _raw_tiff(file: BinaryIO, head: bytes) -> str | None:
 
 
 def _directories(file: BinaryIO, head: bytes) -> Iterator[dict[int, tuple[int, ...]]]:
-    """Yield the directories of a TIFF, each by its tags; a damaged one ends them."""
+    """Yield the directories of a TIFF as tag -> values, up to a damaged one."""
     order = _TIFF[head[:4]]
 
     def number(data: bytes) -> int:

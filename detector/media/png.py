@@ -15,7 +15,7 @@ from detector.sentences import _
 _DISPLAY = 2.2  # the exponent of a display, as browsers assume it
 _SAME = 0.05  # by which an exponent may differ from 1 and not be applied, as in libpng
 _USUAL = (0.3, 0.75)  # gammas of pictures that are seen nearly alike with and without it
-_ROWS = 256  # converted at once
+_ROWS = 256  # converted at a time
 _MAX_GAMMA = 21474.83
 
 # To XYZ of D50 white from linear sRGB, and Bradford's cone responses (ICC.1:2022, annex E).
@@ -34,22 +34,21 @@ _D50 = np.array([0.9642, 1.0, 0.8249])
 
 @dataclass(frozen=True)
 class Gamma:
-    """What a PNG states of its colors: samples are light to the power of `value`."""
+    """Color information of a PNG: samples are light to the power of `value`."""
 
     value: float
-    to_srgb: tuple[tuple[float, ...], ...] | None = None  # of linear light; None: sRGB's own
+    to_srgb: tuple[tuple[float, ...], ...] | None = None  # for linear light; None: sRGB primaries
 
     @property
     def note(self) -> str | None:
-        """Return a sentence on a gamma with which programs show different pictures; None of a usual
-        one."""
+        """Return the note on an unusual gamma, which programs apply differently; else None."""
         if _USUAL[0] <= self.value <= _USUAL[1]:
             return None
         return _("The file states a gamma of {value}: it was judged as browsers show it, and "
             "other programs may show another picture.").format(value=f'{self.value:g}')  # fmt: skip
 
     def apply(self, rgb: np.ndarray) -> np.ndarray:
-        """Return colors, uint8 or uint16 [H, W, C] of C 1 or 3, as uint8 of sRGB."""
+        """Convert colors, uint8 or uint16 [H, W, C] with C 1 or 3, to sRGB uint8."""
         full = 255.0 if rgb.dtype == np.uint8 else 65535.0
         scale = np.arange(full + 1) / full
         if self.to_srgb is None:
@@ -67,7 +66,7 @@ class Gamma:
 
 
 def read_gamma(image: Image.Image) -> Gamma | None:
-    """Return what an open PNG states before its pixels; None where that is nothing or void."""
+    """Return the gamma and chromaticities of an open PNG; None if absent or overridden."""
     value, points = image.info.get("gamma", 0.0), image.info.get("chromaticity", ())
     overridden = not {"icc_profile", "srgb"}.isdisjoint(image.info)
     if image.format != "PNG" or overridden or not 0 < value <= _MAX_GAMMA:
@@ -76,8 +75,8 @@ def read_gamma(image: Image.Image) -> Gamma | None:
 
 
 def _matrix(points: Sequence[float]) -> tuple[tuple[float, ...], ...] | None:
-    """Return what takes linear light of these chromaticities to that of sRGB; None of impossible
-    ones."""
+    """Return the matrix from linear light of these chromaticities to linear sRGB; None if
+    invalid."""
     white, *primaries = np.array(points).reshape(4, 2)
     if white[1] <= 0 or any(y <= 0 for _x, y in primaries):
         return None
@@ -95,6 +94,6 @@ def _matrix(points: Sequence[float]) -> tuple[tuple[float, ...], ...] | None:
 
 
 def _encoded(light: np.ndarray) -> np.ndarray:
-    """Return linear light as samples of sRGB, 0 to 1 (IEC 61966-2-1)."""
+    """Encode linear light as sRGB samples, 0 to 1 (IEC 61966-2-1)."""
     light = np.clip(light, 0.0, 1.0)
     return np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)

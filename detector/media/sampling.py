@@ -38,18 +38,18 @@ _SCAN_STEP = 0.25  # Seconds between the pictures compared when looking for chan
 _MAX_SCAN = 600
 SCAN_SIZE = (64, 36)  # px of the copies that are compared
 _BINS = 8
-_STORED = 0.9  # of the pictures that a rate promises, which files hold at least where it is even
+_STORED = 0.9  # of the pictures by the frame rate that an evenly timed file has at least
 _EVEN = 0.25
-"""Share of the key moments that is spread evenly, so that a still passage is looked at too."""
+"""Fraction of the key moments that is spaced evenly, so that static passages are covered too."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Which times to decode, in seconds from the first frame."""
+    """Times to decode, s from the first frame."""
 
-    timestamps: tuple[float, ...]  # Ascending; faces are looked for here
+    timestamps: tuple[float, ...]  # Ascending; faces are detected here
     windows: tuple[tuple[float, ...], ...] = ()
-    """Runs for video models. Each starts at one of the moments."""
+    """Windows of video models. Each starts at one of the timestamps."""
 
 
 def plan(
@@ -61,15 +61,13 @@ def plan(
     timestamps: Sequence[float] | None = None,
     cancel: Event | None = None,
 ) -> Plan:
-    """Choose which times of a clip to decode; raise UsageError where the requested part is not in
-    it.
+    """Choose the times of a clip to decode; raise UsageError if the requested part is not in it.
 
-    `settings.sampling`: "uniform" takes `frames` centers of equal parts; "fps" moments 1 / `fps`
-    apart, spread evenly where that is more than `frames`; "keyframes" (needs `path`) more moments
-    where color histograms change; "closer" evenly spread ones to begin with
-    (`detector.pipeline.analyzer` adds the rest). `windows` (count, frames, step) asks for runs of
-    times for video models that start at a moment, stay in the clip and do not overlap. With
-    `timestamps` only windows are planned."""
+    `settings.sampling`: "uniform" takes the centers of `frames` equal parts; "fps" times 1 / `fps`
+    apart, spaced evenly if that exceeds `frames`; "keyframes" (needs `path`) more times where color
+    histograms change; "closer" evenly spaced ones to begin with (`detector.pipeline.analyzer` adds
+    the rest). `windows` (count, frames, step) requests windows for video models that start at a
+    timestamp, stay in the clip and do not overlap. With `timestamps` only windows are planned."""
     if media.kind == "audio":
         return Plan(timestamps=())
     if media.kind == "image" or not media.duration:
@@ -97,7 +95,7 @@ def plan(
         )
     else:
         count, usual = settings.frames, Settings().frames
-        if settings.sampling == "closer":  # the rest goes where scores move
+        if settings.sampling == "closer":  # the rest is added where scores change
             few = usual if count >= 2 * usual else count // 2 or 1
             count = 3 * usual if count >= 8 * usual else few
         timestamps = centers(start, end, count)
@@ -105,7 +103,7 @@ def plan(
 
 
 def part(duration: float, settings: Settings) -> tuple[float, float]:
-    """Start and end of what was asked for, s. UsageError where that is not in the clip."""
+    """Return start and end of the requested part, s; raise UsageError if it is not in the clip."""
     end = duration if settings.end is None else min(settings.end, duration)
     if settings.start >= duration:
         text = _("The clip lasts {duration:.1f} s, so it can't be read from {start:.1f} s on.")
@@ -128,7 +126,7 @@ def every_frame(media: Media, end: float) -> tuple[float, ...]:
 
 
 Stored = tuple[float, int]
-"""when a picture of a file is shown, s; bytes that say what is new in it, 0 of a key frame"""
+"""display time of a stored picture, s; bytes of its changes, 0 for a key frame"""
 
 
 def stored(
@@ -138,8 +136,8 @@ def stored(
     *,
     cancel: Event | None = None,
 ) -> list[Stored]:
-    """Return the pictures that a video stores within `part` (start, end), ascending; empty where to
-    list them takes long. Raise MediaError, Canceled."""
+    """Return the pictures that a video stores within `part` (start, end), ascending; empty if
+    listing them would take long. Raise MediaError, Canceled."""
     if media.kind != "video":
         return []
     found: list[Stored] = run_isolated(
@@ -149,14 +147,14 @@ def stored(
 
 
 def _uneven(media: Media) -> bool:
-    """Return whether some picture of a video may be shown for much longer than others."""
+    """Return True if some picture may be displayed for much longer than others."""
     count, usual = media.frame_count or 0, (media.fps or 0.0) * (media.duration or 0.0)
     return bool(media.variable_frame_rate) or count < _STORED * usual
 
 
 def filled(even: Sequence[float], pictures: Sequence[float]) -> tuple[float, ...]:
-    """Return timestamps, ascending, s: where several show one stored picture, as where a recorder
-    of a screen stores nothing while nothing moves, others stand for the pictures between."""
+    """Return timestamps, ascending, s, with duplicates of one stored picture (a screen recorder
+    stores nothing while nothing changes) replaced by other stored pictures."""
     if not pictures:
         return tuple(even)
     shown = np.searchsorted(pictures, np.asarray(even) + 1e-6, side="right") - 1
@@ -170,8 +168,8 @@ def filled(even: Sequence[float], pictures: Sequence[float]) -> tuple[float, ...
 
 
 def busiest(pictures: Sequence[Stored], count: int) -> tuple[float, ...]:
-    """Return when so many stored pictures are shown, at most: all, or those with the most bytes
-    that say what is new, and those at equal shares of these bytes."""
+    """Return the times of at most `count` stored pictures: all, or those with the largest changes
+    and those at equal shares of the summed changes."""
     if len(pictures) <= count:
         return tuple(time for time, _size in pictures)
     sizes = np.array([size for _time, size in pictures], float)
@@ -219,7 +217,7 @@ def _by_change(
     *,
     cancel: Event | None = None,
 ) -> tuple[float, ...]:
-    """Moments at equal shares of the summed histogram change."""
+    """Return times at equal shares of the summed histogram change."""
     start, end = part
     scan = centers(start, end, min(_MAX_SCAN, max(4 * count, int((end - start) / _SCAN_STEP))))
     times, histograms = [], []
@@ -246,7 +244,7 @@ def _by_change(
 def small_pictures(
     path: str | os.PathLike[str], media: Media, times: Sequence[float], cancel: Event | None
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield small copies of the pictures on screen at these times, upright, and when each comes."""
+    """Yield the time and a small, upright copy of the picture on screen at each of these times."""
     if media.kind == "animation":
         for picture in decode_still(path, media, times, cancel=cancel):
             step = max(1, picture.rgb.shape[1] // SCAN_SIZE[0])
@@ -260,7 +258,7 @@ def small_pictures(
 def _runs(
     timestamps: tuple[float, ...], end: float, count: int, frames: int, step: float
 ) -> tuple[tuple[float, ...], ...]:
-    """Spread up to `count` windows over the moments; none overlaps another or leaves the clip."""
+    """Return up to `count` evenly spaced, non-overlapping windows that start at a timestamp."""
     span = (frames - 1) * step
     possible = [moment for moment in timestamps if moment + span <= end + 1e-9]
     if not possible or count < 1:
@@ -278,24 +276,24 @@ def _runs(
     return tuple(runs)
 
 
-STEP = 0.25  # s between the pictures that the thorough way compares
+STEP = 0.25  # s between the pictures that the thorough method compares
 MAX_COMPARED = 2400  # pictures: ten minutes at `STEP`; a longer clip is compared at larger steps
 INDEXED = ("mov", "matroska")  # Demuxers that land on the key frame they are sent to
 MAX_READ_BYTES = 256 * 1024**2
-"""bytes of a file without an index that are read through to find its key frames."""
-SHARE = 0.1  # of the analysis that the quick way may cost, by the counts below
+"""largest file without an index that is read completely to list its pictures"""
+SHARE = 0.1  # of the analysis that the fast method may cost, by the figures below
 MOMENT_COSTS, PREDICTED_COSTS = 10.0, 0.3
-"""What a looked-at moment (faces, models) and a predicted frame take, as megapixels of key frames
-decoded and in shares of a key frame of the same size."""
+"""Cost of an analyzed frame (faces, models) in megapixels of decoded key frames, and of a predicted
+frame relative to a key frame of the same size."""
 MAX_GROUP, MAX_GROUP_FRAMES = 12.0, 310
-"""s and frames. Key frames further apart (encoders' usual most are 250 and 300 frames) say nothing
-about cuts."""
+"""s and frames. Key frames further apart (encoders' usual limits are 250 and 300 frames) carry no
+information about cuts."""
 MARGIN = 0.5  # s by which pictures may be shown later than they are decoded
 SAME_GAP = 0.05
-"""s by which the distances of key frames may differ and still be the encoder's longest."""
+"""s by which the distances of key frames may differ and still be the encoder's maximum."""
 
 Shot = tuple[float, float]
-"""start and end, s. Between two shots, times whose shot is not known belong to neither."""
+"""start and end, s. Times between two shots, if their shot is unknown, belong to neither."""
 
 
 def shots(
@@ -307,13 +305,13 @@ def shots(
     thorough: bool = False,
     cancel: Event | None = None,
 ) -> list[Shot] | None:
-    """Return the shots of a video within `part` (start, end), s; None where they were not searched.
-    Raise MediaError, Canceled.
+    """Return the shots of a video within `part` (start, end), s; None if not searched. Raise
+    MediaError, Canceled.
 
-    The quick way compares key frames only: encoders put one at a cut, so an early key frame is
-    where to look, and hardly anything is decoded. It is taken where it costs little beside the
-    analysis of `samples` moments. `thorough` reads the whole part at a low rate. A shot shorter
-    than the distance between two compared pictures can be missed by either."""
+    The fast method compares key frames only: encoders insert one at a cut, so an early key frame is
+    a candidate, and hardly anything is decoded. It is used if it is cheap relative to the analysis
+    of `samples` frames. `thorough` decodes the whole part at a low rate. Either can miss a shot
+    shorter than the distance between two compared pictures."""
     if media.kind != "video" or not media.duration:
         return None
     result: list[Shot] | None = run_isolated(
@@ -328,17 +326,17 @@ def shots(
 
 
 def seen(shots: Sequence[Shot], timestamps: Sequence[float]) -> list[bool]:
-    """Return which shots have a moment in them."""
+    """Return for each shot whether a timestamp is in it."""
     times = np.asarray(timestamps, float)
-    slack = 1e-3  # they are rounded where they are stored
+    slack = 1e-3  # timestamps are stored rounded
     return [bool(((times >= a - slack) & (times <= b + slack)).any()) for a, b in shots]
 
 
 def with_every_shot(
     timestamps: Sequence[float], shots: Sequence[Shot], most: int
 ) -> tuple[float, ...]:
-    """Return the timestamps, with one in each shot, as far as `most` allows: a shot without one
-    gets its middle, and what is too many is taken from where those of one shot are closest."""
+    """Return at most `most` timestamps with one in each shot as far as possible: the middle of each
+    uncovered shot is added, and surplus ones are removed where those of one shot are closest."""
     missed = [shot for shot, known in zip(shots, seen(shots, timestamps), strict=True) if not known]
     missed.sort(key=lambda shot: shot[0] - shot[1])  # the longest first
     times = sorted({*timestamps, *((a + b) / 2 for a, b in missed[: max(0, most - 1)])})
@@ -390,7 +388,7 @@ def _at_key_frames(
         gaps = np.diff([*times, media.duration])
         if gaps.max() > max(MAX_GROUP, MAX_GROUP_FRAMES / (media.fps or 25.0)):
             return None
-        # Those that came early are suspects, where any regular distance between them is known.
+        # Early key frames are candidates, if a regular interval is known.
         is_long = gaps >= gaps.max() - SAME_GAP
         due = bool(is_long[:-1].sum() > 1)
         early = np.concatenate([[False], ~is_long[:-1] | (not due)])
@@ -398,7 +396,7 @@ def _at_key_frames(
         inside = np.arange(max(first, 0), int(np.searchsorted(times, end)))
         wanted = sorted({0, *inside.tolist()})  # times count from the first
         if not _affordable(len(wanted), len(keys), media, samples):
-            # Where a key frame came when it was due there hardly was a cut.
+            # A key frame at the regular interval is hardly a cut.
             wanted = [n for n in wanted if n in (0, first) or early[n : n + 2].any()]
             if not (due and early.any() and _affordable(len(wanted), len(keys), media, samples)):
                 return None
@@ -409,9 +407,8 @@ def _at_key_frames(
 
 
 def _keys(container: InputContainer, stream: VideoStream, size: int) -> list[int]:
-    """Return where the key frames are, in ticks of the stream; empty where that would take long to
-    say."""
-    if demuxer(container) == "mov":  # others learn theirs as they go
+    """Return the key frames, in ticks of the stream; empty if listing them would take long."""
+    if demuxer(container) == "mov":  # other demuxers build their index while reading
         return [entry.timestamp for entry in stream.index_entries if entry.is_keyframe]
     if size > MAX_READ_BYTES:
         return []
@@ -423,7 +420,7 @@ def _keys(container: InputContainer, stream: VideoStream, size: int) -> list[int
 
 
 def _affordable(compared: int, keys: int, media: Media, samples: int) -> bool:
-    """Return whether so many key frames cost little beside what a look at the samples does."""
+    """Return True if decoding these key frames is cheap relative to the analysis."""
     size = media.width * media.height / 1e6
     group = (media.duration or 0.0) * (media.fps or 0.0) / keys
     usual = samples * (MOMENT_COSTS + PREDICTED_COSTS * size * group / 2)
@@ -446,7 +443,7 @@ def _pictures(
     for number in wanted:
         if cancel is not None and cancel.is_set():
             raise Canceled()
-        # The index has decoding times, and a seek goes by the later presentation times.
+        # The index has decoding times, but a seek uses the later presentation times.
         room = keys[number + 1] - keys[number] if number + 1 < len(keys) else 2 * margin
         if not seek(container, stream, keys[number] + min(margin, room // 2)):
             continue
@@ -473,7 +470,7 @@ def _pictures(
 def _split(
     compared: Sequence[tuple[float, bool, np.ndarray]], start: float, end: float
 ) -> list[Shot]:
-    """Return shots from pictures in order: (time, whether a change lies exactly there, colors)."""
+    """Return shots from pictures in order: (time, whether a cut is exactly there, colors)."""
     begun = start
     shots: list[Shot] = []
     for (before, _exact, here), (time, exact, there) in pairwise(compared):

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 Orientation = tuple[bool, bool, bool]
-"""transpose, then flip x, then flip y: stands a decoded picture upright"""
+"""transpose, then flip x, then flip y: makes a decoded picture upright"""
 
 _DISPLAY_ORIENTATION = 47  # payload type
-_SEARCHED = 4096  # bytes of a packet: such information comes before the picture
+_SEARCHED = 4096  # bytes of a packet: SEI precedes the picture
 _HEADERS = {"h264": 1, "hevc": 2}  # bytes of a NAL unit's header
 UPRIGHT = (False, False, False)
 _TURNED: dict[int, Orientation] = {  # by quarters counterclockwise
@@ -23,8 +23,7 @@ _TURNED: dict[int, Orientation] = {  # by quarters counterclockwise
 
 
 def display_orientation(packet: memoryview, codec: str) -> Orientation | None:
-    """Return how a packet of "h264" or "hevc" turns its picture and those after it; None where it
-    does not say."""
+    """Return the orientation stated by a packet of "h264" or "hevc"; None if it states none."""
     header = _HEADERS.get(codec)
     if header is None:
         return None
@@ -41,10 +40,10 @@ def display_orientation(packet: memoryview, codec: str) -> Orientation | None:
 
 
 def _orientation(bits: int) -> Orientation:
-    """Return what 24 bits say: canceled, flipped x, flipped y, then 16 bits counterclockwise."""
+    """Decode 24 bits: cancel flag, flip x, flip y, 16 bits of counterclockwise rotation."""
     if bits >> 23:
         return UPRIGHT
-    # The flips come first. Turned by a quarter, they lie along the other axis.
+    # Flips are applied first; after a quarter turn they swap axes.
     transposed, flip_x, flip_y = _TURNED[round((bits >> 5 & 0xFFFF) / 16384) % 4]
     across, down = bool(bits >> 22 & 1), bool(bits >> 21 & 1)
     if transposed:
@@ -53,7 +52,7 @@ def _orientation(bits: int) -> Orientation:
 
 
 def _units(data: bytes) -> Iterator[bytes]:
-    """Yield the NAL units, after start codes or lengths of four bytes."""
+    """Yield the NAL units, delimited by start codes or four-byte lengths."""
     if data.startswith((b"\0\0\0\1", b"\0\0\1")):
         yield from (unit for unit in data.split(b"\0\0\1")[1:] if unit.rstrip(b"\0"))
         return
@@ -67,7 +66,7 @@ def _units(data: bytes) -> Iterator[bytes]:
 
 
 def _payloads(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the type and the bytes of each message."""
+    """Yield type and payload of each SEI message."""
     at = 0
     while at + 2 < len(data):
         numbers = []

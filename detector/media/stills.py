@@ -52,16 +52,16 @@ _APPLE = b"Apple iOS\x00"
 _CONTENT_IDENTIFIER = b"\x00\x11"  # tag that the picture and the film of a Live Photo share
 _MAX_NOTES = 256
 
-_GAMMA = "unmask gamma"  # what is remembered of a PNG, in Pillow's `info`
+_GAMMA = "unmask gamma"  # key of a PNG's `Gamma` in Pillow's `info`
 
 _SRGB = ImageCms.createProfile("sRGB")
 
 PALETTE, SHADES = 256, 64  # colors, and shades of gray, that are few
 
-_ROWS = 256  # of a picture that are converted at once
+_ROWS = 256  # converted at a time
 
 _EPSILON = 0.0005
-"""Half a millisecond: times that were rounded to a millisecond still find their picture."""
+"""Half a millisecond: matches times that were rounded to a millisecond."""
 
 _SHORTEST_DELAY = 0.02
 _USUAL_DELAY = 0.1
@@ -69,10 +69,8 @@ _USUAL_DELAY = 0.1
 
 
 def probe_still(path: str | os.PathLike[str]) -> Media:
-    """Describe a picture or animation, but for its name and hash.
-
-    A still is decoded once, so that a damaged one is refused here rather than later.
-    """
+    """Return the metadata of a picture or animation without name and hash. A still is decoded once,
+    so that a damaged one is refused here."""
     with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
         film = locate_film(file)
@@ -90,7 +88,7 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
             notes.append(
                 _("There are {stated} pictures in this file; one was judged.").format(stated=stated)
             )
-        if stated > 1 and image.format in _ANIMATED:  # others hold previews or pages
+        if stated > 1 and image.format in _ANIMATED:  # other formats hold previews or pages
             hidden = _hidden(image)
             ends = [end for _, end in _timeline(image, min(stated - hidden, MAX_ANIMATION_FRAMES))]
             if hidden:
@@ -141,7 +139,7 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
 
 
 def _of_live_photo(image: Image.Image) -> bool:
-    """Return True if Apple's notes in EXIF name a film that belongs to the picture."""
+    """Return True if Apple's maker notes in EXIF reference a separate video."""
     try:
         note = image.getexif().get_ifd(ExifTags.IFD.Exif).get(ExifTags.Base.MakerNote, b"")
     except _BROKEN:
@@ -155,7 +153,7 @@ def _of_live_photo(image: Image.Image) -> bool:
 
 
 def _colors(image: Image.Image) -> int | None:
-    """Return how many colors a picture has; None of more than 256, or 64 shades of gray."""
+    """Return the number of colors; None above 256, or 64 shades of gray."""
     if image.format == "GIF":
         return PALETTE
     if image.mode not in ("1", "L", "P", "RGB", "RGBA"):
@@ -207,7 +205,7 @@ def _still(path: str | os.PathLike[str]) -> np.ndarray:
 
 @contextmanager
 def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
-    """Open a picture by content; what is too large is refused before a pixel is decoded."""
+    """Open a picture by content; refuses oversized ones before decoding a pixel."""
     with open_file(path) as file:
         sniff(file)
         coded = _coded_colors(file)
@@ -247,9 +245,8 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
 
 
 def _decoded_webp(file: BinaryIO, image: Image.Image) -> Image.Image:
-    """Return a still WebP decoded by OpenCV, with the same library and to the same bit: Pillow
-    decodes each as an animation, which takes 16 bytes a px. One that OpenCV refuses stays as it
-    is."""
+    """Return a still WebP decoded by OpenCV, bit-identical by the same library: Pillow decodes each
+    as an animation, which takes 16 bytes a px. One that OpenCV refuses is returned as it is."""
     file.seek(0)
     pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.shape[1::-1] != image.size:
@@ -301,7 +298,7 @@ def recompressed(rgb: np.ndarray, quality: int) -> np.ndarray:
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:
-    """Return a picture in the colors of sRGB, by its ICC profile; as it is without a valid one."""
+    """Convert a picture to sRGB by its ICC profile, if it has a valid one."""
     data = image.info.get("icc_profile")
     if not data:
         return image
@@ -321,7 +318,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
 
 
 def _with_gamma(image: Image.Image, gamma: Gamma) -> Image.Image:
-    """Return a picture as its PNG's gamma says; what is transparent stays so."""
+    """Apply a PNG's gamma, leaving transparency unchanged."""
     clear = "A" in image.getbands() or image.mode == "PA" or "transparency" in image.info
     values = np.asarray(image.convert("RGBA" if clear else "RGB"))
     shown = gamma.apply(values[:, :, :3])
@@ -333,8 +330,8 @@ def _gray16(image: Image.Image) -> np.ndarray:
 
 
 def _rgb8(image: Image.Image) -> np.ndarray:
-    """uint8 [H, W, 3] of a picture of any mode, some rows at a time: Pillow itself would take four
-    copies for it."""
+    """Convert a picture of any mode to uint8 [H, W, 3], some rows at a time: Pillow takes four
+    copies."""
     rgb = np.empty((image.height, image.width, 3), np.uint8)
     for top in range(0, image.height, _ROWS):
         bottom = min(image.height, top + _ROWS)
@@ -344,7 +341,7 @@ def _rgb8(image: Image.Image) -> np.ndarray:
 
 
 def _gray8(image: Image.Image) -> np.ndarray:
-    """8 bits of a 16-bit, 32-bit or floating-point gray picture; Pillow itself would clip."""
+    """Convert 16-bit, 32-bit or float gray to 8 bits; Pillow clips."""
     values = np.asarray(image).astype(np.float64)
     if image.mode == "F":
         scale = 255.0 if values.max(initial=0.0) <= 1.0 else 1.0
@@ -355,7 +352,7 @@ def _gray8(image: Image.Image) -> np.ndarray:
 
 @contextmanager
 def _parsing() -> Iterator[None]:
-    """Whatever a parser raises on foreign bytes becomes one sentence."""
+    """Convert any parser exception to a MediaError."""
     try:
         yield
     except Image.DecompressionBombError as error:
@@ -366,7 +363,7 @@ def _parsing() -> Iterator[None]:
 
 
 def _timeline(image: Image.Image, count: int) -> Iterator[tuple[float, float]]:
-    """Step through an animation: when each picture comes and goes. It is loaded meanwhile."""
+    """Yield start and end of each picture of an animation, loaded meanwhile."""
     start = 0.0
     for number in range(count):
         try:
@@ -384,8 +381,7 @@ def _timeline(image: Image.Image, count: int) -> Iterator[tuple[float, float]]:
 
 
 def _load(image: Image.Image) -> None:
-    """Load a picture of an animation. Pillow pastes a crop of it, which of a whole one of 8K is a
-    copy of 130 MB."""
+    """Load a picture of an animation without Pillow's crop, which copies 130 MB for 8K."""
 
     def cropped(whole: Any, box: tuple[float, ...]) -> Any:
         return whole if box == (0, 0, *whole.size) else whole.crop(box)
@@ -398,13 +394,12 @@ def _load(image: Image.Image) -> None:
 
 
 def _hidden(image: Image.Image) -> int:
-    """Return how many pictures come before those of an animation: a PNG's default picture, for
-    programs that show no animations."""
+    """Return the number of pictures before an animation: a PNG's default picture, for programs
+    without animation support."""
     return int(bool(image.info.get("default_image")))
 
 
 def _show(image: Image.Image, number: int) -> None:
-    """Go to a picture of an animation."""
     hidden = _hidden(image)
     if hidden and number == 0 and isinstance(image, PngImageFile):
         # The animation begins on an empty canvas; Pillow would draw it over the default picture.
@@ -421,8 +416,8 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _by_exif(image: Image.Image) -> int:
-    """Return the orientation that EXIF before the pixels states, or a TIFF's tag, as browsers read
-    it: Pillow would take that of XMP, and of text, where there is no other."""
+    """Return the orientation of EXIF before the pixels, or of a TIFF's tag, as browsers read it:
+    Pillow falls back to XMP and text."""
     exif = Image.Exif()
     try:
         if isinstance(image, TiffImageFile):

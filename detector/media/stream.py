@@ -70,7 +70,7 @@ _OF_DEVICE = _PROBLEMS | {
     "not_found": (_("There is no camera {name}."), _("Is it plugged in?")),
     "undecodable": (_("{name} is no camera."), ""),
 }
-"""By code: what went wrong, and what to do; of a camera of this computer otherwise."""
+"""Overrides by code for a camera of this computer: problem and advice."""
 
 
 def problem(code: str, name: str, seconds: float = 0.0, *, device: bool = False) -> MediaError:
@@ -86,18 +86,18 @@ def is_address(source: str) -> bool:
 
 
 def is_device(source: str) -> bool:
-    """Return whether a source is a camera of this computer: a character device, or said to be
+    """Return True if a source is a camera of this computer: a character device, or declared as
     one."""
     return source.startswith("/dev/") or Path(source).is_char_device()
 
 
 class Stream:
-    """A camera ("/dev/video0") or an address ("rtsp://…"), opened again when it is lost. Raise
+    """A camera ("/dev/video0") or URL ("rtsp://…") that is reopened when it is lost. Raise
     UsageError for another kind of source.
 
-    `lost` is called with a sentence and the s until the next try; set `stop` to end. `opening` and
-    `reading` are s of timeout, `pauses` s between tries. `name` is shown to a person, without a
-    password; `formats` are the containers that may be opened."""
+    `lost` is called with a sentence and the s until the next attempt; set `stop` to end. `opening`
+    and `reading` are timeouts, `pauses` waits between attempts, s. `name` is its display name,
+    without a password; `formats` are the allowed containers."""
 
     def __init__(
         self,
@@ -133,9 +133,9 @@ class Stream:
             )
 
     def frames(self) -> Iterator[tuple[float, np.ndarray]]:
-        """Pictures as they come: (s since the first, uint8 [H, W, 3] upright RGB). Raise MediaError
-        where it can't be opened or is lost for good: "not_found", "refused", "denied", "no_answer",
-        "busy", "undecodable" or "lost"."""
+        """Yield (s since the first, uint8 [H, W, 3] upright RGB). Raise MediaError if it can't be
+        opened or is lost for good: "not_found", "refused", "denied", "no_answer", "busy",
+        "undecodable" or "lost"."""
         begun: float | None = None
         retries = 0
         while not self._stop.is_set():
@@ -161,8 +161,8 @@ class Stream:
             self._stop.wait(pause)
 
     def connection(self) -> Iterator[np.ndarray]:
-        """Pictures of one connection, uint8 [H, W, 3] upright RGB, until it ends. Raise MediaError
-        (`frames`) where it can't be opened, or ends and is no recording."""
+        """Yield the pictures of one connection, uint8 [H, W, 3] upright RGB, until it ends. Raise
+        MediaError (`frames`) if it can't be opened, or ends and is no recording."""
         delivered = False
         try:
             with self._opened() as container:
@@ -185,7 +185,7 @@ class Stream:
         options = {
             "protocol_whitelist": _NETWORK,
             "format_whitelist": self.formats,
-            "fflags": "nobuffer",  # what waits in a buffer is no longer live
+            "fflags": "nobuffer",  # buffered pictures are not live
             "rtsp_transport": "tcp",  # a lost packet of UDP smears the face for seconds
         }
         return av.open(self._source, mode="r", timeout=self._timeouts, container_options=options)
@@ -207,7 +207,7 @@ class Stream:
                     usual=(frame.width, frame.height),
                 )
             if self.finite and frame.time is not None:
-                # A recording comes as fast as the network: it is shown at its own speed.
+                # A recording arrives faster than its own speed.
                 first = frame.time if first is None else first
                 self._stop.wait(max(0.0, frame.time - first - (time.monotonic() - began)))
             elif self.finite and rate:
@@ -215,7 +215,6 @@ class Stream:
             yield upright(frame)
 
     def _failure(self, error: Exception) -> MediaError:
-        """Return what went wrong, in words."""
         device = not is_address(self._source)
         match error:
             case ConnectionRefusedError():

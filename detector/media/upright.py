@@ -33,13 +33,12 @@ _ASPECTS = (0.25, 4.0)  # Pixel aspect ratios outside this range are taken for n
 
 
 class Upright:
-    """Convert decoded frames of one stream to uint8 [height, width, 3] RGB: turned, mirrored,
-    square pixels.
+    """Converter of one stream's decoded frames to upright uint8 [height, width, 3] RGB with square
+    pixels.
 
-    `averaged`: each pixel of a small copy is the mean of those it stands for. `framed`: the size is
-    the stream's own; pictures of another shape are centered on a black canvas, and pictures are
-    deinterlaced and mapped from HDR. `usual`: coded size of the first frame, where it is
-    another."""
+    `averaged`: small copies are area-averaged. `framed`: the size is the stream's own; pictures of
+    another shape are centered on a black canvas, and pictures are deinterlaced and mapped from HDR.
+    `usual`: coded size of the first frame, if it is another."""
 
     def __init__(
         self,
@@ -55,7 +54,7 @@ class Upright:
         self.usual = usual
         self.interpolation = Interpolation.AREA if averaged else Interpolation.BILINEAR
         self.scaler = VideoReformatter()
-        self.stated: Orientation | None = None  # read once: it is the file's
+        self.stated: Orientation | None = None  # constant for a file
         self.mapping: tuple[tuple[object, ...], Graph] | None = None
 
     def __call__(self, frame: VideoFrame) -> np.ndarray:
@@ -96,8 +95,8 @@ class Upright:
         return np.ascontiguousarray(picture)
 
     def _inside(self, frame: VideoFrame, transposed: bool) -> tuple[int, int] | None:
-        """Return the size, before it is turned, that a frame of another shape takes on the canvas;
-        None of the usual."""
+        """Return the size, before rotation, of a frame of another shape on the canvas; else
+        None."""
         width, height = self.size
         shape = frame.width, frame.height
         if transposed:
@@ -113,7 +112,7 @@ class Upright:
         return inside[::-1] if transposed else inside
 
     def _in_sdr(self, frame: VideoFrame) -> VideoFrame:
-        """Return an HDR frame in BT.709 colors: its white of 203 cd/m² is white (ITU-R BT.2408)."""
+        """Map an HDR frame to BT.709: diffuse white of 203 cd/m² is white (ITU-R BT.2408)."""
         kind = frame.width, frame.height, frame.format.name, frame.color_trc
         if self.mapping is None or self.mapping[0] != kind:  # its table takes a second to compute
             mapping = (
@@ -129,7 +128,7 @@ class Upright:
 
 
 def in_srgb(rgb: np.ndarray, primaries: int, transfer: int) -> np.ndarray:
-    """Return a picture, uint8 [H, W, 3], in sRGB; its primaries and transfer are numbers of ITU-T
+    """Convert a picture, uint8 [H, W, 3], to sRGB; primaries and transfer are numbers of ITU-T
     H.273, unknown ones count as sRGB's."""
     known = _PRIMARIES.get(primaries, "bt709"), _TRANSFERS.get(transfer, "iec61966-2-1")
     if known[0] == "bt709" and transfer not in HDR:
@@ -145,7 +144,7 @@ def in_srgb(rgb: np.ndarray, primaries: int, transfer: int) -> np.ndarray:
 
 
 def _graph(frame: VideoFrame, *filters: tuple[str, str]) -> Graph:
-    """Return a chain of filters, each a name and its arguments, for frames like this one."""
+    """Return a filter chain (name, arguments) for frames like this one."""
     graph = Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)
@@ -157,8 +156,8 @@ def _graph(frame: VideoFrame, *filters: tuple[str, str]) -> Graph:
 
 
 def deinterlaced(frame: VideoFrame) -> VideoFrame:
-    """Return a frame of its first field, lines between interpolated. The filter sees this frame
-    twice, since bwdif takes the first of a stream from its own lines alone."""
+    """Deinterlace a frame to its first field, interpolating the lines between. The filter gets the
+    frame twice, since bwdif takes the first of a stream from its own lines alone."""
     try:
         graph = _graph(frame, ("bwdif", "mode=send_frame"))
         stamp = frame.pts
@@ -187,15 +186,15 @@ def upright_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
 
 
 def rotation(frame: VideoFrame) -> int:
-    """Return the degrees clockwise that stand a frame upright, after mirroring where that is due,
-    as EXIF states them."""
+    """Return the clockwise rotation in degrees that makes a frame upright, after any mirroring, as
+    EXIF states it."""
     transposed, flip_x, flip_y = orientation(frame)
     return (90 if flip_x else 270) if transposed else 180 * flip_y
 
 
 def orientation(frame: VideoFrame, by_file: Orientation | None = None) -> Orientation:
-    """Return how a frame stands upright, to the nearest quarter: by what the file states for all of
-    it (`by_display_matrix`), else by its stream (`Decoder.tag`)."""
+    """Return the orientation of a frame to the nearest quarter turn: that of the file
+    (`by_display_matrix`), else of its stream (`Decoder.tag`)."""
     by_file = by_display_matrix(frame) if by_file is None else by_file
     turned = _streamed(frame)
     return turned if turned is not None and by_file == UPRIGHT else by_file
@@ -207,7 +206,7 @@ def _streamed(frame: VideoFrame) -> Orientation | None:
 
 
 def by_display_matrix(frame: VideoFrame) -> Orientation:
-    """Return what the display matrix says, as far as it is not what the stream says here."""
+    """Return the orientation of the display matrix, unless it is the stream's own."""
     # `frame.side_data` makes a reference cycle: it keeps a frame, and the memory of all frames of
     # its decoder (250 MB of an 8K video), until garbage is collected.
     stated = SideDataContainer(frame)  # type: ignore[call-arg]  # its stub leaves the frame out

@@ -38,12 +38,13 @@ from detector.schema.analysis import Media
 from detector.sentences import _
 
 _EPSILON = 0.0005
-"""Half a millisecond: times that were rounded to a millisecond still find their frame."""
+"""Half a millisecond: matches times that were rounded to a millisecond."""
 
 _SLACK = 0.1  # Seconds past its end for which the last frame still answers: headers round
 
 _MAX_HELD = 300
-"""Packets kept back until it is known whether they are needed; bounds memory in long GOPs."""
+"""Maximum packets buffered until it is known whether they are needed; bounds memory in long
+GOPs."""
 
 _JUMP = 10.0  # Seconds ahead from which seeking beats reading on
 
@@ -51,11 +52,11 @@ _JUMP_MARGIN = 1.0
 """Seek this much too early: some demuxers seek by decoding time, which runs ahead."""
 
 _JUMPABLE = ("mov", "matroska")
-"""Demuxers that always land on a key frame; others land in the middle of things."""
+"""Demuxers whose seeks always land on a key frame."""
 
 
 Answer = tuple[int, float, VideoFrame, int]
-"""position of the wanted time, when the frame is shown, s, the frame, and `Frame.last` of it"""
+"""index of the requested time, display time of the frame, s, the frame, and `Frame.last` of it"""
 
 
 def decode_video(
@@ -87,9 +88,8 @@ def pictures(
     skip: bool = True,
     beside: bool = False,
 ) -> Iterator[Answer]:
-    """Yield decoded frames for ascending times, converting nothing. Groups of pictures without a
-    wanted time are not decoded, and far ones not read; `skip=False` decodes every frame, with the
-    same result."""
+    """Yield decoded frames for ascending times, unconverted. GOPs without a requested time are not
+    decoded, and distant ones not read; `skip=False` decodes every frame, with the same result."""
     wanted = deque(enumerate(times))
     given: float | None = None
     tolerant = False
@@ -111,15 +111,15 @@ class _NoEntry(Exception):
 
 
 class _Damaged(Exception):
-    """Several threads met damage; the rest of the way is gone carefully."""
+    """Multithreaded decoding met damage; the rest is decoded on one thread."""
 
 
 @dataclass
 class _Walk:
-    """One pass through a video, from its first frame to the last wanted time.
+    """One pass through a video up to the last requested time.
 
-    Packets are held back until one reaches past the wanted time; a key frame before it makes all
-    held ones unneeded. B-frames are left out where a later picture is still not after the wanted
+    Packets are buffered until one reaches past the requested time; a key frame before it makes all
+    buffered ones unneeded. B-frames are skipped if a later picture is still not after the requested
     time."""
 
     container: InputContainer
@@ -137,7 +137,7 @@ class _Walk:
     end: float = -math.inf  # of the packets so far, on the stream's own clock
     damaged_at: float | None = None  # on the stream's own clock, s
     size: tuple[int, int] | None = None  # of the frames so far
-    resized: str | None = None  # how that changes on the way
+    resized: str | None = None  # the current frame size, if it changed
     ahead: list[float] = field(default_factory=list)  # of packets after the last answer, times
     spared: bool = False
 
@@ -153,17 +153,16 @@ class _Walk:
 
     @property
     def start(self) -> float:
-        """Return when the first picture is shown on the stream's own clock, s; 0 until it is
-        known."""
+        """Return the time of the first picture on the stream's clock, s; 0 until it is known."""
         return self.origin or 0.0
 
     @property
     def target(self) -> float:
-        """Return the next wanted time on the stream's own clock, seconds."""
+        """Return the next requested time on the stream's clock, s."""
         return self.wanted[0][1] + _EPSILON + self.start
 
     def run(self) -> Iterator[Answer]:
-        """Answer the wanted times in order, then say what was damaged on the way."""
+        """Yield the answers in order, then add notes on damage."""
         yield from self._answers()
         if self.resized is not None and self.resized not in self.notes:
             self.notes.append(self.resized)
@@ -174,8 +173,8 @@ class _Walk:
 
     def _answers(self) -> Iterator[Answer]:
         held: deque[Packet[Any]] = deque()
-        reach = -math.inf  # latest time among the held packets
-        left: float | None = None  # where a jump was made from, until it lands on a key frame
+        reach = -math.inf  # latest time among the buffered packets
+        left: float | None = None  # origin of a jump, until it lands on a key frame
         source = self._read()
         while self.wanted:
             self._check()
@@ -191,7 +190,7 @@ class _Walk:
                     if time > self.target:
                         source, left = self._rewind(), None
                         continue
-                    # Landing behind what was read: long groups of pictures, or times that lie.
+                    # Landed before the position: long GOPs, or false timestamps.
                     self.jump = time > left
                     left = None
                 if self._restarts_at(time):
@@ -220,7 +219,7 @@ class _Walk:
         yield from self._drain(held)
 
     def _drain(self, held: deque[Packet[Any]]) -> Iterator[Answer]:
-        """Go on when the file is read: what was held back, what the decoder keeps, and the end."""
+        """Decode buffered packets and flush the decoder at the end of the file."""
         for packet in (*held, None):
             yield from self._feed(packet)
             if not self.wanted:
@@ -228,7 +227,7 @@ class _Walk:
         yield from self._finish()
 
     def _restarts_at(self, time: float) -> bool:
-        """Return whether a key frame makes all before it unneeded; the decoder forgets it then."""
+        """Return True if a key frame makes all before it unneeded, and reset the decoder."""
         if not self.skip or time > self.target:
             return False
         self.decoder.flush()
@@ -237,7 +236,7 @@ class _Walk:
 
     def _feed(self, packet: Packet[Any] | None) -> Iterator[Answer]:
         self._check()
-        spare = False  # its picture answers no wanted time
+        spare = False  # its picture answers no requested time
         if packet is not None and self.skip and not self.tolerant and self.origin is not None:
             time, target = self.decoder.time_of(packet), self.target
             spare = time is not None and any(time < other <= target for other in self.ahead)
@@ -260,7 +259,7 @@ class _Walk:
             self._damage(clock)
             return
         if clock < self.floor - _EPSILON:
-            return  # leading pictures of a key frame: they need what was skipped
+            return  # leading pictures of a key frame: they reference skipped ones
         entered = self.previous is None and math.isfinite(self.floor)
         if entered and clock > self.floor + _EPSILON:
             raise _NoEntry()
@@ -288,13 +287,13 @@ class _Walk:
         yield from self._answers_until(time - _EPSILON, *before)
 
     def _answers_until(self, end: float, time: float, frame: VideoFrame) -> Iterator[Answer]:
-        """Answer the wanted times before `end` by one frame."""
+        """Answer the requested times before `end` by one frame."""
         shown = [index for index, _time in takewhile(lambda one: one[1] < end, self.wanted)]
         for _index in shown:
             yield from self._answer(time, frame, shown[-1])
 
     def _answer(self, time: float, frame: VideoFrame, last: int) -> Iterator[Answer]:
-        """Answer the next wanted time; a frame that was given before is not given again."""
+        """Answer the next requested time, unless its frame was already yielded."""
         target, shown = self.target, time + self.start + _EPSILON
         if self.spared and any(shown < other <= target for other in self.ahead):
             # Without the pictures that were left out the decoder took the order for another.
@@ -306,7 +305,7 @@ class _Walk:
             yield index, time, frame, last
 
     def _finish(self) -> Iterator[Answer]:
-        """End the stream: the last frame answers what it was on screen for."""
+        """Answer the times within the last frame's duration, then end the stream."""
         if self.previous is None and math.isfinite(self.floor):
             raise _NoEntry()
         if self.previous is None and self.given is None:
@@ -327,7 +326,7 @@ class _Walk:
         for packet in packets(self.container, self.stream, self._damage):
             self.decoder.tag(packet)
             if self.decoder.turned is not None:
-                self.jump = False  # what is jumped over may turn it again
+                self.jump = False  # skipped packets may change the orientation
             yield packet
 
     def _seek(self, clock: float) -> Iterator[Packet[Any]]:
@@ -336,7 +335,7 @@ class _Walk:
         return self._read()
 
     def _rewind(self) -> Iterator[Packet[Any]]:
-        """Read on from the start after a jump that failed, without any more jumps."""
+        """Read on from the start after a failed seek, without further seeks."""
         self.jump = False
         if not seek(self.container, self.stream, self.stream.start_time or 0):
             return iter(())
@@ -352,12 +351,12 @@ Size = tuple[int, int]  # width and height, px
 
 @dataclass(frozen=True)
 class Spacing:
-    """Which pictures of a file are wanted, where these need not stand at certain times."""
+    """Choice of pictures where exact times do not matter."""
 
     dense: float
-    """s: up to this length all frames are looked through but those between two others (B), which
-    take most of a decoder's time; of longer footage the key frames, which encoders put where shots
-    begin, and which cost a tenth to read"""
+    """s: up to this duration all frames but B-frames, which take most of a decoder's time, are
+    decoded; of longer footage the key frames, which encoders place at cuts and which cost a tenth
+    to read"""
     gap: float  # s between two pictures, at least
     key_gap: float  # s between two key frames, at least
     most: int  # pictures of a file
@@ -372,7 +371,7 @@ def decode_scaled(
     notes: list[str],
     cancel: Event | None = None,
 ) -> Iterator[Frame]:
-    """Yield the pictures on screen at ascending `times`, each once, averaged to a size; raise
+    """Yield the pictures on screen at ascending `times`, each once, area-averaged to a size; raise
     MediaError, Canceled."""
     if media.kind == "video":
         upright = Upright(media.width, media.height, framed=True)
@@ -392,8 +391,8 @@ def decode_spaced(
     notes: list[str],
     cancel: Event | None = None,
 ) -> Iterator[Frame]:
-    """Yield pictures of a file, averaged to a size, whatever their shape; of a video up to where it
-    is damaged, of a sound none. Raise MediaError, Canceled."""
+    """Yield pictures of a file, area-averaged to a size whatever their shape; of a video up to any
+    damage, of sound none. Raise MediaError, Canceled."""
     length = media.duration or 0.0
     if media.kind == "video":
         dense = length <= spacing.dense
@@ -415,7 +414,7 @@ def probe_and_decode(
     notes: list[str],
     cancel: Event | None = None,
 ) -> Iterator[Media | Frame]:
-    """Yield what a file is, then its pictures as `decode_spaced` does."""
+    """Yield a file's metadata, then its pictures as `decode_spaced` does."""
     media = probe_still(path) if picture else probe_video(path)
     yield media
     yield from decode_spaced(path, media, size, spacing, notes=notes, cancel=cancel)
@@ -449,7 +448,7 @@ def _some(
                     continue
                 yield Frame(index, time, upright(picture))
                 last, index = time, index + 1
-                if index >= most or time + gap > length:  # nothing wanted follows
+                if index >= most or time + gap > length:  # no requested picture follows
                     return
         except FFmpegError:
             if not index:

@@ -31,8 +31,8 @@ from detector.sentences import _
 NAME = "playable.webm"
 SIDE = 720  # px of the shorter side, at most
 MAX_SECONDS = 1200.0
-"""s. A longer file gets no copy: encoding it would take as long as watching it."""
-MAX_BYTES = 256 * 1024**2  # bytes; a copy that grows beyond is given up
+"""s. A longer file gets no copy: encoding would take as long as watching it."""
+MAX_BYTES = 256 * 1024**2  # bytes; a larger copy is aborted
 RATE = 30.0  # pictures a second, at most
 _CLOCK = 1000
 _SOUND = 48_000
@@ -44,9 +44,9 @@ _OPTIONS = {"deadline": "realtime", "cpu-used": "8", "crf": "34", "b": "0", "row
 def playable(
     path: str | os.PathLike[str], media: Media, folder: Path, *, cancel: Event | None = None
 ) -> Path:
-    """Write a copy that browsers play into an empty folder, turned as `media.turned` says; its
-    times are the file's. Raise MediaError for no video, one that is too long or too narrow
-    ("too_long") or too large a copy; Canceled."""
+    """Write a browser-playable copy into an empty folder, rotated by `media.turned`, with the
+    file's times. Raise MediaError for no video, one that is too long or too narrow ("too_long") or
+    too large a copy; Canceled."""
     long = (media.duration or 0.0) > MAX_SECONDS
     if media.kind != "video" or long or media.too_narrow:
         raise MediaError(_("There is no playable copy of files like this."), code="too_long")
@@ -75,7 +75,7 @@ def _write(
     times = np.arange(0.0, (media.duration or 0.0) + step, step).tolist()
     upright: Upright | None = None
     written = 0
-    # Sound is read by a second hand, so that neither waits in memory for the other.
+    # Sound is read through a second container, so that neither is buffered for the other.
     with av.open(str(target), "w") as out:
         shown = size if media.turned % 180 == 0 else size[::-1]
         stream = out.add_stream("libvpx-vp9", rate=Fraction(fps).limit_denominator(1001))
@@ -113,7 +113,8 @@ def _write(
 def _transcode_sound(
     path: str | os.PathLike[str], out: OutputContainer
 ) -> Generator[float, None, None]:
-    """Add the first sound stream as Opus, and yield how far it has come, s; nothing without one."""
+    """Add the default audio stream as Opus and yield its progress, s; yields nothing without
+    one."""
     with open_media(path) as container:
         source = sound_stream(container)
         if source is None:
