@@ -32,28 +32,28 @@ WIDE, WIDE_SIDE = 235 / 112, 320
 
 # From the mean of 68-point faces (the shape that face-alignment toolkits normalize to): from the
 # center of an eye to the outer point of its upper lid, and from a mouth corner to the lip point
-# beside it, in distances between the eyes; x to the right of an upright face.
+# beside it, in eye distances; x to the right of an upright face.
 _LID = (0.0725, -0.0703)
 _UPPER_LIP = (0.1641, -0.0658)
 _LOWER_LIP = (0.1586, 0.1598)
 
 
 def align(rgb: np.ndarray, landmarks: Sequence[Point], recipe: CropRecipe) -> np.ndarray:
-    """Return the face under five landmarks (centers of the eyes, nose, corners of the mouth, px),
-    moved onto the recipe's template by a similarity: uint8 [S, S, 3], bilinear, black beyond the
-    frame. Raise ValueError without five finite landmarks that differ.
+    """Return the face with five landmarks (centers of the eyes, nose, corners of the mouth, px)
+    mapped onto the recipe's template by a similarity transform: uint8 [S, S, 3], bilinear, black
+    beyond the frame. Raise ValueError without five finite, distinct landmarks.
 
-    A `native` recipe's is turned upright and hardly resized, robustly, as GenD does it
+    A `native` recipe is aligned near the face's own size by a robust fit, as in GenD
     (github.com/yermandy/GenD at e03532d, detector.py, MIT)."""
     points = five_points(landmarks, recipe)
     size, matrix = recipe.size, None
     if recipe.native:
         from scipy.spatial.distance import pdist  # a tenth of a second
 
-        # Distances between the points stay about as they are.
+        # Keeps the distances between the points.
         growth = (pdist(points) / pdist(np.array(TEMPLATES[recipe.template]))).mean()
         size = max(1, round(float(growth) * recipe.scale))
-        # The similarity with the smallest median error: one point that is far off does not count.
+        # The similarity with the smallest median error: a single outlier does not count.
         matrix, _ = cv2.estimateAffinePartial2D(
             points.astype(np.float32), goal(recipe, size).astype(np.float32), method=cv2.LMEDS
         )
@@ -63,11 +63,11 @@ def align(rgb: np.ndarray, landmarks: Sequence[Point], recipe: CropRecipe) -> np
 
 
 def upright(rgb: np.ndarray, landmarks: Sequence[Point], recipe: CropRecipe) -> np.ndarray:
-    """Return the square about a face, not turned, uint8 [size, size, 3]; landmarks and ValueError
-    as `align`.
+    """Return the square around a face without rotation, uint8 [size, size, 3]; landmarks and
+    ValueError as `align`.
 
-    Cut in two steps, as in training: a wide square of `WIDE_SIDE` px (averaged where it shrinks by
-    more than a fifth, cubic else, reflected beyond the frame), then its middle."""
+    Resampled in two steps, as in training: a wide square of `WIDE_SIDE` px (area averaging where it
+    shrinks by more than a fifth, else cubic; reflected beyond the frame), then its middle."""
     x, y, unit = placement(five_points(landmarks, recipe), recipe)
     wide = wide_square(rgb, x, y, WIDE * unit)
     side = WIDE_SIDE * recipe.scale / WIDE
@@ -82,8 +82,8 @@ def upright(rgb: np.ndarray, landmarks: Sequence[Point], recipe: CropRecipe) -> 
 
 
 def placement(points: np.ndarray, recipe: CropRecipe) -> tuple[float, float, float]:
-    """Return center x, y (`CENTER` of the template) and side, px, of the template's square about a
-    face; the turn of the fitted similarity moves the center and is then dropped."""
+    """Return center x, y (`CENTER` of the template) and side, px, of the template's square around a
+    face; the rotation of the fitted similarity moves the center and is then dropped."""
     template = np.array(TEMPLATES[recipe.template])
     matrix = similarity(template, points)
     x, y = matrix @ (*CENTER, 1.0)
@@ -123,7 +123,7 @@ def five_points(landmarks: Sequence[Point], recipe: CropRecipe) -> np.ndarray:
 
 
 def goal(recipe: CropRecipe, size: int) -> np.ndarray:
-    """Return where the template's points lie in a picture of `size` px: [5, 2]."""
+    """Return the template's points in a picture of `size` px: [5, 2]."""
     margin = (recipe.scale - 1) / 2
     return (np.array(TEMPLATES[recipe.template]) + margin) * size / recipe.scale
 
@@ -141,10 +141,11 @@ def similarity(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
 
 
 def to_dlib(points: np.ndarray) -> np.ndarray:
-    """About where dlib's parts 37, 44, 30, 49 and 55 are, given eye centers and mouth corners."""
+    """Return the approximate positions of dlib's landmarks 37, 44, 30, 49 and 55, given eye centers
+    and mouth corners."""
     face = points @ (1, 1j)
     across = face[1] - face[0]
-    # Mirrored for the right eye; the two lip points are not each other's mirror.
+    # Mirrored for the right eye; the two lip points are not symmetric.
     other_lid, lower_lip = (-_LID[0], _LID[1]), (-_LOWER_LIP[0], _LOWER_LIP[1])
     offsets = np.array([other_lid, _LID, (0, 0), _UPPER_LIP, lower_lip]) @ (1, 1j)
     moved = face + offsets * across

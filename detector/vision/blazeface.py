@@ -4,7 +4,6 @@ The tiling is that of github.com/polimi-ispl/icpr2020dfdc, whose networks were t
 square, ending at the brows and the chin. It detects faces from about a tenth of the frame's shorter
 side. Weights from github.com/hollance/BlazeFace-PyTorch (Apache-2.0), downloaded on request."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -13,17 +12,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detector.vision.detection import Detection, from_left_to_right, iou
+from detector.vision.detection import Detection, FaceDetector, from_left_to_right, iou
 from detector.weights import auxiliary, load_state, load_strict, resolve
 
-SIDE = 128  # px. What the network takes.
+SIDE = 128  # px. Side of the network's input.
 LARGEST_TILE = 720  # px
 CONFIDENCE = 0.75
 OVERLAP = 0.3  # IoU above which detections are of one face
 GRIDS = ((16, 2), (8, 6))  # Cells on a side, anchors in a cell
 MOUTH = 0.446
-"""From the middle of the mouth to its corners in distances between the eyes, on the mean face; the
-network gives the middle alone."""
+"""Distance from the middle of the mouth to its corners in eye distances, on the mean face; the
+network gives the middle only."""
 
 
 class Block(nn.Module):
@@ -71,9 +70,9 @@ class Network(nn.Module):
         )
 
 
-class BlazeFace:
-    """The network over overlapping square tiles; what several tiles see becomes one face. Raise
-    WeightsError where the weights were not fetched, or are not the published ones."""
+class BlazeFace(FaceDetector):
+    """BlazeFace on overlapping square tiles; detections of several tiles are merged. Raise
+    WeightsError for weights that were not downloaded or are not the published ones."""
 
     name = "blazeface"
 
@@ -85,7 +84,6 @@ class BlazeFace:
         self._device = device
 
     def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
-        """See `FaceDetector.detect`."""
         faces = []
         for face in merge(self.find(rgb)):
             # Eyes (the picture's left one first), nose, middle of the mouth, ears.
@@ -95,10 +93,6 @@ class BlazeFace:
                 points = np.array([left, right, nose, mouth - half, mouth + half])
                 faces.append(Detection.of(face[:4], points, float(face[-1])))
         return from_left_to_right(faces)
-
-    def follow(self, rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
-        """See `FaceDetector.follow`: everywhere, which costs it little."""
-        return self.detect(rgb, min_face)
 
     def find(self, rgb: np.ndarray) -> np.ndarray:
         """Return all detections of all tiles: x0, y0, x1, y1, six points x, y, score; pixels. [N,
@@ -122,7 +116,7 @@ class BlazeFace:
 
 
 def tiles(height: int, width: int) -> tuple[np.ndarray, int]:
-    """Corners x, y [N, 2] and side of the squares that a frame is searched in."""
+    """Return corners x, y [N, 2] and side of the squares in which a frame is searched."""
     size = min(height, width, LARGEST_TILE)
 
     def starts(length: int) -> range:
@@ -133,7 +127,7 @@ def tiles(height: int, width: int) -> tuple[np.ndarray, int]:
 
 
 def anchors() -> np.ndarray:
-    """Return where the network's numbers count from: x, y in 0..1, [896, 2]."""
+    """Return the anchor centers, x, y in 0..1: [896, 2]."""
     centers = []
     for side, repeats in GRIDS:
         steps = (np.arange(side) + 0.5) / side
@@ -143,7 +137,7 @@ def anchors() -> np.ndarray:
 
 
 def decode(places: np.ndarray) -> np.ndarray:
-    """Return raw coordinates [..., 896, 16] -> x0, y0, x1, y1 and six points, in shares of the
+    """Decode raw coordinates [..., 896, 16] to x0, y0, x1, y1 and six points, as fractions of the
     tile."""
     places = places.astype(np.float64) / SIDE
     around = anchors()

@@ -28,11 +28,11 @@ _DASHES: dict[Label, tuple[int, int]] = {
     Label.REAL: (16, 8),
     Label.NOT_APPLICABLE: (6, 6),
 }
-"""Drawn and left out, in line widths."""
+"""Drawn and omitted lengths, in line widths."""
 
 
 def outline(out: np.ndarray, box: tuple[int, ...], label: Label, color: Color, line: int) -> None:
-    """Draw a rectangle into a picture [H, W, 3], `line` px wide, in the dashes of its label."""
+    """Draw a rectangle into a picture [H, W, 3], `line` px wide, in its label's dash pattern."""
     height, width = out.shape[:2]
     x0, y0, x1, y1 = box
     if x1 <= x0 or y1 <= y0:

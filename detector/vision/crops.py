@@ -20,7 +20,7 @@ CONVERSIONS = {
     ("yunet", "mtcnn"): (0.96, 0.0),
     ("yunet", "blazeface"): (0.79, 0.10),
 }
-"""From whose box to whose: side of the square and how much lower it is, in heights of the box."""
+"""(from, to) detector -> side of the square and its shift down, in heights of the source box."""
 
 
 def cut(
@@ -30,13 +30,13 @@ def cut(
     landmarks: Sequence[Point] | None = None,
     detector: str | None = None,
 ) -> np.ndarray:
-    """Cut one face of an upright uint8 [H, W, 3] frame by a recipe: contiguous uint8 [size, size,
-    3], or [size, 2 * size, 3] of a recipe with `around`; of a recipe that is not `final`, as much
-    as the model still needs.
+    """Crop one face from an upright uint8 [H, W, 3] frame by a recipe: contiguous uint8 [size,
+    size, 3], or [size, 2 * size, 3] for a recipe with `around`; for a recipe that is not `final`,
+    the input of the model's own resize.
 
-    A square's center is that of the box, which may reach past the frame, its side `recipe.scale`
-    times the longer side; both are rounded to whole pixels (half up), and pixels are interpolated
-    once, by the resize. Recipes of kind "points" and "upright" take the `landmarks` instead. A box
+    The square is centered on the box, which may reach past the frame, with a side of `recipe.scale`
+    times the longer one; both are rounded to whole pixels (half up), and pixels are interpolated
+    once, by the resize. Recipes of kind "points" and "upright" use the `landmarks` instead. A box
     of another `detector` than the recipe's is converted. Raise ValueError for another kind of
     frame, a box without an area, or missing landmarks."""
     if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.size == 0:
@@ -61,7 +61,7 @@ def cut(
 
 
 def box_for(recipe: CropRecipe, box: Box, detector: str = "mtcnn") -> Box:
-    """Return the box that the recipe's detector would give for a face found by `detector`."""
+    """Convert a box of `detector` to the box of the recipe's detector."""
     if recipe.kind != "box" or (detector, recipe.boxes) not in CONVERSIONS:
         return box
     side, down = CONVERSIONS[detector, recipe.boxes]
@@ -83,10 +83,10 @@ def _widened(rgb: np.ndarray, box: Box, recipe: CropRecipe) -> np.ndarray:
     else:
         width, height = x1 - x0, y1 - y0
         edges = x0 - left * width, y0 - top * height, x1 + right * width, y1 + bottom * height
-        # Outward to whole pixels, one more at the far ends, as is done where margins are shares.
+        # Outward to whole pixels, plus one at the far ends, as where margins are fractions.
         edges = (*edges[:2], edges[2] + 1, edges[3] + 1)
     rows, columns = rgb.shape[:2]
-    # A box beside the frame still gets the pixel that is nearest.
+    # A box outside the frame still gets the nearest pixel.
     low = min(max(int(edges[0]), 0), columns - 1), min(max(int(edges[1]), 0), rows - 1)
     high = max(min(int(edges[2]), columns), low[0] + 1), max(min(int(edges[3]), rows), low[1] + 1)
     return rgb[low[1] : high[1], low[0] : high[0]]
@@ -119,7 +119,7 @@ def window(
     if x0 >= 0 and y0 >= 0 and x1 <= width and y1 <= height:
         return rgb[y0:y1, x0:x1]
     rows, columns = np.arange(y0, y1), np.arange(x0, x1)
-    if border == "mirror":  # what a mirror at either end shows of what is beyond it
+    if border == "mirror":  # reflects at both ends
         rows, columns = rows % (2 * height), columns % (2 * width)
         rows, columns = (
             np.minimum(rows, 2 * height - 1 - rows),

@@ -26,18 +26,18 @@ class Detection:
 
     @classmethod
     def of(cls, box: np.ndarray, points: np.ndarray, confidence: float) -> Detection:
-        """Return the face of a box [4] and its points [5, 2]."""
+        """Return a detection of a box [4] and points [5, 2]."""
         x0, y0, x1, y1 = box.tolist()
         return cls((x0, y0, x1, y1), tuple((x, y) for x, y in points.tolist()), confidence)
 
 
 def from_left_to_right(faces: Iterable[Detection]) -> list[Detection]:
-    """Return faces by the centers of their boxes, as `FaceDetector.detect` gives them."""
+    """Sort faces by the centers of their boxes."""
     return sorted(faces, key=lambda face: (face.box[0] + face.box[2], face.box[1]))
 
 
 def widest(faces: Iterable[Detection]) -> Detection | None:
-    """Return the face with the widest box; None where there is none."""
+    """Return the face with the widest box; None without faces."""
     return max(faces, key=lambda face: face.box[2] - face.box[0], default=None)
 
 
@@ -51,9 +51,9 @@ def iou(one: np.ndarray, many: np.ndarray) -> np.ndarray:
 
 
 class FaceDetector(Protocol):
-    """Finds faces. Deterministic and thread-safe: several sessions share one."""
+    """Face detector. Deterministic and thread-safe: sessions share one."""
 
-    name: str  # As in `DETECTORS`: whose boxes these are
+    name: str  # Key in `DETECTORS`
 
     def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
         """Return the faces of an upright uint8 [H, W, 3] frame that are at least `min_face` px
@@ -61,9 +61,9 @@ class FaceDetector(Protocol):
         ...
 
     def follow(self, rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
-        """Return as `detect` the faces that a frame of a moment ago showed, searched about them
-        only. Those that moved far are missing; others nearby may be among them."""
-        ...
+        """Detect as `detect`, where it is faster only near `faces`, those of a recent frame: faces
+        that moved far are missed, and other faces nearby may be returned too."""
+        return self.detect(rgb, min_face)
 
 
 DETECTORS = {
@@ -71,16 +71,15 @@ DETECTORS = {
     "blazeface": "detector.vision.blazeface:BlazeFace",
     "yunet": "detector.vision.yunet:YuNet",
 }
-"""Name -> class, imported when it is used: `import detector.vision` brings no torch. Another
-detector is one more entry."""
+"""Name -> class, imported on use: `import detector.vision` does not import torch."""
 
 
 class DetectorFigures(NamedTuple):
-    """What a detector did on a frame of each of 90 clips, at 40 px and wider."""
+    """Measured results on a frame of each of 90 clips, faces from 40 px."""
 
     title: str
     found: int  # Of `FACES`
-    alone: int  # Detections that neither of the others shares
+    alone: int  # Detections without a match by the others
     milliseconds: int  # Of one core of a processor, a frame (median)
 
 
@@ -99,7 +98,8 @@ def ready(name: str) -> bool:
 
 
 def load_detector(name: str = "mtcnn", device: str = "cpu") -> FaceDetector:
-    """Make a face detector by name; raise UsageError, or WeightsError if not fetched."""
+    """Return a new face detector; raise UsageError for an unknown name, WeightsError without
+    weights."""
     if name not in DETECTORS:
         raise UsageError(
             _("There is no face detector named {name!r}.").format(name=name),

@@ -19,32 +19,32 @@ from detector.vision.crops import window
 from detector.vision.detection import Detection, from_left_to_right
 from detector.vision.mtcnn_networks import TILE
 
-FIELD = 12  # px. What one output of P-Net sees, and so the width of the smallest face there is.
+FIELD = 12  # px. P-Net's receptive field, the width of the smallest detectable face.
 STRIDE = 2  # px between two outputs of P-Net
 PYRAMID = 0.709  # One level of the pyramid to the next: half the area (facenet-pytorch's own)
 CANDIDATE = (0.6, 0.7)
-"""What P-Net and R-Net must reach to be looked at further (facenet-pytorch's own)."""
+"""Score thresholds of P-Net and R-Net (facenet-pytorch's own)."""
 CONFIDENCE = 0.9
-"""What O-Net must reach to be a face. Of 87 single faces of web clips all reach it at 18 px and
-more; 358 frames whose faces were painted over give none at 40 px and three at 20."""
+"""Score threshold of O-Net. All of 87 single faces of web clips reach it at 18 px and more; 358
+frames whose faces were painted over give none at 40 px and three at 20."""
 SMALLEST_SEEN = 24
-"""px. The frame is shrunk until the smallest face looked for is as wide as R-Net's input. At 40 px
-that takes a quarter off the time, and the faces agree with the full frame's as well as those agree
-with facenet-pytorch's (mean IoU .95)."""
+"""px. The frame is shrunk until the smallest requested face is as wide as R-Net's input. At 40 px
+that saves a quarter of the time, and faces agree with the full frame's as well as those agree with
+facenet-pytorch's (mean IoU .95)."""
 STRIP = 65_536
-"""Outputs of P-Net computed at once, in whole rows: memory is bounded, and results are the same to
-the bit."""
-BATCH = 512  # Candidates given to R-Net or O-Net at once
-SUPPRESSED = 64  # Boxes compared with all others at once, so that memory is bounded by their number
+"""Outputs of P-Net computed at once, in whole rows: bounds memory, with identical results."""
+BATCH = 512  # Candidates in a batch of R-Net or O-Net
+SUPPRESSED = 64  # Boxes compared with all others at a time, so that memory is bounded
 ALIAS = 0.5  # px. Standard deviation of the blur before a picture is shrunk by less than half.
 NEAR = (0.3, 1.8)
-"""Levels in which a face that is followed is looked for: those whose `FIELD` is so many times its
-longer side. In 290 of 290 frames boxes and points were then those of a search everywhere, to the
-bit; from 0.45 on in 93 %, from 0.6 on in 55 %."""
+"""Pyramid levels in which a followed face is searched: those whose `FIELD` is this many times its
+longer side. In 290 of 290 frames boxes and points were identical to a full search; from 0.45 in 93
+%, from 0.6 in 55 %."""
 
 
 class Mtcnn:
-    """The cascade: P-Net proposes over a pyramid, R-Net and O-Net refine, O-Net adds the points."""
+    """MTCNN cascade: P-Net proposes on an image pyramid, R-Net and O-Net refine, O-Net adds
+    landmarks."""
 
     name = "mtcnn"
 
@@ -52,19 +52,17 @@ class Mtcnn:
         self._propose, self._refine, self._output = mtcnn_networks.load(device)
 
     def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
-        """See `FaceDetector.detect`."""
         frame = _Shrunk(rgb, min_face)
         return self._faces(frame, self._everywhere(frame))
 
     def follow(self, rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
-        """See `FaceDetector.follow`; results equal those of a search of the whole frame."""
+        """See `FaceDetector.follow`; measured results are those of a full search (`NEAR`)."""
         frame = _Shrunk(rgb, min_face)
         return self._faces(frame, self._about(frame, faces))
 
     def refine(self, rgb: np.ndarray, faces: Sequence[Detection]) -> list[Detection]:
-        """Return faces of a like frame where O-Net alone puts them: a tenth of the work of a
-        search, for faces that moved by less than about a quarter of their width. Those that are
-        gone are left out."""
+        """Update faces of a similar frame by O-Net alone, a tenth of the work of a search, for
+        faces that moved by less than about a quarter of their width. Lost faces are left out."""
         if not faces:
             return []
         boxes, confidences, points = self._settled(rgb, _square(np.array([f.box for f in faces])))
@@ -77,7 +75,7 @@ class Mtcnn:
     def _cascade(
         self, rgb: np.ndarray, candidates: Iterator[_Candidates]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Boxes [N, 4], confidences [N], points [N, 5, 2], in pixels of `rgb`."""
+        """Return boxes [N, 4], confidences [N] and points [N, 5, 2], in pixels of `rgb`."""
         none = np.zeros((0, 4)), np.zeros(0), np.zeros((0, 5, 2))
         nobody = np.zeros((0, 4)), np.zeros(0), np.zeros((0, 4))
         levels = zip(nobody, *candidates, strict=True)
@@ -97,7 +95,7 @@ class Mtcnn:
     def _settled(
         self, rgb: np.ndarray, boxes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return what O-Net makes of squares [N, 4], N at least 1, as `_cascade` does."""
+        """Run O-Net on squares [N, 4], N at least 1; returns as `_cascade`."""
         offsets, points, faces = _run(self._output, _patches(rgb, boxes, 48))
         likely = faces[:, 1] > CANDIDATE[1]
         boxes, offsets, faces = boxes[likely], offsets[likely], faces[likely, 1]
@@ -110,7 +108,6 @@ class Mtcnn:
         return boxes[keep], faces[keep], five[keep]
 
     def _everywhere(self, frame: _Shrunk) -> Iterator[_Candidates]:
-        """P-Net over all of the pyramid."""
         for scale in frame.scales():
             level = frame.level(scale)
             high, wide = ((side - FIELD) // STRIDE + 1 for side in level.shape[:2])
@@ -121,7 +118,7 @@ class Mtcnn:
             yield self._candidates(parts, scale)
 
     def _about(self, frame: _Shrunk, faces: Sequence[Detection]) -> Iterator[_Candidates]:
-        """P-Net about each face, in levels in which it can be."""
+        """Run P-Net around each face, in the levels that match its size."""
         boxes = np.array([face.box for face in faces]) / np.tile(frame.stretch, 2)
         centers, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, (boxes[:, 2:] - boxes[:, :2]).max(1)
         for scale in frame.scales():
@@ -131,7 +128,7 @@ class Mtcnn:
                 continue
             level = frame.level(scale)
             room = np.array([level.shape[1], level.shape[0]]) - TILE
-            # At even pixels, where the pooling of the whole level begins too.
+            # Even pixels keep the pooling grid of the whole level.
             corners = np.ceil(np.clip(near - TILE / 2, 0, room.clip(0)) / 2).astype(int) * 2
             parts = [(x, y, level[y : y + TILE, x : x + TILE]) for x, y in corners.tolist()]
             yield self._candidates(parts, scale)
@@ -139,7 +136,7 @@ class Mtcnn:
     def _candidates(
         self, parts: Sequence[tuple[int, int, np.ndarray]], scale: float
     ) -> _Candidates:
-        """Return what P-Net takes for a face in parts of one level: left, top, picture."""
+        """Run P-Net on parts (left, top, picture) of one level."""
         boxes, likelihoods, offsets = [], [], []
         for left, top, picture in parts:
             offset, face = _run(self._propose, picture[None])
@@ -158,13 +155,13 @@ _Candidates = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class _Shrunk:
-    """A frame in which the smallest face is as wide as R-Net's input; `stretch`: px of it in one
-    here."""
+    """Image pyramid of a frame shrunk so that its smallest face fits R-Net's input; `stretch` maps
+    back."""
 
     def __init__(self, rgb: np.ndarray, min_face: int) -> None:
         height, width = rgb.shape[:2]
         scale = min(1.0, SMALLEST_SEEN / min_face)
-        if scale > 0.5 and height * width > LARGE_FRAME:  # as many of 20 px are found
+        if scale > 0.5 and height * width > LARGE_FRAME:  # finds as many of 20 px
             scale = 0.5
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         self.rgb = _smaller([rgb], size) if scale < 1 else rgb
@@ -173,29 +170,28 @@ class _Shrunk:
         self._halves = [self.rgb]
 
     def scales(self) -> Iterator[float]:
-        """Yield the levels of the pyramid, the finest first, as shares of the picture."""
+        """Yield the pyramid's scales, the finest first."""
         scale = FIELD / self._smallest
         while min(self.rgb.shape[:2]) * scale >= FIELD:
             yield scale
             scale *= PYRAMID
 
     def level(self, scale: float) -> np.ndarray:
-        """Return the picture at a level."""
         height, width = self.rgb.shape[:2]
         size = (int(width * scale + 1), int(height * scale + 1))
         return _smaller(self._halves, size)
 
 
 def _smaller(halves: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """Shrink to (width, height): halved, which is fast, then interpolated; missing halves are
-    added."""
+    """Shrink to (width, height) by halving, which is fast, then interpolation; caches the
+    halves."""
     times = min(side // wanted for side, wanted in zip(halves[0].shape[1::-1], size, strict=True))
     last = max(1, times).bit_length() - 1
     while len(halves) <= last:
         height, width = halves[-1].shape[:2]
         half = ((width + 1) // 2, (height + 1) // 2)
         halves.append(cv2.resize(halves[-1], half, interpolation=cv2.INTER_AREA))
-    # Without a little blur fine detail would alias, and faces of 60 px be lost now and then.
+    # Without blur fine detail aliases, and faces of 60 px are sometimes missed.
     nearest = cv2.GaussianBlur(halves[last], (3, 3), ALIAS)
     if nearest.shape[1::-1] == size:
         return nearest
@@ -206,7 +202,7 @@ def _smaller(halves: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
 def _detections(
     boxes: np.ndarray, confidences: np.ndarray, points: np.ndarray, stretch: np.ndarray
 ) -> list[Detection]:
-    """Return what is surely a face, in pixels that are `stretch` times as small."""
+    """Return the confident faces, scaled by `stretch`."""
     return from_left_to_right(
         Detection.of(box * np.tile(stretch, 2), five * stretch, min(1.0, sure))
         for box, five, sure in zip(boxes, points, confidences.tolist(), strict=True)
@@ -215,13 +211,13 @@ def _detections(
 
 
 def _run(network: runtime.Runner, pictures: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Run a network over uint8 [N, H, W, 3], N at least 1."""
+    """Run a network on uint8 [N, H, W, 3] in batches, N at least 1."""
     parts = [network(pictures[n : n + BATCH]) for n in range(0, len(pictures), BATCH)]
     return tuple(np.concatenate(outputs) for outputs in zip(*parts, strict=True))
 
 
 def _patches(rgb: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
-    """Cut and resize candidates: uint8 [N, size, size, 3]; black outside the picture."""
+    """Crop candidates to uint8 [N, size, size, 3], black outside the picture."""
     height, width = rgb.shape[:2]
     patches = np.zeros((len(boxes), size, size, 3), np.uint8)
     for patch, (x0, y0, x1, y1) in zip(patches, np.trunc(boxes).astype(int), strict=True):
@@ -234,13 +230,12 @@ def _patches(rgb: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
 
 
 def _shift(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Move box edges by offsets in shares of the box."""
+    """Move box edges by offsets in fractions of the box."""
     shifted: np.ndarray = boxes + offsets * np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
     return shifted
 
 
 def _square(boxes: np.ndarray) -> np.ndarray:
-    """Return the squares about the boxes' centers, as wide as their longer sides."""
     extent = boxes[:, 2:] - boxes[:, :2]
     side = extent.max(axis=1, keepdims=True)
     corner = boxes[:, :2] + extent / 2 - side / 2
@@ -250,13 +245,14 @@ def _square(boxes: np.ndarray) -> np.ndarray:
 def _suppress(
     boxes: np.ndarray, scores: np.ndarray, limit: float, *, of_smaller: bool = False
 ) -> np.ndarray:
-    """Return the kept indices, best first; overlap by IoU or, `of_smaller`, the smaller box."""
+    """Non-maximum suppression: return the kept indices, best first; `of_smaller`: overlap is
+    relative to the smaller box, not IoU."""
     order = np.argsort(-scores, kind="stable")
     x0, y0, x1, y1 = np.ascontiguousarray(boxes[order].T)
     area = (x1 - x0) * (y1 - y0)
     stays = np.ones(len(order), bool)
     for start in range(0, len(order), SUPPRESSED):
-        # Against all that follow at once: a call of NumPy takes longer than a row of it.
+        # Compared with all that follow at once: the call costs more than a row of it.
         block = start + np.flatnonzero(stays[start : start + SUPPRESSED])
         a, b = block[:, None], slice(start, None)
         across = np.minimum(x1[a], x1[b]) - np.maximum(x0[a], x0[b])

@@ -15,10 +15,11 @@ from detector.vision.crops import cut
 from detector.vision.detection import Detection
 
 LOOK = CropRecipe(scale=0.8, size=128, resize="area", border="replicate")
-"""What is assessed: 0.8 of the box's height is about its width, so mostly skin."""
+"""The assessed crop: 0.8 of the box's height is about its width, so mostly skin."""
 
 INNER, MAX_GRAIN_SIDE = 0.7, 256
-"""Side of the middle of a face whose residual is measured: share of its box, and px at most."""
+"""Side of the central square whose noise residual is measured: fraction of the box, and px at
+most."""
 BLURRED = 3.0
 """Variance of the Laplacian. One of the 1,122 faces is below it (smeared by motion), 98 % are above
 7, FF++ c23 faces of about 125 px have 12 to 250. A Gaussian blur whose sigma is 2 % of the face's
@@ -32,13 +33,13 @@ half of the faces are above it."""
 TURNED = 0.8
 """Yaw. 1.3 % of the 1,122 faces are beyond it: the far eye is hidden or on the outline."""
 FROM_BELOW, FROM_ABOVE = 0.1, 1.0
-"""Where the nose stands between eyes (0) and mouth (1). All 1,122 faces are within 0.21 to 0.86,
-looking up or down as they may; beyond the limits the nose covers the eyes or the mouth."""
+"""Limits of the nose's position between eyes (0) and mouth (1). All 1,122 faces are within 0.21 to
+0.86; beyond the limits the nose covers the eyes or the mouth."""
 PROFILE = 1.5  # Nose's offset in half-widths of eyes and mouth that counts as yaw 1: a full profile
 
 
 def assess(rgb: np.ndarray, detection: Detection, min_face: int) -> Quality:
-    """Measure one face of an upright frame and name the first of its problems: narrower than
+    """Measure the quality of one face of an upright frame; `problem` is the first of: narrower than
     `min_face` px, dark, bright, blurred (darkness and clipping flatten the Laplacian), turned
     away."""
     gray = cv2.cvtColor(cut(rgb, detection.box, LOOK), cv2.COLOR_RGB2GRAY)
@@ -65,7 +66,7 @@ def assess(rgb: np.ndarray, detection: Detection, min_face: int) -> Quality:
 
 
 def _grain(rgb: np.ndarray, detection: Detection) -> float:
-    """Return the median residual of the middle of a face at its own size, gray levels."""
+    """Return the median noise residual of a face's middle at its own size, gray levels."""
     height, width = rgb.shape[:2]
     x0, y0, x1, y1 = detection.box
     x, y = (x0 + x1) / 2, (y0 + y1) / 2
@@ -80,9 +81,9 @@ def _grain(rgb: np.ndarray, detection: Detection) -> float:
 
 
 def pose(landmarks: tuple[Point, ...]) -> tuple[float, float]:
-    """Estimate from five points how a head is turned, whatever its tilt: yaw, -1 (a profile facing
-    the picture's left) to 1, about 0.45 at 45 degrees, and pitch, where the nose stands between
-    eyes (0) and mouth (1), about 0.5 frontal."""
+    """Estimate head pose from five points, independent of tilt: yaw, -1 (a profile facing the
+    picture's left) to 1, about 0.45 at 45 degrees, and pitch, the nose's position between eyes (0)
+    and mouth (1), about 0.5 frontal."""
     left_eye, right_eye, nose, left_mouth, right_mouth = np.asarray(landmarks, dtype=float)
     sides = [_along(nose, left_eye, right_eye), _along(nose, left_mouth, right_mouth)]
     # Each is cut off, so that points that fall together at a profile stay finite.
@@ -92,6 +93,5 @@ def pose(landmarks: tuple[Point, ...]) -> tuple[float, float]:
 
 
 def _along(point: np.ndarray, start: np.ndarray, end: np.ndarray) -> float:
-    """Return where a point falls on a line, 0 at its start and 1 at its end."""
     line = end - start
     return float((point - start) @ line / max(float(line @ line), math.ulp(1.0)))

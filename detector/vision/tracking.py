@@ -17,43 +17,52 @@ from detector.schema.analysis import Box, FrameSegment, Point
 from detector.vision.crops import cut
 from detector.vision.detection import Detection, FaceDetector, iou
 
-EVERYWHERE_SECONDS = 2.0  # A face that comes into a shot is found after so long at the latest
-EVERYWHERE_LOOKS = 8  # The same in frames, where they lie close together
-SAME_PLACE = 0.2  # Overlap with where a face was from which one that is found is taken for it
+SEARCH_SECONDS = 2.0  # Maximum delay until a new face in a shot is detected
+SEARCH_SAMPLES = 8  # The same in samples
+SAME_PLACE = 0.2  # IoU from which a detection is the face of the last sample
+
+
+class _CutDetector:
+    def __init__(self) -> None:
+        self._colors: np.ndarray | None = None
+
+    def __call__(self, rgb: np.ndarray) -> bool:
+        """Return True if a frame begins another shot than the frame before."""
+        now, before = colors.of(colors.small(rgb)), self._colors
+        self._colors = now
+        return before is not None and colors.affinity(now, before) < colors.CUT
 
 
 class FaceSearch:
-    """Finds the faces of one clip's frames: everywhere now and then, else where they were. Used by
-    one thread, fed in order of time.
+    """Face detection in the frames of one clip: a full search at intervals and after cuts, else a
+    search near the last faces. For one thread, in order of time.
 
-    Most of what a search costs is P-Net over the whole pyramid. Between two frames of one shot that
-    lie close together nearly every face is where it was, or beside it."""
+    Most of the cost of a search is P-Net on the whole pyramid, and between two close frames of one
+    shot nearly every face stays where it was."""
 
     def __init__(self, detector: FaceDetector, min_face: int) -> None:
         self._detector, self._min_face = detector, min_face
         self._faces: list[Detection] = []
-        self._colors: np.ndarray | None = None
-        self._everywhere_at, self._looks = 0.0, 0
+        self._is_cut = _CutDetector()
+        self._searched_at, self._samples = 0.0, 0
 
     def find(self, time: float, rgb: np.ndarray) -> list[Detection]:
         """Return a frame's faces (upright uint8 RGB), left to right; `time`, s, never decreases."""
-        palette, before = colors.of(colors.small(rgb)), self._colors
-        cut = before is None or colors.affinity(palette, before) < colors.CUT
-        self._colors = palette
-        self._looks += 1
-        recent = self._looks < EVERYWHERE_LOOKS and time - self._everywhere_at < EVERYWHERE_SECONDS
+        cut = self._is_cut(rgb)
+        self._samples += 1
+        recent = self._samples < SEARCH_SAMPLES and time - self._searched_at < SEARCH_SECONDS
         if self._faces and recent and not cut:
             faces = self._detector.follow(rgb, self._min_face, self._faces)
             if _all_there(self._faces, faces):
                 self._faces = faces
                 return faces
-        self._everywhere_at, self._looks = time, 0
+        self._searched_at, self._samples = time, 0
         self._faces = self._detector.detect(rgb, self._min_face)
         return self._faces
 
 
 def _all_there(before: Sequence[Detection], now: Sequence[Detection]) -> bool:
-    """Return whether no person was lost: each face has one of its own about where it was."""
+    """Return True if each face of `before` overlaps one of its own in `now`."""
     left = [np.array(face.box) for face in now]
     for face in before:
         overlaps = iou(np.array(face.box), np.array(left)) if left else np.zeros(1)
@@ -65,34 +74,35 @@ def _all_there(before: Sequence[Detection], now: Sequence[Detection]) -> bool:
 
 
 SAME_COLORS = 0.9
-"""Color affinity from which a face may be one that was lost. 96 % of pairs of one person 1.6 s and
-more apart are above it; two people side by side in one shot have 0.70 to 0.87, 99 % of pairs from
+"""Color affinity from which a face may be a lost person's. 96 % of pairs of one person at least 1.6
+s apart are above it; two people side by side in one shot have 0.70 to 0.87, 99 % of pairs from
 different clips less than 0.83."""
 OTHER_COLORS = 0.5
-"""Affinity below which not even the face in the same place is the same: about the median of pairs
-from different clips. Light may change within a shot."""
+"""Affinity below which even a face at the same position is another person: about the median of
+pairs from different clips. Light may change within a shot."""
 REACH, REACH_PER_SECOND, REACH_SECONDS = 0.7, 1.0, 2.0
-"""How far a face may come from where it is expected, in face sides: at once, by time, up to."""
+"""Maximum distance from the predicted position, in face sides: at once, growing per second, for at
+most so many seconds."""
 REACH_OVER_CUT = 1.0
-"""The same for a person found again after a cut, as where two cameras alternate."""
+"""The same across a cut, for example between two alternating cameras."""
 GROWTH, GROWTH_OVER_GAP, GROWTH_OVER_CUT = 2.0, 1.5, 3.0
-"""How many times as large or small a face may come back; the last elsewhere, as in a close-up."""
+"""Maximum ratio of sizes: in view, after a gap, and across a cut (a close-up)."""
 LOST = 1.0
-"""s. A face that was not found for longer, nor at the last look, needs its colors to return."""
-FORGOTTEN, FORGOTTEN_LOOKS = 10.0, 3
-"""s, looks. A face that was not found for both longer is forgotten: who comes then is new."""
+"""s. After a longer absence, if missing in the last sample, a person is matched by color."""
+FORGOTTEN, FORGOTTEN_SAMPLES = 10.0, 3
+"""s, samples. A person absent for longer than both is dropped; a face that appears then is new."""
 MAX_REMEMBERED = 64  # People not in view, so that memory has a bound
-GLIDE = 0.5  # s for which a motion is expected to go on; half of that averages it
-BRIDGED = 1.0  # s. The longest gap between two looks in which a box is interpolated.
+GLIDE = 0.5  # s for which a velocity is extrapolated; half of it is its time constant
+BRIDGED = 1.0  # s. The longest gap between samples in which a box is interpolated.
 SLACK = 1e-3  # s. Times are rounded where they are stored.
 SURE = 0.99
 """Confidence that a real face reaches at least once: 520 of 521 clips with a face did within two or
-three looks, the three false faces in them (six sightings) did not."""
-RARE = 0.5  # Share of looks up to which a face that was never sure is taken for a false one
+three samples, the three false detections in them (six sightings) did not."""
+RARE = 0.5  # Fraction of samples up to which an unconfident track is a false detection
 
 PORTRAIT = CropRecipe(scale=0.9, size=32, border="replicate")
-"""What a person's colors are taken from: face and hair, little of the background, which may be
-replaced behind a streamer."""
+"""Crop for a person's colors: face and hair, with little of the background, which may be replaced
+behind a streamer."""
 NO_MATCH = 1e6
 
 
@@ -102,7 +112,7 @@ class _Tracklet:
     box: np.ndarray
     colors: np.ndarray
     time: float
-    look: int
+    sample: int
     scene: int
     velocity: np.ndarray  # px/s of the center
 
@@ -117,34 +127,29 @@ class _Tracklet:
 
 
 class Tracker:
-    """Links faces into people. Made for one clip, used by one thread, fed in order of time. After
-    `lost` s a face needs its colors to return, after `forgotten` s it is forgotten."""
+    """Multi-object tracker of faces in one clip, for one thread, in order of time. `lost` and
+    `forgotten`: see `LOST` and `FORGOTTEN`, s."""
 
     def __init__(self, lost: float = LOST, forgotten: float = FORGOTTEN) -> None:
         self._lost, self._forgotten = lost, forgotten
         self._people: list[_Tracklet] = []
         self._count = 0
-        self._look = 0
+        self._sample = 0
         self._scene = 0
-        self._frame_colors: np.ndarray | None = None
+        self._is_cut = _CutDetector()
 
     def update(self, time: float, rgb: np.ndarray, detections: Sequence[Detection]) -> list[int]:
-        """Return who the faces of one frame are, a person's number per detection: 0, 1, … in order
-        of first appearance, from left to right within a frame. `time` (s) never decreases."""
-        self._look += 1
-        frame_colors = colors.of(colors.small(rgb))
-        before = self._frame_colors
-        if before is not None and colors.affinity(frame_colors, before) < colors.CUT:
-            self._scene += 1
-        self._frame_colors = frame_colors
-
+        """Return the person's number of each detection of a frame: 0, 1, … in order of first
+        appearance, from left to right within a frame. `time` (s) never decreases."""
+        self._sample += 1
+        self._scene += self._is_cut(rgb)
         seen = [
             _Tracklet(
                 number=-1,
                 box=np.array(detection.box),
                 colors=colors.of(cut(rgb, detection.box, PORTRAIT)),
                 time=time,
-                look=self._look,
+                sample=self._sample,
                 scene=self._scene,
                 velocity=np.zeros(2),
             )
@@ -162,15 +167,15 @@ class Tracker:
         return [person.number for person in seen]
 
     def _in_view(self, person: _Tracklet, time: float) -> bool:
-        """Return whether the place alone can identify a person."""
-        lately = person.look == self._look - 1 or time - person.time <= self._lost
+        """Return True if position alone can identify a person."""
+        lately = person.sample == self._sample - 1 or time - person.time <= self._lost
         return person.scene == self._scene and lately
 
     def _link(
         self, known: list[_Tracklet], seen: list[_Tracklet], *, elsewhere: bool = False
     ) -> None:
-        """Give numbers to new faces by people missing here; `elsewhere` by colors alone."""
-        known = [person for person in known if person.look < self._look]
+        """Assign new faces to people missing in this frame; `elsewhere`: by color alone."""
+        known = [person for person in known if person.sample < self._sample]
         seen = [face for face in seen if face.number < 0]
         if not known or not seen:
             return
@@ -181,8 +186,7 @@ class Tracker:
                 _move(known[row], seen[column])
 
     def _cost(self, person: _Tracklet, face: _Tracklet) -> float:
-        """Return how unlikely it is that `face` is `person`: 0 (as expected) .. about 4, or
-        NO_MATCH."""
+        """Return the cost of assigning `face` to `person`, 0 to about 4, or NO_MATCH."""
         gap = face.time - person.time
         cut_between = person.scene != face.scene
         in_view = self._in_view(person, face.time)
@@ -208,25 +212,25 @@ class Tracker:
         remembered = [
             person
             for person in self._people
-            if time - person.time <= self._forgotten or self._look - person.look <= FORGOTTEN_LOOKS
+            if time - person.time <= self._forgotten
+            or self._sample - person.sample <= FORGOTTEN_SAMPLES
         ]
-        away = sorted(p.look for p in remembered if p.look < self._look)
+        away = sorted(p.sample for p in remembered if p.sample < self._sample)
         oldest = away[-MAX_REMEMBERED] if len(away) > MAX_REMEMBERED else 0
-        self._people = [person for person in remembered if person.look >= oldest]
+        self._people = [person for person in remembered if person.sample >= oldest]
 
 
-def is_face_track(track: Sequence[Detection], looks: int) -> bool:
-    """Return whether a track is a person, rather than an earring that looked like a face: the
-    detector was sure of it once (`SURE`), or it was there in more than half of the `looks`. A still
-    picture's faces all stay."""
+def is_face_track(track: Sequence[Detection], samples: int) -> bool:
+    """Return True if a track is a face, not a false detection such as an earring: the detector was
+    confident once (`SURE`), or it was detected in more than half of the `samples`. All tracks of a
+    still picture are faces."""
     sure = any(face.confidence >= SURE for face in track)
-    return bool(track) and (sure or looks <= 1 or len(track) > RARE * looks)
+    return bool(track) and (sure or samples <= 1 or len(track) > RARE * samples)
 
 
 def interpolate(track: Sequence[tuple[float, Detection]], time: float) -> Detection | None:
-    """Return where a person's face is at a time between looks, with the lower of the two
-    confidences; None outside the track, and where the looks around are more than `BRIDGED`
-    apart."""
+    """Interpolate a person's face at a time between samples, with the lower of the two confidences;
+    None outside the track, and where the samples are more than `BRIDGED` apart."""
     after = bisect_left(track, time - SLACK, key=lambda entry: entry[0])
     if after == len(track):
         return None
@@ -247,8 +251,8 @@ def interpolate(track: Sequence[tuple[float, Detection]], time: float) -> Detect
 
 
 def between(faces: Sequence[FrameSegment], time: float) -> tuple[Box, list[Point]]:
-    """Return a person's box and landmarks at a time, s, between analyzed frames, ascending; outside
-    of them those of the nearest. Without landmarks in any of them there are none."""
+    """Interpolate a person's box and landmarks at a time, s, between analyzed frames in ascending
+    order; beyond them, return the nearest. No landmarks are returned if any frame has none."""
     times = [face.time for face in faces]
     count = min(len(face.landmarks) for face in faces)
     numbers = [np.concatenate([face.box, *face.landmarks[:count]]) for face in faces]
@@ -259,7 +263,7 @@ def between(faces: Sequence[FrameSegment], time: float) -> tuple[Box, list[Point
 
 
 def _assigned(costs: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Yield the pairs (row, column) that cost least in all; one alone takes its cheapest."""
+    """Yield the assignment (row, column) of minimum total cost."""
     if 1 in costs.shape:
         # Without SciPy, whose import takes a third of a second: most clips show one person.
         row, column = divmod(int(costs.argmin()), costs.shape[1])
@@ -271,7 +275,7 @@ def _assigned(costs: np.ndarray) -> Iterator[tuple[int, int]]:
 
 
 def _cost_elsewhere(person: _Tracklet, face: _Tracklet) -> float:
-    """Return how unlikely it is that a face is a person's by size and colors, or NO_MATCH."""
+    """Return the cost of an assignment by size and color alone, or NO_MATCH."""
     affinity = colors.affinity(person.colors, face.colors)
     growth = abs(math.log(face.side / person.side))
     if affinity < SAME_COLORS or growth > math.log(GROWTH_OVER_CUT):
@@ -280,7 +284,7 @@ def _cost_elsewhere(person: _Tracklet, face: _Tracklet) -> float:
 
 
 def _move(person: _Tracklet, face: _Tracklet) -> None:
-    """Bring what is known of a person up to date with one of their faces."""
+    """Update a tracklet by one of its faces."""
     gap = face.time - person.time
     if gap > GLIDE or person.scene != face.scene:
         person.velocity = np.zeros(2)
@@ -291,5 +295,5 @@ def _move(person: _Tracklet, face: _Tracklet) -> None:
     mixed = 0.7 * person.colors + 0.3 * face.colors
     person.colors = mixed / np.linalg.norm(mixed)
     person.box, person.time = face.box, face.time
-    person.look, person.scene = face.look, face.scene
+    person.sample, person.scene = face.sample, face.scene
     face.number = person.number

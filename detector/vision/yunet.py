@@ -2,7 +2,6 @@
 github.com/ShiqiYu/libfacedetection.train (Apache-2.0), downloaded on request."""
 
 import threading
-from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -10,7 +9,7 @@ import numpy as np
 
 from detector.errors import WeightsError
 from detector.sentences import _
-from detector.vision.detection import Detection, from_left_to_right
+from detector.vision.detection import Detection, FaceDetector, from_left_to_right
 from detector.weights import auxiliary, resolve
 
 CONFIDENCE, OVERLAP = 0.7, 0.3  # IoU above which detections are of one face
@@ -19,9 +18,9 @@ LONGEST = 640
 NARROWEST = 12  # px, of which the network still finds most faces
 
 
-class YuNet:
-    """The network over the shrunk frame, on the processor whatever the device. Raise WeightsError
-    where the weights were not fetched, or can't be read."""
+class YuNet(FaceDetector):
+    """YuNet on the shrunk frame, always on the CPU. Raise WeightsError for weights that were not
+    downloaded or can't be read."""
 
     name = "yunet"
 
@@ -39,7 +38,6 @@ class YuNet:
         self._lock = threading.Lock()  # the size of its input is part of its state
 
     def detect(self, rgb: np.ndarray, min_face: int) -> list[Detection]:
-        """See `FaceDetector.detect`."""
         height, width = rgb.shape[:2]
         scale = min(1.0, max(LONGEST / max(height, width), NARROWEST / min_face))
         size = max(1, round(width * scale)), max(1, round(height * scale))
@@ -59,7 +57,3 @@ class YuNet:
                 box = np.concatenate([corner, corner + extent])
                 faces.append(Detection.of(box, points, float(row[14])))
         return from_left_to_right(faces)
-
-    def follow(self, rgb: np.ndarray, min_face: int, faces: Sequence[Detection]) -> list[Detection]:
-        """See `FaceDetector.follow`: everywhere, which costs it little."""
-        return self.detect(rgb, min_face)

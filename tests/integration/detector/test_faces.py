@@ -18,7 +18,7 @@ from detector.schema.analysis import ReasonCode
 from detector.vision import Detection
 from detector.vision.mtcnn import Mtcnn, _suppress
 from detector.vision.quality import BLURRED, pose
-from detector.vision.tracking import EVERYWHERE_LOOKS, EVERYWHERE_SECONDS, FaceSearch
+from detector.vision.tracking import SEARCH_SAMPLES, SEARCH_SECONDS, FaceSearch
 
 WIDTH = 85.0  # px. The portrait's face at full size.
 CENTER = (225.0, 118.0)
@@ -624,11 +624,11 @@ ELSEWHERE = np.full_like(ROOM, (200, 30, 60))
 
 def test_who_stays_is_followed_and_everywhere_is_searched_now_and_then(seen, search):
     seen.here = [face_at(100)]
-    for n in range(2 * EVERYWHERE_LOOKS):
+    for n in range(2 * SEARCH_SAMPLES):
         assert search.find(0.01 * n, ROOM) == seen.here
-    assert seen.asked == 2 * ("E" + (EVERYWHERE_LOOKS - 1) * "f")
+    assert seen.asked == 2 * ("E" + (SEARCH_SAMPLES - 1) * "f")
     for n in range(1, 4):  # frames far apart
-        search.find(n * EVERYWHERE_SECONDS + 1, ROOM)
+        search.find(n * SEARCH_SECONDS + 1, ROOM)
     assert seen.asked.endswith("fEEE")
 
 
@@ -644,9 +644,9 @@ def test_who_comes_is_found_in_time(seen, search):
     seen.here = [face_at(60)]
     search.find(0.0, ROOM)
     seen.here = [face_at(60), face_at(250)]
-    times = np.arange(1, 20) * EVERYWHERE_SECONDS / 5
+    times = np.arange(1, 20) * SEARCH_SECONDS / 5
     first = next(t for t in times if len(search.find(float(t), ROOM)) == 2)
-    assert first <= EVERYWHERE_SECONDS
+    assert first <= SEARCH_SECONDS
 
 
 def test_who_is_lost_is_searched_everywhere_at_once(seen, search):
