@@ -1,4 +1,4 @@
-"""Detectors: what they are, where their weights are, how they score."""
+"""Detection models: entries, weights, loading and scoring."""
 
 import os
 

@@ -1,8 +1,7 @@
-"""What a model is: data that says how to feed it (`ModelSpec`), and a class that scores.
+"""Model interface: `ModelSpec`, the data that describes a model and its input, and `Model`.
 
-A family is one file in this folder with a `load(spec, files, device)` function that returns a
-`Model`. It knows nothing of media, faces, thresholds or the other families.
-"""
+A family is one file in `families/` with a `load(spec, files, device)` function that returns a
+`Model`. It is independent of media, faces, thresholds and the other families."""
 
 from __future__ import annotations
 
@@ -31,80 +30,77 @@ Border = Literal["replicate", "black", "mirror", "inside"]
 
 
 class CropRecipe(StrictModel):
-    """How a face becomes a model's picture: first where it is cut (`kind` and its settings), then
-    how the cut is brought to `size` (`fit`, `resize`). Data, so that models with the same recipe
-    share the crop: equal recipes are one key."""
+    """Crop recipe of a model: the crop (`kind` and its settings), then its resize to `size` (`fit`,
+    `resize`). Data, so that models with equal recipes share the crops."""
 
-    model_config = ConfigDict(frozen=True)  # and what `Record` says
+    model_config = ConfigDict(frozen=True)  # and the settings of `StrictModel`
 
     kind: Literal["square", "box", "points", "upright", "whole"] = "square"
-    """square: about the centre of the face box, side = scale * its longer side.
-    box: the face box, widened by `margins`, where it lies in the picture.
-    points: five landmarks moved onto `template` by a similarity.
-    upright: a square where `points` would put it, not turned: center and scale alone are fitted.
+    """square: centered on the face box, side = scale * its longer side.
+    box: the face box, widened by `margins`, within the picture.
+    points: five landmarks mapped onto `template` by a similarity.
+    upright: the square of `points` without its rotation: only center and scale are fitted.
     whole: the whole frame."""
     scale: float = Field(default=1.3, gt=0)
-    """square: of the box. points, upright: the picture shows so much more than the template's
-    square."""
+    """square: relative to the box. points, upright: relative to the template's square."""
     border: Border = "black"
-    """what stands where a square leaves the picture: its nearest pixel, nothing, or the picture
-    again as in a mirror at its edge, which has the grain of a picture. inside (square): it never
-    leaves it, since it is moved into it and made no larger than it."""
+    """fill of a square beyond the picture: nearest pixel, black, or reflection, which preserves
+    noise. inside (square): it is moved into the picture, and no larger than it."""
     margins: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
-    """box: left, top, right, bottom, in shares of the box's width and height."""
+    """box: left, top, right, bottom, in fractions of the box's width and height."""
     margin_of: Literal["sides", "height"] = "sides"
-    """box: `height` takes all four in shares of the height; the smallest of them is rounded to
-    whole pixels, the others are its multiples."""
+    """box: `height` takes all four in fractions of the height; the smallest is rounded to whole
+    pixels, the others are its multiples."""
     boxes: Literal["mtcnn", "blazeface"] = "mtcnn"
-    """box: whose boxes were widened so; those of another detector are converted first."""
+    """box: the detector of the training crops; boxes of another detector are converted first."""
     around: float = Field(default=0.0, ge=0)
-    """upright: so many times the face box, a square moved into the picture, stands to the right of
-    the face, so that the picture is twice as wide; 0: the face alone."""
+    """upright: scale, relative to the face box, of a second square to the right of the face, moved
+    into the picture; 0: the face alone."""
     template: Literal["arcface", "gend"] = "arcface"
-    """points, upright: where they are moved to, see `vision.alignment`."""
+    """points, upright: target positions, see `vision.alignment`."""
     landmarks: Literal["centers", "dlib"] = "centers"
-    """points: what the template's points are: eye centres and mouth corners, or dlib's parts 37,
-    44, 30, 49 and 55 (lids and lips beside them)."""
+    """points: the template's points: eye centers and mouth corners, or dlib's landmarks 37, 44, 30,
+    49 and 55 (lids and lips beside them)."""
     native: bool = False
-    """points: cut as large as the face is in the frame and then fitted, else aligned at `size`."""
+    """points: crop at the face's own size, then fit; else align at `size`."""
     size: int = Field(default=224, ge=0, description="side of the picture, px; 0: as it was cut")
     fit: Literal["stretch", "pad", "pad-small", "cover", "middle", "even"] = "stretch"
-    """stretch: to the square, aspect not kept. pad: the longer side to `size`, zeros around.
-    pad-small: zeros around what is smaller than `size`, then stretch.
-    cover: the shorter side to `short`, then the middle square.
-    middle: the middle square as it is, zeros around what is smaller.
-    even: as it is, whatever its size; stretched only where a side is odd."""
+    """stretch: to the square, ignoring aspect. pad: the longer side to `size`, zeros around.
+    pad-small: zeros around a picture smaller than `size`, then stretch.
+    cover: the shorter side to `short`, then a center crop.
+    middle: a center crop without resizing, zeros around smaller pictures.
+    even: unchanged; stretched only if a side is odd."""
     short: int = Field(default=0, ge=0)
-    """cover: the shorter side before the middle is taken, px; 0: `size`."""
+    """cover: the shorter side before the center crop, px; 0: `size`."""
     tile: int = Field(default=0, ge=0)
-    """middle: what has a side below this is first repeated until it has none, px; 0: never."""
+    """middle: pictures with a side below this are tiled first, px; 0: never."""
     odd: Literal["down", "even"] = "down"
-    """cover, middle: where the middle begins when it falls between two pixels: half rounded down
-    (transformers), or to the even one (torchvision)."""
+    """cover, middle: rounding of a center crop between two pixels: half down (transformers), or
+    half to even (torchvision)."""
     resize: Literal[
         "area", "bilinear", "nearest", "cubic", "area-cubic", "inter-area", "antialias", "bicubic",
         "float",
     ] = "area"  # fmt: skip
     """area: antialiased when shrinking, bilinear when growing. bilinear, cubic: OpenCV's, never
     antialiased. area-cubic: area when shrinking, cubic when growing. inter-area: OpenCV's
-    INTER_AREA whatever the size; where an axis grows, that repeats pixels with narrow seams.
-    antialias, bicubic: Pillow's bilinear and bicubic. float: as antialias, but of numbers that are
-    not rounded to whole levels after it."""
+    INTER_AREA at any size; where an axis grows, it repeats pixels with narrow seams. antialias,
+    bicubic: Pillow's bilinear and bicubic. float: as antialias, without rounding to whole
+    levels."""
 
     @property
     def whole(self) -> bool:
-        """Return whether it is cut from the full frame, not around a face."""
+        """Return True if the crop is the full frame, not a face."""
         return self.kind == "whole"
 
     @property
     def final(self) -> bool:
-        """Return whether a cut is already the square of `size` px; else the model takes its
-        middle."""
+        """Return True if a crop already has the model's input size; else the model crops its
+        center."""
         return bool(self.size) and self.fit != "even" and not (self.short or self.tile)
 
 
 class SoundRecipe(StrictModel):
-    """How speech becomes a model's input: mono samples, -1..1."""
+    """Audio input of a model: mono samples, -1..1."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -122,7 +118,7 @@ class SoundRecipe(StrictModel):
 
 
 def repeated(samples: np.ndarray, length: int) -> np.ndarray:
-    """Return float32 [length]: the beginning of `samples`, repeated where they are too few."""
+    """Truncate or repeat samples to float32 [length]."""
     return np.resize(samples, length).astype(np.float32, copy=False)
 
 
@@ -134,11 +130,11 @@ class Normalization(StrictModel):
 
 
 GUESSING = 0.55
-"""AUC under which a model guesses"""
+"""AUC below which a model is no better than chance"""
 
 
 class Measured(StrictModel):
-    """A figure measured by us, with the command that measured it."""
+    """A figure measured by this project, with the command that measured it."""
 
     data: str
     left_out: bool = Field(
@@ -153,14 +149,14 @@ class Measured(StrictModel):
 
     @property
     def text(self) -> str:
-        """In words of a table: "0.94 [0.91, 0.96]"."""
+        """Format for a table: "0.94 [0.91, 0.96]"."""
         if self.low is None or self.high is None:
             return f"{self.value:.2f}"
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
 
 class PublishedMetric(StrictModel):
-    """A figure that others published."""
+    """A figure published by others."""
 
     data: str
     metric: str
@@ -172,7 +168,7 @@ class ModelSpec(StoredEntry):
     """One entry of weights/manifest.toml or of weights/catalog/."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(:[a-z0-9][a-z0-9_.-]*)?$")]
-    """The architecture, then the variant of the weights after a colon where there are several."""
+    """The architecture, then the variant of the weights after a colon if there are several."""
     plain: str = Field(default="", description="what it looks for, as a short name for a person")
     family: str = Field(description="module in detector/models/families/")
     kind: Literal["frame", "video", "image", "audio"]
@@ -187,9 +183,9 @@ class ModelSpec(StoredEntry):
     weight: float = Field(default=1.0, ge=0)
     fake_output: str = Field(description="which output means fake, and how that is known")
     fake_index: int = Field(default=1, ge=0)
-    """The output that means fake. Of a single logit: 1 if it is of fake, 0 if it is of real."""
+    """The output that means fake. Of a single logit: 1 for a logit of fake, 0 for one of real."""
     real_index: int | None = Field(default=None, ge=0)
-    """Of several outputs the one that means real, where every other means fake."""
+    """Of several outputs the one that means real, if all others mean fake."""
     label_order: LabelOrder = "documented"
     operating_point: float | None = Field(
         default=None,
@@ -233,20 +229,20 @@ class ModelSpec(StoredEntry):
 
     @property
     def guesses(self) -> bool:
-        """Return whether it is hardly better than chance on any sources left out."""
+        """Return True if it is hardly better than chance on any sources left out."""
         aucs = [m.value for m in self.measured if m.left_out and m.metric.endswith("AUC")]
         return min(aucs, default=1.0) < GUESSING
 
     @property
     def modality(self) -> Modality:
-        """Return what it judges, and the only thing it is fed."""
+        """Return the modality that it judges, the only input it gets."""
         judged = QUESTION_OF[self.task].spec.modalities
         whole = self.crop.whole and Modality.FULL_FRAME in judged
         return Modality.FULL_FRAME if whole else judged[0]
 
     @property
     def network(self) -> str:
-        """Key of the network and its input."""
+        """Return the cache key of the network and its input."""
         fed = {"family", "kind", "crop", "sound", "normalization", "options"}
         files = [file.sha256 or file.path for file in self.files]
         return f"{files} {self.model_dump_json(include=fed)}"
@@ -263,32 +259,32 @@ class ModelSpec(StoredEntry):
 
 class Model(ABC):
     """A loaded model. Thread-safe. `preprocess`, `forward` and `p_fake` are the original's own
-    steps, so that it can be checked against the original; `score` runs all three on a batch of
+    steps, so that it can be compared with the original; `score` runs all three on a batch of
     crops."""
 
-    BATCH = 16  # Items in one pass: more gain nothing on a CPU and cost memory
+    BATCH = 16  # More per batch gain nothing on a CPU and cost memory
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec
 
     def whole(self) -> Model:
-        """Return the model with all that it is made of; most are."""
+        """Return the fully loaded model, by default this one."""
         return self
 
     @property
     def side_by_side(self) -> bool:
-        """Return whether several threads score with it at once, rather than wait for each other."""
+        """Return True if several threads can score with it concurrently."""
         return False
 
     @abstractmethod
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
-        """Return a crop (uint8 [H, W, 3] RGB; a video model takes a sequence of them) as the
-        network takes it: float32 on the CPU, without the batch axis, exactly as the original
-        prepares it."""
+        """Convert a crop (uint8 [H, W, 3] RGB; a video model takes a sequence of them) to the
+        network's input: float32 on the CPU, without the batch axis, exactly as the original
+        does."""
 
     @abstractmethod
     def forward(self, batch: Tensor) -> Tensor:
-        """Return raw logits as the original gives them: float32 [N], [N, 1], [N, 2] …"""
+        """Return the original's raw logits: float32 [N], [N, 1], [N, 2] …"""
 
     def log_odds(self, logits: Tensor) -> Tensor:
         """Return natural-log odds of P(fake), [N], of `forward`'s logit or softmax."""
@@ -304,12 +300,12 @@ class Model(ABC):
         return odds if spec.real_index is None else -odds
 
     def p_fake(self, logits: Tensor) -> Tensor:
-        """P(fake) in 0..1, [N], as the original turns its logits into a score."""
+        """Return P(fake) in 0..1, [N], as the original computes it from its logits."""
         return self.log_odds(logits).sigmoid()
 
     def score(self, batch: np.ndarray) -> np.ndarray:
-        """Return uncalibrated logits of P(fake), float32 [N], of crops cut by this model's recipe:
-        uint8 RGB [N, S, S, 3], of a video model [N, T, S, S, 3]. Deterministic."""
+        """Return uncalibrated logits of P(fake), float32 [N], of crops by this model's recipe:
+        uint8 RGB [N, S, S, 3], for a video model [N, T, S, S, 3]. Deterministic."""
         import torch
 
         check_batch(batch, self.spec)
@@ -345,11 +341,11 @@ class Model(ABC):
         ]
 
     def _infer(self, batch: Tensor) -> Tensor:
-        """Do what `forward` does by the fastest way that there is."""
+        """Run `forward` by the fastest available runtime."""
         return self.forward(batch)
 
     def explain(self, batch: np.ndarray) -> np.ndarray | None:
-        """Return the maps that the model draws by itself, float32 [N, h, w] in 0..1, or None."""
+        """Return the model's own maps, float32 [N, h, w] in 0..1, or None."""
         return None
 
 
@@ -357,7 +353,8 @@ T = TypeVar("T")
 
 
 def option(spec: ModelSpec, name: str, known: Mapping[str, T]) -> T:
-    """Return what an option of an entry names. ModelError where it names nothing."""
+    """Return the value in `known` named by an option of an entry; raise ModelError for another
+    name."""
     chosen = str(spec.options.get(name))
     if chosen not in known:
         raise ModelError(
@@ -369,7 +366,7 @@ def option(spec: ModelSpec, name: str, known: Mapping[str, T]) -> T:
 
 
 def check_batch(batch: np.ndarray, spec: ModelSpec) -> None:
-    """Raise ValueError when `batch` is not what `spec` is fed with."""
+    """Raise ValueError for a batch that is no input of `spec`."""
     if spec.sound:
         if batch.dtype != np.float32 or batch.shape[1:] != (spec.sound.samples,):
             raise ValueError(

@@ -1,4 +1,4 @@
-"""Any picture or video classifier of the hub as a person's own model."""
+"""Import of a picture or video classifier from the Hugging Face Hub as a user's own model."""
 
 from detector import weights
 from detector.errors import ModelError, UnmaskError
@@ -11,14 +11,14 @@ from detector.weights import hub
 from detector.weights.entry import WeightFile
 
 NONCOMMERCIAL = ("-nc", "noncommercial", "non-commercial", "research")
-"""What the name of a license holds that is not free for every use."""
+"""Parts of the names of licenses that are not free for every use."""
 
 _POINTS = {2: "The likelier of two classes, as the hub's pipeline labels a picture."}
 _NO_POINT = "None published: 0.5, more likely fake than not by its own output."
 
 
 def known(repo: str) -> ModelSpec | None:
-    """Return the catalog's own entry for a repository: its recipe is proven and not derived."""
+    """Return the catalog's entry for a repository, whose recipe is tested rather than derived."""
     place = f"/{repo}/resolve/"
     specs = (spec for spec in registry.list_models() if not spec.own)
     return next((s for s in specs if any(place in (file.url or "") for file in s.files)), None)
@@ -34,9 +34,9 @@ def add(
 ) -> ModelSpec:
     """Download, check and add a model that `hub.inspect` returned.
 
-    `fake` names or numbers the class that means fake, where its names do not tell. Raise
-    LabelOrderError where that stays unknown, ModelError for a license that was not accepted (code
-    "license") or a network that can't be built or gives no score, WeightsError for its files."""
+    `fake` names or numbers the fake class if the class names are unclear. Raise LabelOrderError if
+    it stays unknown, ModelError for a license that was not accepted (code "license") or a network
+    that can't be built or gives no score, WeightsError for its files."""
     spec = entry(model, fake=fake, id=id)
     if spec.research_only and not accept_license:
         text = _("{repo} is not free for every use: its license is {license}.")
@@ -47,13 +47,13 @@ def add(
     paths = hub.download_files(model, progress)
     try:
         for number, path in enumerate(paths):
-            if path.name == hub.WEIGHTS[1]:  # under the name that transformers looks for
+            if path.name == hub.WEIGHTS[1]:  # the name that transformers expects
                 paths[number] = path.with_name(hub.WEIGHTS[0])
                 weights.as_safetensors(path, paths[number], spec.wrappers)
         user_models.dry_run(registry.load_family(spec, paths, "cpu"))
         spec = user_models.keep(spec, paths, move=True)
     except UnmaskError:
-        hub.discard(model)  # it does not work: another try would bring the same
+        hub.discard(model)  # unusable: another attempt would download the same
         raise
     hub.discard(model)
     if spec.research_only:
@@ -95,7 +95,7 @@ def entry(
             # The family checks that the names and the entry agree, unless a person overrode them.
             "options": {"label_map_override": True} if fake is not None else {},
             **fields,
-            # A voice gets no verdict from what nobody calibrated: 0.5 says little of a microphone.
+            # No verdict on a voice by an uncalibrated model: 0.5 means little.
             **({"operating_point": None} if fields["kind"] == "audio" else {}),
         }
     )

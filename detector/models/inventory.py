@@ -1,5 +1,4 @@
-"""The state of every model on this computer, what can be done to it, and its card: what the Models
-page and `unmask models` show."""
+"""Model inventory: state of each model on this computer, downloads, deletion, model cards."""
 
 import logging
 from collections import Counter
@@ -17,13 +16,13 @@ from detector.sentences import _, join
 log = logging.getLogger(__name__)
 
 State = Literal["bundled", "ready", "license", "available", "manual", "failed"]
-"""bundled: came with Unmask. ready: on this computer. license: on this computer, not accepted yet.
-available: can be downloaded, also where the last try failed (`why`). manual: its authors publish
-nothing that Unmask could go by, so a person has to bring the file. failed: on this computer and not
-usable, or what came was not the file that was asked for (`why`)."""
+"""bundled: part of Unmask. ready: on this computer. license: on this computer, not accepted yet.
+available: can be downloaded, also if the last attempt failed (`why`). manual: no address or
+checksum is published, so the user must add the file. failed: on this computer and unusable, or the
+download was another file (`why`)."""
 
 _failures: dict[str, tuple[str, str]] = {}
-"""By id: the code and the sentence of what went wrong last."""
+"""id -> code and sentence of the last failure."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +31,16 @@ class Status:
 
     spec: ModelSpec
     state: State
-    why: str  # One sentence where the state needs one
-    download: int | None  # Bytes that a download would bring; None when nobody says
-    accepted: datetime | None  # When its license was accepted; None also where it needs no word
+    why: str  # One sentence if the state needs one
+    download: int | None  # Bytes of a download; None if unknown
+    accepted: datetime | None  # When its license was accepted; None also if it needs no acceptance
     memory: int  # Bytes it takes in memory now; 0 when it is not loaded
-    recommended: str  # What it adds, when it is on the short list; else empty
-    problem: str = ""  # The code of the error behind `why`; empty where none happened
+    recommended: str  # Its benefit, if it is recommended; else empty
+    problem: str = ""  # The error code behind `why`, if any
 
     @property
     def ready(self) -> bool:
-        """Return whether it can score now."""
+        """Return True if it can score now."""
         return self.state in {"bundled", "ready"}
 
     @property
@@ -92,7 +91,7 @@ def download(id: str, progress: weights.Progress | None = None) -> Status:
 def delete(id: str) -> int:
     """Delete a model's files, an own one's entry too; return bytes freed, raise WeightsError."""
     spec = registry.get_spec(id)
-    remember_failure(spec.id, "")  # the next of this name may be another
+    remember_failure(spec.id, "")  # the id may be reused
     if spec.own:
         return user_models.remove(spec.id)
     freed = weights.delete(spec, keep=registry.list_models())
@@ -101,7 +100,7 @@ def delete(id: str) -> int:
 
 
 def verify(ids: Iterable[str] | None = None) -> dict[str, str]:
-    """Read every byte of the files that are here; returns id -> what is wrong, "" for nothing."""
+    """Hash the files of models on this computer; return id -> problem, "" for none."""
     specs = [registry.get_spec(id) for id in ids] if ids else registry.list_models()
     problems = {}
     for spec in filter(weights.available, specs):
@@ -116,8 +115,8 @@ def verify(ids: Iterable[str] | None = None) -> dict[str, str]:
 
 
 def take_in() -> list[ModelSpec]:
-    """Put files that a person laid into the weights folder where their models look for them; they
-    are known by their hash, whatever they are called. Returns the models that are here now."""
+    """Move weight files that the user put into the weights folder to their models, recognized by
+    hash. Return the models that became available."""
     everything = registry.list_models()
     absent = [s for s in everything if not s.bundled and not weights.available(s)]
     weights.take_in(absent, keep=everything)
@@ -128,8 +127,8 @@ def take_in() -> list[ModelSpec]:
 
 
 def fetch_at_start() -> None:
-    """Bring what UNMASK_MODELS names. Naming a model there is the host's word for its license.
-    What fails is logged and shown, and does not stop the start."""
+    """Download the models of UNMASK_MODELS. Naming a model there accepts its license. Failures are
+    logged and shown, and do not stop the start."""
     for id in registry.ids_of_host():
         try:
             spec = registry.get_spec(id)
@@ -161,7 +160,7 @@ def _status(spec: ModelSpec, memory: int, recommended: str) -> Status:
         if state == "ready" and spec.research_only and not spec.own and accepted is None:
             state, why = "license", f"Its license must be accepted first: {spec.license_weights}."
     elif weights.fetchable(spec) or weights.can_pin(spec.files):
-        # What came and was another file is a fault; that nothing came says nothing of the model.
+        # A corrupted download is a failure; a failed one says nothing of the model.
         state = "failed" if problem == "weights_corrupted" else "available"
         if not why and not weights.fetchable(spec):
             why = "Its checksum is read from its page at the first download."
@@ -173,7 +172,7 @@ def _status(spec: ModelSpec, memory: int, recommended: str) -> Status:
 
 
 def remember_failure(id: str, why: str, code: str = "error") -> None:
-    """Remember why a model could not be used, for as long as this process lives; "": it can."""
+    """Remember why a model could not be used, until this process ends; "": it can."""
     if why:
         _failures[id] = (code, why)
     else:
@@ -189,15 +188,15 @@ _TASKS = {
 
 
 def card_text(spec: ModelSpec) -> str:
-    """Return the Markdown of a model's card beside the manifest; "" where it has none."""
+    """Return the Markdown of a model's card beside the manifest; "" without one."""
     root = paths.bundled().resolve()
     file = (root / spec.card).resolve() if spec.card else root
     return file.read_text("utf-8") if file.is_relative_to(root) and file.is_file() else ""
 
 
 def card_for_hub(spec: ModelSpec) -> str:
-    """Return the card of a bundled model as the Hugging Face Hub reads it: with license and task,
-    and as `model-index` what was measured on sources left out. Raise UsageError for models of
+    """Return the card of a bundled model for the Hugging Face Hub: license, task, and as
+    `model-index` the figures measured on sources left out. Raise UsageError for models of
     others."""
     from huggingface_hub import EvalResult, ModelCardData
 

@@ -1,8 +1,7 @@
-"""Which class of a published classifier means fake, read from the names its authors gave.
+"""Label order: find the fake class of a published classifier from its class names.
 
 The same author ships "0: Real, 1: Fake" in one model and "0: Deepfake, 1: Real" in the next, so an
-order is never assumed. A name counts only when all its words are known; LABEL_0 says nothing.
-"""
+order is never assumed. A name counts only if all its words are known; LABEL_0 says nothing."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -29,14 +28,13 @@ NEUTRAL = _words("""
     a an and art audio by class content deep face faces frame frames image images made media of or
     photo photograph photos picture pictures sound sounds speech video videos voice voices with
 """)
-"""Words that say nothing of which of the two is meant."""
+"""Words that distinguish neither class."""
 
 _NEGATIONS = frozenset({"non", "not", "no", "un"})
 
 
 def meaning(name: str) -> bool | None:
-    """Return whether a class of this name is fake (True), real (False), or neither is clear
-    (None)."""
+    """Return whether a class of this name is fake (True), real (False), or unclear (None)."""
     # "AI-Generated", "deep_fake", "DeepFake", "NotFake" and "not fake" are the same to a reader.
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
     words = re.findall(r"[a-z]+", spaced.lower())
@@ -57,10 +55,9 @@ def fake_index(
     name: str = "The model",
 ) -> int:
     """Return the output that means fake (`ModelSpec.fake_index`): of a single output 1 for fake, 0
-    for real. Raise LabelOrderError where the names do not tell and `fake` names none of them.
+    for real. Raise LabelOrderError if the names are unclear and `fake` names none of them.
 
-    `labels` are as in `id2label`; `fake` is a person's word, a name or number, and goes before the
-    names."""
+    `labels` are as in `id2label`; `fake`, a name or number stated by the user, has precedence."""
     pairs = labels.items() if isinstance(labels, Mapping) else enumerate(labels)
     classes = {int(index): str(label) for index, label in pairs}
     listed = _listed(classes)
@@ -96,9 +93,9 @@ def fake_index(
 def require_agreement(
     config: Mapping[str, Any], name: str, fake: str | int | None = None, *, option: str = "--fake"
 ) -> None:
-    """Raise LabelOrderError where `id2label` and `label2id` of a `config.json` contradict each
-    other. Names that say nothing (LABEL_0) contradict nothing, and a person's number (`fake`) is
-    valid whatever the maps say."""
+    """Raise LabelOrderError if `id2label` and `label2id` of a `config.json` contradict each other.
+    Generic names (LABEL_0) contradict nothing, and a number stated by the user (`fake`) is valid in
+    any case."""
     here, there = config.get("id2label"), config.get("label2id")
     if not isinstance(here, Mapping) or not isinstance(there, Mapping):
         return

@@ -1,8 +1,7 @@
-"""Loaded models, one copy each, within a budget of memory.
+"""Model cache: loaded models, one copy each, evicted in LRU order within a memory budget.
 
-The least recently asked for goes first when room is needed. A model that is still referenced, such
-as by a run that is scoring with it, is never let go: it would only be loaded twice.
-"""
+A model that is still referenced, for example by a run that scores with it, is never evicted: it
+would only be loaded twice."""
 
 from __future__ import annotations
 
@@ -26,25 +25,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Key = tuple[str, ...]  # Model id, device, then what tells its weights apart
+Key = tuple[str, ...]  # Model id, device, hashes of its weights
 
 SHARE = {"cpu": 0.5, "cuda": 0.8}
-"""Of the memory there is, unless UNMASK_MEMORY says otherwise. Decoding and the rest of the machine
-need the other half; on a GPU no other process does."""
+"""Fraction of the available memory, unless UNMASK_MEMORY is set. Decoding and the rest of the
+machine need the other half; on a GPU no other process does."""
 
 
 class ModelCache:
-    """The models of a process. All methods may be called from several threads."""
+    """LRU cache of a process's models. Thread-safe."""
 
     def __init__(self) -> None:
-        self._models: OrderedDict[Key, Model] = OrderedDict()  # least recently asked for first
+        self._models: OrderedDict[Key, Model] = OrderedDict()  # least recently used first
         self._sizes: dict[Key, int] = {}
-        self._lock = threading.Lock()  # of the two above, for moments
+        self._lock = threading.Lock()  # guards the two above
         self._loading = threading.Lock()  # one at a time: two big ones would exceed the budget
 
     def get(self, key: Key, need: int, load: Callable[[], Model]) -> Model:
-        """Return the key's model, loaded if absent; `need` is a guess in bytes. Raise ModelError
-        ("memory")."""
+        """Return the key's model, loaded if absent; `need` is an estimate in bytes. Raise
+        ModelError ("memory")."""
         if model := self._find(key):
             return model
         with self._loading:
@@ -59,16 +58,16 @@ class ModelCache:
 
     @property
     def loading(self) -> bool:
-        """Return whether a model is on its way into memory."""
+        """Return True while a model is loaded."""
         return self._loading.locked()
 
     def sizes(self) -> dict[Key, int]:
-        """Return the bytes of each model in memory."""
+        """Return the bytes of each loaded model."""
         with self._lock:
             return dict(self._sizes)
 
     def drop(self, chosen: Callable[[Key], bool]) -> None:
-        """Let go of the models whose key is `chosen`."""
+        """Remove the models whose key is `chosen`."""
         with self._lock:
             for key in [key for key in self._models if chosen(key)]:
                 del self._models[key], self._sizes[key]
@@ -98,7 +97,7 @@ class ModelCache:
         return sum(size for key, size in self.sizes().items() if key[1] == device)
 
     def _evict(self, key: Key) -> None:
-        """Let a model go if nothing references it."""
+        """Remove a model unless it is referenced."""
         with self._lock:
             model = self._models.pop(key, None)
         if model is None:
@@ -106,7 +105,7 @@ class ModelCache:
         weak = ref(model)
         del model
         if weak() is not None:
-            gc.collect()  # networks may hold themselves in circles
+            gc.collect()  # networks may be in reference cycles
         with self._lock:
             if (in_use := weak()) is not None:
                 self._models.setdefault(key, in_use)
@@ -120,8 +119,8 @@ class ModelCache:
 
 
 def budget(device: str) -> int:
-    """Return the bytes that models may take on a device: UNMASK_MEMORY ("4GB", "1500MB", "25%"),
-    else half of the machine's or container's memory, or four fifths of the GPU's. Raise
+    """Return the memory budget of models on a device, bytes: UNMASK_MEMORY ("4GB", "1500MB",
+    "25%"), else half of the machine's or container's memory, or four fifths of the GPU's. Raise
     UsageError."""
     kind = device.split(":")[0]
     chosen = get_config().memory or MemoryAmount(SHARE.get(kind, 0.5), relative=True)
@@ -129,7 +128,7 @@ def budget(device: str) -> int:
 
 
 def total(device: str) -> int:
-    """Return the bytes of memory of a device: of a GPU, or of this machine or its container."""
+    """Return the memory of a GPU, or of this machine or its container, bytes."""
     if device.startswith("cuda"):
         import torch
 
@@ -147,7 +146,7 @@ def total(device: str) -> int:
 
 
 def footprint(model: Model) -> int:
-    """Return the bytes of a model's networks with a runtime's copy; 0 without any."""
+    """Return the bytes of a model's networks and a runtime's copy; 0 without any."""
     if "torch" not in sys.modules:
         return 0
     from torch import nn

@@ -1,4 +1,4 @@
-"""478 points on a face: MediaPipe's face landmarker (Grishchenko et al. 2020, "Attention Mesh",
+"""Face landmarks: MediaPipe's landmarker of 478 points (Grishchenko et al. 2020, "Attention Mesh",
 arXiv:2006.10962)."""
 
 from functools import lru_cache
@@ -8,13 +8,13 @@ import numpy as np
 
 from detector import runtime, weights
 
-SIDE = 256  # px of what the network sees; a face with eyes level, and half as much again around it
+SIDE = 256  # px of the network's input: a face with level eyes and half as much again around it
 SURE = 0.0  # Log odds that a face is there, above which its points are taken
 RIGHT_EYE, LEFT_EYE = (33, 133), (362, 263)  # The corners of the eyes, left to right in the picture
 
 
 class Mesh:
-    """The landmarker. Thread-safe. Raise WeightsError for a damaged file."""
+    """Face landmarker. Thread-safe. Raise WeightsError for a damaged file."""
 
     def __init__(self) -> None:
         (path,) = weights.resolve(weights.auxiliary()["face-landmarks"])
@@ -23,8 +23,8 @@ class Mesh:
     def find(
         self, rgb: np.ndarray, middle: np.ndarray, side: float, turn: float
     ) -> np.ndarray | None:
-        """Return 478 points, px, float [478, 2], of the face in a square of a picture that is
-        turned by so many radians, or None."""
+        """Return 478 points, px, float [478, 2], of the face in a square of a picture rotated by
+        `turn` radians, or None."""
         scale = SIDE / side
         matrix = scale * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
         shift = SIDE / 2 - matrix @ middle
@@ -35,7 +35,7 @@ class Mesh:
         return None if points is None else (points - shift) @ np.linalg.inv(matrix).T
 
     def points(self, face: np.ndarray) -> np.ndarray | None:
-        """Return 478 points, px, float [478, 2], of an uint8 [256, 256, 3] picture, or None."""
+        """Return 478 points, px, float [478, 2], of a uint8 [256, 256, 3] picture, or None."""
         outputs = self._run(face[None].astype(np.float32) / 255)
         points = next(o for o in outputs if o.size == 478 * 3)
         sure = next(o for o in outputs if o.size == 1)

@@ -1,9 +1,7 @@
-"""What most families are: a torch network fed with one normalized picture, clip or window of sound;
-and how the names of a published file become those of the network that takes its tensors, and back.
+"""PyTorch base classes of the families, and the mapping of published tensor names to a network's.
 
-The `target_layer` of vision transformers is the block before the last, so gradients are taken of
-what follows alone and a network of a gigabyte needs no copy.
-"""
+The `target_layer` of vision transformers is the block before the last: gradients are computed for
+what follows alone, and a network of a gigabyte needs no copy."""
 
 import math
 import re
@@ -27,15 +25,15 @@ from detector.runtime import Runner
 from detector.weights import load_state, load_strict
 
 Rule = tuple[str, str | Callable[[re.Match[str]], str] | None]
-"""A pattern at the start of a name, and what takes its place; None: these take no part."""
+"""A regular expression at the start of a name, and its replacement; None: the tensor is not
+used."""
 
 
 class RenamedState(dict[str, Tensor]):
-    """Tensors under the network's names, by the first rule that fits each; a name that no rule
-    knows stays as it is, so that the strict load names it.
+    """State dictionary renamed by the first matching rule; unmatched names are unchanged, so that
+    the strict load reports them.
 
-    It can say how the file calls each, so that a person finds a tensor that a message names as
-    missing in the file, not in our code."""
+    It maps names back, so that messages name a missing tensor as the file does."""
 
     def __init__(self, before: Mapping[str, Tensor], rules: Sequence[Rule]) -> None:
         super().__init__()
@@ -48,7 +46,7 @@ class RenamedState(dict[str, Tensor]):
                 self._origins[new] = name
 
     def original(self, name: str) -> str:
-        """Return what the file calls this tensor, or would call it if it had it."""
+        """Return the file's name of a tensor, also of a missing one."""
         older = self._origins.get(name) or self._inverse(name)
         return self._before.original(older) if isinstance(self._before, RenamedState) else older
 
@@ -84,7 +82,7 @@ def load_network(network: N, spec: ModelSpec, files: Files, rules: Sequence[Rule
 
 
 def normalize(pictures: np.ndarray, spec: ModelSpec) -> Tensor:
-    """Normalize as the spec says: uint8 [..., H, W, 3] -> float32 [..., 3, H, W]."""
+    """Normalize by the entry: uint8 [..., H, W, 3] -> float32 [..., 3, H, W]."""
     return torch.from_numpy(normalized(pictures, spec))
 
 
@@ -93,8 +91,8 @@ class TorchModel(Model):
     logits.
 
     Maps [N, C, h, w] (clips [N T, C, h, w]) or tokens [N, n, C] of `target_layer` explain a score;
-    what follows it must still read each place, since a head that reads class tokens alone has no
-    gradient at the patches. `run` is the same network compiled; scores come from it."""
+    the following layers must read each position, since a head over class tokens alone has no
+    gradient at the patches. `run` is the compiled network, which computes the scores."""
 
     def __init__(
         self,
@@ -112,11 +110,11 @@ class TorchModel(Model):
 
     @property
     def side_by_side(self) -> bool:
-        """See `Model.side_by_side`. A compiled network takes one batch at a time."""
+        """Return True unless compiled: a compiled network takes one batch at a time."""
         return self.run is None
 
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
-        """See `Model.preprocess`. Resize as `spec.crop`, then `spec.normalization`."""
+        """Resize by `spec.crop` and normalize by `spec.normalization`."""
         if self.spec.kind != "video":
             return self._prepare(np.asarray(picture))
         if len(picture) != self.spec.clip_frames:
@@ -140,7 +138,6 @@ class TorchModel(Model):
         return normalize(fit(picture, crop), self.spec)
 
     def forward(self, batch: Tensor) -> Tensor:
-        """See `Model.forward`."""
         with torch.inference_mode():
             return self.network(batch.to(self.device))
 
@@ -148,16 +145,15 @@ class TorchModel(Model):
         return torch.from_numpy(self.run(batch.numpy())[0]) if self.run else self.forward(batch)
 
     def batches(self, batch: np.ndarray, count: int) -> Iterator[Tensor]:
-        """Yield `count` items at a time as the network takes them, on its device."""
+        """Yield preprocessed batches of `count` on the network's device."""
         for start in range(0, len(batch), count):
             items = [self.preprocess(item) for item in batch[start : start + count]]
             yield torch.stack(items).to(self.device)
 
 
 def layout(count: int, frames: int) -> tuple[int, int, int]:
-    """Return how many of `count` tokens stand in front (class, registers), and how the others lie:
-    steps in time (tubelets of one or more of the frames; the most that leave squares), and a side.
-    """
+    """Return the number of prefix tokens (class, registers) and the shape of the others: time steps
+    (tubelets of one or more of the frames; the most that leave squares) and side."""
     for prefix in range(count):
         for steps in range(frames, 0, -1):
             side = math.isqrt((count - prefix) // steps)
@@ -171,7 +167,7 @@ class TorchFrameModel(TorchModel):
 
 
 class MappingModel(TorchFrameModel):
-    """A network that draws a map of its own."""
+    """A network with its own explanation map."""
 
     @abstractmethod
     def own_map(self, x: Tensor) -> Tensor:
@@ -193,9 +189,9 @@ class TorchVideoModel(TorchModel):
 
 @contextmanager
 def forward_hook(layer: nn.Module, callback: Callable[[Tensor], Tensor | None]) -> Iterator[None]:
-    """Call `callback` with the outputs of `layer` in this thread; what it returns replaces them.
+    """Call `callback` with the outputs of `layer` in this thread; its result replaces them.
 
-    Other threads may run the same network meanwhile and are not called for."""
+    Not called for other threads that run the same network."""
     thread = threading.get_ident()
 
     def hook(_layer: nn.Module, _inputs: object, output: Tensor) -> Tensor | None:
@@ -219,19 +215,19 @@ CLIP_L14 = {
     "hidden_act": "quick_gelu",
     "layer_norm_eps": 1e-5,
 }
-"""Radford et al. 2021, ViT-L/14, the vision half, as `openai/clip-vit-large-patch14` states it."""
+"""Vision configuration of `openai/clip-vit-large-patch14` (Radford et al. 2021)."""
 
 
 def clip_vision() -> nn.Module:
-    """Return CLIP ViT-L/14's vision half, without weights."""
+    """Return the vision tower of CLIP ViT-L/14, without weights."""
     from transformers import CLIPVisionConfig, CLIPVisionModel
 
     return CLIPVisionModel(CLIPVisionConfig(**CLIP_L14))
 
 
 class _Transformer(TorchModel):
-    """Score in bf16 where supported (weights/catalog/gend.md), else in float32; one that is
-    compiled by itself."""
+    """A transformer that scores in bf16 where supported (weights/catalog/gend.md), unless
+    compiled."""
 
     def _infer(self, batch: Tensor) -> Tensor:
         if self.run is not None:
@@ -256,7 +252,7 @@ class _SkipInit(TorchFunctionMode):
         if getattr(func, "__module__", "") in _DRAWING:
             return args[0] if args else kwargs["tensor"]
         if func in _RANDOM:
-            # Not what memory held before: a truncated normal is drawn until all of it is in bounds.
+            # Not uninitialized memory: a truncated normal is redrawn until it is in bounds.
             return args[0].zero_()
         return func(*args, **kwargs)
 
@@ -268,7 +264,7 @@ _RANDOM = frozenset({Tensor.uniform_, Tensor.normal_, Tensor.erfinv_})
 
 @contextmanager
 def skip_init() -> Iterator[None]:
-    """Build a network in this thread without random weights, which take seconds for nothing."""
+    """Skip random initialization of networks built in this thread, which takes seconds."""
     with _SkipInit():
         yield
 

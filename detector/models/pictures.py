@@ -1,4 +1,4 @@
-"""From a cut of any size to the square that a model takes, as its original resized it."""
+"""Model input: resize a crop to a model's input as its original did, and normalize it."""
 
 from functools import lru_cache
 
@@ -12,7 +12,7 @@ from detector.schema.media import MOST_ASPECT
 
 
 def normalized(pictures: np.ndarray, spec: ModelSpec) -> np.ndarray:
-    """Normalize as the spec says: uint8 [..., H, W, 3] -> float32 [..., 3, H, W]."""
+    """Normalize by the entry: uint8 [..., H, W, 3] -> float32 [..., 3, H, W]."""
     levels = _levels(spec.normalization.mean, spec.normalization.std)
     rows = pictures.reshape(-1, *pictures.shape[-2:])
     planes = np.empty((3, *rows.shape[:2]), np.float32)
@@ -30,7 +30,7 @@ def _levels(mean: tuple[float, ...], std: tuple[float, ...]) -> np.ndarray:
 
 
 def fit(picture: Image, recipe: CropRecipe) -> Image:
-    """Resize a cut, uint8 [H, W, 3], to the recipe's size by its `fit` and `resize`."""
+    """Resize a crop, uint8 [H, W, 3], to the recipe's size by its `fit` and `resize`."""
     size = recipe.size
     if not size:
         return np.ascontiguousarray(picture)
@@ -51,7 +51,7 @@ def fit(picture: Image, recipe: CropRecipe) -> Image:
 
 
 def roughly(picture: Image, recipe: CropRecipe) -> Image:
-    """Do what `fit` does before it takes the middle. Doing it again changes nothing."""
+    """Apply the steps of `fit` before its center crop. Idempotent."""
     if recipe.fit == "cover":
         picture = _without_ends(picture)
     height, width = picture.shape[:2]
@@ -65,15 +65,14 @@ def roughly(picture: Image, recipe: CropRecipe) -> Image:
 
 
 def _without_ends(picture: Image) -> Image:
-    """Return at most the middle `MOST_ASPECT` squares of a long picture: what lies beyond them
-    takes memory and never reaches the middle one."""
+    """Return at most the middle `MOST_ASPECT` squares of a long picture, to save memory."""
     most = MOST_ASPECT * min(picture.shape[:2])
     top, left = (max(0, (side - most) // 2) for side in picture.shape[:2])
     return picture[top : top + most, left : left + most]
 
 
 def resize(picture: Image, size: tuple[int, int], how: str) -> Image:
-    """Resize to (width, height) by one of the recipe's ways."""
+    """Resize to (width, height) by one of the recipe's methods."""
     width, height = size
     if picture.shape[:2] == (height, width):
         return np.ascontiguousarray(picture)
@@ -81,7 +80,7 @@ def resize(picture: Image, size: tuple[int, int], how: str) -> Image:
         way = Pillow.Resampling.BICUBIC if how == "bicubic" else Pillow.Resampling.BILINEAR
         return np.array(Pillow.fromarray(picture).resize(size, way))
     if how in ("area", "area-cubic"):
-        # OpenCV's INTER_AREA averages only if no axis grows: shrink first, grow what is left.
+        # OpenCV's INTER_AREA averages only if no axis grows: shrink first, then grow.
         if 4 * width * height <= LARGE_FRAME:
             picture = halved(picture)
         smaller = (min(picture.shape[1], width), min(picture.shape[0], height))
@@ -103,7 +102,7 @@ _INTERPOLATION = {
 
 
 def _pad(picture: Image, size: int) -> Image:
-    """Zeros around what is smaller than `size`, the odd pixel at the bottom and right."""
+    """Pad with zeros to `size`, the odd pixel at the bottom and right."""
     spare = [max(0, size - side) for side in picture.shape[:2]]
     return np.pad(picture, [*((n // 2, n - n // 2) for n in spare), (0, 0)])
 

@@ -1,9 +1,7 @@
-"""Which models there are, and one loaded copy of each.
+"""Model registry: the known models, and one loaded copy of each.
 
-Reads `weights/manifest.toml`, the published models of `weights/catalog/` and, after them, a
-person's own `models.toml` in the data folder (same keys). Knows the files' names and the families'
-`load` function; nothing of crops, scores or media.
-"""
+Reads `weights/manifest.toml`, the published models of `weights/catalog/` and, after them, the
+user's own `models.toml` in the data folder (same keys). Independent of crops, scores and media."""
 
 import difflib
 import functools
@@ -35,23 +33,22 @@ from detector.weights.entry import WeightFile
 from detector.weights.files import ProbeMatched
 
 FAMILIES = "detector.models.families"
-"""Where a family is looked for before the packages of plugins: a module with `load`."""
+"""Package of the built-in families, searched before those of plugins."""
 
-FEW_NAMES = 12  # are all told to who mistyped one
+FEW_NAMES = 12  # names that are all listed in a hint
 
 _cache = ModelCache()
 
 
 class Recommended(StrictModel):
-    """A published model that is worth its download: what `unmask fetch recommended` brings."""
+    """A recommended published model, downloaded by `unmask fetch recommended`."""
 
     id: str
     adds: str = Field(description="what it adds to the bundled models, for a person")
 
 
 class Manifest(StrictModel):
-    """Every known model, in the order they are shown, and how the default ones are put together:
-    an ensemble for each question."""
+    """All known models in display order, and an ensemble of the default ones for each question."""
 
     ensembles: dict[Question, Ensemble] = {}
     recommended: list[Recommended] = []
@@ -59,8 +56,8 @@ class Manifest(StrictModel):
 
 
 def manifest() -> Manifest:
-    """Return the manifest with the catalog and a person's own models appended; read again when a
-    file changes, but for the catalog, which ships. Raise ModelError naming file, entry and key."""
+    """Return the manifest with the catalog and the user's own models; reloaded when a file changes,
+    except for the catalog, which is shipped. Raise ModelError naming file, entry and key."""
     bundled = paths.bundled()
     main, *own = [
         (file, _changed(file)) for file in (bundled / "manifest.toml", own_manifest(), pins_file())
@@ -69,7 +66,7 @@ def manifest() -> Manifest:
 
 
 def own_manifest() -> Path:
-    """Return the file of a person's own models. It need not exist."""
+    """Return the file of the user's own models, which may not exist."""
     return paths.data() / "models.toml"
 
 
@@ -79,7 +76,8 @@ def list_models() -> list[ModelSpec]:
 
 
 def get_spec(id: str) -> ModelSpec:
-    """Return a model's entry, or an architecture's first one here; raise UsageError with hints."""
+    """Return a model's entry, or the first available one of an architecture; raise UsageError with
+    hints."""
     specs = {spec.id: spec for spec in manifest().models}
     if id in specs:
         return specs[id]
@@ -93,7 +91,7 @@ def get_spec(id: str) -> ModelSpec:
 
 
 def did_you_mean(name: str, known: Iterable[str], *, cutoff: float, lists: str = "") -> str:
-    """Return the hint for an unknown name: the closest ones, or what lists all."""
+    """Return a hint for an unknown name: the closest known ones, or the command that lists all."""
     known = list(known)
     if close := difflib.get_close_matches(name, known, n=3, cutoff=cutoff):
         return _("Did you mean {close}?").format(close=" or ".join(close))
@@ -106,8 +104,8 @@ def did_you_mean(name: str, known: Iterable[str], *, cutoff: float, lists: str =
 
 
 def architectures() -> dict[str, ModelSpec]:
-    """Return every architecture that a person's own weights can be loaded into, with an entry that
-    says how it is fed. Keys are what `unmask models add --as` takes."""
+    """Return every architecture that accepts the user's own weights, with an entry that describes
+    its input. Keys are the values of `unmask models add --as`."""
     first: dict[str, ModelSpec] = {}
     for spec in manifest().models:
         if not spec.bundled and not spec.own:
@@ -116,8 +114,8 @@ def architectures() -> dict[str, ModelSpec]:
 
 
 def choose(ids: Sequence[str] | None = None) -> list[ModelSpec]:
-    """Return the models of these ids, each once, in their order; without ids the default ensemble
-    and what is on this computer of the short list and UNMASK_MODELS. Raise UsageError."""
+    """Return the models of these ids without duplicates, in their order; without ids the default
+    ensemble and the available ones that are recommended or in UNMASK_MODELS. Raise UsageError."""
     if ids is None:
         strong = {*(entry.id for entry in manifest().recommended), *ids_of_host()}
         return [s for s in manifest().models if s.default or (s.id in strong and usable(s))]
@@ -127,7 +125,7 @@ def choose(ids: Sequence[str] | None = None) -> list[ModelSpec]:
 
 
 def ids_of_host() -> list[str]:
-    """Return the ids that UNMASK_MODELS names ("id,id", also "recommended")."""
+    """Return the ids in UNMASK_MODELS ("id,id", also "recommended")."""
     short = [entry.id for entry in manifest().recommended]
     named = get_config().models
     ids = [id for name in named for id in (short if name == "recommended" else [name])]
@@ -135,8 +133,7 @@ def ids_of_host() -> list[str]:
 
 
 def usable(spec: ModelSpec) -> bool:
-    """Return whether a model can score now: its weights are here, and its license needs no more
-    word."""
+    """Return True if a model can score now: weights available and license accepted."""
     try:
         require_license(spec)
     except ModelError:
@@ -145,8 +142,7 @@ def usable(spec: ModelSpec) -> bool:
 
 
 def selectable() -> list[ModelSpec]:
-    """Return what a person can choose from: the models that can score now and do not guess. Those
-    that guess stand on the Models page alone."""
+    """Return the models offered for selection: usable and better than chance."""
     return [spec for spec in list_models() if usable(spec) and not spec.guesses]
 
 
@@ -155,7 +151,7 @@ def load_model(
 ) -> Model:
     """Return a model ready to score, loaded once per process, device and weights.
 
-    `id` is a model, or the architecture of `weights`: a person's own file (or files in the order of
+    `id` is a model, or the architecture of `weights`: the user's own file (or files in the order of
     the entry, their folder, or one of them with the others beside it), checked strictly. Raise
     UsageError for an unknown model, WeightsError for weights that are missing, corrupted or do not
     fit (nothing is downloaded), ModelError for a license, too little memory or another failure."""
@@ -180,22 +176,22 @@ def load_model(
 
 
 def loaded() -> list[tuple[str, str, int]]:
-    """Return the models in memory: id, device, bytes."""
+    """Return id, device and bytes of the loaded models."""
     return [(key[0], key[1], size) for key, size in _cache.sizes().items()]
 
 
 def loading() -> bool:
-    """Return whether a model is on its way into memory."""
+    """Return True while a model is loaded."""
     return _cache.loading
 
 
 def unload(id: str) -> None:
-    """Let go of a model; a run that is using it keeps its copy until it ends."""
+    """Unload a model; a run that uses it keeps its copy until it ends."""
     _cache.drop(lambda key: key[0] == id)
 
 
 def load_family(spec: ModelSpec, files: Files, device: str) -> Model:
-    """Load a new model of these files, which were verified before. Not shared, not counted."""
+    """Load a new, uncached model of these verified files."""
     family = _family(spec)
     import torch  # noqa: F401 -- or its helpers are not limited
 
@@ -231,7 +227,7 @@ def _family(spec: ModelSpec) -> ModuleType:
 
 
 def _family_file(spec: ModelSpec) -> Path:
-    """Return the file of a family, which need not be imported for that."""
+    """Return the file of a family without importing it."""
     return Path(_found(spec).origin or "")
 
 
@@ -244,7 +240,6 @@ def _found(spec: ModelSpec) -> ModuleSpec:
 
 
 def _changed(path: Path) -> int | None:
-    """Return when a file was last written, or None when there is none."""
     try:
         return path.stat().st_mtime_ns
     except FileNotFoundError:
@@ -335,10 +330,10 @@ def _check(path: Path, tables: dict[str, Any]) -> Manifest:
 def with_files(
     template: ModelSpec, given: str | Path | Sequence[str | Path], known: Iterable[ModelSpec] = ()
 ) -> ModelSpec:
-    """Return the entry of `template` for a person's own files; raise UsageError for missing files.
+    """Return the entry of `template` for the user's own files; raise UsageError for missing files.
 
-    Files whose hash is that of a variant in `known` get that variant's entry. For others nothing
-    that was published or measured is valid, and their label order is unverified."""
+    Files with the hashes of a variant in `known` get that variant's entry. For others no published
+    or measured figure applies, and the label order is unverified."""
     paths = find_files(template, given)
     files = [
         WeightFile(path=str(path), sha256=digest(path), size=path.stat().st_size) for path in paths
@@ -364,14 +359,12 @@ UNKNOWN: dict[str, Any] = {
     "research_only": False,
     "card": None,
 }
-"""What is not known of weights that were not published: a retrained model is another model."""
+"""Fields that do not apply to unpublished weights: a retrained model is another model."""
 
 
 def operating_point_of(template: ModelSpec, fake_index: int) -> dict[str, Any]:
-    """Return the operating point of a person's file once they state which output means fake.
-
-    The authors' point is used while the person states the authors' output, with a note that the
-    file may be another; else 0.5."""
+    """Return the operating point of the user's file once they state its fake output: the authors'
+    point for the authors' output, with a note that the file may be another; else 0.5."""
     if template.operating_point is not None and fake_index == template.fake_index:
         return {
             "operating_point": template.operating_point,
@@ -386,7 +379,7 @@ def operating_point_of(template: ModelSpec, fake_index: int) -> dict[str, Any]:
 
 
 def find_files(template: ModelSpec, given: str | Path | Sequence[str | Path]) -> list[Path]:
-    """Return the files of a model among what a person named, in the order of `template.files`."""
+    """Return the files of a model among the user's paths, in the order of `template.files`."""
     named = [given] if isinstance(given, (str, Path)) else given
     paths = [Path(path).expanduser() for path in named]
     for path in paths:
@@ -397,29 +390,15 @@ def find_files(template: ModelSpec, given: str | Path | Sequence[str | Path]) ->
         folder = first if first.is_dir() else first.parent
         names = [PurePosixPath(file.path).name for file in template.files]
         if not first.is_dir() and first.name not in names:
-            # It stands for the weights: the first file that is neither text nor settings.
+            # Any other file replaces the first one that is neither text nor settings.
             kinds = [PurePosixPath(name).suffix not in {".json", ".txt", ".npy"} for name in names]
             names[kinds.index(True)] = first.name
         paths = [folder / name for name in names]
         if missing := [path.name for path in paths if not path.is_file()]:
-            raise UsageError(
-                _("{title} is read from {names} files, and {missing} is not in {folder}.").format(
-                    title=template.title,
-                    names=len(names),
-                    missing=", ".join(missing),
-                    folder=folder,
-                )
-                if len(missing) == 1
-                else _(
-                    "{title} is read from {names} files, and {missing} are not in {folder}."
-                ).format(
-                    title=template.title,
-                    names=len(names),
-                    missing=", ".join(missing),
-                    folder=folder,
-                ),
-                code="no_such_file",
+            text = _("{title} is read from {names} files. Missing in {folder}: {missing}.").format(
+                title=template.title, names=len(names), missing=", ".join(missing), folder=folder
             )
+            raise UsageError(text, code="no_such_file")
     if len(paths) != len(template.files):
         raise UsageError(
             _("{title} is read from {files} files, {paths} were named.").format(

@@ -1,8 +1,7 @@
-"""A person's own models: a checkpoint file of a known architecture, checked, copied, remembered.
+"""User models: checkpoint files of a known architecture, validated, copied and registered.
 
-Entries are kept in `models.toml` in the data folder, the files beside it. A file gets there only
-after every tensor found its place and the network gave a score: nothing half-loaded is ever kept.
-"""
+Entries are stored in `models.toml` in the data folder, the files beside it. A file is stored only
+after every tensor was loaded and the network gave a score."""
 
 import hashlib
 import re
@@ -25,7 +24,7 @@ from detector.weights.files import ProbeMatched, probing
 
 
 def own_models() -> list[ModelSpec]:
-    """Return the models that a person added, in the order in which they came."""
+    """Return the user's own models, in order of addition."""
     return [spec for spec in registry.list_models() if spec.own]
 
 
@@ -57,13 +56,13 @@ def add(
         path = _download(path, progress)
     template = template.model_copy(update={"state": state})
     if fake_index is not None and template.family == "hub":
-        # The person's word goes before the names of the classes in its configuration.
+        # The user's statement has precedence over the class names of its configuration.
         options = {**template.options, "label_map_override": True}
         template = template.model_copy(update={"options": options})
     spec = with_files(template, path, known=() if state else registry.list_models())
     files = [Path(file.path) for file in spec.files]
     if fake_index is None and (known := _already(spec)):
-        if not known.own:  # put where a download would have put them
+        if not known.own:  # stored as by a download
             weights.bring(known, files)
         return known
     try:
@@ -105,7 +104,7 @@ def add(
 
 
 def remove(id: str) -> int:
-    """Delete an own model and return the bytes freed; raise UsageError for another."""
+    """Delete a user model and return the bytes freed; raise UsageError for another."""
     spec = _own(
         id, hint=_("`unmask models delete {id}` deletes its downloaded files.").format(id=id)
     )
@@ -115,7 +114,7 @@ def remove(id: str) -> int:
 
 
 def keep_calibration(id: str, calibration: Calibration) -> ModelSpec:
-    """Store an own model's calibration; raise UsageError for another model."""
+    """Store a user model's calibration; raise UsageError for another model."""
     spec = _own(id)
     _replace_entry(id, spec.model_copy(update={"calibration": calibration}))
     return registry.get_spec(id)
@@ -129,8 +128,7 @@ def _own(id: str, hint: str = "") -> ModelSpec:
 
 
 def matching_architectures(paths: Sequence[Path], state: str = "") -> list[str]:
-    """Return architectures into which every tensor fits, without loading any; raise
-    WeightsError."""
+    """Return the architectures that fit every tensor, without loading any; raise WeightsError."""
     import torch
 
     fitting = []
@@ -146,8 +144,8 @@ def matching_architectures(paths: Sequence[Path], state: str = "") -> list[str]:
             if len(spec.files) != len(paths) or (hub and "classifier.weight" not in names):
                 continue
             try:
-                # On the "meta" device networks have shapes and no memory; transformers' own way to
-                # load does not bear it.
+                # On the "meta" device networks have shapes and no memory; transformers'
+                # own loading fails there.
                 with nullcontext() if hub else torch.device("meta"):
                     registry.load_family(spec, list(paths), "cpu")
             except ProbeMatched:
@@ -159,7 +157,7 @@ def matching_architectures(paths: Sequence[Path], state: str = "") -> list[str]:
 
 def keep(spec: ModelSpec, given: Sequence[Path], *, move: bool = False) -> ModelSpec:
     """Copy (or move) the files of a checked model into the data folder and write its entry. Raise
-    ModuleNotFoundError, before the work, without tomlkit."""
+    ModuleNotFoundError at once without tomlkit."""
     if find_spec("tomlkit") is None:
         raise ModuleNotFoundError("There is no tomlkit.", name="tomlkit")
     folder = paths.weights() / "own" / spec.id
@@ -199,7 +197,8 @@ def keep(spec: ModelSpec, given: Sequence[Path], *, move: bool = False) -> Model
 
 
 def new_id(wanted: str, *, taken_ok: bool = False) -> str:
-    """Make an id of a name. UsageError when it is taken, unless another may be found."""
+    """Return an id derived from a name; raise UsageError if it is taken, unless a variation is
+    allowed."""
     id = re.sub(r"[^a-z0-9_-]+", "-", wanted.lower()).strip("-_")[:60] or "own"
     taken = {spec.id for spec in registry.list_models()} | set(registry.architectures())
     if id not in taken and (taken_ok or id == wanted):
@@ -226,7 +225,7 @@ def _template(architecture: str) -> ModelSpec:
 
 
 def _download(address: str, progress: weights.Progress | None) -> Path:
-    """Download a file whose hash was not published: it is checked by names and shapes."""
+    """Download a file without a published hash, which is checked by names and shapes."""
     name = re.sub(r"[^\w.-]+", "-", PurePosixPath(urlsplit(address).path).name) or "weights"
     folder = _downloads() / hashlib.sha256(address.encode()).hexdigest()[:16]
     folder.mkdir(parents=True, exist_ok=True)
@@ -241,7 +240,7 @@ def _downloads() -> Path:
 
 
 def _already(spec: ModelSpec) -> ModelSpec | None:
-    """Return the published or own model that these very files are of."""
+    """Return the published or own model of these very files."""
     hashes = [file.sha256 for file in spec.files]
     for known in registry.list_models():
         theirs = [file.original_sha256 or file.sha256 for file in known.files]
@@ -252,7 +251,7 @@ def _already(spec: ModelSpec) -> ModelSpec | None:
 
 
 def _misfit(error: WeightsError, template: ModelSpec, paths: Sequence[Path]) -> WeightsError:
-    """Return the error with what the file looks like instead."""
+    """Return the error with the architectures that the file fits."""
     if error.code != "weights_misfit":
         return error
     try:
@@ -269,7 +268,8 @@ def _misfit(error: WeightsError, template: ModelSpec, paths: Sequence[Path]) -> 
 
 
 def _replace_entry(id: str, entry: ModelSpec | None = None) -> None:
-    """Replace an entry of models.toml and keep the rest; an unreadable file stays (ModelError)."""
+    """Replace an entry of models.toml, preserving the rest; raise ModelError for an unreadable
+    file."""
     import tomlkit
 
     path = registry.own_manifest()
@@ -311,13 +311,14 @@ def _write(path: Path, text: str) -> None:
 
 
 SAME = 1e-5
-"""Natural-log odds within which answers are the same. Of networks with random weights those to
-noise, a drawing and a plain surface are 5e-4 to 2 apart, of trained ones more
+"""Natural-log odds within which scores are the same. Of networks with random weights those of
+noise, a drawing and a plain surface differ by 5e-4 to 2, of trained ones by more
 (tests/integration/detector/test_goldens.py)."""
 
 
 def dry_run(model: Model) -> int:
-    """Score different pictures and return the number of outputs; raise ModelError if useless."""
+    """Score dissimilar inputs and return the number of outputs; raise ModelError for a useless
+    network."""
     import torch
 
     spec = model.spec

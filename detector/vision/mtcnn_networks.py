@@ -1,5 +1,4 @@
-"""The three networks of MTCNN (Zhang et al. 2016) with the weights of facenet-pytorch (MIT), ready
-to run."""
+"""MTCNN's networks: P-Net, R-Net and O-Net of facenet-pytorch, compiled."""
 
 from functools import partial
 from importlib import metadata
@@ -13,7 +12,8 @@ TILE = 48  # px. Side of what P-Net is shown of a level about a face that is fol
 
 
 class Networks(NamedTuple):
-    """Each takes pictures as they are: 0..255, [N, S, S, 3], and gives what the original does."""
+    """The three networks; each takes pictures 0..255, [N, S, S, 3], and returns the original's
+    outputs."""
 
     propose: Runner
     refine: Runner

@@ -1,12 +1,11 @@
-"""Weight files: find them, verify them, download them, read them.
+"""Weight files: locate, verify, download and read them.
 
-A file is used only when its sha256 is the one its model's entry states, whether it is bundled, was
-downloaded or brought by a person; a network is never left with random or partly loaded weights.
-This room knows what a weight file is (`WeightFile`), not what any network looks like.
+A file is used only if its sha256 is the one that its model's entry states, whether it is bundled,
+downloaded or supplied by the user; no network runs with random or partly loaded weights.
+Independent of the networks: only `WeightFile` is known here.
 
-`store` is where files are and which licenses were accepted, `download` brings one, `files` reads
-and converts them, `hub` reads a model's page on Hugging Face.
-"""
+`store` locates files and records accepted licenses, `download` fetches one, `files` reads and
+converts them, `hub` reads repositories of the Hugging Face Hub."""
 
 from detector.weights.download import Progress as Progress
 from detector.weights.download import check_space as check_space
@@ -14,10 +13,10 @@ from detector.weights.download import digest as digest
 from detector.weights.download import download as download
 from detector.weights.download import offline as offline
 from detector.weights.files import as_safetensors as as_safetensors
+from detector.weights.files import dequantized as dequantized
 from detector.weights.files import load_state as load_state
 from detector.weights.files import load_strict as load_strict
 from detector.weights.files import require_fractions as require_fractions
-from detector.weights.files import whole_numbers as whole_numbers
 from detector.weights.store import accept_license as accept_license
 from detector.weights.store import accepted_license as accepted_license
 from detector.weights.store import auxiliary as auxiliary

@@ -1,5 +1,4 @@
-"""One file from its address to the disk: over https, resumed, measured, verified, and from a mirror
-when the first address fails; and whether a file is the one it should be."""
+"""File download over HTTPS: resumed, limited, verified by sha256, with mirrors."""
 
 from __future__ import annotations
 
@@ -12,7 +11,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from functools import cache, cached_property
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -33,10 +32,10 @@ Progress = Callable[[int, int], None]
 """Called with the bytes on disk so far and the bytes in all, of all files of a model."""
 
 CHUNK = 1 << 18  # bytes written between two progress calls
-TIMEOUT = 20.0  # s without a byte before a download is given up
+TIMEOUT = 20.0  # s without a byte before a download is aborted
 SLOW_SECONDS = 60.0  # s for an answer to begin, and over which the least rate is measured
 LEAST_RATE = 1 << 10  # bytes/s; a server that drips a byte in time would never end else
-TRIES = 3  # retries of a connection that breaks in the middle; each resumes where it stopped
+TRIES = 3  # attempts of an interrupted download; each resumes it
 SPARE = 64 << 20  # bytes left free on the disk after a download
 MAX_SIZE = 16 << 30  # bytes of a file whose size nobody stated
 
@@ -46,26 +45,26 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 def offline() -> bool:
-    """Return whether this installation must never use the network (UNMASK_OFFLINE=1)."""
+    """Return True if this installation must not use the network (UNMASK_OFFLINE=1)."""
     return get_config().offline
 
 
 def require_online(what: str) -> None:
-    """Raise WeightsError (code "offline") when the network may not be used."""
+    """Raise WeightsError (code "offline") if the network must not be used."""
     if offline():
         text = _("{what} is not downloaded: this installation is offline (UNMASK_OFFLINE is set).")
         raise WeightsError(text.format(what=what), code="offline")
 
 
 def endpoint() -> str:
-    """Return the address of the hub: huggingface.co, or what HF_ENDPOINT names."""
+    """Return the URL of the hub: huggingface.co, or HF_ENDPOINT."""
     return get_config().hf_endpoint.rstrip("/") or HUB
 
 
 def download(file: WeightFile, path: Path, on_progress: Progress) -> None:
-    """Download one file, under a `.part` name until it is whole and verified. `on_progress(done,
-    size)` in bytes may raise to stop; what was received is kept. Raise WeightsError: "offline",
-    "no_connection", "connection_lost", "disk_full", "refused" (401, 403), "download_failed" or
+    """Download one file, as `.part` until it is complete and verified. `on_progress(done, size)` in
+    bytes may raise to stop; received data are kept. Raise WeightsError: "offline", "no_connection",
+    "connection_lost", "disk_full", "refused" (401, 403), "download_failed" or
     "weights_corrupted"."""
     assert file.url is not None
     require_online(path.name)
@@ -86,7 +85,7 @@ async def _download_from(address: str, file: WeightFile, path: Path, on_progress
         address = endpoint() + address.removeprefix(HUB)
     part = path.with_name(path.name + ".part")
     try:
-        redirects = _RedirectPolicy(httpx.URL(address))
+        first = httpx.URL(address)
     except httpx.InvalidURL as error:
         raise WeightsError(
             _("{address} is not an address: {error}.").format(address=repr(address), error=error)
@@ -98,8 +97,8 @@ async def _download_from(address: str, file: WeightFile, path: Path, on_progress
         follow_redirects=True,
         max_redirects=5,
         timeout=TIMEOUT,
-        event_hooks={"request": [redirects.check]},
-        headers=headers,  # httpx drops it where a redirect leaves the host
+        event_hooks={"request": [partial(_check_redirect, first)]},
+        headers=headers,  # httpx drops it at redirects to another host
     ) as client:
         for attempt in range(TRIES):
             before = part.stat().st_size if part.is_file() else 0
@@ -115,7 +114,7 @@ async def _download_from(address: str, file: WeightFile, path: Path, on_progress
             except httpx.HTTPError as error:
                 raise _unreachable(address, first_line(error)) from error
     try:
-        if file.sha256 is not None:  # else a person named the address, and looks at what comes
+        if file.sha256 is not None:  # else the user named the address, and the content is checked
             verify(part, file, remedy=_("The download was thrown away. Try again later."))
     except WeightsError:
         part.unlink()
@@ -123,32 +122,20 @@ async def _download_from(address: str, file: WeightFile, path: Path, on_progress
     os.replace(part, path)
 
 
-class _RedirectPolicy:
-    """Which redirects of a requested address may be followed."""
-
-    def __init__(self, first: httpx.URL) -> None:
-        self._first = first
-
-    @cached_property
-    def _inside(self) -> bool:
-        return _leads_inside(self._first.host)
-
-    async def check(self, request: httpx.Request) -> None:
-        """Raise WeightsError for a request without TLS, or by a public server to an internal
-        address."""
-        url = request.url
-        plain = url.host in _LOOPBACK and self._first.host in _LOOPBACK
-        if url.scheme != "https" and not plain:
-            raise WeightsError(
-                _("{url} is not an https address; nothing was downloaded.").format(url=url)
-            )
-        if url.host != self._first.host and _leads_inside(url.host) and not self._inside:
-            raise WeightsError(
-                _(
-                    "{host} leads on to {host_}, which is not on the public Internet; "
-                    "nothing was downloaded."
-                ).format(host=self._first.host, host_=url.host)
-            )
+async def _check_redirect(first: httpx.URL, request: httpx.Request) -> None:
+    """Raise WeightsError for a request without TLS, or one that a public server redirected to an
+    internal address."""
+    url = request.url
+    plain = url.host in _LOOPBACK and first.host in _LOOPBACK
+    if url.scheme != "https" and not plain:
+        text = _("{url} is not an https address; nothing was downloaded.")
+        raise WeightsError(text.format(url=url))
+    if url.host != first.host and _leads_inside(url.host) and not _leads_inside(first.host):
+        text = _(
+            "{host} leads on to {host_}, which is not on the public Internet; "
+            "nothing was downloaded."
+        )
+        raise WeightsError(text.format(host=first.host, host_=url.host))
 
 
 def _leads_inside(host: str) -> bool:
@@ -186,7 +173,7 @@ async def _pieces(response: httpx.Response, address: str) -> AsyncIterator[bytes
 
 
 def check_space(path: Path, size: int, part: Path | None = None) -> None:
-    """Raise WeightsError ("disk_full") unless the disk holds what `part` lacks of `size`."""
+    """Raise WeightsError ("disk_full") unless the disk has room for the rest of `size`."""
     have = part.stat().st_size if part and part.is_file() else 0
     free = shutil.disk_usage(path.parent).free
     need = max(0, size - have) + SPARE
@@ -200,7 +187,7 @@ def check_space(path: Path, size: int, part: Path | None = None) -> None:
 
 
 def refused(address: str, status: int) -> WeightsError:
-    """Return what an answer with this HTTP status means, for a person."""
+    """Return the error for an HTTP status."""
     if status in {401, 403}:
         page, why, hint = address, _("it needs an account"), ""
         if address.startswith(endpoint() + "/"):
@@ -236,11 +223,11 @@ def _token() -> str | None:
 async def _receive(
     client: httpx.AsyncClient, address: str, file: WeightFile, part: Path, on_progress: Progress
 ) -> None:
-    """One request: append to `part` what it still lacks, or start it again."""
+    """Send one request and append the missing data to `part`, or start over."""
     have = part.stat().st_size if part.is_file() else 0
     if file.size is not None and have >= file.size:  # whole, or never ours: the hash decides
         return
-    # Bytes as they are stored: a compressed answer could be neither resumed nor measured.
+    # Uncompressed: a compressed response could be neither resumed nor measured.
     headers = {"Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -253,7 +240,7 @@ async def _receive(
             why = _("the server gave no answer within {slow_seconds} s")
             raise _unreachable(address, why.format(slow_seconds=f"{SLOW_SECONDS:.0f}")) from error
         if response.status_code == 416:
-            if file.size is None:  # nothing is left to send: whole, or the hash will tell
+            if file.size is None:  # complete, or the hash will fail
                 return
             part.unlink()
             raise _unreachable(
@@ -288,8 +275,7 @@ async def _receive(
 
 
 def no_connection(address: str, error: Exception, *, broke: bool = False) -> WeightsError:
-    """Return "no connection" for a person; the system's own words go to the log. `broke`: it was
-    there."""
+    """Return the error for a failed or (`broke`) lost connection, and log the cause."""
     host = urlsplit(address).hostname or address
     log.info("%s could not be reached: %r", address, error)
     if "CERTIFICATE" in str(error).upper():
@@ -314,7 +300,7 @@ def _unreachable(address: str, why: str) -> WeightsError:
 
 
 def verify(path: Path, file: WeightFile, *, remedy: str = "") -> None:
-    """Raise WeightsError unless `path` holds exactly the bytes that the model's entry states."""
+    """Raise WeightsError unless a file has the entry's sha256."""
     actual = digest(path)
     if actual != file.sha256:
         expected = (
@@ -340,7 +326,7 @@ def verify(path: Path, file: WeightFile, *, remedy: str = "") -> None:
 
 
 def digest(path: Path) -> str:
-    """sha256 of a file in hex, read in pieces; remembered until its size or time changes."""
+    """Return the sha256 of a file in hex, cached until its size or time changes."""
     try:
         stat = path.stat()
         return _digest(path.resolve(), stat.st_size, stat.st_mtime_ns)
@@ -355,5 +341,5 @@ def _digest(path: Path, _size: int, _changed: int) -> str:
 
 
 def first_line(error: Exception) -> str:
-    """Return what an exception says, in one line."""
+    """Return the first line of an exception's message."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

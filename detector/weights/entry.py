@@ -1,5 +1,4 @@
-"""What this room knows of an entry of a manifest: its files, and what stands around the weights in
-them. `detector.models.base.ModelSpec` says the rest."""
+"""Manifest entry, storage part: files, checkpoint wrappers, license (`ModelSpec` has the rest)."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -10,10 +9,10 @@ from detector.schema.base import StrictModel
 from detector.sentences import _
 
 WRAPPERS = ("state_dict", "model", "net", "network")
-"""Keys under which training scripts put the weights in their file, unless an entry says others."""
-PREFIXES = ("module.",)  # What such scripts put before every name, unless an entry says others
+"""Keys under which training scripts store the weights, unless an entry states others."""
+PREFIXES = ("module.",)  # Prefixes of names by training scripts, unless an entry states others
 TORCH_STARTS = (b"PK\x03\x04", b"\x80\x02")
-"""How a file begins that `torch.save` wrote: a zip archive, or before 2020 a bare pickle."""
+"""First bytes of files of `torch.save`: a zip archive, or before 2020 a bare pickle."""
 
 
 class WeightFile(StrictModel):
@@ -32,17 +31,16 @@ class WeightFile(StrictModel):
 
 
 class StoredEntry(StrictModel):
-    """A network whose files are stored and read here."""
+    """A network with stored weight files."""
 
     id: str
     title: str
     architecture: str = Field(default="", description="unless stated, the id before the colon")
     files: list[WeightFile]
     wrappers: tuple[str, ...] = ()
-    """Keys under which training scripts put the weights in their file; none: files stay as they
-    were published."""
+    """Keys under which training scripts store the weights; none: files stay as published."""
     state: str = Field(default="", description="which of several sets of weights in its file")
-    prefixes: tuple[str, ...] = PREFIXES  # What such scripts put before every name
+    prefixes: tuple[str, ...] = PREFIXES  # Prefixes of names by training scripts
     bundled: bool = False
     own: bool = Field(default=False, description="brought by a person, not known to Unmask")
     folder: str = Field(default="", description="of a plugin, whose files without `url` are there")
@@ -54,11 +52,11 @@ class StoredEntry(StrictModel):
 
 
 class AuxiliaryModel(StoredEntry):
-    """An entry of weights/auxiliary.toml: a network that measures or finds and doesn't judge. Its
-    license is shown before a download."""
+    """An entry of weights/auxiliary.toml: a network that measures or detects and does not judge.
+    Its license is shown before a download."""
 
 
 def some_of(names: Sequence[str], say: Callable[[str], str] = str) -> str:
-    """Return the first four names, and how many more there are."""
+    """Return the first four names, and the number of the others."""
     first, more = ", ".join(map(say, names[:4])), len(names) - 4
     return _("{first} and {more} more").format(first=first, more=more) if more > 0 else first

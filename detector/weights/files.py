@@ -1,4 +1,4 @@
-"""Weight files from the inside: read without running what they hold, loaded strictly, converted."""
+"""Weight file reading: without executing code, loaded strictly, converted to safetensors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 _probe: ContextVar[dict[Path, dict[str, Any]] | None] = ContextVar("probe", default=None)
-"""While probing: what was read already, since each candidate reads the same file."""
+"""Cache of read files while probing, since every candidate reads the same file."""
 
 
 class ProbeMatched(Exception):
@@ -25,7 +25,7 @@ class ProbeMatched(Exception):
 
 @contextmanager
 def probing() -> Iterator[None]:
-    """Inside, `load_strict` only compares names and shapes; `ProbeMatched` says that they agree."""
+    """Make `load_strict` only compare names and shapes, raising `ProbeMatched` if they agree."""
     token = _probe.set({})
     try:
         yield
@@ -35,11 +35,11 @@ def probing() -> Iterator[None]:
 
 def load_state(path: Path, spec: StoredEntry | None = None) -> dict[str, torch.Tensor]:
     """Return the tensors of a .safetensors or `torch.save` file on the CPU, by name, without
-    running code.
+    executing code.
 
-    `spec` says under which keys the weights may be wrapped (`wrappers`), which of several sets is
-    meant (`state`) and what precedes their names (`prefixes`). Raise WeightsError for an unreadable
-    file, other content, or several sets (code "weights_several")."""
+    `spec` states the keys of wrappers (`wrappers`), the chosen set of several (`state`) and name
+    prefixes (`prefixes`). Raise WeightsError for an unreadable file, other content, or several sets
+    (code "weights_several")."""
     from detector.weights.state_dicts import unwrapped  # imports torch
 
     wrappers, chosen = (spec.wrappers, spec.state) if spec else (WRAPPERS, "")
@@ -50,7 +50,7 @@ def load_state(path: Path, spec: StoredEntry | None = None) -> dict[str, torch.T
 def bare(
     state: Mapping[str, torch.Tensor], prefixes: Iterable[str], name: str
 ) -> dict[str, torch.Tensor]:
-    """Return the state without repeated `prefixes`; raise WeightsError if names collide."""
+    """Return the state without `prefixes`; raise WeightsError if names collide."""
     out: dict[str, torch.Tensor] = {}
     prefixes = tuple(prefixes)
     for key, tensor in state.items():
@@ -65,23 +65,25 @@ def bare(
     return out
 
 
-def whole_numbers(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return a state whose bytes are numbers again: `x` int8 [rows, …] times `x_scale` [rows]."""
-    scales = {name: value for name, value in state.items() if name.endswith("_scale")}
-    restored = {name: value for name, value in state.items() if name not in scales}
-    for name, scale in scales.items():
-        stored = restored[name.removesuffix("_scale")].float()
-        restored[name.removesuffix("_scale")] = stored * scale.float().view(
-            -1, *[1] * (stored.dim() - 1)
-        )
-    return restored
+def dequantized(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return a state with int8 tensors [rows, …] times their scales [rows]: `x` with `x_scale`, or
+    `x.weight` with `x.scale`."""
+    out = dict(state)
+    for name in state:
+        stem, separator = name.removesuffix("scale"), name[-6:-5]
+        target = f"{stem}weight" if separator == "." else stem.removesuffix("_")
+        if name.endswith(("_scale", ".scale")) and target in state:
+            scale = out.pop(name).float()
+            stored = out[target].float()
+            out[target] = stored * scale.view(-1, *[1] * (stored.dim() - 1))
+    return out
 
 
 def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name: str) -> None:
-    """Load `state` into `module`, every tensor used; raise WeightsError naming misfits, module
-    unchanged."""
+    """Load `state` into `module`, using every tensor; raise WeightsError naming misfits, with the
+    module unchanged."""
     own = module.state_dict()
-    # A state that was renamed says how the file calls its tensors.
+    # A renamed state knows the file's names.
     say: Callable[[str], str] = getattr(state, "original", str)
     complaints = []
     if missing := [key for key in own if key not in state]:
@@ -117,9 +119,8 @@ def load_strict(module: torch.nn.Module, state: Mapping[str, torch.Tensor], name
 
 
 def require_fractions(state: Mapping[str, torch.Tensor], name: str) -> None:
-    """Raise WeightsError (code "weights_whole") when a tensor that stands where a network has
-    fractions holds whole numbers: torch would take them as they are, and they are none of its
-    weights but their codes."""
+    """Raise WeightsError (code "weights_whole") if a floating-point parameter is stored as
+    integers: torch would load the quantization codes as weights."""
     whole = [
         f"{key} {str(tensor.dtype).removeprefix('torch.')}"
         for key, tensor in state.items()
@@ -141,10 +142,9 @@ def require_fractions(state: Mapping[str, torch.Tensor], name: str) -> None:
 def as_safetensors(
     path: Path, target: Path, wrappers: Iterable[str] = WRAPPERS, chosen: str = ""
 ) -> bool:
-    """Write the tensors of a `torch.save` file as safetensors, which load faster and can hold no
-    code, without optimizers and the like; `chosen` is `ModelSpec.state`. Return False, writing
-    nothing, for another kind of file; raise WeightsError for one that begins as such and can't be
-    read."""
+    """Convert a `torch.save` file to safetensors, which load faster and can hold no code, without
+    optimizer states; `chosen` is `ModelSpec.state`. Return False, writing nothing, for another kind
+    of file; raise WeightsError for an unreadable one."""
     with path.open("rb") as stream:
         if not stream.read(4).startswith(TORCH_STARTS) or path.suffix == ".safetensors":
             return False

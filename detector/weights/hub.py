@@ -1,8 +1,7 @@
-"""Models on Hugging Face's hub: what a repository holds, and its files, by the hub's own client.
+"""Hugging Face Hub: repository listings and files, by `huggingface_hub`.
 
-Only settings and tensors are brought. Code that a repository may hold is never downloaded, so it
-can never run.
-"""
+Only settings and tensors are downloaded. Code in a repository is never downloaded, so it can never
+run."""
 
 import json
 import re
@@ -50,7 +49,7 @@ class HubModel:
     files: dict[str, WeightFile]  # By name. The hub states `sha256` for large ones only.
     config: dict[str, Any] = field(default_factory=dict)
     preprocessor: dict[str, Any] = field(default_factory=dict)
-    """Settings, once they were read; empty when there are none."""
+    """Settings; empty before they are read or if there are none."""
 
     @property
     def size(self) -> int:
@@ -59,7 +58,7 @@ class HubModel:
 
     @property
     def labels(self) -> dict[int, str]:
-        """Return its classes by number. Without names, the numbers are all there is."""
+        """Return its class names by number, generic ones if it states none."""
         named = self.config.get("id2label")
         if isinstance(named, dict) and named:
             return {int(index): str(label) for index, label in named.items()}
@@ -68,15 +67,14 @@ class HubModel:
 
     @property
     def folder(self) -> Path:
-        """Return where its files are while they are downloaded."""
+        """Return the folder of its downloads."""
         return paths.weights() / "hub" / self.repo.replace("/", "--") / self.revision
 
 
 def inspect(name: str) -> HubModel:
-    """Return a repository, "hf:owner/name" or "hf:owner/name@revision", with the files that are
-    needed; its settings are read, its weights not yet. Raise UsageError for another name,
-    WeightsError where it can't be read (code "refused"), holds no weights that Unmask reads, or the
-    hub can't be reached."""
+    """Return a repository, "hf:owner/name" or "hf:owner/name@revision", with the required files;
+    its settings are read, its weights not yet. Raise UsageError for another name, WeightsError if
+    it can't be read (code "refused"), holds no supported weights, or the hub can't be reached."""
     repo, revision = parse(name)
     model = listing(repo, revision)
     weights = next((name for name in WEIGHTS if name in model.files), None)
@@ -119,7 +117,7 @@ def listing(repo: str, revision: str | None = None) -> HubModel:
 
 
 def parse(name: str) -> tuple[str, str | None]:
-    """Split "hf:owner/name@revision". UsageError when it is none."""
+    """Split "hf:owner/name@revision"; raise UsageError for another name."""
     match = _NAME.fullmatch(name.strip().removeprefix("https://huggingface.co/"))
     if not match or ".." in name:
         hint = _("Say hf:owner/name.")
@@ -128,7 +126,7 @@ def parse(name: str) -> tuple[str, str | None]:
 
 
 def download_files(model: HubModel, progress: Progress | None = None) -> list[Path]:
-    """Download the files of a repository, in their order; what stopped is resumed. `progress(done,
+    """Download the files of a repository, in their order, resuming partial ones. `progress(done,
     total)` in bytes may raise to stop. Raise WeightsError as `inspect`, for a full disk or a wrong
     hash."""
     paths, done = [], 0
@@ -145,7 +143,7 @@ def download_files(model: HubModel, progress: Progress | None = None) -> list[Pa
 
 
 def discard(model: HubModel) -> None:
-    """Delete what `download_files` brought."""
+    """Delete the downloads of `download_files`."""
     shutil.rmtree(model.folder, ignore_errors=True)
     parent = model.folder.parent
     if parent.is_dir() and not any(parent.iterdir()):
@@ -153,7 +151,7 @@ def discard(model: HubModel) -> None:
 
 
 def _download(model: HubModel, file: WeightFile, on_progress: Progress) -> Path:
-    """Fetch settings by the hub's client, weights by our resumable, verified download."""
+    """Download settings by the hub's client, weights by `download`."""
     path = model.folder / file.path
     if file.sha256 is None:
         return small(model.repo, model.revision, file.path, model.folder)
@@ -166,7 +164,7 @@ def _download(model: HubModel, file: WeightFile, on_progress: Progress) -> Path:
 
 
 def small(repo: str, revision: str, name: str, folder: Path) -> Path:
-    """Return a small file, by the hub's own client."""
+    """Download a small file by the hub's client."""
     require_online(repo)
     with _raise_in_words(repo):
         hf_hub_download(repo, name, revision=revision, local_dir=folder, endpoint=endpoint())
@@ -189,7 +187,7 @@ def _settings(model: HubModel, file: WeightFile) -> dict[str, Any]:
 
 @contextmanager
 def _raise_in_words(repo: str) -> Iterator[None]:
-    """Turn the client's errors into one sentence each."""
+    """Convert the client's errors to one sentence each."""
     page = f"{endpoint()}/{repo}"
     try:
         yield
@@ -200,7 +198,7 @@ def _raise_in_words(repo: str) -> Iterator[None]:
             _("{repo} has no such revision.").format(repo=repo), code="not_found"
         ) from error
     except errors.RepositoryNotFoundError as error:
-        # The hub says 401 of what it will not name: a private repository looks like none.
+        # The hub answers 401 for private and for unknown repositories.
         text = _("There is no model {repo} on {endpoint}, or it is private.")
         hint = _("Check its name; for a private one set HF_TOKEN.")
         raise WeightsError(

@@ -1,9 +1,8 @@
-"""Dictionaries of tensors in weight files, read without running code; imports torch.
+"""State dictionaries of weight files, read without executing code; imports torch.
 
-Of a TorchScript archive `torch.jit.load` compiles what the file says and
-`torch.load(weights_only=True)` refuses it, but the weights inside are pickled as anywhere else:
-here only tensors come to life, and the objects between them as bare holders of attributes.
-"""
+`torch.jit.load` compiles the code of a TorchScript archive and `torch.load(weights_only=True)`
+refuses it, but its weights are pickled as anywhere else: here only tensors are created, and other
+objects become plain attribute holders."""
 
 import functools
 import pickle
@@ -26,7 +25,7 @@ from detector.sentences import _
 from detector.weights.entry import TORCH_STARTS, some_of
 
 _CALLED = re.compile(r"(?:GLOBAL|class|global:?) ([\w.]+\.\w+) ")
-"""How torch says what a pickle wanted to be called."""
+"""torch's messages that name what a pickle tried to call."""
 
 
 def unwrapped(
@@ -35,11 +34,10 @@ def unwrapped(
     chosen: str,
     cache: dict[Path, dict[str, Any]] | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Return the weights of a file without what a training script kept around them.
+    """Return the weights of a file without a training script's wrappers.
 
-    Beside the weights there is often a second set, such as an average of them over the training.
-    The one that its author publishes the file for is unknown: the person says it (`chosen`).
-    `cache` keeps what was read of a file for the next call."""
+    A file often holds a second set, such as a moving average. The published set is unknown: the
+    user states it (`chosen`). `cache` stores read files for the next call."""
     state, resolved = _read(path, cache), not chosen
     seen: list[str] = []
     while True:
@@ -63,7 +61,7 @@ def unwrapped(
         if key is None:
             break
         state = dict(state[key])
-    if not resolved and seen:  # a bare file is the chosen set itself, as it was kept
+    if not resolved and seen:  # a bare file may be the chosen set itself
         raise WeightsError(
             _("The weight file {path} holds no set of weights called {chosen}.").format(
                 path=path, chosen=repr(chosen)
@@ -88,7 +86,8 @@ def unwrapped(
 
 
 def _is_set(value: Any) -> bool:
-    """Return whether it holds tensors with an axis: weights, and no optimizer, log or settings."""
+    """Return True for a mapping of tensors with an axis: weights, not an optimizer, log or
+    settings."""
     return isinstance(value, Mapping) and any(
         isinstance(tensor, torch.Tensor) and tensor.dim() for tensor in value.values()
     )
@@ -119,7 +118,7 @@ def _read(path: Path, cache: dict[Path, dict[str, Any]] | None) -> dict[str, Any
         else:
             _allow_harmless()
             with warnings.catch_warnings():
-                # Of a bare pickle torch warns on standard error, in lines of its own.
+                # torch warns about bare pickles on standard error.
                 warnings.simplefilter("ignore")
                 state = torch.load(path, map_location="cpu", weights_only=True)
     except WeightsError:
@@ -139,7 +138,8 @@ def _read(path: Path, cache: dict[Path, dict[str, Any]] | None) -> dict[str, Any
 
 @functools.cache
 def _allow_harmless() -> None:
-    """Let torch read harmless settings and scalars of training scripts, Lightning's as a dict."""
+    """Allow torch to read harmless settings and scalars of training scripts, Lightning's as a
+    dict."""
     scalar = np.float64(0).__reduce__()[0]
     kinds = {type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8", "?")}
     lightning = ("pytorch_lightning", "lightning.pytorch", "lightning.fabric")
@@ -158,7 +158,7 @@ def _allow_harmless() -> None:
 
 
 def _why(path: Path, error: Exception) -> str:
-    """Return one sentence for the many ways in which torch and safetensors say it."""
+    """Return one sentence for the various errors of torch and safetensors."""
     try:
         with path.open("rb") as stream:
             start = stream.read(8)
@@ -183,7 +183,7 @@ def _why(path: Path, error: Exception) -> str:
 
 
 def save(state: Mapping[str, torch.Tensor], target: Path) -> None:
-    """Write tensors as safetensors, all or nothing."""
+    """Write tensors as safetensors atomically."""
     # A copy of each: safetensors refuses tensors that share memory.
     tensors = {k: t.detach().clone().contiguous() for k, t in state.items()}
     making = target.with_name(target.name + ".making")
@@ -217,7 +217,7 @@ _ALLOWED: dict[str, Any] = {
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether a file is a zip with a program in it, as `torch.jit.save` writes them."""
+    """Return True for a TorchScript archive, as `torch.jit.save` writes it."""
     if not zipfile.is_zipfile(path):
         return False
     with zipfile.ZipFile(path) as archive:
@@ -225,7 +225,7 @@ def is_archive(path: Path) -> bool:
 
 
 def read_archive(path: Path) -> dict[str, Tensor]:
-    """Return a module's tensors by `state_dict` name; raise WeightsError."""
+    """Return a TorchScript module's tensors by `state_dict` name; raise WeightsError."""
     try:
         with zipfile.ZipFile(path) as archive:
             name = next(n for n in archive.namelist() if n.endswith("/data.pkl"))
@@ -241,8 +241,6 @@ def read_archive(path: Path) -> dict[str, Tensor]:
 
 
 class _Holder:
-    """An object of a class that the archive defines."""
-
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
 
@@ -273,7 +271,7 @@ class _ArchiveReader(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Tensor:
         _kind, dtype, key, _place, count = pid
         entry = self._archive.getinfo(f"{self._root}data/{key}")
-        if entry.compress_type != zipfile.ZIP_STORED:  # torch packs nothing; what grows is a trap
+        if entry.compress_type != zipfile.ZIP_STORED:  # torch never does: a decompression bomb
             raise WeightsError(
                 _("Tensor {key} of the file is compressed, which torch never does.").format(key=key)
             )

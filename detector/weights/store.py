@@ -1,5 +1,4 @@
-"""Where the weight files of a model are, how they come there and go, and which licenses were
-accepted."""
+"""Weight store: location, download, conversion and deletion of model files; accepted licenses."""
 
 import re
 import shutil
@@ -22,14 +21,14 @@ from detector.weights.files import as_safetensors
 
 @cache
 def auxiliary() -> dict[str, AuxiliaryModel]:
-    """Return the networks that measure or find and don't judge, by id."""
+    """Return the auxiliary networks, which do not judge, by id."""
     text = (paths.bundled() / "auxiliary.toml").read_text(encoding="utf-8")
     models = map(AuxiliaryModel.model_validate, tomllib.loads(text)["networks"])
     return {model.id: model for model in models}
 
 
 def locate(spec: StoredEntry, file: WeightFile) -> Path:
-    """Return where this file of a model is, or would be after a download. It need not exist."""
+    """Return the path of a model's file, which may not exist."""
     relative = PurePosixPath(file.path)
     if relative.is_absolute() or ".." in relative.parts or "\\" in file.path:
         text = _("The weight path {path} of {id} leaves the weights folder.")
@@ -40,24 +39,24 @@ def locate(spec: StoredEntry, file: WeightFile) -> Path:
 
 
 def available(spec: StoredEntry) -> bool:
-    """Return whether all files are on this computer. Does not verify them."""
+    """Return True if all files are on this computer, unverified."""
     return all(_local(spec, file) is not None for file in spec.files)
 
 
 def missing_bytes(spec: StoredEntry) -> int | None:
-    """Return the bytes a download of the missing files brings; None: not stated."""
+    """Return the download size of the missing files, bytes; None if not stated."""
     sizes = [file.size for file in spec.files if _local(spec, file) is None]
     return None if None in sizes else sum(size or 0 for size in sizes)
 
 
 def fetchable(spec: StoredEntry) -> bool:
-    """Return whether Unmask may download what is missing: every file has an address and a hash."""
+    """Return True if missing files may be downloaded: every file has an address and a hash."""
     return not spec.bundled and all(file.url and file.sha256 for file in spec.files)
 
 
 def resolve(spec: StoredEntry) -> list[Path]:
-    """Return verified files in the order of `spec.files`; raise WeightsError if missing or
-    changed."""
+    """Return verified files in the order of `spec.files`; raise WeightsError for missing or changed
+    ones."""
     local = []
     for file in spec.files:
         path = _local(spec, file)
@@ -69,13 +68,11 @@ def resolve(spec: StoredEntry) -> list[Path]:
 
 
 def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
-    """Download the files of a model that are missing or damaged, verify all, and return them in
-    order.
+    """Download the missing or damaged files of a model, verify all, and return them in order.
 
-    A download that stopped is resumed; a file appears under its name once it is verified, and what
-    `torch.save` wrote is stored as safetensors. Several processes may ask for the same file: one
-    downloads, the others wait. `progress(done, total)` in bytes may raise to stop. Raise
-    WeightsError."""
+    Partial downloads are resumed; a file gets its name once it is verified, and files of
+    `torch.save` are converted to safetensors. Of several processes one downloads, the others wait.
+    `progress(done, total)` in bytes may raise to stop. Raise WeightsError."""
     total = sum(file.size or 0 for file in spec.files)
     done = received = 0
 
@@ -93,7 +90,7 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with paths.locked(path.with_name(f"{path.name}.lock")):
-                    # Another process may have brought it while this one waited.
+                    # Another process may have downloaded it while this one waited.
                     if not _is_sound(spec, file):
                         download(file, path, on_progress)
                         _convert(spec, path, file)
@@ -110,8 +107,8 @@ def fetch(spec: StoredEntry, progress: Progress | None = None) -> list[Path]:
 
 
 def bring(spec: StoredEntry, given: Iterable[Path]) -> list[Path]:
-    """Copy files that a person brought to where a model looks for them, each known by its sha256,
-    and return where they are. Raise WeightsError for another file."""
+    """Copy the user's files to their models, recognized by sha256, and return their paths. Raise
+    WeightsError for another file."""
     brought = []
     for path in given:
         if not path.is_file():
@@ -145,8 +142,8 @@ def _by_hand(spec: StoredEntry, file: WeightFile) -> str:
 
 
 def take_in(specs: Iterable[StoredEntry], keep: Iterable[StoredEntry] = ()) -> list[Path]:
-    """Move files of the cache folder that are a model's, by size and sha256, to where they belong,
-    and return where they are; files of `keep` stay. Raise WeightsError where one can't be moved."""
+    """Move a model's files within the cache folder to their place, recognized by size and sha256,
+    and return their paths; files of `keep` stay. Raise WeightsError if one can't be moved."""
     wanted = [(s, f) for s in specs for f in s.files if f.sha256 and _local(s, f) is None]
     placed = {locate(spec, file) for spec in keep for file in spec.files}
     root = paths.weights()
@@ -177,12 +174,12 @@ def take_in(specs: Iterable[StoredEntry], keep: Iterable[StoredEntry] = ()) -> l
 
 _NOT_WEIGHTS = frozenset({".part", ".lock", ".json", ".making", ".crdownload", ".download"})
 _RESERVED = frozenset({"own", "hub", "brought"})
-"""Folders of the cache that files must not be put into."""
+"""Folders of the cache that are not searched."""
 _MIN_SIZE = 1 << 20  # Bytes below which a file is not read for one whose size nobody published
 
 
 def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
-    """Delete a model's files, but for those that models of `keep` need, and return the bytes freed.
+    """Delete a model's files, except those that models of `keep` need, and return the bytes freed.
     Raise WeightsError for a bundled model, or a file that can't be deleted."""
     if spec.bundled or spec.folder:
         brought = (
@@ -214,13 +211,13 @@ def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
 
 
 def _converted(path: Path) -> tuple[Path, Path]:
-    """Return the file as safetensors, and the record of what it was converted from."""
+    """Return the path of the converted file, and of the record of its source."""
     target = path.with_name(path.name + ".safetensors")
     return target, target.with_name(target.name + ".json")
 
 
 def _local(spec: StoredEntry, file: WeightFile) -> Path | None:
-    """Return the file as it is here: as it was published, or converted. None: it isn't."""
+    """Return the published or converted file; None without one."""
     path = locate(spec, file)
     if path.is_file():
         return path
@@ -239,8 +236,7 @@ def _verify(spec: StoredEntry, file: WeightFile, path: Path) -> None:
 
 
 def _is_sound(spec: StoredEntry, file: WeightFile) -> bool:
-    """Return whether the file is here and is the right one. Raises for one that can't be brought
-    again."""
+    """Return True if the file is here and valid; raise if it is damaged and can't be downloaded."""
     path = _local(spec, file)
     if path is None:
         return False
@@ -255,14 +251,14 @@ def _is_sound(spec: StoredEntry, file: WeightFile) -> bool:
 
 
 def _convert(spec: StoredEntry, path: Path, file: WeightFile) -> None:
-    """Keep what `torch.save` wrote as safetensors instead. Where that can't be, it stays."""
+    """Replace a `torch.save` file by safetensors where possible."""
     target, record = _converted(path)
     if not spec.wrappers or shutil.disk_usage(path.parent).free < path.stat().st_size:
         return  # it is no model of ours, or both do not fit
     try:
         if not as_safetensors(path, target, spec.wrappers):
             return
-    except WeightsError:  # it holds more than weights: its family will know
+    except WeightsError:  # it holds more than weights, which its family may support
         return
     paths.write_json(record, {"of": file.sha256, "sha256": digest(target)})
     path.unlink()
@@ -272,7 +268,7 @@ def _convert(spec: StoredEntry, path: Path, file: WeightFile) -> None:
 
 
 def missing_error(spec: StoredEntry) -> WeightsError:
-    """Return the error of a model that lacks a file; it names the command that installs it."""
+    """Return the error for a missing file, naming the command that installs it."""
     if spec.bundled and not paths.checkout():
         text = _("The weights of {title} are not installed; type: {install_weights}")
         return WeightsError(
@@ -284,7 +280,7 @@ def missing_error(spec: StoredEntry) -> WeightsError:
         amount = f" ({size / 1e6:,.1f} MB)" if size else ""
         hint = _("`unmask fetch {id}` downloads them{amount}.").format(id=spec.id, amount=amount)
     absent = [file for file in spec.files if _local(spec, file) is None]
-    path = locate(spec, (absent or spec.files)[0])  # none where it came meanwhile
+    path = locate(spec, (absent or spec.files)[0])  # none if it was just added
     text = _("The weights of {title} are not on this computer ({path} is missing).")
     return WeightsError(text.format(title=spec.title, path=path), code="weights_missing", hint=hint)
 
@@ -311,7 +307,7 @@ _lock = threading.Lock()
 
 
 def accepted_license(spec: StoredEntry) -> datetime | None:
-    """Return when this model's license, as it reads now, was accepted here, or None."""
+    """Return when the model's current license was accepted here, or None."""
     entry = paths.read_json(_licenses()).get(spec.architecture, {})
     if entry.get("license") != spec.license_weights:
         return None
@@ -319,7 +315,7 @@ def accepted_license(spec: StoredEntry) -> datetime | None:
 
 
 def accept_license(spec: StoredEntry) -> datetime:
-    """Remember that a person accepted the license of a model. It holds for all its weights."""
+    """Record that the license of an architecture, with all its weights, is accepted."""
     now = datetime.now(UTC).replace(microsecond=0)
     with _lock:
         known = paths.read_json(_licenses())
@@ -329,8 +325,8 @@ def accept_license(spec: StoredEntry) -> datetime:
 
 
 def require_license(spec: StoredEntry) -> None:
-    """Raise ModelError ("license") unless the license is free, accepted, or of a person's own
-    file."""
+    """Raise ModelError ("license") unless the license is free or accepted, or the file is the
+    user's."""
     if spec.research_only and not spec.own and accepted_license(spec) is None:
         raise ModelError(
             _("{title} is not free for every use: its license is {license_weights}.").format(
@@ -353,22 +349,22 @@ _ADDRESS = re.compile(re.escape(HUB) + r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)")
 
 
 def pins_file() -> Path:
-    """Return the file that keeps pinned hashes. It need not exist."""
+    """Return the file of pinned hashes, which may not exist."""
     return paths.data() / "pins.json"
 
 
 def pinned() -> dict[str, dict[str, Any]]:
-    """Return the pinned files by `path`: `sha256`, `size` and `url` at the commit."""
+    """Return `sha256`, `size` and `url` at the commit of pinned files by `path`."""
     return paths.read_json(pins_file())
 
 
 def can_pin(files: Sequence[WeightFile]) -> bool:
-    """Return whether the hub can be asked for every hash that these files lack."""
+    """Return True if the hub states every hash that these files lack."""
     return all(file.sha256 or _ADDRESS.fullmatch(file.url or "") for file in files)
 
 
 def pin(entry: StoredEntry) -> None:
-    """Ask the hub for an entry's missing hashes and remember them; raise as `hub.listing`."""
+    """Read an entry's missing hashes from the hub and store them; raise as `hub.listing`."""
     from detector.weights import hub  # imports huggingface_hub
 
     pins = pinned()

@@ -28,7 +28,7 @@ from scipy.special import expit
 from detector.errors import InputError, WeightsError
 from detector.evaluation.labels import Labelled, hash_of, pairs, read_labels
 from detector.models.base import CropRecipe
-from detector.models.families.texture_cnn import Layer, TextureNet
+from detector.models.families.texture_cnn import FEATURES, TextureNet
 from detector.models.pictures import fit
 from detector.sentences import _
 from detector.vision import cut
@@ -103,7 +103,7 @@ def train(
             lambda entry: describe_made(network, faces, entry, plan.crop),
         )  # fmt: skip
         made = SyntheticFakes(np.array(places), np.stack(pasted_on, 1), plan.made_weight)
-    network.settle(fitted(np.stack(described, 1), entries, plan, made))
+    fitted(np.stack(described, 1), entries, plan, made).load_into(network)
     begin_run(plan, run)
     target = run.out / "model.safetensors"
     save_halves(network, target)
@@ -163,10 +163,18 @@ def _described(
     return [arrays["values"] for arrays in found]
 
 
+def trunk_hash(network: TextureNet) -> str:
+    """Return the hash of all weights that descriptions depend on, and of their number."""
+    made_by = hashlib.sha256(str(FEATURES).encode())
+    for tensor in network.features.state_dict().values():
+        made_by.update(tensor.contiguous().numpy().tobytes())
+    return made_by.hexdigest()
+
+
 def description_folder(network: TextureNet, crop: CropRecipe, of: str = "") -> str:
     """Return the name of the folder with descriptions, beside the faces; it holds a hash of all
     that descriptions depend on, and `of` says which fakes of the originals they are of."""
-    seen = [crop.model_dump(), FRAMES, COPIES, SMALLER, QUALITY, network.describes]
+    seen = [crop.model_dump(), FRAMES, COPIES, SMALLER, QUALITY, trunk_hash(network)]
     if of:
         seen += [MADE, inspect.getsource(pasted)]
     made_by = hashlib.sha256(repr(seen).encode()).hexdigest()
@@ -234,6 +242,28 @@ def source_weights(clips: Sequence[Labelled]) -> Array:
     return each
 
 
+class Layer(NamedTuple):
+    """A linear layer over bounded deviations of a description from the usual one."""
+
+    center: torch.Tensor  # float [features]
+    scale: torch.Tensor  # float [features], one over the deviation of each
+    bound: float  # deviations, about, that a feature counts at most
+    weights: torch.Tensor  # float [features]
+    offset: float
+
+    def deviations(self, described: torch.Tensor) -> torch.Tensor:
+        """Return descriptions, float [..., features], in deviations from usual, bounded by tanh."""
+        return self.bound * torch.tanh((described - self.center) * self.scale / self.bound)
+
+    def load_into(self, network: TextureNet) -> None:
+        """Set the network's classifier."""
+        network.classifier.weight.copy_(self.weights[None])
+        network.classifier.bias.fill_(self.offset)
+        network.center.copy_(self.center)
+        network.scale.copy_(self.scale)
+        network.bound.fill_(self.bound)
+
+
 def fitted(
     described: Array,
     clips: Sequence[Faces],
@@ -250,7 +280,7 @@ def fitted(
     usual = Layer(center, scale, plan.bound, torch.zeros_like(center), 0.0)
 
     def apart_of(some: Array) -> Array:
-        return usual.apart(torch.from_numpy(some)).numpy() * SPREAD
+        return usual.deviations(torch.from_numpy(some)).numpy() * SPREAD
 
     scaled = apart_of(described)
     x = scaled.reshape(-1, scaled.shape[-1])

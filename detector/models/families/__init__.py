@@ -1,1 +1,1 @@
-"""One file an architecture, and nothing else."""
+"""Model families: one file for each architecture."""

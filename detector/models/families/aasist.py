@@ -1,12 +1,11 @@
-"""AASIST and AASIST-L: attention over the graph of a recording's spectrum and time, from samples.
+"""AASIST and AASIST-L: spectro-temporal graph attention on raw audio.
 
 Jung et al.: "AASIST: Audio Anti-Spoofing using Integrated Spectro-Temporal Graph Attention
 Networks", ICASSP 2022, arXiv:2110.01200; weights from github.com/clovaai/aasist (MIT), trained on
-ASVspoof 2019 LA. The filters of its first layer are not in the file: they are computed.
+ASVspoof 2019 LA. The sinc filters of its first layer are computed, not loaded.
 
-The published network normalizes the input of its later blocks and then convolves what was there
-before; these normalizations are loaded and, as there, not used.
-"""
+The published network normalizes the input of its later blocks and then convolves the unnormalized
+one; these norms are loaded and, as there, not used."""
 
 from itertools import pairwise
 
@@ -27,13 +26,13 @@ VARIANTS: dict[str, tuple[int, int, tuple[float, float, float]]] = {
     "aasist": (64, 64, (0.5, 0.7, 0.5)),
     "aasist-l": (24, 24, (0.4, 0.5, 0.7)),
 }
-"""Channels of the encoder, of the first graphs, and the share of nodes kept in frequency, in time
-and where both are mixed."""
-MIXED = 32  # Channels where both are mixed
+"""Channels of the encoder and of the first graphs; fractions of nodes kept in the spectral,
+temporal and mixed graphs."""
+MIXED = 32  # Channels of the mixed graph
 
 
 def filters() -> Tensor:
-    """Band-passes between points of the mel scale, windowed: float32 [70, 1, 129]."""
+    """Return windowed band-pass filters between points of the mel scale: float32 [70, 1, 129]."""
     mel = np.linspace(0, 2595 * np.log10(1 + SAMPLE_RATE / 2 / 700), FILTERS + 1)
     edges = 700 * (10 ** (mel / 2595) - 1) * 2 / SAMPLE_RATE
     taps = np.arange(TAPS) - (TAPS - 1) / 2
@@ -43,7 +42,7 @@ def filters() -> Tensor:
 
 
 class SpectroTemporalBlock(nn.Module):
-    """A residual block, then one of every `pool` moments: the largest."""
+    """A residual block, then max pooling over time by `pool`."""
 
     def __init__(self, inputs: int, outputs: int, *, first: bool, pool: int = 3) -> None:
         super().__init__()
@@ -63,7 +62,7 @@ class SpectroTemporalBlock(nn.Module):
 
 
 def _pairs(nodes: Tensor) -> Tensor:
-    """[N, n, C] -> the product of each two, [N, n, n, C]."""
+    """Return the product of each two of nodes [N, n, C]: [N, n, n, C]."""
     return nodes[:, :, None] * nodes[:, None]
 
 
@@ -72,7 +71,7 @@ def _normalized(norm: nn.BatchNorm1d, nodes: Tensor) -> Tensor:
 
 
 class GraphAttention(nn.Module):
-    """Nodes [N, n, inputs] -> [N, n, outputs], each with what the others say."""
+    """Graph attention: nodes [N, n, inputs] -> [N, n, outputs]."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -89,7 +88,8 @@ class GraphAttention(nn.Module):
 
 
 class MixedAttention(nn.Module):
-    """Nodes of time and of frequency in one graph, and a node that sums them up."""
+    """Heterogeneous attention over temporal and spectral nodes in one graph, with a summary
+    node."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ class MixedAttention(nn.Module):
 
 
 class GraphPool(nn.Module):
-    """The share of the nodes that scores highest, weighted by their scores, highest first."""
+    """Top-k pooling: the fraction `keep` of the nodes with the highest scores, weighted by them."""
 
     def __init__(self, keep: float, channels: int, nodes: int) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class GraphPool(nn.Module):
 
 
 def encoder(top: int, pool: int) -> nn.Sequential:
-    """Return the six blocks, from one channel to `top`."""
+    """Return the six residual blocks, from one channel to `top`."""
     widths = [1, 32, 32, top, top, top, top]
     return nn.Sequential(
         *(
@@ -144,8 +144,8 @@ def encoder(top: int, pool: int) -> nn.Sequential:
 
 
 class Graphs(nn.Module):
-    """Nodes in frequency and in time -> logits [N, 2] of spoof and bona fide. `shares` are of the
-    nodes kept in frequency, in time, and where both are mixed."""
+    """Spectral and temporal nodes -> logits [N, 2] of spoof and bona fide. `shares`: fractions of
+    nodes kept in the spectral, temporal and mixed graphs."""
 
     def __init__(
         self, top: int, graph: int, shares: tuple[float, float, float], nodes: int, times: int
@@ -165,7 +165,7 @@ class Graphs(nn.Module):
         self.out_layer = nn.Linear(5 * MIXED, 2)
 
     def summed(self, spectrum: Tensor, time: Tensor) -> Tensor:
-        """Return what the last layer reads, [N, 160], of nodes [N, n, C]."""
+        """Return the input of the last layer, [N, 160], from nodes [N, n, C]."""
         spectrum = self.pool_S(self.GAT_layer_S(spectrum + self.pos_S))
         time = self.pool_T(self.GAT_layer_T(time))
         ways = zip(self._way("1", time, spectrum), self._way("2", time, spectrum), strict=True)
@@ -198,7 +198,7 @@ class Aasist(Graphs):
         return self.encoder(F.selu(self.first_bn(F.max_pool2d(bands, 3))))
 
     def hidden(self, maps: Tensor) -> Tensor:
-        """Return what the last layer reads, [N, 160]."""
+        """Return the input of the last layer, [N, 160]."""
         x = maps.abs()
         return self.summed(x.amax(3).transpose(1, 2), x.amax(2).transpose(1, 2))
 

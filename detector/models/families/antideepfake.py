@@ -1,9 +1,8 @@
-"""AntiDeepfake: wav2vec 2.0, tuned on 74,000 hours of real and made speech, averaged over time.
+"""AntiDeepfake: wav2vec 2.0 post-trained on 74,000 hours of real and synthetic speech, mean-pooled.
 
 Ge et al., "Post-training for Deepfake Speech Detection", arXiv:2506.21090;
-github.com/nii-yamagishilab/AntiDeepfake (code BSD-3-Clause, weights CC BY-NC-SA 4.0). Its files
-have fairseq's names, which `ssl_aasist` brings to those of transformers.
-"""
+github.com/nii-yamagishilab/AntiDeepfake (code BSD-3-Clause, weights CC BY-NC-SA 4.0). Its files use
+fairseq's names, which `ssl_aasist` maps to those of transformers."""
 
 from collections.abc import Mapping
 

@@ -10,6 +10,7 @@ Both take a softmax of a softmax, so that P(fake) stays between 0.27 and 0.73.
 
 import torch
 from torch import Tensor, nn
+from torchvision.models import vgg
 
 from detector.models.base import Files, ModelSpec
 from detector.models.network import RenamedState, Rule, TorchFrameModel
@@ -17,8 +18,7 @@ from detector.weights import load_state, load_strict
 
 CAPSULES = 10
 ROUTINGS = 2
-TRUNK = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0)
-"""Channels of VGG-19 (Simonyan and Zisserman 2015) up to its third pooling; 0 pools."""
+TRUNK = 19  # Layers of VGG-19 (Simonyan and Zisserman 2015) up to its third pooling
 
 RULES: tuple[Rule, ...] = (
     (r"vgg_ext\.vgg_1\.", "trunk."),
@@ -36,14 +36,7 @@ class CapsuleNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = nn.Sequential()
-        inputs = 3
-        for outputs in TRUNK:
-            if outputs:
-                self.trunk.extend([nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)])
-                inputs = outputs
-            else:
-                self.trunk.append(nn.MaxPool2d(2))
+        self.trunk = vgg.make_layers(vgg.cfgs["E"])[:TRUNK]
         self.capsules = nn.ModuleList(_capsule() for _ in range(CAPSULES))
         self.routes = nn.Parameter(torch.zeros(2, CAPSULES, 4, 8))
 

@@ -1,9 +1,8 @@
-"""ClassNSeg (Nguyen, Fang, Yamagishi and Echizen, "Multi-task Learning for Detecting and Segmenting
-Manipulated Facial Images and Videos", BTAS 2019, arXiv:1906.06876): an autoencoder whose code has a
-half for each class; what the louder half says is drawn as a map of what was altered.
+"""ClassNSeg: an autoencoder with one half of its code for each class, which also segments.
 
-github.com/nii-yamagishilab/ClassNSeg (BSD-3-Clause), one file for the encoder, one for the decoder.
-"""
+Nguyen, Fang, Yamagishi and Echizen, "Multi-task Learning for Detecting and Segmenting Manipulated
+Facial Images and Videos", BTAS 2019, arXiv:1906.06876. github.com/nii-yamagishilab/ClassNSeg
+(BSD-3-Clause), one file for the encoder, one for the decoder."""
 
 from collections import OrderedDict
 
@@ -15,7 +14,7 @@ from detector.models.network import MappingModel, RenamedState, Rule
 from detector.weights import load_state, load_strict
 
 RULES: tuple[Rule, ...] = (
-    # The decoder's other half draws the picture again, for training.
+    # The decoder's other half reconstructs the picture, for training.
     (r"decoder\.", None),
     (r"shared\.", "decoder.shared."),
     (r"segmenter\.", "decoder.segmenter."),
@@ -40,7 +39,7 @@ def _unit(conv: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
 
 
 def _double(inputs: int, outputs: int) -> list[nn.Module]:
-    """Twice the size."""
+    """Upsample by two."""
     return [
         *_unit(nn.ConvTranspose2d(inputs, outputs, 3, 1, 1)),
         *_unit(nn.ConvTranspose2d(outputs, outputs, 3, 2, 1, 1)),
@@ -48,7 +47,7 @@ def _double(inputs: int, outputs: int) -> list[nn.Module]:
 
 
 class ClassNSeg(nn.Module):
-    """float [N, 3, 256, 256] -> how loud each half of the code is, [N, 2]."""
+    """float [N, 3, 256, 256] -> mean activation of each half of the code, [N, 2]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,11 +63,11 @@ class ClassNSeg(nn.Module):
         return self.code(x).abs().mean((2, 3, 4))
 
     def code(self, x: Tensor) -> Tensor:
-        """[N, class, 64, 16, 16]."""
+        """Return the code, [N, class, 64, 16, 16]."""
         return self.encoder(x).unflatten(1, (2, 64))
 
     def segment(self, x: Tensor) -> Tensor:
-        """Return which class each pixel is of, drawn from the louder half: [N, 2, 256, 256]."""
+        """Return the class of each pixel, decoded from the more active half: [N, 2, 256, 256]."""
         code = self.code(x)
         zero, one = code.abs().mean((2, 3, 4)).unbind(1)
         louder = torch.stack([zero > one, one >= zero], 1)
@@ -76,12 +75,12 @@ class ClassNSeg(nn.Module):
 
 
 class ClassNSegModel(MappingModel):
-    """One that draws what it takes for altered."""
+    """ClassNSeg with its segmentation as the explanation."""
 
     network: ClassNSeg
 
     def own_map(self, x: Tensor) -> Tensor:
-        """See `MappingModel.own_map`: what was altered, [N, 256, 256]."""
+        """Return the segmentation of the manipulation, [N, 256, 256]."""
         return self.network.segment(x)[:, 1]
 
 

@@ -5,9 +5,8 @@ rows with a scale for each output channel. Tuned: low-rank updates (LoRA, Hu et 
 layer norms, biases and the head. Multi-block class tokens follow RINE (Koutlis and Papadopoulos,
 ECCV 2024).
 
-Two files: the trunk, which is as published, and what was tuned, which replaces or is added to it.
-Entries whose second file is a layer alone share the trunk, and its compiled form.
-"""
+Two files: the published trunk, and the tuned tensors, which replace or are added to it. Entries
+whose second file is a single layer share the trunk and its compiled form."""
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache, partial
@@ -22,7 +21,7 @@ from detector.models.base import Files, Model, ModelSpec
 from detector.models.network import TokenModel, skip_init
 from detector.models.ready import ReadyModel
 from detector.runtime import Chain, Runner
-from detector.weights import load_state, load_strict
+from detector.weights import dequantized, load_state, load_strict
 
 CLIP_B16 = {
     "hidden_size": 768,
@@ -34,16 +33,16 @@ CLIP_B16 = {
     "hidden_act": "quick_gelu",
     "layer_norm_eps": 1e-5,
 }
-"""As `openai/clip-vit-base-patch16` states its vision half."""
+"""Vision configuration of `openai/clip-vit-base-patch16`."""
 BLOCKS = (6, 8, 10, 12)  # Blocks, counted from 1, whose class tokens are read
 EVERY_BLOCK = tuple(range(4, 13))  # Blocks that layers over the shared trunk may read
 CLASSES = ("real", "altered", "generated")
-"""Outputs about a face, read by `real_index` (fake is altered or generated) or `fake_index`. Of a
-layer over whole pictures there is one, the logit of "generated"."""
+"""Outputs of face models, read by `real_index` (fake is altered or generated) or `fake_index`.
+Whole-picture models have one, the logit of "generated"."""
 
 
 class TokenLayer(nn.Module):
-    """Class tokens, each picture's of length 1, float [N, features] -> logits."""
+    """Linear classifier of class tokens, normalized to length 1: float [N, features] -> logits."""
 
     def __init__(self, features: int = len(BLOCKS) * 768, outputs: int = len(CLASSES)) -> None:
         super().__init__()
@@ -51,13 +50,12 @@ class TokenLayer(nn.Module):
         self.scale = nn.Parameter(torch.zeros(()))
 
     def classify(self, features: Tensor) -> Tensor:
-        """Return logits of `features`."""
         return self.scale.exp() * F.linear(features, self.head.weight) + self.head.bias
 
 
 class ClipBlocks(TokenLayer):
-    """float [N, 3, 224, 224], normalized -> logits, [N, outputs]. `config` is that of
-    transformers' `CLIPVisionConfig`, `blocks` are the blocks to read, counted from 1."""
+    """float [N, 3, 224, 224], normalized -> logits, [N, outputs]. `config`: transformers'
+    `CLIPVisionConfig`; `blocks`: the blocks to read, from 1."""
 
     def __init__(
         self,
@@ -65,7 +63,7 @@ class ClipBlocks(TokenLayer):
         blocks: tuple[int, ...] = BLOCKS,
         vision: nn.ModuleDict | None = None,
     ) -> None:
-        """`vision`: the trunk of another network, to be shared with it."""
+        """`vision`: a trunk to share with another network."""
         from transformers import CLIPVisionConfig, CLIPVisionModel
 
         settings = CLIPVisionConfig(**config, attn_implementation="sdpa")
@@ -79,11 +77,10 @@ class ClipBlocks(TokenLayer):
 
     @property
     def layers(self) -> nn.ModuleList:
-        """Return the blocks."""
         return self.vision["encoder"].layers
 
     def features(self, x: Tensor) -> Tensor:
-        """Return the blocks' normalized class tokens, of length 1: [N, blocks * hidden]."""
+        """Return the concatenated class tokens, normalized to length 1: [N, blocks * hidden]."""
         return F.normalize(torch.cat(self.class_tokens(x), 1), dim=1)
 
     def class_tokens(self, x: Tensor) -> list[Tensor]:
@@ -101,13 +98,8 @@ class ClipBlocks(TokenLayer):
 
 
 def read_trunk(path: Path) -> dict[str, Tensor]:
-    """Return the trunk's weights, float32, each int8 row times its scale."""
-    state = load_state(path)
-    scales = {name: state.pop(name) for name in [n for n in state if n.endswith(".scale")]}
-    for name, scale in scales.items():
-        weight = name.removesuffix("scale") + "weight"
-        state[weight] = state[weight].float() * scale[:, None]
-    return state
+    """Return the trunk's weights, float32."""
+    return dequantized(load_state(path))
 
 
 def tuned(trunk: Mapping[str, Tensor], changes: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -143,7 +135,7 @@ class _ClassTokens(nn.Module):
 
 
 def shared_trunk(trunk: Path, device: str) -> ClipBlocks:
-    """Return the trunk as published, read after `EVERY_BLOCK`."""
+    """Return the published trunk, read after `EVERY_BLOCK`."""
     with skip_init():
         network = ClipBlocks(blocks=EVERY_BLOCK)
     unused = {f"head.{name}": tensor for name, tensor in network.head.state_dict().items()}
@@ -153,9 +145,8 @@ def shared_trunk(trunk: Path, device: str) -> ClipBlocks:
 
 @lru_cache(maxsize=1)
 def shared_tokens(trunk: Path, name: str, device: str) -> Runner:
-    """Return what gives the class tokens of the shared trunk, compiled: float [N, 3, 224, 224] ->
-    [N, blocks, hidden]. `name` tells the trunk's file from others; where it was compiled before,
-    the network is not built."""
+    """Return the compiled shared trunk: float [N, 3, 224, 224] -> class tokens [N, blocks, hidden].
+    `name` identifies the trunk's file; the network is built only if it was not compiled before."""
     key = converted.key_of(f"class tokens {name}", [Path(__file__), Path(runtime.__file__)])
     if device == "cpu" and (known := runtime.known(key)):
         return known[0]
@@ -179,12 +170,12 @@ def _layer(changes: Mapping[str, Tensor], name: str) -> TokenLayer:
 
 
 def _read(layer: TokenLayer) -> tuple[int, ...]:
-    """Return the blocks that a layer reads: its width tells."""
+    """Return the blocks that a layer reads, by its width."""
     return BLOCKS if layer.head.in_features == len(BLOCKS) * 768 else EVERY_BLOCK
 
 
 class _OverTokens(nn.Module):
-    """Class tokens of the shared trunk, [N, blocks, hidden] -> logits of a layer over some."""
+    """Class tokens of the shared trunk, [N, blocks, hidden] -> logits of a layer."""
 
     def __init__(self, layer: TokenLayer) -> None:
         super().__init__()
@@ -201,7 +192,7 @@ def _whole(spec: ModelSpec, network: ClipBlocks, device: str, run: Runner | None
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> Model:
-    """Load the trunk and what was tuned, in this order."""
+    """Load the trunk and the tuned tensors, in this order."""
     trunk, head = files
     changes = load_state(head)
     if any(name.startswith("vision.") for name in changes):

@@ -26,7 +26,7 @@ from detector.models.base import Files, ModelSpec, option
 from detector.models.network import MappingModel, RenamedState, Rule, TorchFrameModel, forward_hook
 from detector.weights import load_state, load_strict
 
-ATTENTION_STAGE = 2  # The attention weighs what this stage gives: 56 channels, 28 x 28 at 224 px
+ATTENTION_STAGE = 2  # Stage whose output the attention weighs: 56 channels, 28 x 28 at 224 px
 
 # efficientnet_pytorch's paddings of the convolutions with stride 2, as for 380 px: before, after
 _AS_FOR_380 = {1: (0, 1), 2: (2, 2), 3: (0, 1), 5: (1, 2)}
@@ -34,7 +34,7 @@ _AS_FOR_380 = {1: (0, 1), 2: (2, 2), 3: (0, 1), 5: (1, 2)}
 
 @dataclass(frozen=True)
 class EfficientNetLayout:
-    """How one repository put its network together and called its parts."""
+    """Layout and parameter names of one repository's network."""
 
     rules: tuple[Rule, ...]
     outputs: int = 1
@@ -101,7 +101,7 @@ class EfficientNet(nn.Module):
 
 
 class _Padded(nn.Conv2d):
-    """A convolution per channel with stride 2 and the same padding whatever the size."""
+    """A depthwise convolution with stride 2 and fixed padding."""
 
     def __init__(self, like: nn.Conv2d, pads: tuple[int, int]) -> None:
         channels = like.out_channels
@@ -113,12 +113,12 @@ class _Padded(nn.Conv2d):
 
 
 class AttentionModel(MappingModel):
-    """One that shows its own attention."""
+    """EfficientNet with its attention as the explanation."""
 
     network: EfficientNet
 
     def attention(self, batch: Tensor) -> Tensor:
-        """Return the weights 0..1 that the network gives to places: [N, 1, 28, 28] at 224 px."""
+        """Return the spatial attention, 0..1: [N, 1, 28, 28] at 224 px."""
         weights: list[Tensor] = []
         assert self.network.attention is not None
         with torch.inference_mode(), forward_hook(self.network.attention, weights.append):
@@ -126,14 +126,14 @@ class AttentionModel(MappingModel):
         return weights[0].sigmoid()
 
     def own_map(self, x: Tensor) -> Tensor:
-        """See `MappingModel.own_map`: the attention, each map stretched to 0..1, [N, 28, 28]."""
+        """Return the attention, each map stretched to 0..1, [N, 28, 28]."""
         maps = self.attention(x)[:, 0]
         low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
         return (maps - low) / (high - low).clamp_min(1e-12)
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
-    """Load a published file; `options.layout` and `options.attention` say of which network."""
+    """Load a published file of the network in `options.layout` and `options.attention`."""
     layout = option(spec, "layout", LAYOUTS)
     network = EfficientNet(layout, attention=bool(spec.options.get("attention")))
     state = RenamedState(load_state(files[0], spec), layout.rules)
@@ -146,7 +146,7 @@ def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
 
 
 def timm_names(trunk: nn.Module) -> list[Rule]:
-    """efficientnet_pytorch numbers all blocks in a row, timm by stage."""
+    """Return rules from efficientnet_pytorch's consecutive block numbers to timm's stages."""
     rules: list[Rule] = [
         (r"trunk\._conv_stem\.", "trunk.conv_stem."),
         (r"trunk\._bn0\.", "trunk.bn1."),
@@ -155,7 +155,7 @@ def timm_names(trunk: nn.Module) -> list[Rule]:
     ]
     places = [(s, b) for s, stage in enumerate(trunk.blocks) for b in range(len(stage))]
     for number, (stage, block) in enumerate(places):
-        # The first stage has nothing to expand; its norms are numbered from one all the same.
+        # The first stage has no expansion; its norms are numbered from one all the same.
         for theirs, ours in (_PLAIN if stage == 0 else _EXPANDING).items():
             old = rf"trunk\._blocks\.{number}\.{theirs}\."
             rules.append((old, f"trunk.blocks.{stage}.{block}.{ours}."))

@@ -1,15 +1,14 @@
-"""Effort: CLIP ViT-L/14 whose attention was tuned in what its own weights leave free.
+"""Effort: CLIP ViT-L/14 with attention tuned in the orthogonal complement of its own weights.
 
 Yan et al.: "Orthogonal Subspace Decomposition for Generalizable AI-Generated Image Detection",
 ICML 2025, arXiv:2411.15633; github.com/YZY-stack/Effort-AIGI-Detection (CC BY-NC 4.0).
 
-Each of the four projections of an attention was split by its singular values into a frozen main
-part and a tuned rest of rank one. A file keeps both, and the vectors that only the training needs
-(0.8 GB of its 2 GB); here the two are put together, and what scores is an ordinary CLIP.
+Each of the four projections of an attention was split by singular value decomposition into a frozen
+main part and a tuned residual of rank one. Files store both, and vectors that only training needs
+(0.8 GB of 2 GB); here the parts are merged into an ordinary CLIP.
 
-The repository has two layouts: its detector for faces (`backbone.`, `head.` with two classes), and
-its code for the benchmark of UniversalFakeDetect (`model.vision_model.`, `fc.` with one logit).
-"""
+The repository has two layouts: its face detector (`backbone.`, `head.` with two classes), and its
+code for the benchmark of UniversalFakeDetect (`model.vision_model.`, `fc.` with one logit)."""
 
 import torch
 from torch import Tensor, nn
@@ -24,11 +23,11 @@ PARTS = ("weight_main", "U_residual", "S_residual", "V_residual")
 PROJECTIONS = 24 * 4
 
 RULES: tuple[Rule, ...] = (
-    # What only the loss of the training needs; older files lack it.
+    # For the training loss only; older files lack it.
     (r".*\.[SUV]_r$", None),
     (r"(backbone|model\.vision_model)\.embeddings\.position_ids$", None),
     (r"backbone\.", "vision."),
-    # The benchmark's code keeps all of CLIP; the text half and the projections take no part.
+    # The benchmark's code stores all of CLIP; text tower and projections are not used.
     (r"model\.(text_model|text_projection|visual_projection|logit_scale)\b.*", None),
     (r"model\.vision_model\.", "vision."),
     (r"fc\.", "head."),
@@ -48,7 +47,7 @@ class Effort(nn.Module):
 
 
 def merge(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Join each projection's main part and rest to one weight; raise WeightsError."""
+    """Merge each projection's main part and residual; raise WeightsError."""
     merged: dict[str, Tensor] = {}
     split: dict[str, dict[str, Tensor]] = {}
     for name, tensor in state.items():
@@ -78,9 +77,10 @@ def merge(state: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
-    """Load one published file; `options.outputs` says which layout it is of (2 or 1)."""
+    """Load one published file; `options.outputs` is the number of outputs of its layout (2 or
+    1)."""
     state = load_state(files[0], spec)
-    # Upstream takes "module." out wherever it stands in a name.
+    # The original removes "module." anywhere in a name.
     state = {name.replace("module.", ""): tensor for name, tensor in state.items()}
     state = merge(RenamedState(state, RULES))
     with skip_init():

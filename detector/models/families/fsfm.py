@@ -1,12 +1,10 @@
-"""FSFM and FS-VFM: a ViT-L/16 that learnt faces by masking, tuned to tell fakes.
+"""FSFM and FS-VFM: a ViT-L/16 pretrained on faces by masked autoencoding, fine-tuned on fakes.
 
 Wang et al.: "FSFM: A Generalizable Face Security Foundation Model via Self-Supervised Facial
 Representation Learning", CVPR 2025, arXiv:2412.12032; github.com/wolo-wolo/FSFM-CVPR25
 (CC BY-NC 4.0), weights at huggingface.co/Wolowolo/fsfm-3c.
 
-The mean of the patch tokens goes through a norm to two classes in the order of their folders: fake
-comes first.
-"""
+The normalized mean of the patch tokens gives two classes in alphabetical order: fake is first."""
 
 import timm
 

@@ -1,10 +1,10 @@
-"""GenConViT (Wodajo, Atnafu and Akhtar, arXiv:2307.07036), its first network: an autoencoder draws
-the face, a ConvNeXt-T sees both the face and the drawing. github.com/erprogs/GenConViT (GPL-3.0).
+"""GenConViT (Wodajo, Atnafu and Akhtar, arXiv:2307.07036), its first network: an autoencoder
+reconstructs the face, a ConvNeXt-T reads both face and reconstruction.
+github.com/erprogs/GenConViT (GPL-3.0).
 
 The file also holds a Swin transformer that the original builds and never runs. The second network,
-a variational one, draws random numbers while it scores, so its answer changes from run to run; it
-is left out.
-"""
+a variational autoencoder, samples while it scores, so its scores are not reproducible; it is left
+out."""
 
 import timm
 import torch
@@ -43,10 +43,10 @@ class GenConViT(nn.Module):
 
 
 class GenConViTModel(TorchFrameModel):
-    """Reads its two logits as the original does: apart, each through a sigmoid."""
+    """GenConViT with the original's sigmoid for each logit."""
 
     def log_odds(self, logits: Tensor) -> Tensor:
-        """See `Model.log_odds`: of the winning class, fake as it is and real turned around."""
+        """Return the logit of the winning class, negated for real."""
         fake, real = logits.unbind(1)
         return torch.where(fake > real, fake, -real)
 

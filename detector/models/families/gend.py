@@ -1,16 +1,15 @@
-"""GenD: a foundation model's ViT-L, its feature brought to unit length, one linear layer.
+"""GenD: a foundation model's ViT-L, its feature normalized to unit length, one linear layer.
 
 Yermakov, Cech, Matas, Fritz: "Deepfake Detection that Generalizes Across Benchmarks", WACV 2026,
 arXiv:2508.06248; github.com/yermandy/GenD (MIT), weights at huggingface.co/yermandy (MIT). The
 feature is CLIP's pooled class token, the Perception Encoder's attention pool, or DINOv3's class
 token; only layer norms and the head were trained.
 
-LN-CLIP-DF is its forerunner (github.com/yermandy/deepfake-detection, MIT): the same network on
+LN-CLIP-DF is its predecessor (github.com/yermandy/deepfake-detection, MIT): the same network on
 CLIP, whose file is a Lightning checkpoint with peft's names, each norm before and after tuning.
 
 Modules here are named so that the published names fit. The base models are built from their
-configurations; nothing is downloaded, and there is no remote code to trust.
-"""
+configurations; nothing is downloaded, and there is no remote code."""
 
 import timm
 from torch import Tensor, nn
@@ -30,7 +29,7 @@ DINOV3_L16 = {
     "num_register_tokens": 4,
     "key_bias": False,
 }
-"""`facebook/dinov3-vitl16-pretrain-lvd1689m`, whose files are not open to everybody."""
+"""`facebook/dinov3-vitl16-pretrain-lvd1689m`, whose files are gated."""
 
 
 class GenD(nn.Module):
@@ -85,7 +84,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
     "dinov3": (
         (r"feature_extractor\.backbone\.layer\.", "feature_extractor.backbone.model.layer."),
     ),
-    # peft keeps each norm twice: as it was, and tuned.
+    # peft stores each norm twice: original and tuned.
     "lnclip": (
         (r"feature_extractor\.base_model\.model\..*\.base_layer\.(weight|bias)$", None),
         (
@@ -98,7 +97,7 @@ _RULES: dict[str, tuple[Rule, ...]] = {
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TokenModel:
-    """Load one published file; `options.backbone` says which network it is of."""
+    """Load one published file of the network in `options.backbone`."""
     rules = option(spec, "backbone", _RULES)
     with skip_init():
         network = GenD(str(spec.options["backbone"]))

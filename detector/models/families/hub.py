@@ -1,14 +1,13 @@
 """Classifiers of pictures, videos and voices as Hugging Face's `transformers` publishes them.
 
-Whatever `AutoModelForImageClassification` and `AutoModelForVideoClassification` can build, and of
-`AutoModelForAudioClassification` what hears samples (wav2vec 2.0, HuBERT, WavLM). The network
-follows from a `config.json` beside the weights or, for the models of our catalog, from `options`,
-which hold the same settings. Weights are read by us and handed over, so that nothing of a
-repository runs and nothing is downloaded; `from_pretrained` renames what older versions wrote.
+Everything that `AutoModelForImageClassification` and `AutoModelForVideoClassification` can build,
+and of `AutoModelForAudioClassification` the models of raw samples (wav2vec 2.0, HuBERT, WavLM). The
+network follows from a `config.json` beside the weights or, for catalog entries, from `options`,
+which hold the same settings. Weights are read here and passed to `from_pretrained`, which renames
+keys of older versions: no code of a repository runs, and nothing is downloaded.
 
-How a picture or a sound is prepared follows from a `preprocessor_config.json` (`recipe`), which
-output means fake from the names of the classes (`detector.models.labels`).
-"""
+Preprocessing follows from a `preprocessor_config.json` (`recipe`), the fake output from the class
+names (`detector.models.labels`)."""
 
 import json
 import re
@@ -32,15 +31,15 @@ from detector.weights import load_state, load_strict, require_fractions
 CONFIG = "config.json"
 STRIDE = 4  # Frames of the file between two frames of a clip, as in transformers' recipe for videos
 
-LARGEST = 4096  # px of a side, at most: a configuration is a stranger's
+LARGEST = 4096  # maximum px of a side: configurations are untrusted
 MOST = {"num_hidden_layers": 128, "num_frames": 128, "image_size": LARGEST, "hidden_size": 16384}
 MOST |= {"conv_dim": 4096, "conv_kernel": 128, "tdnn_dim": 4096, "num_conv_pos_embeddings": 1024}
 """A configuration is a stranger's: what it asks for at most."""
 
 _JUDGED = ("Video", "Image", "Audio")
 OVERRIDE = "label_map_override"
-"""Option that says that the configuration's own names are known to be wrong."""
-# What a configuration holds for code that is never run here, and for training.
+"""Option of an entry whose configuration has wrong class names."""
+# Settings for remote code, which is never run, and for training.
 _IGNORED = frozenset(
     {"auto_map", "quantization_config", "architectures", "_name_or_path", "torch_dtype", "dtype"}
     | {"attn_implementation", "_attn_implementation", "transformers_version", "problem_type"}
@@ -50,11 +49,11 @@ _GENERATED = frozenset(
     {"ai", "aigc", "artificial", "computer", "dalle", "diffusion", "flux", "gan", "generated"}
     | {"machine", "midjourney", "sd", "sdxl", "synthesized", "synthetic"}
 )
-"""Names of classes that speak of pictures made as a whole, rather than altered."""
+"""Class names of fully generated pictures, rather than altered ones."""
 
 
 class Classifier(nn.Module):
-    """A network of transformers that gives its logits alone: pixels -> [N, classes]."""
+    """A transformers network reduced to its logits: pixels -> [N, classes]."""
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
@@ -65,7 +64,7 @@ class Classifier(nn.Module):
 
     @property
     def target_layer(self) -> nn.Module | None:
-        """Return the block before the last, where there is one list of blocks."""
+        """Return the block before the last, if there is a list of blocks."""
         lists = [m for m in self.model.modules() if isinstance(m, nn.ModuleList) and len(m) > 1]
         blocks = max(lists, key=len, default=None)
         return blocks[-2] if blocks is not None else None
@@ -75,7 +74,7 @@ def load(
     spec: ModelSpec, files: Files, device: str
 ) -> TokenModel | TokenVideoModel | TorchSoundModel:
     """Load weights beside their `config.json`, or with the settings in `spec.options`. Raise
-    WeightsError for a misfit, LabelOrderError where the configuration states another fake output,
+    WeightsError for a misfit, LabelOrderError if the configuration states another fake output,
     ModelError for a network that can't be built or another number of frames."""
     weights = next(path for path in files if path.suffix != ".json")
     config = _config_of(spec, files, weights)
@@ -118,7 +117,7 @@ def build(config: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> 
             config=settings,
             state_dict=dict(state),
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # to be named with the others
+            ignore_mismatched_sizes=True,  # reported with the others
         )
     wrong = [
         f"{len(keys)} {_WORDS.get(kind, kind)} "
@@ -133,13 +132,13 @@ def build(config: Mapping[str, Any], state: Mapping[str, Tensor], name: str) -> 
     counters = {n.rpartition(".")[2] for n, b in model.named_buffers() if not b.is_floating_point()}
     counted = (n for n in state if n.rpartition(".")[2] not in counters)
     require_fractions({n: state[n] for n in counted}, name)
-    load_strict(model, model.state_dict(), name)  # where only the fit is asked for, it ends here
+    load_strict(model, model.state_dict(), name)  # ends here while probing
     return model.float()
 
 
 def positions(count: int, width: int) -> Tensor:
-    """Return VideoMAE's table of sines and cosines, float32 [1, count, width], by whole rows: the
-    loop of transformers takes six seconds for the large network."""
+    """Return VideoMAE's sinusoidal positions, float32 [1, count, width], vectorized: the loop of
+    transformers takes six seconds for the large network."""
     angles = np.arange(count)[:, None] / np.power(10000, 2 * (np.arange(width) // 2) / width)
     angles[:, 0::2] = np.sin(angles[:, 0::2])
     angles[:, 1::2] = np.cos(angles[:, 1::2])
@@ -148,7 +147,7 @@ def positions(count: int, width: int) -> Tensor:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without transformers' bar and report on the terminal: what it says is raised."""
+    """Disable transformers' progress bar and report: errors are raised."""
     from transformers.utils import logging
 
     before, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
@@ -170,7 +169,7 @@ _WORDS = {
 
 
 def recipe(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return how a classifier is fed, as fields of `ModelSpec`; raise ModelError where it can't be.
+    """Return a classifier's input as fields of `ModelSpec`; raise ModelError if unsupported.
 
     Models of altered faces get faces; those of generated pictures, and all video classifiers, get
     whole pictures. Without `preprocessor_config.json` the architecture's own defaults apply."""
@@ -196,7 +195,7 @@ def recipe(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None) ->
 
 def _config_of(spec: ModelSpec, files: Files, weights: Path) -> dict[str, Any]:
     """Return the configuration: among the files, beside the weights, or in the entry. Raise
-    LabelOrderError where the names of its classes say another order than the entry."""
+    LabelOrderError if its class names contradict the entry."""
     path = next((path for path in files if path.name == CONFIG), weights.with_name(CONFIG))
     if not path.is_file():
         own = {k: v for k, v in spec.options.items() if k != OVERRIDE}
@@ -257,7 +256,7 @@ def _names(what: str) -> Mapping[str, Any]:
 
 
 def _judged(config: Mapping[str, Any]) -> str:
-    """Return what it classifies, in transformers' word."""
+    """Return the kind of input, in transformers' word."""
     return next(what for what in _JUDGED if config.get("model_type") in _names(what))
 
 
@@ -292,16 +291,16 @@ def picture_recipe(
         recipe["resize"] = _RESAMPLE[way]
         if "shortest_edge" in size:
             short = size["shortest_edge"]
-            if steps.get("crop_pct"):  # ConvNeXt's own way to say both at once
+            if steps.get("crop_pct"):  # ConvNeXt's combination of both
                 recipe |= {"fit": "cover", "size": short, "short": int(short / steps["crop_pct"])}
                 if short >= 384:
                     recipe |= {"fit": "stretch", "short": short}
             else:
-                # Without a crop the picture would keep its shape, which these networks do not take.
+                # Uncropped, the picture would keep its aspect, which these networks don't accept.
                 middle = crop.get("height") if steps.get("do_center_crop") else side
                 recipe |= {"fit": "cover", "size": middle or short, "short": short}
             if recipe["short"] == recipe["size"]:
-                del recipe["short"]  # which is what 0 says
+                del recipe["short"]  # the default
         elif size.get("height") and size["height"] == size.get("width"):
             recipe |= {"fit": "stretch", "size": size["height"]}
             if steps.get("do_center_crop") and crop.get("height") not in (None, size["height"]):
@@ -376,7 +375,7 @@ _KEYS = frozenset(
 
 
 def _sides(size: Any, square: bool) -> dict[str, int]:
-    """{"height", "width"} or {"shortest_edge"} of the ways in which a size is written."""
+    """Normalize the notations of a size to {"height", "width"} or {"shortest_edge"}."""
     if isinstance(size, int):
         return {"height": size, "width": size} if square else {"shortest_edge": size}
     if size is None:
@@ -386,9 +385,9 @@ def _sides(size: Any, square: bool) -> dict[str, int]:
 
 
 SAMPLE_RATE, WINDOW = 16_000, 4
-"""Hz, and s of a window: these networks take any length, and learn from clips about as long."""
+"""Hz, and s of a window: these networks take any length, and are trained on clips of about that."""
 SAMPLES = "Wav2Vec2FeatureExtractor"
-"""The processor that leaves samples as they are, but for their mean and variance."""
+"""The processor that only normalizes samples."""
 
 
 def sound_recipe(preprocessor: Mapping[str, Any] | None) -> SoundRecipe:

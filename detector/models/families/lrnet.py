@@ -1,13 +1,12 @@
-"""LRNet (Sun et al., "Improving the Efficiency and Robustness of Deepfakes Detection Through
-Precise Geometric Features", CVPR 2021, arXiv:2104.04480): how 68 points of a face move, read by two
-small recurrent networks, one over the points and one over their steps.
-github.com/frederickszk/LRNet (MIT).
+"""LRNet: two small recurrent networks over the motion of 68 face landmarks.
 
-The points are found in each frame, followed by optical flow from the frame before, and both are
-merged by a Kalman filter, as the repository's tools do it. In place of their landmark networks
-stands MediaPipe's mesh (`detector.models.mesh`), of which the points nearest to the original ones
-are taken.
-"""
+Sun et al., "Improving the Efficiency and Robustness of Deepfakes Detection Through Precise
+Geometric Features", CVPR 2021, arXiv:2104.04480; github.com/frederickszk/LRNet (MIT). One network
+reads the points, one their differences.
+
+Landmarks are detected in each frame, tracked by optical flow from the frame before, and both are
+merged by a Kalman filter, as the repository's tools do it. MediaPipe's mesh
+(`detector.models.mesh`) replaces their landmark networks: the nearest of its points are used."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -33,7 +32,7 @@ POINTS = (
     61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181,  # lips, outside
     78, 82, 13, 312, 308, 317, 14, 87,  # lips, inside
 )  # fmt: skip
-"""Of the mesh's 478: those that lie where dlib's 68 do, in their order."""
+"""Indices of the mesh's 478 points nearest to dlib's 68, in their order."""
 GUESSES = (0.0, 0.5, -0.5)  # Radians by which a head may lean, tried until the mesh finds a face
 SIDE = 400  # px of the square in which the points are followed and by which they are divided
 ROOM = 1.2  # Its side, in the longer extent of the points
@@ -44,14 +43,14 @@ FLOW: dict[str, Any] = {
     "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 10, 0.03),
 }
 ASTRAY = 2
-"""px between a point and where the flow forth and back leads, beyond which it isn't believed."""
+"""Maximum forward-backward error of the optical flow, px."""
 DRIFT = 0.3  # Variance that a followed point gains with each frame
 
 
 def landmarks(mesh: Mesh, crops: np.ndarray) -> np.ndarray | None:
     """Return the 68 points in every crop of a window, px, float [T, 68, 2]; None without a face.
-    All are turned alike, so that the eyes of the first are level. A frame without a face repeats
-    its neighbor's."""
+    All are rotated alike, so that the eyes of the first are level. A frame without a face repeats
+    its neighbor's points."""
     middle, side = np.array(crops.shape[2:0:-1]) / 2, max(crops.shape[1:3])
     turn: float | None = None
     out: list[np.ndarray] = []
@@ -73,8 +72,8 @@ def landmarks(mesh: Mesh, crops: np.ndarray) -> np.ndarray | None:
 
 
 def track_landmarks(crops: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Follow points (float [T, 68, 2], px) through crops (uint8 [T, H, W, 3]): float32 [T, 136] in
-    about -1..1, as the networks take them."""
+    """Track points (float [T, 68, 2], px) through crops (uint8 [T, H, W, 3]): float32 [T, 136] in
+    about -1..1, the networks' input."""
     pictures, places = _squares(crops, points)
     track = [places[0]]
     spread = np.zeros(len(places[0]))
@@ -99,7 +98,8 @@ def track_landmarks(crops: np.ndarray, points: np.ndarray) -> np.ndarray:
 def _flow(
     first: np.ndarray, second: np.ndarray, points: np.ndarray, guess: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Track points by pyramidal Lucas-Kanade from a guess: float32 [N, 2], and which were found."""
+    """Track points by pyramidal Lucas-Kanade from a guess: float32 [N, 2], and whether each was
+    tracked."""
     there, known, _ = cv2.calcOpticalFlowPyrLK(
         first, second, points, guess.copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **FLOW
     )
@@ -107,7 +107,7 @@ def _flow(
 
 
 def _squares(crops: np.ndarray, points: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Squares of one size around the points, [SIDE, SIDE, 3], and the points in their whole px."""
+    """Return squares of one size around the points, [SIDE, SIDE, 3], and the points in whole px."""
     low, high = points.min(1), points.max(1)
     side = int(ROOM * float((high - low).max(1).mean())) // 2 * 2
     pictures, places = [], []
@@ -132,7 +132,7 @@ class LandmarkGru(nn.Module):
         super().__init__()
         self.hidden_state = nn.Parameter(torch.zeros(2, 1, 32))
         self.gru = nn.GRU(NUMBERS, 32, batch_first=True, bidirectional=True)
-        # Numbered as in the file, where dropouts stand between.
+        # Numbered as in the file, where dropouts are between.
         self.dense = nn.ModuleDict({"1": _Residual(), "3": nn.Linear(64, 2)})
 
     def forward(self, x: Tensor) -> Tensor:
@@ -153,7 +153,7 @@ class _Residual(nn.Module):
 
 
 class LrNet(nn.Module):
-    """float [N, 30, 136] -> probabilities of (real, fake) by both readers, [N, 2, 2]."""
+    """float [N, 30, 136] -> probabilities of (real, fake) by both networks, [N, 2, 2]."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ class LrNet(nn.Module):
 
 
 class LrNetModel(Model):
-    """One that judges how landmarks move."""
+    """LRNet over crops or landmarks."""
 
     def __init__(self, spec: ModelSpec, network: LrNet, device: str) -> None:
         super().__init__(spec)
@@ -172,7 +172,7 @@ class LrNetModel(Model):
         self.device = device
 
     def trials(self) -> list[Image | Sequence[Image]]:
-        """See `Model.trials`: points that tremble, drift or stand still; pictures have no face."""
+        """Return points that tremble, drift or are still, since pictures have no face."""
         random = np.random.default_rng(0)
         face = random.uniform(0.2, 0.8, NUMBERS)
         still = np.repeat(face[None], FRAMES, 0)
@@ -194,12 +194,12 @@ class LrNetModel(Model):
         return torch.from_numpy(sequence.reshape(FRAMES, NUMBERS).astype(np.float32))
 
     def forward(self, batch: Tensor) -> Tensor:
-        """Return both readers' softmax, as the original does: [N, 2, 2]."""
+        """Return both networks' softmax, as the original does: [N, 2, 2]."""
         with torch.inference_mode():
             return self.network(batch.to(self.device))
 
     def log_odds(self, logits: Tensor) -> Tensor:
-        """See `Model.log_odds`: of the mean of both readers' P(fake)."""
+        """Return the log odds of the mean of both P(fake)."""
         return logits[:, :, 1].double().mean(1).logit(eps=1e-12).float()
 
 

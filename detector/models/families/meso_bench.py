@@ -1,18 +1,22 @@
-"""MesoNet (Afchar et al., WIFS 2018) as github.com/SCLBD/DeepfakeBench trained it anew
-(CC BY-NC 4.0): two outputs, norms shared by two convolutions each, and in the inception blocks no
-ReLU at all. The authors' own networks are in `mesonet`.
-"""
+"""MesoNet (Afchar et al., WIFS 2018) as github.com/SCLBD/DeepfakeBench retrained it (CC BY-NC 4.0):
+two outputs, norms shared by two convolutions each, and inception blocks without ReLU.
 
-import torch
+`mesonet` has the authors' own networks."""
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector.models.base import Files, ModelSpec, option
+from detector.models.families.mesonet import Inception
 from detector.models.network import Rule, TorchFrameModel, load_network
 
 
 def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, kernel, padding="same", dilation=dilation, bias=False)
+
+
+def _inception(inputs: int, outputs: tuple[int, int, int, int]) -> nn.Sequential:
+    return nn.Sequential(Inception(inputs, outputs, _conv), nn.BatchNorm2d(sum(outputs)))
 
 
 class Meso4(nn.Module):
@@ -39,45 +43,27 @@ class MesoInception4(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        # "Incption" is how the file spells it.
-        self.Incption1 = BenchInception(3, (1, 4, 4, 2))
-        self.Incption2 = BenchInception(11, (2, 4, 4, 2))
+        self.inception1 = _inception(3, (1, 4, 4, 2))
+        self.inception2 = _inception(11, (2, 4, 4, 2))
         self.conv1, self.bn1 = _conv(12, 16, 5), nn.BatchNorm2d(16)
         self.conv2 = _conv(16, 16, 5)
         self.fc1, self.fc2 = nn.Linear(1024, 16), nn.Linear(16, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.max_pool2d(self.Incption2(F.max_pool2d(self.Incption1(x), 2)), 2)
+        x = F.max_pool2d(self.inception2(F.max_pool2d(self.inception1(x), 2)), 2)
         x = F.max_pool2d(self.bn1(self.conv1(x).relu()), 2)
         x = F.max_pool2d(self.bn1(self.conv2(x).relu()), 4)
         return self.fc2(F.leaky_relu(self.fc1(x.flatten(1)), 0.1))
 
 
-class BenchInception(nn.Module):
-    """Four branches side by side, then one norm."""
-
-    def __init__(self, inputs: int, outputs: tuple[int, int, int, int]) -> None:
-        super().__init__()
-        first, second, third, fourth = outputs
-        self.conv1 = _conv(inputs, first, 1)
-        self.conv2_1, self.conv2_2 = _conv(inputs, second, 1), _conv(second, second, 3)
-        self.conv3_1, self.conv3_2 = _conv(inputs, third, 1), _conv(third, third, 3, 2)
-        self.conv4_1, self.conv4_2 = _conv(inputs, fourth, 1), _conv(fourth, fourth, 3, 3)
-        self.bn = nn.BatchNorm2d(sum(outputs))
-
-    def forward(self, x: Tensor) -> Tensor:
-        branches = [
-            self.conv1(x),
-            self.conv2_2(self.conv2_1(x)),
-            self.conv3_2(self.conv3_1(x)),
-            self.conv4_2(self.conv4_1(x)),
-        ]
-        return self.bn(torch.cat(branches, 1))
-
-
 RULES: tuple[Rule, ...] = (
-    (r"backbone\.Incption1_", "Incption1."),
-    (r"backbone\.Incption2_", "Incption2."),
+    # The file's own spelling. The first branch is one convolution, the others are two.
+    (r"backbone\.Incption(\d)_bn\.", lambda match: f"inception{match[1]}.1."),
+    (r"backbone\.Incption(\d)_conv1\.", lambda match: f"inception{match[1]}.0.branches.0."),
+    (
+        r"backbone\.Incption(\d)_conv(\d)_(\d)\.",
+        lambda m: f"inception{m[1]}.0.branches.{int(m[2]) - 1}.{int(m[3]) - 1}.",
+    ),
     (r"backbone\.", ""),
 )
 VARIANTS: dict[str, tuple[type[nn.Module], str]] = {

@@ -8,6 +8,7 @@ The one output is a sigmoid of P(real); here it stays the logit in front of it.
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -22,8 +23,8 @@ from detector.weights import load_state, load_strict
 
 EPSILON = 1e-3  # Keras's default for batch normalization; torch's is 1e-5
 
-# Keras numbers layers as they were made, per kind, and goes on counting from one network to the
-# next in a session: Meso4_DF has conv2d_5 to 8. Only the order is meant.
+# Keras numbers layers in order of creation, per kind, and continues from one network to the
+# next in a session: Meso4_DF has conv2d_5 to 8. Only the order matters.
 _LAYER = re.compile(r"(conv2d|batch_normalization|dense)_(\d+)")
 
 
@@ -38,14 +39,20 @@ def _end(channels: int, pool: int) -> nn.Sequential:
 
 
 class Inception(nn.Module):
-    """Four branches side by side: 1 x 1, and 3 x 3 with dilation 1, 2 and 3 behind a 1 x 1."""
+    """Four parallel branches: 1 x 1, and 3 x 3 with dilation 1, 2 and 3 after a 1 x 1. `conv` makes
+    a convolution of these channels, kernel and dilation."""
 
-    def __init__(self, inputs: int, outputs: tuple[int, int, int, int]) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: tuple[int, int, int, int],
+        conv: Callable[[int, int, int, int], nn.Module] = _conv,
+    ) -> None:
         super().__init__()
         first, *rest = outputs
-        self.branches = nn.ModuleList([_conv(inputs, first, 1)])
+        self.branches = nn.ModuleList([conv(inputs, first, 1, 1)])
         for dilation, n in enumerate(rest, start=1):
-            self.branches.append(nn.Sequential(_conv(inputs, n, 1), _conv(n, n, 3, dilation)))
+            self.branches.append(nn.Sequential(conv(inputs, n, 1, 1), conv(n, n, 3, dilation)))
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([branch(x) for branch in self.branches], 1)
@@ -54,7 +61,7 @@ class Inception(nn.Module):
 class MesoNet(nn.Module):
     """float [N, 3, 256, 256] in 0..1 -> logits of P(real), [N, 1].
 
-    Layers are made in the order in which Keras numbered them, which is how weights find them."""
+    Layers are created in the order of Keras's numbers, by which weights are assigned."""
 
     def __init__(self, variant: str) -> None:
         super().__init__()
@@ -122,14 +129,14 @@ def _network(convolutions: int) -> MesoNet:
 
 
 def _from_keras(keras: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Return the tensors of a layer as torch names and lays them out."""
+    """Convert a layer's tensors to torch's names and layout."""
     if "gamma" in keras:
         return {
             "weight": keras["gamma"],
             "bias": keras["beta"],
             "running_mean": keras["moving_mean"],
             "running_var": keras["moving_variance"],
-            "num_batches_tracked": torch.tensor(0),  # training only; Keras keeps none
+            "num_batches_tracked": torch.tensor(0),  # training only; Keras has none
         }
     kernel = keras["kernel"]
     if kernel.dim() == 4:  # height, width, in, out -> out, in, height, width

@@ -1,9 +1,9 @@
-"""NPR (Tan et al., "Rethinking the Up-Sampling Operations in CNN-based Generative Network", CVPR
-2024, arXiv:2312.10461): the first half of a ResNet-50 on what neighbouring pixels have in common
-after a generator's upsampling. github.com/chuangchuangtan/NPR-DeepfakeDetection (no licence file).
+"""NPR: the first half of a ResNet-50 on neighboring pixel relationships left by upsampling.
 
-For pictures made whole by a machine, not for swapped faces.
-"""
+Tan et al., "Rethinking the Up-Sampling Operations in CNN-based Generative Network", CVPR 2024,
+arXiv:2312.10461; github.com/chuangchuangtan/NPR-DeepfakeDetection (no license file).
+
+For fully generated pictures, not for face swaps."""
 
 import timm
 from torch import Tensor, nn
@@ -26,7 +26,7 @@ class Npr(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = x[..., : x.shape[-2] // 2 * 2, : x.shape[-1] // 2 * 2]
-        # Half the size and back, by the nearest pixel: what is left are differences of neighbours.
+        # Nearest-neighbor down- and upsampling by two leaves the differences of neighbors.
         coarse = F.interpolate(x[..., ::2, ::2], scale_factor=2, mode="nearest")
         x = self.bn1(self.conv1((x - coarse) * 2 / 3)).relu()
         x = self.layer2(self.layer1(self.maxpool(x)))

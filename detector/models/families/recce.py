@@ -1,9 +1,9 @@
 """RECCE (Cao et al., "End-to-End Reconstruction-Classification Learning for Face Forgery
 Detection", CVPR 2022) as github.com/SCLBD/DeepfakeBench publishes it (CC BY-NC 4.0).
 
-An Xception whose middle also draws the face again, having learnt to draw untouched ones. What it
-could not draw guides where the second half looks; the drawing's features are gathered into it.
-"""
+An Xception whose middle features also reconstruct the face, trained on untouched ones. The
+reconstruction error guides the attention of the second half, which also reads the decoder's
+features."""
 
 import torch
 from timm.models.xception import Block, SeparableConv2d
@@ -74,7 +74,7 @@ def _upscale(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class GuidedAttention(nn.Module):
-    """Adds features where the drawing differs from the picture."""
+    """Attention guided by the reconstruction error."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class GuidedAttention(nn.Module):
 
 
 class Reasoning(nn.Module):
-    """Each cell of the encoder gathers the cells of two decoders that lie under it."""
+    """Multi-scale graph reasoning: each encoder cell gathers the decoder cells at its position."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,13 +130,13 @@ def _embedding(inputs: int) -> nn.Sequential:
 
 
 def _under(maps: Tensor, ratio: int) -> Tensor:
-    """Gather what lies under each coarse cell: [N, C, H, W] -> [N, cells, ratio², C]."""
+    """Return the fine cells of each coarse cell: [N, C, H, W] -> [N, cells, ratio², C]."""
     parts = F.unfold(maps, ratio, stride=ratio)
     return parts.unflatten(1, (maps.shape[1], ratio * ratio)).permute(0, 3, 2, 1)
 
 
 def _gather(parts: Tensor, cells: Tensor, weigh: nn.Module) -> Tensor:
-    """Return the weighed sum of the parts under each cell: [N, 256, cells]."""
+    """Return the weighted sum of each cell's parts: [N, 256, cells]."""
     pairs = torch.cat([cells[:, :, None].expand_as(parts), parts], -1)
     return (weigh(pairs).softmax(2) * parts).sum(2).transpose(1, 2)
 

@@ -31,12 +31,12 @@ GRID, PATCH = 7, 768  # Side of the grid of patch tokens, averaged two by two, a
 REDUCED = 64  # Width of a patch token after the projection
 FRAMES = 8  # Frames of a window
 MOST_STORED = 4
-"""Batches whose features are stored, so that models of one crop share a pass of the trunk."""
+"""Batches with cached features, so that models with one crop share a pass of the trunk."""
 NOTHING = torch.empty(0)
 
 
 class FrameSequence(NamedTuple):
-    """What the trunk reads of windows of T frames."""
+    """Trunk features of windows of T frames."""
 
     face: Tensor  # [N, T, 3072]
     around: Tensor = NOTHING  # [N, T, 3072], of the face in its surroundings
@@ -70,17 +70,17 @@ class SequenceHead(nn.Module):
         self.register_buffer("std", torch.ones(channels))
 
     def standardize(self, sequence: FrameSequence) -> None:
-        """Take mean and deviation of the training windows."""
+        """Set mean and deviation to those of the training windows."""
         flat = self.scaled_by(sequence).flatten(0, -2)
         self.mean.copy_(flat.mean(0))
         self.std.copy_(flat.std(0) + 1e-4)
 
     def scaled_by(self, sequence: FrameSequence) -> Tensor:
-        """Return what `standardize` measures."""
+        """Return the standardized features."""
         return sequence.face
 
     def scaled(self, features: Tensor) -> Tensor:
-        """Return features with mean 0 and deviation 1."""
+        """Standardize features."""
         return (features - self.mean) / self.std
 
 
@@ -127,7 +127,6 @@ class VitLstm(SequenceHead):
         self.classify = nn.Linear(width, 1)
 
     def scaled_by(self, sequence: FrameSequence) -> Tensor:
-        """See `SequenceHead.scaled_by`: of the four blocks the last one's."""
         return sequence.face[..., -PATCH:]
 
     def forward(self, sequence: FrameSequence) -> Tensor:
@@ -146,7 +145,6 @@ class FusedLrcn(SequenceHead):
         self.classify = nn.Linear(width, 1)
 
     def standardize(self, sequence: FrameSequence) -> None:
-        """See `SequenceHead.standardize`; each branch has its own."""
         self.face.standardize(sequence)
         self.around.standardize(FrameSequence(sequence.around))
 
@@ -167,7 +165,6 @@ class ConvLstm(SequenceHead):
         self.width = width
 
     def scaled_by(self, sequence: FrameSequence) -> Tensor:
-        """See `SequenceHead.scaled_by`."""
         return sequence.grid
 
     def forward(self, sequence: FrameSequence) -> Tensor:
@@ -216,8 +213,7 @@ class AttentionGru(SequenceHead):
 
 
 class RealAutoencoder(SequenceHead):
-    """An autoencoder that learned real faces alone: its log error of reconstruction is the
-    score."""
+    """An autoencoder trained on real faces alone; its log reconstruction error is the score."""
 
     usual: Tensor
     spread: Tensor
@@ -261,7 +257,7 @@ class SequenceNetwork(nn.Module):
         return self.judge(x, self.trunk)
 
     def judge(self, x: Tensor, read: Callable[[Tensor], tuple[Tensor, Tensor]]) -> Tensor:
-        """Judge windows with `read` as the trunk."""
+        """Score windows with `read` as the trunk."""
         crops = x.split(x.shape[-2], -1)
         found = [
             [part.unflatten(0, x.shape[:2]) for part in read(crop.flatten(0, 1))] for crop in crops
@@ -273,7 +269,7 @@ class SequenceNetwork(nn.Module):
 
 
 class SequenceModel(TorchVideoModel):
-    """A head on a trunk that it shares with the other heads."""
+    """A head on the shared trunk."""
 
     network: SequenceNetwork
 
@@ -297,7 +293,7 @@ class SequenceModel(TorchVideoModel):
 
 
 class SharedTrunk:
-    """The compiled trunk with the features of the last batches. Thread-safe."""
+    """The compiled trunk with an LRU cache of the last batches' features. Thread-safe."""
 
     def __init__(self, trunk: FrameFeatures, device: str) -> None:
         example = torch.zeros(2, 3, 224, 224, device=device)
@@ -308,7 +304,7 @@ class SharedTrunk:
     def __call__(self, crops: Tensor) -> tuple[Tensor, Tensor]:
         batch = np.ascontiguousarray(crops.numpy())
         key = hashlib.blake2b(batch.data, digest_size=16).digest()
-        with self._lock:  # another head with the same crops waits for the first one's
+        with self._lock:  # another head with the same crops waits for the result
             if key not in self._stored:
                 tokens, patches = self._run(batch)
                 self._stored[key] = torch.from_numpy(tokens), torch.from_numpy(patches)
@@ -319,7 +315,7 @@ class SharedTrunk:
 
 @lru_cache(maxsize=2)
 def _trunk(file: Path, device: str) -> tuple[FrameFeatures, SharedTrunk]:
-    """Return the trunk and its compiled form, which all heads share."""
+    """Return the trunk and its compiled form, shared by all heads."""
     unused = {"head.weight": torch.zeros(len(CLASSES), FEATURES)}
     unused |= {"head.bias": torch.zeros(len(CLASSES)), "scale": torch.zeros(())}
     trunk = FrameFeatures(build(read_trunk(file) | unused, file.name)).to(device)

@@ -1,9 +1,8 @@
 """SRM (Luo, Zhang, Yan and Liu, "Generalizing Face Forgery Detection with High-frequency Features",
 CVPR 2021, arXiv:2103.12376) as github.com/SCLBD/DeepfakeBench publishes it (CC BY-NC 4.0).
 
-Two Xceptions side by side, one on the picture and one on its noise, which look at each other twice
-on their way. The noise is what three fixed filters leave (the steganalysis rich model).
-"""
+Two Xception streams, of the picture and of its noise residual (three fixed filters of the
+steganalysis rich model), joined by cross-attention at two depths."""
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +20,7 @@ RULES: tuple[Rule, ...] = (
     (r"backbone_srm\.", "noise."),
     (r"blur\.", None),  # a smoothing used in training
 )
-CELLS = 16 * 16  # Places that the two look at each other from: 16 x 16, so 256 px
+CELLS = 16 * 16  # Positions of the attention maps: 16 x 16, so 256 px
 
 
 class Srm(nn.Module):
@@ -71,7 +70,7 @@ def _exit(trunk: nn.Module, x: Tensor) -> Tensor:
 
 
 class Filters(nn.Module):
-    """The three filters over all channels at once; they come with the weights."""
+    """The three SRM filters over all channels; they are part of the weights."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +81,7 @@ class Filters(nn.Module):
 
 
 class ChannelFilters(nn.Module):
-    """The three filters on each channel, then mixed."""
+    """The SRM filters on each channel, then a pointwise convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -97,7 +96,7 @@ class ChannelFilters(nn.Module):
 
 
 class NoiseAttention(nn.Module):
-    """Where the noise says to look: [N, 3, S, S] -> [N, 1, h, w] in 0..1. It filters it again."""
+    """Spatial attention from the filtered noise: [N, 3, S, S] -> [N, 1, h, w] in 0..1."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,7 +114,7 @@ class NoiseAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Each stream takes from the other what lies where the two agree."""
+    """Cross-attention between the two streams."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -139,7 +138,7 @@ class CrossAttention(nn.Module):
 
 
 class AttentionFusion(nn.Module):
-    """Both streams as one, its channels weighed."""
+    """Fusion of both streams with channel attention."""
 
     def __init__(self) -> None:
         super().__init__()

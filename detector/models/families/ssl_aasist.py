@@ -1,11 +1,10 @@
-"""wav2vec 2.0 XLS-R (300 M) tuned together with the graphs of AASIST, from samples.
+"""wav2vec 2.0 XLS-R (300 M) fine-tuned together with the graphs of AASIST, on raw audio.
 
 Tak et al.: "Automatic speaker verification spoofing and deepfake detection using wav2vec 2.0 and
 data augmentation", Odyssey 2022, arXiv:2202.12233; github.com/TakHemlata/SSL_Anti-spoofing (MIT),
-trained on ASVspoof 2019 LA. Its file has fairseq's names for wav2vec 2.0 (Babu et al.,
-arXiv:2111.09296), which transformers computes here; of what only the pretraining needed nothing is
-loaded. As with the authors, samples go in as they are, without a mean and variance of their own.
-"""
+trained on ASVspoof 2019 LA. Its file uses fairseq's names for wav2vec 2.0 (Babu et al.,
+arXiv:2111.09296), which transformers computes here; tensors of the pretraining are not loaded. As
+in the original, samples are not normalized."""
 
 import re
 from collections.abc import Mapping
@@ -22,10 +21,11 @@ XLS_R: dict[str, int] = {
     "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,
     "intermediate_size": 4096, "conv_dim": 512,
 }  # fmt: skip
-"""wav2vec 2.0 XLS-R of 300 million weights; `options` of an entry may say other sizes."""
+"""Sizes of XLS-R with 300 million weights, overridden by `options` of an entry."""
 BANDS, TOP, GRAPH, SHARES = 128, 64, 64, (0.5, 0.5, 0.5)
-"""What a moment is brought to; channels of encoder and first graphs; shares of nodes kept."""
-POOL = 3  # Bands and moments of which the largest is taken
+"""Width of the projected features; channels of encoder and first graphs; fractions of nodes
+kept."""
+POOL = 3  # Max pooling over bands and time
 MOMENTS = 201  # Of wav2vec 2.0 in a window of 64,600 samples
 CONVOLUTIONS = 7  # Of wav2vec 2.0, before its layers
 GROUP_NORM = "feature_extractor.conv_layers.0.layer_norm."  # the one norm of the base kind
@@ -37,7 +37,7 @@ IN_LAYER = {
     "fc1.": "feed_forward.intermediate_dense.",
     "fc2.": "feed_forward.output_dense.",
 }
-"""fairseq's names within a layer, where transformers has others."""
+"""fairseq's names within a layer -> those of transformers."""
 
 
 class SslAasist(Graphs):
@@ -57,12 +57,12 @@ class SslAasist(Graphs):
         )
 
     def maps(self, heard: Tensor) -> Tensor:
-        """Return [N, C, 42, 67] of what wav2vec 2.0 says, [N, 201, width]: bands by time."""
+        """Return [N, C, 42, 67], bands by time, from wav2vec 2.0 features [N, 201, width]."""
         x = F.max_pool2d(self.LL(heard).transpose(1, 2)[:, None], POOL)
         return F.selu(self.first_bn1(self.encoder(F.selu(self.first_bn(x)))))
 
     def judge(self, heard: Tensor) -> Tensor:
-        """Return logits [N, 2] of what wav2vec 2.0 says."""
+        """Return logits [N, 2] from wav2vec 2.0 features."""
         x = self.maps(heard)
         weights = self.attention(x)
         spectrum = (x * weights.softmax(3)).sum(3).transpose(1, 2)
@@ -74,8 +74,8 @@ class SslAasist(Graphs):
 
 
 def wav2vec(sizes: Mapping[str, int], *, norm_first: bool = True) -> Wav2Vec2Model:
-    """Return wav2vec 2.0: the large kind, whose layers begin with their norms, or the base kind,
-    with one norm after the first convolution."""
+    """Return wav2vec 2.0: the large kind with pre-norm layers, or the base kind with one norm after
+    the first convolution."""
     config = Wav2Vec2Config(
         **{**sizes, "conv_dim": [sizes["conv_dim"]] * CONVOLUTIONS},
         feat_extract_norm="layer" if norm_first else "group",
@@ -89,12 +89,12 @@ def wav2vec(sizes: Mapping[str, int], *, norm_first: bool = True) -> Wav2Vec2Mod
 
 
 def sizes_of(spec: ModelSpec) -> dict[str, int]:
-    """Return the sizes of wav2vec 2.0 that an entry states."""
+    """Return the sizes of wav2vec 2.0 in an entry."""
     return {name: int(str(spec.options.get(name, usual))) for name, usual in XLS_R.items()}
 
 
 def rules(layers: int, front: str = FRONT) -> list[Rule]:
-    """Return the published names and those of the network, for a front of so many layers."""
+    """Return the rules from published names to the network's, for this number of layers."""
     names: dict[str, str] = {"feature_extractor.conv_layers.0.2.weight": GROUP_NORM + "weight"}
     names["feature_extractor.conv_layers.0.2.bias"] = GROUP_NORM + "bias"
     for start in (f"feature_extractor.conv_layers.{n}." for n in range(CONVOLUTIONS)):

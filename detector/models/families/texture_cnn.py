@@ -1,14 +1,12 @@
-"""The texture of a face and of what surrounds it, weighed by one layer.
+"""Texture: a linear classifier over texture statistics of a face and its surroundings.
 
 Three views of one crop are described: the face and its surroundings by the first stages of an
-ImageNet network (EfficientNet-Lite0, Tan & Le 2019, as timm has it), which stay as they are; the
-face alone, enlarged, by the same; and what high-pass filters leave of both (after Fridrich &
-Kodovský, Rich Models for Steganalysis, 2012). Mean and spread of each channel are put on one scale,
-on which nothing counts much more than a bound, however unusual a camera is, and weighed
-(`lab/training/layer.py`). Nothing else is learned, so that a hundred sources are enough.
-"""
+ImageNet network (EfficientNet-Lite0, Tan & Le 2019, from timm), which are frozen; the face alone,
+enlarged, by the same; and the residuals of high-pass filters of both (after Fridrich & Kodovský,
+Rich Models for Steganalysis, 2012). Mean and deviation of each channel are standardized, bounded by
+tanh so that no unusual camera dominates, and weighted (`lab/training/layer.py`). Nothing else is
+learned, so that a hundred sources suffice."""
 
-import hashlib
 import math
 from typing import Any, NamedTuple
 
@@ -21,11 +19,12 @@ from detector.models.base import Files, ModelSpec
 from detector.models.network import TorchFrameModel
 from detector.weights import load_state, load_strict
 
-FACE = 0.6  # of the picture's side is the face: 0.9 of its box where 1.5 are shown
+FACE = 0.6  # of the side is the face: 0.9 of its box in a crop of 1.5
 
 
 class FaceSquare(NamedTuple):
-    """Where `side` px show the face: first and end px, across and down, and its share."""
+    """Position of the face in a picture of `side` px: first and end px, and its fraction of the
+    area."""
 
     side: int
     first: int
@@ -34,29 +33,13 @@ class FaceSquare(NamedTuple):
 
 
 def face_square(side: int) -> FaceSquare:
-    """Return where a picture of a side shows the face."""
+    """Return the position of the face in a picture of this side."""
     first = math.ceil(side * (1 - FACE) / 2 - 0.5)
     return FaceSquare(side, first, side - first, (1 - 2 * first / side) ** 2)
 
 
-class Layer(NamedTuple):
-    """A logit of P(fake) is a weighted sum of how far a description is from usual."""
-
-    center: Tensor  # float [features]
-    scale: Tensor  # float [features], one over the deviation of each
-    bound: float  # deviations, about, that a feature counts at most
-    weights: Tensor  # float [features]
-    offset: float
-
-    def apart(self, described: Tensor) -> Tensor:
-        """Return how far descriptions, float [..., features], are from usual, in deviations: none
-        farther than `bound`, and what is near as it is."""
-        return self.bound * torch.tanh((described - self.center) * self.scale / self.bound)
-
-
 DEPTHS = {1: 4, 2: 8, 4: 16}
-"""Stages whose output is described, 24, 40 and 112 channels, and how much smaller it is than the
-input."""
+"""Stages whose output is described, 24, 40 and 112 channels, and their strides."""
 SCALES = (1, 2, 4)  # How much smaller the picture is in which high-pass filters look
 FILTERS = (
     ((0, 0, 0), (0, -1, 1), (0, 0, 0)),
@@ -73,7 +56,7 @@ FILTERS = (
 )
 YCC = ((0.299, 0.587, 0.114), (0.5, -0.418688, -0.081312), (-0.168736, -0.331264, 0.5))
 """Luma, red and blue difference of RGB (ITU-R BT.601, full range)."""
-FAINT = 0.05  # of 255: below it what a filter leaves is rounding
+FAINT = 0.05  # of 255: smaller residuals are rounding
 FEATURES = (4 + 2) * (24 + 40 + 112) + 4 * len(SCALES) * 3 * len(FILTERS)
 
 
@@ -98,8 +81,8 @@ class EarlyLite(nn.Module):
 
 
 class TextureNet(nn.Module):
-    """The trunk's first stages, the filters, and one logit of P(fake): float [N, 3, side, side] in
-    -1..1 (x / 127.5 - 1), `side` a multiple of 16 -> [N]."""
+    """Frozen trunk and filters, and one logit of P(fake): float [N, 3, side, side] in -1..1 (x /
+    127.5 - 1), `side` a multiple of 16 -> [N]."""
 
     center: Tensor
     scale: Tensor
@@ -109,7 +92,7 @@ class TextureNet(nn.Module):
         super().__init__()
         self.features = EarlyLite()
         self.shown = nn.Identity()
-        """What a heatmap is made of: the deepest maps of the face in its surroundings."""
+        """Target layer of heatmaps: the deepest maps of the face in its surroundings."""
         self.register_buffer("center", torch.zeros(FEATURES))
         self.register_buffer("scale", torch.ones(FEATURES))
         self.register_buffer("bound", torch.ones(()))
@@ -125,9 +108,9 @@ class TextureNet(nn.Module):
         return self.judge(self.embed(x))
 
     def embed(self, x: Tensor) -> Tensor:
-        """Describe a picture: [N, FEATURES]. Of each depth the mean and the standard deviation of
-        all channels over the face, then over its surroundings; of each depth those of the face
-        enlarged; of each scale what the filters leave of the face, then of its surroundings."""
+        """Return the description of a picture, [N, FEATURES]: mean and deviation of all channels at
+        each depth for the face, then its surroundings; at each depth for the enlarged face;
+        statistics of the filter residuals at each scale for the face, then its surroundings."""
         side, edge = x.shape[-1], self.middle
         near = F.interpolate(
             x[..., edge : side - edge, edge : side - edge], (side, side), mode="bilinear"
@@ -169,24 +152,8 @@ class TextureNet(nn.Module):
                 found += [mean.log(), (rms / mean).log()]
         return found
 
-    @property
-    def describes(self) -> str:
-        """Return what descriptions follow from: how many numbers they are, and the trunk."""
-        made_by = hashlib.sha256(str(FEATURES).encode())
-        for tensor in self.features.state_dict().values():
-            made_by.update(tensor.contiguous().numpy().tobytes())
-        return made_by.hexdigest()
-
-    def settle(self, layer: Layer) -> None:
-        """Take a layer over `embed`."""
-        self.classifier.weight.copy_(layer.weights[None])
-        self.classifier.bias.fill_(layer.offset)
-        self.center.copy_(layer.center)
-        self.scale.copy_(layer.scale)
-        self.bound.fill_(layer.bound)
-
     def judge(self, described: Tensor) -> Tensor:
-        """Return logits of described pictures: [N]."""
+        """Return logits of descriptions: [N]."""
         apart = self.bound * torch.tanh((described - self.center) * self.scale / self.bound)
         return self.classifier(apart).squeeze(1)
 
@@ -214,7 +181,7 @@ def _statistics(maps: Tensor, face: FaceSquare | None = None) -> list[Tensor]:
         return [torch.cat([mean, (square + 1e-12).sqrt()], 1)]
     near = apart[..., face.first : face.last, face.first : face.last]
     off, of_face = near.mean((2, 3)), (near**2).mean((2, 3))
-    # What is apart from the mean sums to nothing, so the rest has what the face lacks.
+    # Deviations from the mean sum to zero, so the rest has the negative of the face's.
     around = -off * (face.share / (1 - face.share))
     of_rest = (square - of_face * face.share) / (1 - face.share)
     return [
@@ -231,7 +198,7 @@ def build(state: dict[str, Any], name: str = "texture", side: int = 256) -> Text
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
-    """Load what `unmask train texture` wrote (one .safetensors file)."""
+    """Load a file of `unmask train texture` (.safetensors)."""
     side = spec.crop.size
     network = build(load_state(files[0]), spec.id, side).to(device)
     network = network.to(memory_format=torch.channels_last)

@@ -1,9 +1,8 @@
 """UCF (Yan et al., "Uncovering Common Features for Generalizable Deepfake Detection", ICCV 2023,
 arXiv:2304.13949) as github.com/SCLBD/DeepfakeBench publishes it (CC BY-NC 4.0).
 
-Only what judges a face is kept: of the two encoders the one for traces, and of those traces the
-part that all methods share. The other half of the file serves training.
-"""
+Only the classifier is loaded: of the two encoders the one for forgery features, and of these the
+part common to all methods. The other half of the file is for training."""
 
 from torch import Tensor, nn
 

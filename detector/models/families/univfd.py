@@ -1,12 +1,10 @@
-"""UniversalFakeDetect: one linear layer on CLIP ViT-L/14, which was never tuned.
+"""UniversalFakeDetect: one linear layer on a frozen CLIP ViT-L/14, for generated pictures.
 
 Ojha, Li, Lee: "Towards Universal Fake Image Detectors that Generalize Across Generative Models",
-CVPR 2023, arXiv:2302.10174; github.com/WisconsinAIVision/UniversalFakeDetect (MIT). For whole
-pictures made by a generator.
+CVPR 2023, arXiv:2302.10174; github.com/WisconsinAIVision/UniversalFakeDetect (MIT).
 
-Two files: OpenAI's ViT-L-14.pt (or the same trunk as transformers names it), and the authors' layer
-of 769 numbers.
-"""
+Two files: OpenAI's ViT-L-14.pt (or the same trunk with transformers' names), and the authors' layer
+of 769 numbers."""
 
 import re
 from collections.abc import Mapping
@@ -22,7 +20,7 @@ _BLOCK = r"visual\.transformer\.resblocks\.(\d+)\."
 
 
 def _block(inner: str) -> Rule:
-    """`resblocks.7.ln_1.` -> `layers.7.layer_norm1.`"""
+    """Return the rule `resblocks.7.ln_1.` -> `layers.7.layer_norm1.`"""
     theirs, ours = inner.split(" ")
     return (_BLOCK + re.escape(theirs), lambda match: f"vision.encoder.layers.{match[1]}.{ours}")
 
@@ -39,7 +37,7 @@ OPENAI: tuple[Rule, ...] = (
     _block("mlp.c_fc mlp.fc1"),
     _block("mlp.c_proj mlp.fc2"),
     _block("attn. self_attn."),
-    # The text half, and what describes it.
+    # The text tower and its settings.
     (r"(transformer|token_embedding|ln_final)\.", None),
     (r"(positional_embedding|text_projection|logit_scale)$", None),
     (r"(input_resolution|context_length|vocab_size)$", None),
@@ -67,7 +65,7 @@ class UniversalFakeDetect(nn.Module):
 
 
 def from_openai(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """OpenAI's names and layout of CLIP's vision half -> those of `UniversalFakeDetect`."""
+    """Convert names and layout of OpenAI's vision tower to those of `UniversalFakeDetect`."""
     named: dict[str, Tensor] = {}
     for name, tensor in RenamedState(state, OPENAI).items():
         if name.startswith("vision.") and ".in_proj_" in name:

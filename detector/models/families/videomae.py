@@ -1,12 +1,11 @@
-"""VideoMAE with CLIP's blocks: a video transformer that begins as one of pictures.
+"""VideoMAE with CLIP's blocks: a video transformer initialized from an image transformer.
 
 transformers' `VideoMAEForVideoClassification` (Tong et al., NeurIPS 2022), whose blocks are the
 first of the published CLIP ViT-B/16 (`clip_vit`) and attend over all tubelets of a clip. The
 patch embedding is inflated over time, as in I3D (Carreira and Zisserman, CVPR 2017): a clip without
-motion gives the tokens of its picture. CLIP's class token is read by one linear layer.
+motion gives the tokens of its picture. One linear layer reads CLIP's class token.
 
-Two files: the trunk, which is as published, and the layer.
-"""
+Two files: the published trunk, and the layer."""
 
 import re
 from collections.abc import Mapping
@@ -33,7 +32,7 @@ _NAMES = {
     r"layers\.(\d+)\.layer_norm1": r"layer.\1.layernorm_before",
     r"layers\.(\d+)\.layer_norm2": r"layer.\1.layernorm_after",
 }
-"""Modules of CLIP's encoder, and what VideoMAE calls them."""
+"""Modules of CLIP's encoder -> VideoMAE's names."""
 
 
 class ClipEmbeddings(nn.Module):
@@ -55,8 +54,8 @@ class ClipEmbeddings(nn.Module):
 
 
 def build(trunk: Mapping[str, Tensor], layer: Mapping[str, Tensor], spec: ModelSpec) -> nn.Module:
-    """Return the network as an entry's options shape it, with CLIP's weights and a layer
-    (`classifier.weight` [1, C], `classifier.bias` [1]). Raise WeightsError for a misfit."""
+    """Return the network of an entry's options with CLIP's weights and a layer (`classifier.weight`
+    [1, C], `classifier.bias` [1]). Raise WeightsError for a misfit."""
     from transformers import VideoMAEConfig, VideoMAEForVideoClassification
 
     shape: dict[str, Any] = CLIP_B16 | spec.options
@@ -64,7 +63,7 @@ def build(trunk: Mapping[str, Tensor], layer: Mapping[str, Tensor], spec: ModelS
         model = VideoMAEForVideoClassification(
             VideoMAEConfig(**shape, num_labels=1, use_mean_pooling=False)
         )
-    model.loss_type = "ForSequenceClassification"  # or it warns when it is traced: it knows none
+    model.loss_type = "ForSequenceClassification"  # prevents a warning during tracing
     side, width = shape["image_size"] // shape["patch_size"], shape["hidden_size"]
     patches = model.videomae.embeddings.patch_embeddings
     model.videomae.embeddings = ClipEmbeddings(patches, side**2, width)

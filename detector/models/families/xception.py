@@ -16,21 +16,20 @@ from torch import Tensor, nn
 from detector.models.base import Files, ModelSpec, option
 from detector.models.network import Rule, TorchFrameModel, load_network
 
-SIDE = 256  # px. The frequency front is made for pictures of this side.
+SIDE = 256  # px. Side of the frequency front's input.
 
 
 def trunk(outputs: int, channels: int = 3) -> nn.Module:
-    """Xception without weights: float [N, channels, S, S] -> [N, outputs]."""
+    """Return Xception without weights: float [N, channels, S, S] -> [N, outputs]."""
     return timm.create_model(
         "legacy_xception", pretrained=False, num_classes=outputs, in_chans=channels
     )
 
 
 class FrequencyBands(nn.Module):
-    """Four pictures of a picture: its low, middle, high and all frequencies, weighed as learnt.
-
-    [N, 3, 256, 256] -> [N, 12, 256, 256]. The bands and the cosine transform come with the weights.
-    """
+    """Frequency-aware decomposition (F3-Net): low, middle, high and all frequencies of a picture,
+    with learned filters: [N, 3, 256, 256] -> [N, 12, 256, 256]. Bands and cosine transform are part
+    of the weights."""
 
     channels = 12
 
@@ -57,7 +56,7 @@ class _Band(nn.Module):
 
 
 class PhaseChannel(nn.Module):
-    """Beside the picture, what its phases alone give back: [N, 3, S, S] -> [N, 4, S, S]."""
+    """The picture and its phase-only reconstruction (SPSL): [N, 3, S, S] -> [N, 4, S, S]."""
 
     channels = 4
 
@@ -69,7 +68,7 @@ class PhaseChannel(nn.Module):
 
 @dataclass(frozen=True)
 class XceptionLayout:
-    """How one repository put its network together and called its parts."""
+    """Layout and parameter names of one repository's network."""
 
     rules: tuple[Rule, ...]
     outputs: int = 2
@@ -104,7 +103,7 @@ LAYOUTS = {
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchFrameModel:
-    """Load a published file; `options.layout` says of which network."""
+    """Load a published file of the network in `options.layout`."""
     layout = option(spec, "layout", LAYOUTS)
     front = layout.front() if layout.front else nn.Identity()
     body = trunk(layout.outputs, layout.front.channels if layout.front else 3)

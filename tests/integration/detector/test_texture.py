@@ -17,7 +17,7 @@ from detector.explain import cam
 from detector.models import registry
 from detector.models.base import CropRecipe
 from detector.models.families import texture_cnn
-from detector.models.families.texture_cnn import Layer, face_square
+from detector.models.families.texture_cnn import face_square
 from detector.models.network import TorchFrameModel
 from lab.evaluation import groups
 from lab.training import layer as training
@@ -110,13 +110,13 @@ def test_what_is_far_from_usual_counts_little_more_than_the_bound():
     weights = torch.zeros(texture_cnn.FEATURES)
     weights[7] = 0.5
     usual = torch.full_like(weights, 3.0)
-    layer = Layer(usual, torch.full_like(weights, 4.0), 2.0, weights, 0.1)
-    network.settle(layer)
+    layer = training.Layer(usual, torch.full_like(weights, 4.0), 2.0, weights, 0.1)
+    layer.load_into(network)
     deviations = torch.tensor([-80.0, -4.0, -0.1, 0.0, 0.1, 4.0, 80.0])
     described = usual.repeat(len(deviations), 1)
     described[:, 7] += deviations / 4
     logits = network.judge(described)
-    torch.testing.assert_close(logits, layer.apart(described) @ weights + layer.offset)
+    torch.testing.assert_close(logits, layer.deviations(described) @ weights + layer.offset)
     torch.testing.assert_close(logits[[0, 3, 6]], torch.tensor([-0.9, 0.1, 1.1]))
     torch.testing.assert_close(logits[4] - logits[3], torch.tensor(0.05), rtol=0.01, atol=0)
     assert (logits.diff() > 0).all() and logits[6] - logits[5] < 0.05

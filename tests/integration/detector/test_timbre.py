@@ -107,7 +107,7 @@ def test_bytes_are_numbers_again():
         "a_scale": torch.tensor([0.5, 2.0]),
         "b": torch.ones(2),
     }
-    found = whole_numbers(stored)
+    found = dequantized(stored)
     assert found.keys() == {"a", "b"}
     assert found["a"].tolist() == [[0.5, -63.5], [4.0, 0.0]]
 

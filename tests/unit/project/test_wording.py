@@ -63,7 +63,17 @@ QUESTIONS = re.compile(
     r"(about|do|does|from|how|if|is|of|what|when|where|whether|which|who|whom|whose|why)\b", re.I
 )
 """Words that the docstring of a module does not begin with: it begins with the field's noun."""
-NAMED_ROOMS = ("audio", "isolation", "links", "media", "provenance", "signals", "vision")
+NAMED_ROOMS = (
+    "audio",
+    "isolation",
+    "links",
+    "media",
+    "models",
+    "provenance",
+    "signals",
+    "vision",
+    "weights",
+)
 
 
 def docstrings(path):
