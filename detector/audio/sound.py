@@ -37,7 +37,7 @@ three bytes, two for each three samples."""
 LONGEST = 1_800.0  # s that are heard of one recording; of a longer one, stretches
 STRETCH = 30.0  # s of each of these
 GAP = 0.1  # s that a frame may be late before silence is inserted: containers round
-DAMAGED = _("The sound is damaged: what could be decoded was heard.")
+DAMAGED = _("The sound is damaged: only what could be decoded was analyzed.")
 
 MOST_CHANNELS = 64
 DOWNMIX = {"FC": 1.0, "LFE": 0.0, "LFE2": 0.0}

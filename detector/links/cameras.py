@@ -216,7 +216,7 @@ def _checked(answer: httpx.Response, name: str) -> httpx.Response:
 
 
 def _not_its_name(name: str) -> InputError:
-    text = _("No secure connection to {name}: its certificate is not one for that name.")
+    text = _("No secure connection to {name}: its certificate is not valid for that name.")
     return LinkRefused(text.format(name=name), code="link_unreachable")
 
 
@@ -267,7 +267,7 @@ async def _without_redirects(said: AsyncIterator[bytes]) -> AsyncIterator[bytes]
         # libav ignores carriage returns.
         heard = tail + piece.replace(b"\r", b"")
         if _REDIRECT.search(heard):
-            text = _("This camera says that it is at another address, and nobody is led on.")
+            text = _("This camera redirects to another address, and redirects are not followed.")
             raise LinkRefused(text, code="link_redirects", hint=_("Use that address itself."))
         tail = heard[-_TAIL_BYTES:]
         yield piece
@@ -289,7 +289,7 @@ def parse(text: str, rules: LinkRules) -> CameraAddress:
     if rules.ports is not None and port not in rules.ports:
         raise LinkRefused(
             _("Port {port} is not one that cameras are watched at here.").format(port=port),
-            hint=_("Who runs this server can name more: UNMASK_CAMERA_PORTS."),
+            hint=_("The operator of this server can allow more: UNMASK_CAMERA_PORTS."),
         )
     username, _colon, password = url.userinfo.decode("ascii", "replace").partition(":")
     return CameraAddress(

@@ -78,12 +78,12 @@ HEADERS = {
 }
 _BY_HAND = "Download the file yourself and send it."
 _STATUS = {
-    401: _("is not for everybody: it asks who we are"),
-    403: _("is not for everybody: its server does not let us in"),
-    404: _("leads nowhere: there is no such file any more"),
-    410: _("leads nowhere: there is no such file any more"),
-    429: _("is asked for too often; its server wants us to wait"),
-    451: _("may not be shown, says its server"),
+    401: _("requires a login"),
+    403: _("is not public: its server refuses access"),
+    404: _("is broken: its file does not exist any more"),
+    410: _("is broken: its file does not exist any more"),
+    429: _("was requested too often; its server asks us to wait"),
+    451: _("is blocked for legal reasons, says its server"),
 }
 
 
@@ -174,7 +174,7 @@ def fetch(
     except httpx.ConnectError as error:
         secure = "CERTIFICATE" in str(error).upper() or "SSL" in str(error).upper()
         raise LinkRefused(
-            _("No secure connection to {host}: its certificate is not one for that name.").format(
+            _("No secure connection to {host}: its certificate is not valid for that name.").format(
                 host=host
             )
             if secure
@@ -182,7 +182,7 @@ def fetch(
             code="link_unreachable",
         ) from error
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-        text = _("{host} broke off, or its answer makes no sense.")
+        text = _("{host} closed the connection, or sent an invalid response.")
         raise LinkRefused(text.format(host=host), code="link_broken", hint=_BY_HAND) from error
 
 

@@ -113,7 +113,7 @@ async def followed(
             request = answer.next_request
         finally:
             await answer.aclose()
-    text = _("This link leads on and on: more than {max_redirects} redirects.")
+    text = _("This link has more than {max_redirects} redirects.")
     raise LinkRefused(text.format(max_redirects=rules.max_redirects), code="link_redirects")
 
 

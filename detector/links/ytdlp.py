@@ -18,7 +18,7 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
     (r"sign.?in|log.?in|logged|cookies|password|private video|members.only|subscri|registered"
      r"|\bage\b",
      "link_sign_in",
-     _("This video is shown only to who is signed in at its site; we never sign in anywhere.")),
+     _("This video requires a login at its site, and we never sign in.")),
     (r"unsupported url|no video formats|no media found|not a valid url", "link_unsupported",
      _("No video that can be fetched was found on this page.")),
     (r"\bdrm\b", "link_unsupported", _("This video is encrypted (DRM) and can't be fetched.")),
@@ -27,7 +27,7 @@ _SENTENCES: tuple[tuple[str, str, str], ...] = (
     (r"live event|will begin|premieres|is live", "link_live",
      _("This is a live broadcast. Watch it on the Live page, or send a recording.")),
     (r"removed|unavailable|not exist|http error 4(04|10)\b|terminated", "link_status",
-     _("This video is not there any more.")),
+     _("This video does not exist any more.")),
     (r"larger than max|too large", "too_large", _("The video of this page is too large here.")),
 )  # fmt: skip
 """Pattern of yt-dlp's message, error code, our message. The first match applies."""

@@ -288,7 +288,7 @@ def _of_sound(container: InputContainer, stream: AudioStream, size: int, head: b
         bit_rate=float(stream.bit_rate) if stream.bit_rate else size * 8 / duration,
         audio=audio and audio.model_copy(update={"duration": duration}),
         notes=[
-            _("What comes after {duration} s can't be read; it was not heard.").format(
+            _("The sound after {duration} s can't be read; it was not analyzed.").format(
                 duration=f"{duration:.1f}"
             )
         ]

@@ -98,7 +98,7 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
                 )  # fmt: skip
             if stated - hidden > len(ends):
                 total = stated - hidden
-                text = _("We looked at the first {ends} of its {total} pictures.")
+                text = _("The first {ends} of its {total} pictures were analyzed.")
                 notes.append(text.format(ends=len(ends), total=total))
         else:
             with _parsing():

@@ -132,7 +132,7 @@ async def _check_redirect(first: httpx.URL, request: httpx.Request) -> None:
         raise WeightsError(text.format(url=url))
     if url.host != first.host and _leads_inside(url.host) and not _leads_inside(first.host):
         text = _(
-            "{host} leads on to {host_}, which is not on the public Internet; "
+            "{host} redirects to {host_}, which is not on the public Internet; "
             "nothing was downloaded."
         )
         raise WeightsError(text.format(host=first.host, host_=url.host))
@@ -280,7 +280,7 @@ def no_connection(address: str, error: Exception, *, broke: bool = False) -> Wei
     log.info("%s could not be reached: %r", address, error)
     if "CERTIFICATE" in str(error).upper():
         text = _("No secure connection to {host}: this computer does not trust its certificate.")
-        hint = _("A proxy or virus scanner that reads along is the usual reason.")
+        hint = _("The usual reason is a proxy or virus scanner that inspects connections.")
         return WeightsError(text.format(host=host), code="download_failed", hint=hint)
     if broke:
         text = _("The connection to {host} broke off.")

@@ -121,7 +121,7 @@ def parse(name: str) -> tuple[str, str | None]:
     match = _NAME.fullmatch(name.strip().removeprefix("https://huggingface.co/"))
     if not match or ".." in name:
         hint = _("Say hf:owner/name.")
-        raise UsageError(_("{name} is no model of the hub.").format(name=repr(name)), hint=hint)
+        raise UsageError(_("{name} is not a model of the hub.").format(name=repr(name)), hint=hint)
     return match[1], match[2]
 
 
@@ -213,7 +213,7 @@ def _raise_in_words(repo: str) -> Iterator[None]:
         text = _("{repo} is not downloaded: the hub's client is offline (HF_HUB_OFFLINE is set).")
         raise WeightsError(text.format(repo=repo), code="offline") from error
     except errors.HFValidationError as error:
-        text = _("{repo} is no model of the hub: {error}")
+        text = _("{repo} is not a model of the hub: {error}")
         raise UsageError(text.format(repo=repr(repo), error=first_line(error))) from error
     except errors.HfHubHTTPError as error:
         status = error.response.status_code if error.response is not None else 0

@@ -279,7 +279,7 @@ class _ArchiveReader(pickle.Unpickler):
         flat = torch.frombuffer(bytearray(raw), dtype=dtype)
         if len(flat) != count:
             raise WeightsError(
-                _("Tensor {key} of the file has another size than it says.").format(key=key)
+                _("Tensor {key} of the file does not have its stated size.").format(key=key)
             )
         return flat
 

@@ -117,7 +117,7 @@ def bring(spec: StoredEntry, given: Iterable[Path]) -> list[Path]:
         file = next((file for file in spec.files if file.sha256 == actual), None)
         if file is None:
             raise WeightsError(
-                _("{path} is no file of {model}: its sha256 is {actual}.").format(
+                _("{path} is not a file of {model}: its sha256 is {actual}.").format(
                     path=path, model=spec.title, actual=actual
                 ),
                 code="weights_corrupted",
@@ -376,7 +376,7 @@ def pin(entry: StoredEntry) -> None:
         listing = hub.listing(repo, revision)
         if name not in listing.files:
             raise WeightsError(
-                _("{repo} has no {name} any more.").format(repo=repo, name=name), code="not_found"
+                _("{repo} no longer has {name}.").format(repo=repo, name=name), code="not_found"
             )
         sha256, size = listing.files[name].sha256, listing.files[name].size
         if sha256 is None:  # a small one, of which the hub only knows git's own hash
