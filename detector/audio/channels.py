@@ -196,7 +196,7 @@ class _Track:
 
 
 def _gain(channels: np.ndarray) -> float:
-    """Return the gain that brings samples, float32 [channels, n], into range; 1 if they are."""
+    """Return the gain that scales samples, float32 [channels, n], into range; 1 if they are."""
     levels = np.abs(channels).ravel()
     peak = float(levels.max(initial=0.0))
     if peak <= FULL_SCALE:

@@ -33,7 +33,7 @@ def draw(
     source: SoundSource | None = None,
     cancel: Event | None = None,
 ) -> SoundPicture:
-    """Return the plot data of a file's sound of this duration, s, in so many columns; raise as
+    """Return the plot data of a file's sound of this duration, s, in `columns` columns; raise as
     `sound.read`."""
     from scipy import fft  # the first page has no use for it
 

@@ -3,8 +3,8 @@
     with Sandbox(limits) as sandbox:
         answer = sandbox.call(function, path, returns=int, reads=(path,))
 
-`detector.isolation.privileges` says what a worker may not do, `detector.isolation.fork_server` how
-it is forked. No answer is trusted: a hostile file may have taken over its worker."""
+`detector.isolation.privileges` restricts a worker, `detector.isolation.fork_server` forks it.
+No answer is trusted: a hostile file may have taken over its worker."""
 
 import contextlib
 import json

@@ -248,8 +248,8 @@ async def _play(
 async def _pass_on(libav: Streams, camera: Streams, read_timeout: float) -> None:
     """Relay libav and an RTSP camera until one ends or the camera is silent for too long."""
 
-    async def pump(said: AsyncIterator[bytes], out: asyncio.StreamWriter) -> None:
-        async for piece in said:
+    async def pump(source: AsyncIterator[bytes], out: asyncio.StreamWriter) -> None:
+        async for piece in source:
             out.write(piece)
             with suppress(ConnectionError):
                 await out.drain()
@@ -260,16 +260,16 @@ async def _pass_on(libav: Streams, camera: Streams, read_timeout: float) -> None
     )
 
 
-async def _without_redirects(said: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _without_redirects(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Yield the camera's bytes; raise LinkRefused before a piece that contains a redirect."""
     tail = b""
-    async for piece in said:
+    async for piece in source:
         # libav ignores carriage returns.
-        heard = tail + piece.replace(b"\r", b"")
-        if _REDIRECT.search(heard):
+        searched = tail + piece.replace(b"\r", b"")
+        if _REDIRECT.search(searched):
             text = _("This camera redirects to another address, and redirects are not followed.")
             raise LinkRefused(text, code="link_redirects", hint=_("Use that address itself."))
-        tail = heard[-_TAIL_BYTES:]
+        tail = searched[-_TAIL_BYTES:]
         yield piece
 
 

@@ -38,13 +38,13 @@ _NAMES = {
 class _Meta(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
-        self.said: dict[str, str] = {}
+        self.content: dict[str, str] = {}
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "meta":
             given = dict(attrs)
             name = given.get("property") or given.get("name") or given.get("itemprop") or ""
-            self.said.setdefault(name.lower(), given.get("content") or "")
+            self.content.setdefault(name.lower(), given.get("content") or "")
 
 
 def of_page(page: bytes) -> dict[str, str]:
@@ -54,14 +54,14 @@ def of_page(page: bytes) -> dict[str, str]:
     return {
         key: text
         for key, names in _NAMES.items()
-        if (text := next(filter(None, map(parser.said.get, names)), ""))
+        if (text := next(filter(None, map(parser.content.get, names)), ""))
     }
 
 
-def posted_by(*said: Mapping[str, str]) -> Posted | None:
+def posted_by(*stated: Mapping[str, str]) -> Posted | None:
     """Merge the metadata of pages, earlier ones first; None without author and date."""
     texts: dict[str, str] = {}
-    for one in reversed(said):
+    for one in reversed(stated):
         texts.update({key: clean(value) for key, value in one.items()})
     return Posted(**texts) if texts.get("by") or texts.get("date") else None
 
@@ -149,7 +149,7 @@ def fetch(
     Raises
     ------
     LinkRefused
-        The message says why there is no file.
+        There is no file; the message is the reason.
     MediaError
         The file is no video, picture or sound.
     Canceled
@@ -218,7 +218,7 @@ def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
         if error.code != "link_page" or not downloader.pages_allowed():
             raise
     target.seek(0)
-    said = of_page(target.read(MAX_PAGE))
+    stated = of_page(target.read(MAX_PAGE))
     target.seek(0)
     target.truncate()
     name, size, posted = downloader.download(
@@ -232,7 +232,7 @@ def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
     target.flush()
     sniff(target)
     target.seek(0)
-    by = posted_by(posted, said)
+    by = posted_by(posted, stated)
     return FetchedLink(safe_name(name), size, FileSource(posted=by) if by is not None else None)
 
 
@@ -278,8 +278,8 @@ async def _receive(answer: httpx.Response, target: BinaryIO, job: _Fetch) -> Fet
         raise LinkRefused(
             _("This link {what}.").format(what=what), code="link_status", hint=_BY_HAND
         )
-    stated = answer.headers.get("Content-Length", "")
-    total = int(stated) if stated.isdigit() else 0
+    length = answer.headers.get("Content-Length", "")
+    total = int(length) if length.isdigit() else 0
     if total > most:
         raise _too_large(most)
     if answer.headers.get("Content-Encoding", "identity").lower() not in ("identity", ""):

@@ -97,13 +97,13 @@ def _packets(stream: Any, copy: Any) -> Iterator[Any]:
 
 def _posted(found: dict[str, Any]) -> dict[str, str]:
     """Return the page's metadata: title, author, date and site."""
-    said = {
+    stated = {
         "title": found.get("title"),
         "by": found.get("uploader") or found.get("channel") or found.get("creator"),
         "date": re.sub(r"^(\d{4})(\d\d)(\d\d)$", r"\1-\2-\3", found.get("upload_date") or ""),
         "site": found.get("webpage_url_domain"),
     }
-    return {name: str(value) for name, value in said.items() if value}
+    return {name: str(value) for name, value in stated.items() if value}
 
 
 def _options(folder: str, proxy: str, max_bytes: int) -> dict[str, Any]:
@@ -156,9 +156,9 @@ def _check(found: dict[str, Any], max_bytes: int, max_minutes: int) -> None:
         raise UsageError(text.format(number=max_bytes >> 20), code="too_large", hint=hint)
 
 
-def explained(said: str) -> UsageError:
+def explained(message: str) -> UsageError:
     """Return our error for a message of yt-dlp, which may contain addresses and is not shown."""
-    plain = re.sub(r"https?://\S+", "", said).lower()
+    plain = re.sub(r"https?://\S+", "", message).lower()
     for pattern, code, sentence in _SENTENCES:
         if re.search(pattern, plain):
             return UsageError(sentence, code=code, hint=BY_HAND)

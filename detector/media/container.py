@@ -437,8 +437,8 @@ class Decoder:
     def tag(self, packet: Packet[Any]) -> None:
         """Apply a packet's SEI orientation to its picture and those after it. Called in file order,
         also for packets that are not decoded."""
-        said = display_orientation(memoryview(packet), self.codec)
-        self.turned = self.turned if said is None else said
+        stated = display_orientation(memoryview(packet), self.codec)
+        self.turned = self.turned if stated is None else stated
         if self.turned is not None:
             packet.opaque = [*self.turned]  # a list of its own, which PyAV frees with the packet
 

@@ -42,7 +42,7 @@ _EPSILON = 0.0005
 
 _SLACK = 0.1  # Seconds past its end for which the last frame still answers: headers round
 
-_MAX_HELD = 300
+_MAX_BUFFERED = 300
 """Maximum packets buffered until it is known whether they are needed; bounds memory in long
 GOPs."""
 
@@ -172,7 +172,7 @@ class _Walk:
             self.notes.append(text.format(shown=f"{shown:.1f}"))
 
     def _answers(self) -> Iterator[Answer]:
-        held: deque[Packet[Any]] = deque()
+        buffered: deque[Packet[Any]] = deque()
         reach = -math.inf  # latest time among the buffered packets
         left: float | None = None  # origin of a jump, until it lands on a key frame
         source = self._read()
@@ -194,33 +194,33 @@ class _Walk:
                     self.jump = time > left
                     left = None
                 if self._restarts_at(time):
-                    held.clear()
+                    buffered.clear()
                     self.ahead.clear()
                     reach = -math.inf
             if left is not None:
                 continue
-            held.append(packet)
+            buffered.append(packet)
             if time is not None:
                 self.ahead.append(time)
             reach = max(reach, math.inf if time is None else time)
             if time is not None:
                 self.end = max(self.end, time + self.decoder.length_of(packet))
-            full = len(held) >= _MAX_HELD or not self.skip
-            while held and (full or self.origin is None or reach > self.target):
-                yield from self._feed(held.popleft())
+            full = len(buffered) >= _MAX_BUFFERED or not self.skip
+            while buffered and (full or self.origin is None or reach > self.target):
+                yield from self._feed(buffered.popleft())
                 if not self.wanted:
                     return
             if time is not None:
                 self.high = max(self.high, time)
             if self.jump and self.origin is not None and self.target - self.high > _JUMP:
-                held.clear()
+                buffered.clear()
                 reach, left = -math.inf, self.high
                 source = self._seek(self.target - _JUMP_MARGIN)
-        yield from self._drain(held)
+        yield from self._drain(buffered)
 
-    def _drain(self, held: deque[Packet[Any]]) -> Iterator[Answer]:
+    def _drain(self, buffered: deque[Packet[Any]]) -> Iterator[Answer]:
         """Decode buffered packets and flush the decoder at the end of the file."""
-        for packet in (*held, None):
+        for packet in (*buffered, None):
             yield from self._feed(packet)
             if not self.wanted:
                 return

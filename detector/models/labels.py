@@ -1,7 +1,7 @@
 """Label order: find the fake class of a published classifier from its class names.
 
 The same author ships "0: Real, 1: Fake" in one model and "0: Deepfake, 1: Real" in the next, so an
-order is never assumed. A name counts only if all its words are known; LABEL_0 says nothing."""
+order is never assumed. A name counts only if all its words are known; LABEL_0 has no meaning."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -37,12 +37,12 @@ def findings(provenance: Provenance) -> list[str]:
 def maker(provenance: Provenance) -> str | None:
     """Return the one of `MAKERS` whose tool the file names, if any."""
     credential = provenance.credential
-    said = [credential.generator, credential.organization, credential.signer, *credential.actions]
-    said += [fact.value for fact in provenance.facts if _names_tools(fact)]
+    texts = [credential.generator, credential.organization, credential.signer, *credential.actions]
+    texts += [fact.value for fact in provenance.facts if _names_tools(fact)]
     marked = next((mark.maker for mark in provenance.marks if mark.maker in MAKERS), None)
     if marked or provenance.certain_mark is not None:
         return marked
-    text = " · ".join(filter(None, said))
+    text = " · ".join(filter(None, texts))
     return next((name for name, names in MAKERS.items() if names.search(text)), None)
 
 

@@ -1,6 +1,6 @@
 """Visible marks of generators: matching of own templates near the edges of frames.
 
-A mark informs and never votes: anybody can add one to a picture or crop it off.
+A mark informs and never votes: anyone can add one to a picture or crop it off.
 `detector.provenance.certainty` decides whether one is certain enough for the headline."""
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ SECONDS, BUSY = 1.5, 4
 """s of processor time for each of the two checks; their factor in wall-clock time, so that a busy
 computer gives the same result"""
 LEAST = 8
-"""minimum number of frames. No frames are decoded if the clip has fewer, or if so many would exceed
+"""minimum number of frames. No frames are decoded if the clip has fewer, or if they would exceed
 the time at the speed so far, as four do for 8K PNG."""
 SMALL = 400
 """bytes; smaller packets encode "no change", are equal by chance, and start no run"""

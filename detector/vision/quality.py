@@ -23,7 +23,7 @@ most."""
 BLURRED = 3.0
 """Variance of the Laplacian. One of the 1,122 faces is below it (smeared by motion), 98 % are above
 7, FF++ c23 faces of about 125 px have 12 to 250. A Gaussian blur whose sigma is 2 % of the face's
-width brings 6 % of faces below it, 3 % half of them, 4 % nine in ten."""
+width moves 6 % of faces below it, 3 % half of them, 4 % nine in ten."""
 DARK = 25.0
 """Mean luma. The darkest of the 1,122 faces has 42, among them dark skin in dim rooms; at a fifth
 of its light two thirds of faces are below it, at a seventh nearly all."""

@@ -153,23 +153,23 @@ def _leads_inside(host: str) -> bool:
 
 async def _pieces(response: httpx.Response, address: str) -> AsyncIterator[bytes]:
     """Yield pieces of at least CHUNK bytes; raise WeightsError below LEAST_RATE."""
-    held = bytearray()
-    since, came = time.monotonic(), 0
+    buffer = bytearray()
+    since, received = time.monotonic(), 0
     async for piece in response.aiter_raw():  # as it is read: a piece of a size would be waited for
-        held += piece
-        came += len(piece)
+        buffer += piece
+        received += len(piece)
         elapsed = time.monotonic() - since
-        slow = elapsed >= SLOW_SECONDS and came < LEAST_RATE * elapsed
-        if slow or len(held) >= CHUNK:
-            yield bytes(held)
-            held.clear()
+        slow = elapsed >= SLOW_SECONDS and received < LEAST_RATE * elapsed
+        if slow or len(buffer) >= CHUNK:
+            yield bytes(buffer)
+            buffer.clear()
         if slow:
             text = _("only {came} bytes came in {elapsed} s")
-            raise _unreachable(address, text.format(came=f"{came:,}", elapsed=f"{elapsed:.0f}"))
+            raise _unreachable(address, text.format(came=f"{received:,}", elapsed=f"{elapsed:.0f}"))
         if elapsed >= SLOW_SECONDS:
-            since, came = time.monotonic(), 0
-    if held:
-        yield bytes(held)
+            since, received = time.monotonic(), 0
+    if buffer:
+        yield bytes(buffer)
 
 
 def check_space(path: Path, size: int, part: Path | None = None) -> None:

@@ -34,7 +34,7 @@ STRIDE = 4  # Frames of the file between two frames of a clip, as in transformer
 LARGEST = 4096  # maximum px of a side: configurations are untrusted
 MOST = {"num_hidden_layers": 128, "num_frames": 128, "image_size": LARGEST, "hidden_size": 16384}
 MOST |= {"conv_dim": 4096, "conv_kernel": 128, "tdnn_dim": 4096, "num_conv_pos_embeddings": 1024}
-"""A configuration is a stranger's: what it asks for at most."""
+"""Upper limits of an untrusted configuration."""
 
 _JUDGED = ("Video", "Image", "Audio")
 OVERRIDE = "label_map_override"

@@ -57,23 +57,31 @@ DOCSTRINGS = {
 """Words of docstrings to avoid -> what to write instead. Names in backticks are free."""
 STRICT = DOCSTRINGS | {r"stands?\b(?! still\b| for\b)": "is, has, is written, is listed"}
 STRICT_ROOMS = ("lab", "detector/evaluation", "detector/comparison", "detector/schema")
+PLAIN = STRICT | {
+    "(any|every)body": "anyone; the user; untrusted",
+    "strangers?": "untrusted",
+    "looked (at|for)": "sampled, checked, searched, detected",
+    "lets? go": "release, close, unload",
+    "this room": "this package",
+    "so many": "this number of",
+    "says": "states, returns, documents",
+    "(brings?|brought)": "load, download, move, scale; supplied by the user",
+    r"what (is|was|are|were)\b": "the noun of it",
+    "who (is|was|asks|has)": "the user, the caller",
+}
+NAMED_ROOMS = tuple(
+    f"detector/{room}/"
+    for room in ("audio", "isolation", "links", "media", "models", "provenance", "signals",
+                 "vision", "weights")
+)  # fmt: skip
+"""Rooms whose modules begin with a noun and whose docstrings keep to `PLAIN`."""
+ELSEWHERE = ("detector/models/ready.py", "detector/models/families/timbre.py")
 
 
 QUESTIONS = re.compile(
     r"(about|do|does|from|how|if|is|of|what|when|where|whether|which|who|whom|whose|why)\b", re.I
 )
 """Words that the docstring of a module does not begin with: it begins with the field's noun."""
-NAMED_ROOMS = (
-    "audio",
-    "isolation",
-    "links",
-    "media",
-    "models",
-    "provenance",
-    "signals",
-    "vision",
-    "weights",
-)
 
 
 def docstrings(path):
@@ -91,6 +99,8 @@ def test_docstrings_name_who_and_what_acts():
         for path in sorted((ROOT / room).rglob("*.py")):
             name = path.relative_to(ROOT).as_posix()
             words = STRICT if name.startswith(STRICT_ROOMS) else DOCSTRINGS
+            if name.startswith(NAMED_ROOMS) and name not in ELSEWHERE:
+                words = PLAIN
             for line, text in docstrings(path):
                 plain = re.sub(r"`[^`]*`", "", " ".join(text.lower().split()))
                 found += [
@@ -102,7 +112,7 @@ def test_docstrings_name_who_and_what_acts():
 
 
 def test_modules_begin_with_the_noun_of_what_they_hold():
-    modules = [path for room in NAMED_ROOMS for path in (ROOT / "detector" / room).rglob("*.py")]
+    modules = [path for room in NAMED_ROOMS for path in (ROOT / room).rglob("*.py")]
     found = [
         f"{path.relative_to(ROOT)}: {text.splitlines()[0]}"
         for path in modules
