@@ -207,8 +207,7 @@ def _gain(channels: np.ndarray) -> float:
 
 
 def _loudness_alike(pieces: Sequence[np.ndarray]) -> float:
-    """Return the correlation of the band loudness of left and right over time, -1..1: high for one
-    voice in both, whatever its delay or sign, low for two voices."""
+    """Correlate the band loudness of left and right: -1..1, high for one voice in both."""
     left, right = (_loudness(np.concatenate([p[n] for p in pieces])) for n in (1, 2))
     return correlation(left, right)
 
@@ -225,7 +224,6 @@ def _loudness(samples: np.ndarray) -> np.ndarray:
 def _surveyed(
     path: str | os.PathLike[str], span: Span, track: int, channels: int, cancel: Event | None
 ) -> list[np.ndarray]:
-    """Return evenly spaced pieces of a track: float32 [channels, n] each."""
     start, end = span
     channels = max(1, min(channels, MOST_CHANNELS))
     most = min(SURVEYED, BUDGET / channels)

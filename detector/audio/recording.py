@@ -88,7 +88,6 @@ def _pitch(samples: np.ndarray) -> np.ndarray:
 
 
 def _runs(flags: np.ndarray) -> list[tuple[int, int]]:
-    """Return (start, end) of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(int)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
@@ -269,9 +268,7 @@ class Recording:
 
 
 def _noise(speech: np.ndarray, pauses: np.ndarray) -> float | None:
-    """Return the RMS of the noise from short frames: of long pauses the median; of short ones,
-    which may hold a missed word, the quietest tenth of all frames (minimum statistics, Martin
-    2001)."""
+    """Return the RMS of the noise by minimum statistics over short frames (Martin 2001)."""
     if len(pauses) <= SAMPLE_RATE // 5:
         return None
     long = len(pauses) >= LONG_PAUSES

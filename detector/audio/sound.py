@@ -193,7 +193,6 @@ def _decoded(
     notes: list[str],
     cancel: Event | None,
 ) -> Iterator[tuple[float, np.ndarray]]:
-    """Yield start, s, and float32 [rows, n] of each block."""
     with open_media(path) as container:
         streams = sound_streams(container)
         if not streams:
@@ -211,8 +210,7 @@ def _decoded(
 
 
 def _big_endian(path: str | os.PathLike[str], stream: AudioStream) -> AudioCodecContext | None:
-    """Return the decoder of a RIFX file, a big-endian WAV that libav reads as little-endian; None
-    for other files."""
+    """Return the decoder of a RIFX file, which libav reads as little-endian; else None."""
     with open_file(path) as file:
         head = file.read(12)
     told = stream.codec_context
@@ -225,7 +223,6 @@ def _big_endian(path: str | os.PathLike[str], stream: AudioStream) -> AudioCodec
 
 
 def _limited(block: np.ndarray) -> np.ndarray:
-    """Convert samples to int16 [1, n], clipped."""
     return np.clip(np.rint(block * 32_768), -32_768, 32_767).astype("<i2")
 
 

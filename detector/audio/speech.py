@@ -21,8 +21,7 @@ _START = (np.zeros((1, 1, 128), np.float32),) * 2
 
 @lru_cache(maxsize=1)
 def _network() -> Runner:
-    """Return the network: chunks [T, 64 + 512] and a state -> speech probabilities [T], next
-    state."""
+    """Return the network: chunks [T, 576], state -> probabilities [T], next state."""
     (path,) = weights.resolve(weights.auxiliary()["silero-vad"])
     return runtime.read(path)
 

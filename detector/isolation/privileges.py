@@ -119,7 +119,6 @@ def _landlock(
 
 
 def _program() -> Iterator[str]:
-    """Yield the folders of Python and this package, without a checkout's data folder."""
     yield str(Path(__file__).resolve().parents[1])
     yield from (sys.prefix, sys.base_prefix)
     for entry in sys.path:

@@ -155,7 +155,6 @@ class Relay(LoopThread):
                 await _play(answer, reader, writer)
 
     async def _connect(self, stack: AsyncExitStack) -> Streams:
-        """Connect to an RTSP camera at a checked address."""
         target, secure = self._target, self._target.scheme == "rtsps"
         context = (self._verify or ssl.create_default_context()) if secure else None
         name = target.host if secure else None
@@ -204,7 +203,6 @@ def _origin(url: httpx.URL) -> tuple[str, bytes, int]:
 
 
 def _checked(answer: httpx.Response, name: str) -> httpx.Response:
-    """Return a successful response; raise MediaError for another status."""
     status = answer.status_code
     if status in (401, 403):
         raise stream.problem("denied", name)

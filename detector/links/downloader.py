@@ -93,7 +93,6 @@ def download(
 
 
 def _explained(error: MediaError, proxy: LinkProxy, rules: LinkRules) -> LinkRefused:
-    """Return the error for a worker that ended without a video."""
     if proxy.refused is not None and error.code != "reader_timeout":
         return proxy.refused
     if error.code == "reader_timeout":

@@ -99,8 +99,6 @@ class FetchedLink:
 
 @dataclass(frozen=True)
 class _Fetch:
-    """Options of one download."""
-
     rules: LinkRules
     resolve: Resolve | None
     verify: ssl.SSLContext | None
@@ -211,7 +209,6 @@ def fetch_to(url: str, path: Path) -> FetchedLink:
 
 
 def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
-    """Download a file, or the video of a page if that is allowed."""
     try:
         return asyncio.run(_cancelable(_within(url, target, job), job.cancel))
     except LinkRefused as error:
@@ -247,7 +244,6 @@ async def _cancelable(work: Coroutine[Any, Any, T], cancel: Event | None) -> T:
 
 
 async def _within(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
-    """Follow a link to its file within the limits of redirects and time."""
     rules = job.rules
     transport = PinnedTransport(rules, resolve=job.resolve, verify=job.verify)
     async with (

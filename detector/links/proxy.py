@@ -59,7 +59,6 @@ class LinkProxy(LoopThread):
             await asyncio.Event().wait()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serve one connection: a tunnel, or one request."""
         self._open += 1
         try:
             if self._open <= MAX_CONNECTIONS:
@@ -103,7 +102,6 @@ class LinkProxy(LoopThread):
             there[1].transport.abort()
 
     async def _connect(self, host: str, port: int) -> Streams:
-        """Connect to a checked address of a host."""
         check_port(port, self._rules)
 
         async def connect(address: str) -> Streams:
@@ -113,7 +111,6 @@ class LinkProxy(LoopThread):
         return await reach(host, port, self._rules, self._resolve, connect)
 
     async def _both(self, ours: Streams, theirs: Streams) -> None:
-        """Relay both ways until the server has ended."""
         request = asyncio.create_task(self._pump(ours[0], theirs[1], counted=False))
         try:  # also after the client has half-closed
             await self._pump(theirs[0], ours[1], counted=True)

@@ -96,7 +96,6 @@ def _packets(stream: Any, copy: Any) -> Iterator[Any]:
 
 
 def _posted(found: dict[str, Any]) -> dict[str, str]:
-    """Return the page's metadata: title, author, date and site."""
     stated = {
         "title": found.get("title"),
         "by": found.get("uploader") or found.get("channel") or found.get("creator"),
@@ -125,7 +124,6 @@ def _options(folder: str, proxy: str, max_bytes: int) -> dict[str, Any]:
 
 
 def _one(found: Any) -> dict[str, Any]:
-    """Return the only video of a page; raise UsageError for none or several."""
     entries = [found]
     while entries and entries[0] is not None and entries[0].get("_type") == "playlist":
         entries = [entry for entry in entries[0].get("entries") or () if entry]

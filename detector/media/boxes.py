@@ -83,7 +83,6 @@ def edit_lists(file: BinaryIO) -> list[Edits]:
 
 
 def _below(file: BinaryIO, path: tuple[bytes, ...]) -> list[Box]:
-    """Return all boxes with this path of types."""
     level = [box for box in boxes(file) if box.kind == path[0]]
     for kind in path[1:]:
         level = [

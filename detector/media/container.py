@@ -131,8 +131,7 @@ def _opened(file: BinaryIO) -> InputContainer:
 
 
 def _doubtful(container: InputContainer) -> set[int]:
-    """Return the indices of video streams that may be cover art: of unknown length, beside
-    others."""
+    """Return the video streams of unknown length, which may be cover art."""
     moving = moving_pictures(container)
     if len(moving) + bool(sound_stream(container)) < 2:
         return set()
@@ -146,8 +145,7 @@ def _doubtful(container: InputContainer) -> set[int]:
 
 
 def _covers(container: InputContainer, doubtful: set[int]) -> set[int]:
-    """Return the doubtful streams whose pictures are all at one moment while another stream goes
-    on."""
+    """Return the doubtful streams that end long before the others."""
     spans: dict[int, tuple[float, float]] = {}
     counts: Counter[int] = Counter()
     lengths: dict[int, float] = {}
@@ -302,8 +300,7 @@ class _Clocks:
         self._first: dict[int, int] = {}  # when the first key frame is shown, ticks
 
     def continued(self, demuxed: Iterator[Packet[Any]]) -> Iterator[tuple[Packet[Any], bool]]:
-        """Yield packets and whether they are intact; a corrupt mark just before a restart is
-        ignored."""
+        """Yield packets and whether they are intact, ignoring corrupt marks before a restart."""
         waiting: list[Packet[Any]] = []
         entered = True  # False after a restart within a GOP, until its first key frame
         for packet in demuxed:
@@ -344,8 +341,7 @@ class _Clocks:
         return False
 
     def _move(self, packet: Packet[Any]) -> bool:
-        """Shift a packet's timestamps behind those before; return True if its clock restarts
-        here."""
+        """Shift a packet's times behind those before; return True for a clock restart."""
         stated = packet.pts if packet.dts is None else packet.dts
         if stated is None:
             return False

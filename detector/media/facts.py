@@ -185,7 +185,6 @@ class _Opening:
             return
 
     def rate(self, duration: float) -> float | None:
-        """Return the measured frames per second if frames are few or unevenly spaced."""
         uneven = self.uneven()
         if self.complete and duration and uneven is not False:
             return len(self.times) / duration
@@ -230,7 +229,6 @@ def _ends(
 def _last_packets(
     container: InputContainer, stream: VideoStream, decoder: Decoder, joined: list[float | None]
 ) -> tuple[float, float]:
-    """Read to the end; see `_ends`."""
     stated = _stated(container, stream)
     picture = last = whole = -math.inf
     for packet in packets(container, foreign=joined.append):

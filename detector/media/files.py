@@ -205,8 +205,7 @@ def _in_motion(file: BinaryIO) -> bool:
 
 
 def _jpeg(data: bytes, at: int) -> tuple[bytes, int] | None:
-    """Return a JPEG's coded size and its end; None if truncated or with a multi-picture index
-    (MPF)."""
+    """Return a JPEG's coded size and its end; None if truncated or multi-picture (MPF)."""
     size = b""
     if not is_jpeg(data[at : at + 3]):
         return None
@@ -234,8 +233,7 @@ def top_box(file: BinaryIO, kind: bytes) -> bytes:
 
 
 def _refers_elsewhere(file: BinaryIO) -> bool:
-    """Return True if a QuickTime or MP4 index references samples in another file (`dref`,
-    `rmra`)."""
+    """Return True if an MP4 index references other files (`dref`, `rmra`)."""
     index = top_box(file, b"moov")
     if b"rmra" in index and b"rdrf" in index:
         return True

@@ -78,7 +78,6 @@ def _film_at(file: BinaryIO, begin: int) -> Film | None:
 
 
 def _length(index: bytes) -> float | None:
-    """Return the duration stated by the movie header, s."""
     at = index.find(b"mvhd", 0, _MAX_HEADER) + 4
     if at < 4 or len(index) < at + 32:
         return None

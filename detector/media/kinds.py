@@ -156,8 +156,7 @@ def _among(kinds: tuple[tuple[int, bytes, str], ...], head: bytes) -> str | None
 
 
 def _raw_tiff(file: BinaryIO, head: bytes) -> str | None:
-    """Return the name of a camera raw format based on TIFF; its first directory often is a
-    preview."""
+    """Return the name of a camera raw format based on TIFF, or None."""
     if head[:4] not in _TIFF:
         return None
     directories = list(_directories(file, head))

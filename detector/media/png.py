@@ -75,8 +75,7 @@ def read_gamma(image: Image.Image) -> Gamma | None:
 
 
 def _matrix(points: Sequence[float]) -> tuple[tuple[float, ...], ...] | None:
-    """Return the matrix from linear light of these chromaticities to linear sRGB; None if
-    invalid."""
+    """Return the matrix from these chromaticities to linear sRGB; None if invalid."""
     white, *primaries = np.array(points).reshape(4, 2)
     if white[1] <= 0 or any(y <= 0 for _x, y in primaries):
         return None

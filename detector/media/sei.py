@@ -52,7 +52,6 @@ def _orientation(bits: int) -> Orientation:
 
 
 def _units(data: bytes) -> Iterator[bytes]:
-    """Yield the NAL units, delimited by start codes or four-byte lengths."""
     if data.startswith((b"\0\0\0\1", b"\0\0\1")):
         yield from (unit for unit in data.split(b"\0\0\1")[1:] if unit.rstrip(b"\0"))
         return
@@ -66,7 +65,6 @@ def _units(data: bytes) -> Iterator[bytes]:
 
 
 def _payloads(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield type and payload of each SEI message."""
     at = 0
     while at + 2 < len(data):
         numbers = []

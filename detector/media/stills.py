@@ -245,8 +245,7 @@ def open_still(path: str | os.PathLike[str]) -> Iterator[Image.Image]:
 
 
 def _decoded_webp(file: BinaryIO, image: Image.Image) -> Image.Image:
-    """Return a still WebP decoded by OpenCV, bit-identical by the same library: Pillow decodes each
-    as an animation, which takes 16 bytes a px. One that OpenCV refuses is returned as it is."""
+    """Decode a still WebP by OpenCV: Pillow decodes an animation, at 16 bytes a px."""
     file.seek(0)
     pixels = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.shape[1::-1] != image.size:
@@ -330,8 +329,7 @@ def _gray16(image: Image.Image) -> np.ndarray:
 
 
 def _rgb8(image: Image.Image) -> np.ndarray:
-    """Convert a picture of any mode to uint8 [H, W, 3], some rows at a time: Pillow takes four
-    copies."""
+    """Convert a picture to uint8 [H, W, 3] in strips: Pillow takes four copies."""
     rgb = np.empty((image.height, image.width, 3), np.uint8)
     for top in range(0, image.height, _ROWS):
         bottom = min(image.height, top + _ROWS)
@@ -363,7 +361,7 @@ def _parsing() -> Iterator[None]:
 
 
 def _timeline(image: Image.Image, count: int) -> Iterator[tuple[float, float]]:
-    """Yield start and end of each picture of an animation, loaded meanwhile."""
+    """Yield start and end, s, of each picture of an animation, loaded meanwhile."""
     start = 0.0
     for number in range(count):
         try:
@@ -394,8 +392,7 @@ def _load(image: Image.Image) -> None:
 
 
 def _hidden(image: Image.Image) -> int:
-    """Return the number of pictures before an animation: a PNG's default picture, for programs
-    without animation support."""
+    """Return the number of pictures before a PNG's animation (its default picture)."""
     return int(bool(image.info.get("default_image")))
 
 
@@ -416,8 +413,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _by_exif(image: Image.Image) -> int:
-    """Return the orientation of EXIF before the pixels, or of a TIFF's tag, as browsers read it:
-    Pillow falls back to XMP and text."""
+    """Return the orientation as browsers read it: Pillow falls back to XMP and text."""
     exif = Image.Exif()
     try:
         if isinstance(image, TiffImageFile):

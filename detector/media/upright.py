@@ -95,8 +95,7 @@ class Upright:
         return np.ascontiguousarray(picture)
 
     def _inside(self, frame: VideoFrame, transposed: bool) -> tuple[int, int] | None:
-        """Return the size, before rotation, of a frame of another shape on the canvas; else
-        None."""
+        """Return the size of a frame of another shape on the canvas; else None."""
         width, height = self.size
         shape = frame.width, frame.height
         if transposed:
@@ -144,7 +143,6 @@ def in_srgb(rgb: np.ndarray, primaries: int, transfer: int) -> np.ndarray:
 
 
 def _graph(frame: VideoFrame, *filters: tuple[str, str]) -> Graph:
-    """Return a filter chain (name, arguments) for frames like this one."""
     graph = Graph()
     source = graph.add_buffer(
         width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25)

@@ -158,7 +158,6 @@ class _Walk:
 
     @property
     def target(self) -> float:
-        """Return the next requested time on the stream's clock, s."""
         return self.wanted[0][1] + _EPSILON + self.start
 
     def run(self) -> Iterator[Answer]:
@@ -219,7 +218,6 @@ class _Walk:
         yield from self._drain(buffered)
 
     def _drain(self, buffered: deque[Packet[Any]]) -> Iterator[Answer]:
-        """Decode buffered packets and flush the decoder at the end of the file."""
         for packet in (*buffered, None):
             yield from self._feed(packet)
             if not self.wanted:
@@ -287,7 +285,6 @@ class _Walk:
         yield from self._answers_until(time - _EPSILON, *before)
 
     def _answers_until(self, end: float, time: float, frame: VideoFrame) -> Iterator[Answer]:
-        """Answer the requested times before `end` by one frame."""
         shown = [index for index, _time in takewhile(lambda one: one[1] < end, self.wanted)]
         for _index in shown:
             yield from self._answer(time, frame, shown[-1])

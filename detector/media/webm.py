@@ -113,8 +113,7 @@ def _write(
 def _transcode_sound(
     path: str | os.PathLike[str], out: OutputContainer
 ) -> Generator[float, None, None]:
-    """Add the default audio stream as Opus and yield its progress, s; yields nothing without
-    one."""
+    """Add the default audio stream as Opus, if any; yield its progress, s."""
     with open_media(path) as container:
         source = sound_stream(container)
         if source is None:

@@ -226,8 +226,7 @@ def clip_vision() -> nn.Module:
 
 
 class _Transformer(TorchModel):
-    """A transformer that scores in bf16 where supported (weights/catalog/gend.md), unless
-    compiled."""
+    """A transformer that scores in bf16 where supported, unless compiled."""
 
     def _infer(self, batch: Tensor) -> Tensor:
         if self.run is not None:

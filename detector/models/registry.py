@@ -227,7 +227,6 @@ def _family(spec: ModelSpec) -> ModuleType:
 
 
 def _family_file(spec: ModelSpec) -> Path:
-    """Return the file of a family without importing it."""
     return Path(_found(spec).origin or "")
 
 

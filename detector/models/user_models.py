@@ -240,7 +240,6 @@ def _downloads() -> Path:
 
 
 def _already(spec: ModelSpec) -> ModelSpec | None:
-    """Return the published or own model of these very files."""
     hashes = [file.sha256 for file in spec.files]
     for known in registry.list_models():
         theirs = [file.original_sha256 or file.sha256 for file in known.files]
@@ -251,7 +250,6 @@ def _already(spec: ModelSpec) -> ModelSpec | None:
 
 
 def _misfit(error: WeightsError, template: ModelSpec, paths: Sequence[Path]) -> WeightsError:
-    """Return the error with the architectures that the file fits."""
     if error.code != "weights_misfit":
         return error
     try:
@@ -268,8 +266,7 @@ def _misfit(error: WeightsError, template: ModelSpec, paths: Sequence[Path]) -> 
 
 
 def _replace_entry(id: str, entry: ModelSpec | None = None) -> None:
-    """Replace an entry of models.toml, preserving the rest; raise ModelError for an unreadable
-    file."""
+    """Replace an entry of models.toml, preserving the rest; raise ModelError."""
     import tomlkit
 
     path = registry.own_manifest()

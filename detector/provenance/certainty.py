@@ -166,7 +166,6 @@ def _gain(seen: np.ndarray, behind: np.ndarray, covered: np.ndarray) -> float:
 
 
 def _rivals(high: int, wide: int) -> list[np.ndarray]:
-    """Return simple shapes of a size: disks, diamonds and boxes."""
     y, x = np.abs(np.linspace(-1, 1, high))[:, None], np.abs(np.linspace(-1, 1, wide))[None]
     shapes = []
     for share in (0.5, 0.7, 0.85, 1.0):

@@ -99,7 +99,6 @@ def trust_list() -> Path | None:
 
 
 def _credential(answer: dict[str, Any], none: Credential) -> Credential:
-    """Return the worker's answer with its texts cleaned."""
     texts = ("signer", "organization", "signed", "generator", "address")
     lists = ("actions", "sources", "ingredients", "problems")
     values: dict[str, Any] = {key: clean(answer.get(key) or "") or None for key in texts}

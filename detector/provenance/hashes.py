@@ -128,7 +128,6 @@ def archive(frames: list[Keyframe]) -> bytes:
 
 
 def _distinct(frames: list[Keyframe], most: int) -> list[Keyframe]:
-    """Return the sharpest frame, then repeatedly the one farthest from those chosen."""
     rest = sorted(frames, key=lambda frame: -frame.sharpness)
     chosen = rest[:1]
     while len(chosen) < min(most, len(frames)):

@@ -160,8 +160,6 @@ class MarkSearch:
 
 @dataclass(frozen=True, order=True)
 class _Shape:
-    """Appearance of a mark."""
-
     mark: str
     text: str
     height: float
@@ -235,7 +233,6 @@ def _mean(frames: Sequence[np.ndarray], *, word: bool) -> np.ndarray:
 
 
 def _corners(image: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the corners, all of one even size."""
     height, width = image.shape
     down, across = 2 * round(BAND * height / 2), 2 * round(CORNER * width / 2)
     return {
@@ -283,14 +280,12 @@ def _fit(regions: dict[str, np.ndarray], mark: str) -> Hit:
 
 
 def _closest(image: np.ndarray, shapes: list[_Shape]) -> tuple[_Fit, _Shape] | None:
-    """Return the best match of some shapes; None without room for any."""
     fits = [(_best(image, _template(shape, 1.0), 2), shape) for shape in shapes]
     room = [(fit, shape) for fit, shape in fits if fit is not None]
     return max(room, key=lambda found: found[0]) if room else None
 
 
 def _where(x: int, y: int, image: np.ndarray) -> str:
-    """Return the name of a point's position in a frame."""
     height, width = image.shape
     rows, columns = ("top ", "", "bottom "), ("left", "right")
     return rows[min(2, 3 * y // height)] + columns[x > width / 2]
@@ -332,7 +327,6 @@ def _other_letters(shape: _Shape) -> list[_Shape]:
 
 @cache
 def _template(shape: _Shape, scale: float) -> _Template:
-    """Return a mark, sharpened as frames are."""
     whole = _sharpened(_coverage(shape, scale), scale, word=bool(shape.text))
     return _Template([(a, whole[:, a:b]) for a, b in _spans(shape, scale)], whole.shape)
 
@@ -359,7 +353,6 @@ def _spans(shape: _Shape, scale: float) -> list[tuple[int, int]]:
 
 
 def _edge(shape: _Shape, scale: float) -> int:
-    """Return the margin around a word, px."""
     return max(1, round(shape.height * scale / 4))
 
 
@@ -421,7 +414,6 @@ def _letters(
 
 
 def _cloud(size: int) -> np.ndarray:
-    """Draw a disk with six bumps and two eyes."""
     y, x = np.mgrid[: 4 * size, : 4 * size] / (2 * size) - 1
     inside = np.hypot(x, y) <= 0.9 + 0.07 * np.cos(6 * np.arctan2(y, x))
     for eye in (-0.3, 0.3):
@@ -432,7 +424,6 @@ def _cloud(size: int) -> np.ndarray:
 
 @cache
 def _star(size: int, hollow: float = 0.58) -> np.ndarray:
-    """Draw a star of four points with hollow sides (an astroid)."""
     axis = np.abs(np.linspace(-1.15, 1.15, 4 * size))
     inside = axis[:, None] ** hollow + axis[None] ** hollow <= 1.0
     large = np.where(inside, 255, 0).astype(np.float32)
@@ -446,8 +437,7 @@ def _sharpened(gray: np.ndarray, scale: float, *, word: bool) -> np.ndarray:
 
 
 def _best(image: np.ndarray, template: _Template, give: int) -> _Fit | None:
-    """Return a template's best match; None without room. A star matches no better than its worst
-    strip."""
+    """Return a template's best match; a star's is that of its worst strip."""
     alike = _alike(image, template, give)
     if alike is None:
         return None
@@ -465,9 +455,7 @@ def _best(image: np.ndarray, template: _Template, give: int) -> _Fit | None:
 
 
 def _alike(image: np.ndarray, template: _Template, give: int) -> np.ndarray | None:
-    """Return a template's score at each position: half the mean of its parts' correlations and half
-    their minimum, since other letters match some. Each part may shift by `give` px. None without
-    room."""
+    """Return a template's score at each position: mean and minimum of its parts, halved."""
     high, wide = template.size
     rows, columns = image.shape[0] - high + 1, image.shape[1] - wide + 1
     if rows < 1 or columns < 1:
@@ -491,7 +479,6 @@ def _highest(alike: np.ndarray) -> _Fit:
 
 
 def _correlation(image: np.ndarray, template: np.ndarray) -> np.ndarray:
-    """Return the normalized correlation at every position."""
     high, wide = template.shape
     centered = template - template.mean()
     product = cv2.matchTemplate(image, centered, cv2.TM_CCORR)

@@ -83,7 +83,7 @@ class _Changes:
         self._scaler = VideoReformatter()  # a frame's own would compute its filters for each frame
 
     def add(self, decoder: Decoder, packet: av.Packet[Any], passed: float) -> None:
-        """Decode a packet if its run is due; `passed` is its relative position in the clip."""
+        """Decode a packet if its run is due; `passed` is its relative position."""
         if self._left <= 0:
             due = FRAMES * min(passed, 1.0) - len(self.differences)
             if not packet.is_keyframe or (self.differences and due <= 0):

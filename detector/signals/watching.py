@@ -104,7 +104,6 @@ def _near(square: Square, expected: Square) -> bool:
 
 
 def _square(faces: Sequence[FrameSegment], time: float) -> Square:
-    """Interpolate the face's square."""
     (x0, y0, x1, y1), points = between(faces, time)
     tilt = 0.0
     if len(points) >= 2:

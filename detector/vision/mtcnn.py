@@ -95,7 +95,6 @@ class Mtcnn:
     def _settled(
         self, rgb: np.ndarray, boxes: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Run O-Net on squares [N, 4], N at least 1; returns as `_cascade`."""
         offsets, points, faces = _run(self._output, _patches(rgb, boxes, 48))
         likely = faces[:, 1] > CANDIDATE[1]
         boxes, offsets, faces = boxes[likely], offsets[likely], faces[likely, 1]
@@ -155,8 +154,7 @@ _Candidates = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class _Shrunk:
-    """Image pyramid of a frame shrunk so that its smallest face fits R-Net's input; `stretch` maps
-    back."""
+    """Image pyramid of a frame shrunk to R-Net's input; `stretch` maps back."""
 
     def __init__(self, rgb: np.ndarray, min_face: int) -> None:
         height, width = rgb.shape[:2]
@@ -170,7 +168,6 @@ class _Shrunk:
         self._halves = [self.rgb]
 
     def scales(self) -> Iterator[float]:
-        """Yield the pyramid's scales, the finest first."""
         scale = FIELD / self._smallest
         while min(self.rgb.shape[:2]) * scale >= FIELD:
             yield scale
@@ -183,8 +180,7 @@ class _Shrunk:
 
 
 def _smaller(halves: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """Shrink to (width, height) by halving, which is fast, then interpolation; caches the
-    halves."""
+    """Shrink to (width, height) by cached halving, which is fast, then interpolation."""
     times = min(side // wanted for side, wanted in zip(halves[0].shape[1::-1], size, strict=True))
     last = max(1, times).bit_length() - 1
     while len(halves) <= last:
@@ -202,7 +198,6 @@ def _smaller(halves: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
 def _detections(
     boxes: np.ndarray, confidences: np.ndarray, points: np.ndarray, stretch: np.ndarray
 ) -> list[Detection]:
-    """Return the confident faces, scaled by `stretch`."""
     return from_left_to_right(
         Detection.of(box * np.tile(stretch, 2), five * stretch, min(1.0, sure))
         for box, five, sure in zip(boxes, points, confidences.tolist(), strict=True)
@@ -230,7 +225,6 @@ def _patches(rgb: np.ndarray, boxes: np.ndarray, size: int) -> np.ndarray:
 
 
 def _shift(boxes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """Move box edges by offsets in fractions of the box."""
     shifted: np.ndarray = boxes + offsets * np.tile(boxes[:, 2:] - boxes[:, :2] + 1, 2)
     return shifted
 
@@ -245,8 +239,7 @@ def _square(boxes: np.ndarray) -> np.ndarray:
 def _suppress(
     boxes: np.ndarray, scores: np.ndarray, limit: float, *, of_smaller: bool = False
 ) -> np.ndarray:
-    """Non-maximum suppression: return the kept indices, best first; `of_smaller`: overlap is
-    relative to the smaller box, not IoU."""
+    """Return the indices after non-maximum suppression by IoU, or by the smaller box."""
     order = np.argsort(-scores, kind="stable")
     x0, y0, x1, y1 = np.ascontiguousarray(boxes[order].T)
     area = (x1 - x0) * (y1 - y0)

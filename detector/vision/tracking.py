@@ -167,7 +167,6 @@ class Tracker:
         return [person.number for person in seen]
 
     def _in_view(self, person: _Tracklet, time: float) -> bool:
-        """Return True if position alone can identify a person."""
         lately = person.sample == self._sample - 1 or time - person.time <= self._lost
         return person.scene == self._scene and lately
 
@@ -263,7 +262,6 @@ def between(faces: Sequence[FrameSegment], time: float) -> tuple[Box, list[Point
 
 
 def _assigned(costs: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Yield the assignment (row, column) of minimum total cost."""
     if 1 in costs.shape:
         # Without SciPy, whose import takes a third of a second: most clips show one person.
         row, column = divmod(int(costs.argmin()), costs.shape[1])
@@ -284,7 +282,6 @@ def _cost_elsewhere(person: _Tracklet, face: _Tracklet) -> float:
 
 
 def _move(person: _Tracklet, face: _Tracklet) -> None:
-    """Update a tracklet by one of its faces."""
     gap = face.time - person.time
     if gap > GLIDE or person.scene != face.scene:
         person.velocity = np.zeros(2)

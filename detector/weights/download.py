@@ -123,8 +123,7 @@ async def _download_from(address: str, file: WeightFile, path: Path, on_progress
 
 
 async def _check_redirect(first: httpx.URL, request: httpx.Request) -> None:
-    """Raise WeightsError for a request without TLS, or one that a public server redirected to an
-    internal address."""
+    """Raise WeightsError for a request without TLS, or a redirect to an internal address."""
     url = request.url
     plain = url.host in _LOOPBACK and first.host in _LOOPBACK
     if url.scheme != "https" and not plain:
@@ -223,7 +222,6 @@ def _token() -> str | None:
 async def _receive(
     client: httpx.AsyncClient, address: str, file: WeightFile, part: Path, on_progress: Progress
 ) -> None:
-    """Send one request and append the missing data to `part`, or start over."""
     have = part.stat().st_size if part.is_file() else 0
     if file.size is not None and have >= file.size:  # whole, or never ours: the hash decides
         return

@@ -187,7 +187,6 @@ def _settings(model: HubModel, file: WeightFile) -> dict[str, Any]:
 
 @contextmanager
 def _raise_in_words(repo: str) -> Iterator[None]:
-    """Convert the client's errors to one sentence each."""
     page = f"{endpoint()}/{repo}"
     try:
         yield

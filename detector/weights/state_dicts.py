@@ -86,8 +86,7 @@ def unwrapped(
 
 
 def _is_set(value: Any) -> bool:
-    """Return True for a mapping of tensors with an axis: weights, not an optimizer, log or
-    settings."""
+    """Return True for a mapping of weights, not an optimizer, log or settings."""
     return isinstance(value, Mapping) and any(
         isinstance(tensor, torch.Tensor) and tensor.dim() for tensor in value.values()
     )
@@ -138,8 +137,7 @@ def _read(path: Path, cache: dict[Path, dict[str, Any]] | None) -> dict[str, Any
 
 @functools.cache
 def _allow_harmless() -> None:
-    """Allow torch to read harmless settings and scalars of training scripts, Lightning's as a
-    dict."""
+    """Allow torch to read settings and scalars of training scripts."""
     scalar = np.float64(0).__reduce__()[0]
     kinds = {type(np.dtype(code)) for code in ("f4", "f8", "i4", "i8", "?")}
     lightning = ("pytorch_lightning", "lightning.pytorch", "lightning.fabric")
@@ -158,7 +156,6 @@ def _allow_harmless() -> None:
 
 
 def _why(path: Path, error: Exception) -> str:
-    """Return one sentence for the various errors of torch and safetensors."""
     try:
         with path.open("rb") as stream:
             start = stream.read(8)

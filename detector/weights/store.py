@@ -211,7 +211,6 @@ def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
 
 
 def _converted(path: Path) -> tuple[Path, Path]:
-    """Return the path of the converted file, and of the record of its source."""
     target = path.with_name(path.name + ".safetensors")
     return target, target.with_name(target.name + ".json")
 

@@ -39,7 +39,6 @@ def _unit(conv: nn.Conv2d | nn.ConvTranspose2d) -> list[nn.Module]:
 
 
 def _double(inputs: int, outputs: int) -> list[nn.Module]:
-    """Upsample by two."""
     return [
         *_unit(nn.ConvTranspose2d(inputs, outputs, 3, 1, 1)),
         *_unit(nn.ConvTranspose2d(outputs, outputs, 3, 2, 1, 1)),

@@ -194,8 +194,7 @@ def recipe(config: Mapping[str, Any], preprocessor: Mapping[str, Any] | None) ->
 
 
 def _config_of(spec: ModelSpec, files: Files, weights: Path) -> dict[str, Any]:
-    """Return the configuration: among the files, beside the weights, or in the entry. Raise
-    LabelOrderError if its class names contradict the entry."""
+    """Return the configuration; raise LabelOrderError if it contradicts the entry."""
     path = next((path for path in files if path.name == CONFIG), weights.with_name(CONFIG))
     if not path.is_file():
         own = {k: v for k, v in spec.options.items() if k != OVERRIDE}

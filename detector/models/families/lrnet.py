@@ -98,8 +98,7 @@ def track_landmarks(crops: np.ndarray, points: np.ndarray) -> np.ndarray:
 def _flow(
     first: np.ndarray, second: np.ndarray, points: np.ndarray, guess: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Track points by pyramidal Lucas-Kanade from a guess: float32 [N, 2], and whether each was
-    tracked."""
+    """Track points by pyramidal Lucas-Kanade: float32 [N, 2], bool [N]."""
     there, known, _ = cv2.calcOpticalFlowPyrLK(
         first, second, points, guess.copy(), flags=cv2.OPTFLOW_USE_INITIAL_FLOW, **FLOW
     )

@@ -136,7 +136,6 @@ def _under(maps: Tensor, ratio: int) -> Tensor:
 
 
 def _gather(parts: Tensor, cells: Tensor, weigh: nn.Module) -> Tensor:
-    """Return the weighted sum of each cell's parts: [N, 256, cells]."""
     pairs = torch.cat([cells[:, :, None].expand_as(parts), parts], -1)
     return (weigh(pairs).softmax(2) * parts).sum(2).transpose(1, 2)
 

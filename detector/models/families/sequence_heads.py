@@ -315,7 +315,6 @@ class SharedTrunk:
 
 @lru_cache(maxsize=2)
 def _trunk(file: Path, device: str) -> tuple[FrameFeatures, SharedTrunk]:
-    """Return the trunk and its compiled form, shared by all heads."""
     unused = {"head.weight": torch.zeros(len(CLASSES), FEATURES)}
     unused |= {"head.bias": torch.zeros(len(CLASSES)), "scale": torch.zeros(())}
     trunk = FrameFeatures(build(read_trunk(file) | unused, file.name)).to(device)
