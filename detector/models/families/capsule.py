@@ -1,16 +1,14 @@
-"""Capsule-Forensics (Nguyen, Yamagishi and Echizen, ICASSP 2019, arXiv:1810.11215, and version 2,
-arXiv:1910.12467): ten small capsules over the features of a VGG-19.
+"""Capsule-Forensics: ten small capsules over the features of a VGG-19.
 
-github.com/nii-yamagishilab/Capsule-Forensics-v2 (BSD-3-Clause) publishes the capsules alone; the
-VGG-19 before them is torchvision's of ImageNet, in a file of its own.
-github.com/SCLBD/DeepfakeBench (CC BY-NC 4.0) publishes both in one file.
+Nguyen, Yamagishi and Echizen, ICASSP 2019, arXiv:1810.11215, and version 2, arXiv:1910.12467.
+github.com/nii-yamagishilab/Capsule-Forensics-v2 (BSD-3-Clause) publishes the capsules alone, with
+torchvision's VGG-19 of ImageNet in a file of its own; github.com/SCLBD/DeepfakeBench (CC BY-NC 4.0)
+publishes both in one file.
 
-Both take a softmax of a softmax, so that P(fake) stays between 0.27 and 0.73.
-"""
+Both take a softmax of a softmax, so that P(fake) is between 0.27 and 0.73."""
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import vgg
 
 from detector.models.base import Files, ModelSpec
 from detector.models.network import RenamedState, Rule, TorchFrameModel
@@ -18,7 +16,8 @@ from detector.weights import load_state, load_strict
 
 CAPSULES = 10
 ROUTINGS = 2
-TRUNK = 19  # Layers of VGG-19 (Simonyan and Zisserman 2015) up to its third pooling
+TRUNK = (64, 64, 0, 128, 128, 0, 256, 256, 256, 256, 0)
+"""Channels of VGG-19 (Simonyan and Zisserman 2015) up to its third pooling; 0 pools."""
 
 RULES: tuple[Rule, ...] = (
     (r"vgg_ext\.vgg_1\.", "trunk."),
@@ -36,7 +35,14 @@ class CapsuleNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = vgg.make_layers(vgg.cfgs["E"])[:TRUNK]
+        self.trunk = nn.Sequential()
+        inputs = 3
+        for outputs in TRUNK:
+            if outputs:
+                self.trunk.extend([nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(inplace=True)])
+                inputs = outputs
+            else:
+                self.trunk.append(nn.MaxPool2d(2))
         self.capsules = nn.ModuleList(_capsule() for _ in range(CAPSULES))
         self.routes = nn.Parameter(torch.zeros(2, CAPSULES, 4, 8))
 
@@ -77,7 +83,7 @@ def _squash(x: Tensor, dim: int) -> Tensor:
 
 
 class CapsuleModel(TorchFrameModel):
-    """Reads its capsules as the original does."""
+    """Capsule-Forensics with the original's score."""
 
     def log_odds(self, logits: Tensor) -> Tensor:
         """See `Model.log_odds`; the second softmax is the sigmoid over this difference."""
