@@ -35,9 +35,8 @@ CONVERT = f"{__name__}:convert"
 def levels(samples: np.ndarray) -> np.ndarray:
     """Return the input of the decoder, -180 to 15 dB as 0 to 1: [n] at 16 kHz -> [513, T].
 
-    Perth hears at 32 kHz in frames of 2,048 samples: the same frequencies and times, with twice the
-    amplitude.
-    """
+    Perth works at 32 kHz with frames of 2,048 samples: the same frequencies and times, with twice
+    the amplitude."""
     padded = np.pad(samples, FRAME // 2, mode="reflect")
     frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP]
     spectrum = np.abs(np.fft.rfft(frames * np.hanning(FRAME + 1)[:-1])).T
@@ -45,8 +44,8 @@ def levels(samples: np.ndarray) -> np.ndarray:
 
 
 def confidence(samples: np.ndarray) -> float:
-    """Return how sure the network is of the mark, about 0 to 1, of silence no number: float32 [n]
-    at 16 kHz."""
+    """Return the confidence that the mark is present, about 0 to 1, NaN for silence: float32 [n] at
+    16 kHz."""
     shown = levels(samples)
     sums, count = shown.sum(0), shown.shape[1]
     loud = sums > QUIET * sums.max()
@@ -66,8 +65,8 @@ def confidence(samples: np.ndarray) -> float:
 
 @lru_cache(maxsize=1)
 def _branches() -> Sequence[Runner]:
-    """Return the decoder's networks, one a speed: [N, 128, T] -> attention and confidence,
-    [N, 2, T]."""
+    """Return the decoder's networks, one a speed: [N, 128, T] -> attention, confidence [N, 2,
+    T]."""
     return runtime.once_converted(_keys(), CONVERT, _built)
 
 
@@ -94,7 +93,7 @@ def _built() -> list[Runner]:
 
     branches = nn.ModuleDict({speed: branch() for speed in SPEEDS})
     (path,) = weights.resolve(weights.auxiliary()["perth"])
-    state = weights.whole_numbers(weights.load_state(path))
+    state = weights.dequantized(weights.load_state(path))
     weights.load_strict(nn.ModuleDict({"branches": branches}), state, path.name)
     example = torch.zeros(2, BINS, 400)
     return [runtime.compile(one.eval(), example, "cpu", free=(0, 2)) for one in branches.values()]

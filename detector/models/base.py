@@ -107,7 +107,8 @@ class SoundRecipe(StrictModel):
     sample_rate: Literal[16000] = 16000
     samples: int = Field(default=64_600, gt=0)  # of a window; shorter speech is repeated to fill it
     normalize: bool = False
-    """Each window to mean 0 and variance 1, as transformers' Wav2Vec2FeatureExtractor does."""
+    """Normalize each window to mean 0 and variance 1, as transformers' Wav2Vec2FeatureExtractor
+    does."""
     spectra: bool = False
     """The network is fed Timbre's spectra of a window (`detector.models.sounds`)."""
 
@@ -318,9 +319,8 @@ class Model(ABC):
         return np.asarray(self.log_odds(torch.from_numpy(np.concatenate(found))), np.float32)
 
     def trials(self) -> list[Image | Sequence[Image]]:
-        """Return items for `preprocess` that have nothing in common, to try a new file on: noise,
-        a drawing, a plain surface; for a video model each moves in another way; windows of noise,
-        of a rising tone and of near silence for a model that hears."""
+        """Return dissimilar inputs of `preprocess` for a dry run: noise, a drawing, a plain
+        surface; for a video model with different motions."""
         if self.spec.sound:
             time = np.arange(self.spec.sound.samples) / self.spec.sound.sample_rate
             hiss = np.random.default_rng(0).normal(0, 0.1, len(time))

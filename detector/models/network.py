@@ -269,11 +269,11 @@ def skip_init() -> Iterator[None]:
 
 
 class TorchSoundModel(TorchModel):
-    """A network in evaluation mode that takes what `sounds.prepared` makes of mono sound, [N, n],
-    and gives logits."""
+    """A network in evaluation mode: mono samples [N, samples] -> logits."""
 
     BATCH = 8
 
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
-        """See `Model.preprocess`: as `spec.sound`."""
+        """Return float32 [samples], mono -1..1 at the recipe's rate, repeated to fill; raise
+        ValueError."""
         return torch.from_numpy(prepared(np.asarray(picture), self.spec))

@@ -21,7 +21,7 @@ class Networks(NamedTuple):
 
 
 def load(device: str) -> Networks:
-    """Return the networks, converted in another process where they can be."""
+    """Return the networks, converted in another process if possible."""
     if device != "cpu":
         return _built(device)
     return Networks(*runtime.once_converted(_keys(), CONVERT, partial(_built, device), shared=True))

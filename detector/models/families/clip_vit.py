@@ -98,7 +98,7 @@ class ClipBlocks(TokenLayer):
 
 
 def read_trunk(path: Path) -> dict[str, Tensor]:
-    """Return the trunk's weights, float32."""
+    """Return the trunk's dequantized weights, float32."""
     return dequantized(load_state(path))
 
 

@@ -20,7 +20,7 @@ from detector.models.base import Files, ModelSpec
 from detector.models.families.texture_cnn import EarlyLite
 from detector.models.network import TorchSoundModel
 from detector.models.sounds import MELS, SHAPES
-from detector.weights import load_state, load_strict, whole_numbers
+from detector.weights import dequantized, load_state, load_strict
 
 WIDTH, HEADS, DEPTH = 384, 6, 3
 STEPS = 200  # Steps of 20 ms that Whisper's positions are kept for, 4 s
@@ -115,9 +115,9 @@ class Timbre(nn.Module):
 
 
 def load(spec: ModelSpec, files: Files, device: str) -> TorchSoundModel:
-    """Load the network; large tensors are stored as bytes (`whole_numbers`)."""
+    """Load the network; large tensors are stored as bytes (`dequantized`)."""
     network = Timbre()
-    load_strict(network, whole_numbers(load_state(files[0], spec)), spec.id)
+    load_strict(network, dequantized(load_state(files[0], spec)), spec.id)
     network.eval().requires_grad_(False).to(device)
     run = runtime.compile(network, torch.zeros(2, sum(map(prod, SHAPES)), device=device), device)
     model = TorchSoundModel(spec, network, device, run=run)

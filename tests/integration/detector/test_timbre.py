@@ -14,7 +14,7 @@ from detector.models.families import timbre
 from detector.models.network import TorchSoundModel
 from detector.models.ready import ReadyModel
 from detector.perturbation.sounds import decoded
-from detector.weights import whole_numbers
+from detector.weights import dequantized
 from tests.support.speech import speech
 
 SPOKEN = Path(shipped.__file__).with_name("spoken.mp3")
