@@ -1,4 +1,4 @@
-"""From a window of sound to what a network takes: its samples, or Timbre's spectra of them.
+"""Model input of a window of sound: its samples, or Timbre's spectra of them.
 
 Spectra are computed in float64: in float32 the quietest bins are rounding errors, which moved
 Timbre's logits by up to 0.01.

@@ -81,8 +81,8 @@ OTHER_COLORS = 0.5
 """Affinity below which even a face at the same position is another person: about the median of
 pairs from different clips. Light may change within a shot."""
 REACH, REACH_PER_SECOND, REACH_SECONDS = 0.7, 1.0, 2.0
-"""Maximum distance from the predicted position, in face sides: at once, growing per second, for at
-most so many seconds."""
+"""Maximum distance from the predicted position, in face sides: at once, growth per second, and
+seconds of growth."""
 REACH_OVER_CUT = 1.0
 """The same across a cut, for example between two alternating cameras."""
 GROWTH, GROWTH_OVER_GAP, GROWTH_OVER_CUT = 2.0, 1.5, 3.0
