@@ -50,7 +50,6 @@ def decide(
     *,
     thresholds: Thresholds | Mapping[Question, Thresholds] | None = None,
     models: Collection[str] | None = None,
-    weights: Mapping[str, float] | None = None,
     ensemble: CustomEnsemble | None = None,
     unmeasured: bool = False,
 ) -> Analysis:
@@ -69,11 +68,9 @@ def decide(
         belong to the person's own threshold. A model named here counts even without an operating
         point; a failed one never counts, and one without a calibration only where no calibrated
         model of its question does.
-    weights : mapping of str to float, optional
-        Factors on the usual evidence of models, by id; 1 by default.
     ensemble : CustomEnsemble, optional
-        An ensemble of the person's own. Default: that of the analysis' settings. `models` and
-        `weights` take precedence over its own.
+        An ensemble of the person's own. Default: that of the analysis' settings. `models` takes
+        precedence over its own.
     unmeasured : bool
         Count models without a calibration beside calibrated ones too, as setting an own threshold
         does.
@@ -87,15 +84,10 @@ def decide(
     if isinstance(thresholds, Thresholds):
         thresholds = dict.fromkeys(Question, thresholds)
     limits = thresholds or {}
-    choice = Choice(models, weights or {}, unmeasured=unmeasured)
+    choice = Choice(models, unmeasured=unmeasured)
     if own := ensemble or analysis.settings.ensemble:
-        choice = replace(
-            choice,
-            models=own.models if models is None else models,
-            factors={**own.weights, **choice.factors},
-            min_models=own.min_models,
-            over_time=own.aggregation,
-        )
+        chosen = own.models if models is None else models
+        choice = Choice(chosen, own.weights, None, own.min_models, own.aggregation, unmeasured)
     choices = {q: replace(choice, thresholds=limits.get(q)) for q in analysis.media.questions}
     whole, now = _decide(analysis, choices), session.newest(analysis)
     return whole if now is analysis else session.merged(whole, _decide(now, choices))

@@ -153,7 +153,8 @@ def test_it_is_heard_of_anybody_who_is_seen_well_and_switched_off_of_nobody():
     out = decide(made)
     assert out.verdict.label is Label.INCONCLUSIVE and out.verdict.subject == "A"
     assert out.verdict.reasons[0].subject == "B"
-    assert decide(made, weights={"gend": 0.0}).verdict.label is Label.REAL
+    without = CustomEnsemble(models=["one", "two", "gend"], weights={"gend": 0.0})
+    assert decide(made, ensemble=without).verdict.label is Label.REAL
     assert decide(made, models=["one", "two"]).verdict.label is Label.REAL
     made.models[-1].label_order = "unverified"
     assert decide(made).verdict.label is Label.REAL

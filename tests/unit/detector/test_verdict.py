@@ -2,6 +2,7 @@
 
 import math
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 
@@ -183,10 +184,12 @@ def test_evidence_is_added_and_a_factor_counts_a_model_more_often():
     faces = [face(i, one=2.0, two=0.5) for i in range(5)]
     made = analysis([track("A", faces)], [model("one"), model("two", weight=0.5)])
     assert decide(made).verdict.probability == pytest.approx(sigmoid(2.25))
-    out = decide(made, weights={"one": 0.5, "two": 4.0})
+    both = partial(CustomEnsemble, models=["one", "two"])
+    out = decide(made, ensemble=both(weights={"one": 0.5, "two": 4.0}))
     assert out.verdict.probability == pytest.approx(sigmoid(1.0 + 1.0))
     assert out.verdict.answers[Question.MANIPULATION].basis is Basis.SUBSET
-    assert decide(made, weights={"one": 1.0, "two": 1.0}).verdict == decide(made).verdict
+    same = decide(made, ensemble=both(weights={"one": 1.0, "two": 1.0}))
+    assert same.verdict == decide(made).verdict
 
 
 def test_an_uncalibrated_model_is_shown_but_not_counted():
