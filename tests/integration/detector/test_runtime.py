@@ -24,9 +24,11 @@ from detector import converted, helper_process, runtime, samples
 from detector.errors import ModelError, UsageError
 from detector.explain.ways import draw, kind_of, methods
 from detector.helper_process import HelperProcess
+from detector.memory import return_freed
 from detector.models import ready, registry
 from detector.models.network import TorchFrameModel
 from detector.pipeline import Analyzer
+from detector.vision import mtcnn_networks
 from tests.support.waiting import PATIENT, at_once, until
 
 
@@ -434,3 +436,20 @@ def test_torch_computes_in_bf16_where_that_was_asked(monkeypatch, asked, precisi
     assert runner(np.ones((2, 4), np.float32))[0].dtype == np.float32
     half = asked and precision == "bf16"
     assert seen == [torch.bfloat16 if half else torch.float32]
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="Linux tells it")
+def test_pictures_of_more_sizes_take_no_more_memory():
+    def held():
+        return_freed()
+        rollup = Path("/proc/self/smaps_rollup").read_text()
+        return int(rollup.partition("Private_Dirty:")[2].split()[0]) / 1e3
+
+    propose = mtcnn_networks.load("cpu").propose
+    sides = np.random.default_rng(0).integers(40, 260, (160, 2))
+    for height, width in sides[:80]:
+        propose(np.zeros((1, height, width, 3), np.float32))
+    before = held()
+    for height, width in sides[80:]:
+        propose(np.zeros((1, height, width, 3), np.float32))
+    assert held() - before < 25, "MB; 0.7 a size where kernels of all sizes are cached"
