@@ -48,6 +48,8 @@ from tests.unit.service.test_jobs import open_jobs
 sample = Analysis.model_validate_json(sys.stdin.readline())
 
 class Analyzer:
+    slots = 0
+
     def analyze(self, path, settings, **options):
         options["observe"](Progress("faces", 0.4, {}))
         return sample
