@@ -95,6 +95,12 @@ def save(network: ClipBlocks, path: Path) -> None:
     save_file(tuned, path)
 
 
+def tuned_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tuned weights of a file. Class tokens are read before `post_layernorm`, so older
+    runs that stored it trained nothing there."""
+    return {n: t for n, t in load_file(path).items() if ".post_layernorm." not in n}
+
+
 def begin_with(network: ClipBlocks, tuned: dict[str, Tensor]) -> None:
     """Give a network the tuned weights of a file; raise WeightsError for those of another."""
     own, given = ({n: t.shape for n, t in w.items()} for w in (trained(network), tuned))
@@ -141,7 +147,7 @@ def train(
         path = paths.bundled() / "clip.safetensors" if begin == "shipped" else Path(begin)
         if not path.is_file():
             raise WeightsError(_("There are no weights {path} to begin with.").format(path=path))
-        tuned = load_file(path)
+        tuned = tuned_weights(path)
         into, rank = adapters_of(tuned)
         plan = plan.model_copy(update={"into": into, "rank": rank})
     items = [item for item in read_labels(data) if item.kind != "audio"]

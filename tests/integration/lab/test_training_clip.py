@@ -245,6 +245,13 @@ def test_what_is_trained_scores_as_the_family_that_loads_it(tmp_path):
         torch.testing.assert_close(logits, loaded((x - mean) / std))
 
 
+def test_training_can_begin_with_the_shipped_weights():
+    tuned = network.tuned_weights(paths.bundled() / "clip.safetensors")
+    net = network.tunable(network.load_trunk(), *network.adapters_of(tuned))
+    network.begin_with(net, tuned)
+    assert torch.equal(net.head.weight.float(), tuned["head.weight"].float())
+
+
 def test_a_trunk_of_another_network_is_refused(tmp_path):
     stored = load_file(paths.bundled() / "clip_b16.safetensors")
     stored.pop("vision.pre_layrnorm.weight")
