@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from detector.batch import archive
 from detector.errors import InputError, MediaError
-from detector.evaluation.labels import LABELS, MAX_SHEET_BYTES, SUFFIXES, csv_rows
+from detector.evaluation.labels import MAX_SHEET_BYTES, SUFFIXES, Row, csv_rows, layout_row
 from detector.media.files import disk_name, one_line
 from detector.sentences import _
 
@@ -50,8 +50,9 @@ class LabelledSet:
     left_out: list[tuple[str, LeftOutReason]]  # names of uploaded files that are not in it
 
 
-Taken = tuple[list[dict[str, str]], list[tuple[str, LeftOutReason]]]
-"""The rows of labels.csv, and the files left out."""
+Chosen = tuple[Row, Chunks]
+"""A row of labels.csv, and its file."""
+LeftOut = list[tuple[str, LeftOutReason]]
 
 
 def make(files: Sequence[BinaryIO], folder: Path) -> LabelledSet:
@@ -59,127 +60,100 @@ def make(files: Sequence[BinaryIO], folder: Path) -> LabelledSet:
     archives = [file for file in files if file.name.lower().endswith(".zip")]
     sheets = [file for file in files if file.name.lower().endswith(".csv")]
     if len(archives) == 1 and len(files) == 1:
-        rows, left_out = _archive(archives[0], folder)
-    elif len(sheets) == 1 and not archives:
+        with tempfile.TemporaryDirectory(prefix=".zip-", dir=folder) as scratch:
+            path = Path(scratch) / "archive.zip"
+            _write(partial(_chunks, archives[0]), path, MAX_BYTES)
+            return unpack(path, folder)
+    if len(sheets) == 1 and not archives:
         media = {file.name: partial(_chunks, file) for file in files if file is not sheets[0]}
-        rows, left_out = _sheet(sheets[0].read(MAX_SHEET_BYTES + 1), sheets[0].name, media, folder)
-    else:
-        raise InputError(
-            _("Upload one ZIP with the folders real and fake, or one CSV with its files."),
-            hint=_("The CSV has the columns file and label; group ties an original to its fakes."),
-        )
-    return _written(rows, left_out, folder)
+        return _stored(*_listed(partial(_chunks, sheets[0]), sheets[0].name, media), folder)
+    raise InputError(
+        _("Upload one ZIP with the folders real and fake, or one CSV with its files."),
+        hint=_("The CSV has the columns file and label; group ties an original to its fakes."),
+    )
 
 
 def unpack(path: Path, folder: Path) -> LabelledSet:
     """Write the labelled set of a ZIP into an empty folder; raise InputError."""
-    return _written(*_unzipped(path, folder), folder)
-
-
-def _written(
-    rows: list[dict[str, str]], left_out: list[tuple[str, LeftOutReason]], folder: Path
-) -> LabelledSet:
-    real, fake = (sum(row["label"] == label for row in rows) for label in ("real", "fake"))
-    if not real or not fake:
-        text = _("There are {real} originals and {fake} fakes in it; both are needed.")
-        hint = _("A ZIP needs a folder called real and one called fake.")
-        raise InputError(text.format(real=real, fake=fake), hint=hint)
-    path = folder / "labels.csv"
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, extrasaction="ignore", restval="")
-        writer.writeheader()
-        writer.writerows(rows)
-    return LabelledSet(path, real, fake, left_out)
-
-
-def _archive(file: BinaryIO, folder: Path) -> Taken:
-    with tempfile.TemporaryDirectory(prefix=".zip-", dir=folder) as scratch:
-        path = Path(scratch) / "archive.zip"
-        with path.open("wb") as out:
-            for chunk in _chunks(file):
-                out.write(chunk)
-        return _unzipped(path, folder)
-
-
-def _unzipped(path: Path, folder: Path) -> Taken:
     try:
         members = archive.members(path, most=MAX_FILES, unpacked=MAX_BYTES)
     except MediaError as error:
         problem = _("The ZIP can't be read: {message}").format(message=error.message)
         raise InputError(problem, code=error.code, hint=error.hint) from error
     refused = [member for member in members if archive.problem(member) is not None]
-    left_out = [(shown(member.filename), LeftOutReason.REFUSED) for member in refused]
-    harmless = [member for member in members if member not in refused]
-    sheets = [m for m in harmless if PurePosixPath(m.filename).name.lower() == "labels.csv"]
-    if sheets:
-        rows, missing = _listed(path, sheets[0], harmless, folder)
+    files = {m.filename: partial(_unpacked, path, m) for m in members if m not in refused}
+    sheet = next((n for n in files if PurePosixPath(n).name.lower() == "labels.csv"), None)
+    if sheet is None:
+        chosen, left_out = _by_folder(files)
     else:
-        rows, missing = _by_folder(path, harmless, folder)
-    return rows, missing + left_out
+        base = PurePosixPath(sheet).parent
+        beside = {PurePosixPath(name): file for name, file in files.items()}
+        media = {str(n.relative_to(base)): f for n, f in beside.items() if n.is_relative_to(base)}
+        chosen, left_out = _listed(files[sheet], sheet, media)
+    left_out += [(shown(member.filename), LeftOutReason.REFUSED) for member in refused]
+    return _stored(chosen, left_out, folder)
 
 
-def _listed(
-    path: Path, sheet: zipfile.ZipInfo, members: Sequence[zipfile.ZipInfo], folder: Path
-) -> Taken:
-    base = PurePosixPath(sheet.filename).parent
-    files = {
-        str(PurePosixPath(m.filename).relative_to(base)): partial(_unpacked, path, m)
-        for m in members
-        if PurePosixPath(m.filename).is_relative_to(base)
-    }
+def _by_folder(files: Mapping[str, Chunks]) -> tuple[list[Chosen], LeftOut]:
+    """Choose the files of a known layout."""
+    chosen: list[Chosen] = []
+    left_out: LeftOut = []
+    for name, file in files.items():
+        path = PurePosixPath(name.replace("\\", "/"))
+        if any(part.lower().startswith(("__macosx", ".")) for part in path.parts):
+            continue
+        row = layout_row(path)
+        if row is None or path.suffix.lower() not in SUFFIXES:
+            why = LeftOutReason.NO_MEDIA if row else LeftOutReason.NO_FOLDER
+            left_out.append((shown(name), why))
+            continue
+        # An original and its fakes share a name in many collections.
+        chosen.append(({"file": path.name, "group": path.stem, **row}, file))
+    return chosen, left_out
+
+
+def _listed(sheet: Chunks, name: str, files: Mapping[str, Chunks]) -> tuple[list[Chosen], LeftOut]:
+    """Choose the files of a CSV, by their paths or names."""
     text = bytearray()
-    for piece in _unpacked(path, sheet):
+    for piece in sheet():
         text += piece
         if len(text) > MAX_SHEET_BYTES:
-            break
-    return _sheet(bytes(text), sheet.filename, files, folder)
-
-
-def _by_folder(path: Path, members: Sequence[zipfile.ZipInfo], folder: Path) -> Taken:
-    rows, left_out, left = [], [], MAX_BYTES
-    for number, member in enumerate(members):
-        parts = PurePosixPath(member.filename.replace("\\", "/").lower()).parts
-        label = next((LABELS[part] for part in parts[:-1] if part in LABELS), None)
-        if any(part.startswith(("__macosx", ".")) for part in parts):
-            continue
-        if label is None or PurePosixPath(parts[-1]).suffix not in SUFFIXES:
-            left_out.append(
-                (
-                    shown(member.filename),
-                    LeftOutReason.NO_MEDIA if label else LeftOutReason.NO_FOLDER,
+            raise InputError(
+                _("The CSV is larger than {max_sheet_bytes} MB.").format(
+                    max_sheet_bytes=MAX_SHEET_BYTES >> 20
                 )
             )
-            continue
-        name = f"{label}/{number:04}-{disk_name(parts[-1])}"
-        left = _write(partial(_unpacked, path, member), folder / name, left)
-        # An original and its fakes share a name in many collections.
-        group = shown(PurePosixPath(parts[-1]).stem)
-        rows.append({"file": name, "label": label, "group": group})
-    return rows, left_out
-
-
-def _sheet(text: bytes, name: str, files: Mapping[str, Chunks], folder: Path) -> Taken:
-    if len(text) > MAX_SHEET_BYTES:
-        raise InputError(
-            _("The CSV is larger than {max_sheet_bytes} MB.").format(
-                max_sheet_bytes=MAX_SHEET_BYTES >> 20
-            )
-        )
-    stream = io.TextIOWrapper(io.BytesIO(text), "utf-8-sig", newline="")
-    lines = list(csv_rows(stream, shown(name), MAX_FILES))
-    by_name = {PurePosixPath(name).name: file for name, file in files.items()}
-    rows, left_out, left = [], [], MAX_BYTES
-    for number, row in enumerate(lines):
-        path, label = (row["file"] or "").strip(), row["label"]
+    lines = io.TextIOWrapper(io.BytesIO(text), "utf-8-sig", newline="")
+    by_name = {PurePosixPath(path).name: file for path, file in files.items()}
+    chosen: list[Chosen] = []
+    left_out: LeftOut = []
+    for row in csv_rows(lines, shown(name), MAX_FILES):
+        path = (row["file"] or "").strip()
         file = files.get(path) or by_name.get(PurePosixPath(path.replace("\\", "/")).name)
         if file is None:
             left_out.append((shown(path), LeftOutReason.NOT_BROUGHT))
-            continue
-        name = f"{label}/{number:04}-{disk_name(PurePosixPath(path).name)}"
-        left = _write(file, folder / name, left)
-        cells = {k: shown(row.get(k) or "") for k in COLUMNS}
-        rows.append({**cells, "file": name, "label": label})
-    return rows, left_out
+        else:
+            chosen.append(({**row, "file": path}, file))
+    return chosen, left_out
+
+
+def _stored(chosen: Sequence[Chosen], left_out: LeftOut, folder: Path) -> LabelledSet:
+    """Write the files under safe names, and labels.csv."""
+    real, fake = (sum(row["label"] == label for row, _ in chosen) for label in ("real", "fake"))
+    if not real or not fake:
+        text = _("There are {real} originals and {fake} fakes in it; both are needed.")
+        hint = _("A ZIP needs a folder called real and one called fake.")
+        raise InputError(text.format(real=real, fake=fake), hint=hint)
+    labels, left = folder / "labels.csv", MAX_BYTES
+    with labels.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        for number, (row, file) in enumerate(chosen):
+            name = f"{row['label']}/{number:04}-{disk_name(PurePosixPath(row['file']).name)}"
+            left = _write(file, folder / name, left)
+            cells = {column: shown(row.get(column) or "") for column in COLUMNS}
+            writer.writerow({**cells, "file": name})
+    return LabelledSet(labels, real, fake, left_out)
 
 
 def shown(text: str) -> str:

@@ -17,7 +17,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Protocol
 
 from detector.errors import InputError, MediaError
@@ -239,12 +239,7 @@ def folder_rows(folder: Path) -> Iterator[Row]:
     found = 0
     for path in files:
         name = path.relative_to(folder)
-        row = _dfdc(path) or _celeb_df(name) or _faceforensics(name)
-        # The nearest folder that is called real, fake or alike.
-        known = (LABELS.get(part.lower()) for part in reversed(name.parts[:-1]))
-        if not row and (label := next(filter(None, known), None)):
-            row = {"label": label}
-        if row:
+        if row := _dfdc(path) or layout_row(name):
             found += 1
             yield {"file": str(name), **row}
     if not found:
@@ -254,7 +249,17 @@ def folder_rows(folder: Path) -> Iterator[Row]:
         )
 
 
-def _faceforensics(name: Path) -> Row | None:
+def layout_row(name: PurePath) -> Row | None:
+    """Return what the path of a file in a known layout says, at least its label."""
+    if row := _celeb_df(name) or _faceforensics(name):
+        return row
+    # The nearest folder that is called real, fake or alike.
+    known = (LABELS.get(part.lower()) for part in reversed(name.parts[:-1]))
+    label = next(filter(None, known), None)
+    return {"label": label} if label else None
+
+
+def _faceforensics(name: PurePath) -> Row | None:
     """Read `original_sequences/youtube/c23/videos/000.mp4` and
     `manipulated_sequences/Deepfakes/c23/videos/000_003.mp4`: 003's face in 000's footage."""
     if "original_sequences" in name.parts:
@@ -274,7 +279,7 @@ def _faceforensics(name: Path) -> Row | None:
     return None
 
 
-def _celeb_df(name: Path) -> Row | None:
+def _celeb_df(name: PurePath) -> Row | None:
     """Read `Celeb-real/id0_0001.mp4`, `Celeb-synthesis/id0_id1_0001.mp4`, `YouTube-real/1.mp4`."""
     kind = name.parent.name
     if kind not in ("Celeb-real", "Celeb-synthesis", "YouTube-real"):

@@ -75,6 +75,20 @@ def test_a_zip_of_voices_becomes_a_labelled_set(tmp_path):
     assert (made.real, made.fake, made.left_out) == (2, 2, [])
 
 
+def test_a_zip_has_the_layout_that_a_folder_may_have(tmp_path):
+    files = {
+        "FF/original_sequences/youtube/c23/videos/000.mp4": b"x",
+        "FF/manipulated_sequences/Deepfakes/c23/videos/000_003.mp4": b"x",
+        "Celeb-real/id0_0001.mp4": b"x",
+        "Celeb-synthesis/id0_id1_0001.mp4": b"x",
+    }
+    made = labelled_sets.make([archive(files)], tmp_path)
+    items = read_labels(made.labels)
+    assert (made.real, made.fake, made.left_out) == (2, 2, [])
+    assert [item.source for item in items] == ["FF++ youtube"] * 2 + ["Celeb-DF"] * 2
+    assert len(pairs(items)) == 2 and items[1].method == "Deepfakes"
+
+
 def test_names_in_a_zip_lead_nowhere_else(tmp_path):
     outside = tmp_path / "outside"
     folder = tmp_path / "set"
