@@ -11,7 +11,6 @@ as he recorded it for github.com/NabuCasa/voice-datasets (CC0, `en_US/joe`), and
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Literal
@@ -24,6 +23,7 @@ from PIL import Image, ImageOps
 from skimage import data
 
 from detector import paths
+from detector.media.writer import write_mp4
 
 Kind = Literal["video", "image", "audio"]
 Person = Literal["collins", "hopper"]
@@ -187,20 +187,10 @@ def _write(sample: Sample, draw: Draw, poster: float) -> None:
 
 
 def _write_clip(path: Path, draw: Draw) -> None:
-    """Write H.264 for browsers, index in front; the number of threads is fixed for equal bytes."""
-    with av.open(str(path), "w", container_options={"movflags": "+faststart"}) as output:
-        stream = output.add_stream(
-            "libx264", rate=FPS, options={"crf": "17", "preset": "veryfast", "threads": "2"}
-        )
-        stream.pix_fmt = "yuv420p"
-        for number in range(round(SECONDS * FPS)):
-            picture = draw(number / FPS)
-            if number == 0:
-                stream.height, stream.width = picture.shape[:2]
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts, frame.time_base = number, Fraction(1, FPS)
-            output.mux(stream.encode(frame))
-        output.mux(stream.encode(None))
+    """Write a clip for browsers; the number of threads is fixed for equal bytes."""
+    times = (number / FPS for number in range(round(SECONDS * FPS)))
+    options = {"crf": "17", "preset": "veryfast", "threads": "2"}
+    write_mp4(path, ((draw(time), time) for time in times), options, FPS)
 
 
 class _Scene:

@@ -8,13 +8,13 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
-from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 
 import av
 import cv2
 import numpy as np
+
+from detector.media.writer import write_mp4
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ RING_FPS = 15.0
 """Frames a second in the ring: enough for a video model's steps, and 3 ms each to compress."""
 QUALITY = 92  # JPEG quality in the ring: well above that of a camera's video link
 WAITING = 12  # Frames in the encoder's queue: about 11 MB at 640 x 480
-CLOCK = 90_000  # Ticks a second of the video
+_OPTIONS = {"crf": "18", "preset": "ultrafast", "threads": "1"}  # of the video
 MAX_SECONDS = 3600.0  # A recording stops here; scoring goes on
 
 
@@ -131,30 +131,8 @@ class Recorder:
 
 
 def write(path: Path, frames: Iterable[tuple[np.ndarray, float]]) -> int:
-    """Write frames with their times (s, ascending) as H.264 that every browser plays, in the size
-    of the first frame; return their number. Without frames no file is written."""
-    frames = iter(frames)
-    head = next(frames, None)
-    if head is None:
-        return 0
-    height, width = (side // 2 * 2 for side in head[0].shape[:2])
-    count, last = 0, -1
-    with av.open(str(path), "w", format="mp4") as output:
-        stream = output.add_stream(
-            "libx264", rate=30, options={"crf": "18", "preset": "ultrafast", "threads": "1"}
-        )
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.codec_context.time_base = Fraction(1, CLOCK)
-        for rgb, time in chain([head], frames):
-            if rgb.shape[:2] != (height, width):
-                rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
-            last = max(round(time * CLOCK), last + 1)
-            frame.pts, frame.time_base = last, Fraction(1, CLOCK)
-            output.mux(stream.encode(frame))
-            count += 1
-        output.mux(stream.encode(None))
-    return count
+    """Write frames with their times; return their number (`write_mp4`)."""
+    return write_mp4(path, frames, _OPTIONS)
 
 
 def _decoded(data: bytes) -> np.ndarray:

@@ -16,8 +16,6 @@ import av
 import numpy as np
 from av.audio.resampler import AudioResampler
 from av.container import OutputContainer
-from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 
 from detector.errors import Canceled, MediaError
 from detector.isolation import run_isolated
@@ -25,6 +23,7 @@ from detector.media.container import clock_origin, open_media, sound_stream
 from detector.media.limits import WORKER_PASS_SECONDS
 from detector.media.upright import Upright
 from detector.media.video import pictures
+from detector.media.writer import VideoWriter
 from detector.schema.analysis import Media
 from detector.sentences import _
 
@@ -34,11 +33,10 @@ MAX_SECONDS = 1200.0
 """s. A longer file gets no copy: encoding would take as long as watching it."""
 MAX_BYTES = 256 * 1024**2  # bytes; a larger copy is aborted
 RATE = 30.0  # pictures a second, at most
-_CLOCK = 1000
 _SOUND = 48_000
-_BT709, _BT601 = 1, 6
-_HD = 720
-_OPTIONS = {"deadline": "realtime", "cpu-used": "8", "crf": "34", "b": "0", "row-mt": "1"}
+_OPTIONS = {
+    "deadline": "realtime", "cpu-used": "8", "crf": "34", "b": "0", "row-mt": "1", "threads": "2",
+}  # fmt: skip
 
 
 def playable(
@@ -68,7 +66,7 @@ def _write(
 ) -> int:
     width, height = (media.width, media.height)[:: -1 if media.turned % 180 else 1]
     shrink = min(1.0, SIDE / min(width, height))
-    size = tuple(max(2, round(side * shrink) // 2 * 2) for side in (width, height))
+    size = (max(2, round(width * shrink) // 2 * 2), max(2, round(height * shrink) // 2 * 2))
     target = Path(folder) / NAME
     fps = min(media.fps or 25.0, RATE)
     step = 1.0 / fps if (media.fps or 25.0) > RATE else 0.5 / fps
@@ -78,27 +76,14 @@ def _write(
     # Sound is read through a second container, so that neither is buffered for the other.
     with av.open(str(target), "w") as out:
         shown = size if media.turned % 180 == 0 else size[::-1]
-        stream = out.add_stream("libvpx-vp9", rate=Fraction(fps).limit_denominator(1001))
-        stream.width, stream.height = shown
-        stream.pix_fmt, stream.options = "yuv420p", {**_OPTIONS}
-        stream.codec_context.time_base = Fraction(1, _CLOCK)
-        stream.codec_context.thread_count = 2
+        writer = VideoWriter(out, "libvpx-vp9", shown, fps, _OPTIONS)
         with contextlib.closing(_transcode_sound(path, out)) as sound:
             heard = next(sound, math.inf)
-            convert = VideoReformatter()
-            space = _BT709 if shown[1] >= _HD else _BT601
             for _index, time, frame, _last in pictures(path, times, notes=[], cancel=cancel):
                 if upright is None:
                     coded = frame.width, frame.height
                     upright = Upright(size[0], size[1], framed=True, usual=coded)
-                rgb = np.ascontiguousarray(np.rot90(upright(frame), -media.turned // 90))
-                picture = convert.reformat(
-                    VideoFrame.from_ndarray(rgb, "rgb24"), format="yuv420p", dst_colorspace=space
-                )
-                picture.pts, picture.time_base = round(time * _CLOCK), Fraction(1, _CLOCK)
-                encoded = stream.encode(picture)
-                written += sum(packet.size for packet in encoded)
-                out.mux(encoded)
+                written += writer.add(np.rot90(upright(frame), -media.turned // 90), time)
                 while heard < time:
                     heard = next(sound, math.inf)
                 if written > MAX_BYTES:
@@ -106,7 +91,7 @@ def _write(
                 if cancel is not None and cancel.is_set():
                     raise Canceled()
             deque(sound, maxlen=0)  # the rest of it
-        out.mux(stream.encode(None))
+        writer.close()
     return target.stat().st_size
 
 

@@ -11,7 +11,6 @@ import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -20,14 +19,13 @@ import av
 import cv2
 import numpy as np
 from av.packet import Packet
-from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from PIL import Image
 
 from detector import media
 from detector.media.container import clock_origin
 from detector.media.limits import WORKER_PASS_SECONDS
 from detector.media.stills import recompressed
+from detector.media.writer import VideoWriter
 from detector.perturbation import sounds
 from detector.perturbation.conditions import Condition
 from detector.vision import Detection
@@ -37,10 +35,6 @@ _VARIANCES = (0.001, 0.002, 0.005, 0.01, 0.05)
 """of the noise in each of Y, Cb, Cr at the five levels, for values in 0..1"""
 _MIRRORED = (1, 0, 2, 4, 3)  # Order of a face's landmarks in a mirrored picture
 _FINE = 18  # CRF for conditions other than `crf`: nearly lossless, and fast with noise
-_CLOCK = 90_000
-_HD = 720
-"""px of height from which colors without a label are read as BT.709 (`detector.media.upright`)."""
-_BT709, _BT601 = 1, 6
 
 
 def apply(
@@ -93,30 +87,22 @@ def _apply(
     frames = media.decode(path, info, times, notes=[], cancel=cancel)
     crf = condition.level if condition.kind == "crf" else _FINE
     preset = "medium" if condition.kind == "crf" else "veryfast"
-    changed, convert = change(condition, path.name), VideoReformatter()
+    changed = change(condition, path.name)
     with _sound(path, start, end) as (template, sound), av.open(str(target), "w") as out:
         track = out.add_stream_from_template(template) if template else None
-        stream = None
+        writer: VideoWriter | None = None
+        first = 0.0
         for frame in frames:
             rgb = changed(frame.rgb)
             rgb = rgb[: rgb.shape[0] // 2 * 2, : rgb.shape[1] // 2 * 2]  # h264 halves the color
-            if stream is None:
-                rate = Fraction(info.fps or 25).limit_denominator(1001)
-                stream = out.add_stream("libx264", rate=rate)
-                stream.height, stream.width = rgb.shape[:2]
-                stream.pix_fmt = "yuv420p"
-                stream.options = {"crf": f"{crf:g}", "preset": preset}
-                stream.codec_context.time_base = Fraction(1, _CLOCK)
-                space = _BT709 if rgb.shape[0] >= _HD else _BT601
+            if writer is None:
+                size, options = rgb.shape[1::-1], {"crf": f"{crf:g}", "preset": preset}
+                writer = VideoWriter(out, "libx264", size, info.fps or 25, options)
                 first = frame.time
-            picture = VideoFrame.from_ndarray(np.ascontiguousarray(rgb), "rgb24")
-            picture = convert.reformat(picture, format="yuv420p", dst_colorspace=space)
-            picture.pts = round((frame.time - first) * _CLOCK)
-            picture.time_base = Fraction(1, _CLOCK)
-            out.mux(stream.encode(picture))
+            writer.add(rgb, frame.time - first)
             out.mux(list(sound(frame.time, track)))
-        if stream is not None:
-            out.mux(stream.encode(None))
+        if writer is not None:
+            writer.close()
         out.mux(list(sound(math.inf, track)))
     return target
 
