@@ -4,7 +4,6 @@ export-labels`).
 Confirmed files are no random sample: the shares do not apply to other files.
 """
 
-import csv
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from detector import paths
 from detector.errors import InputError
 from detector.schema.analysis import Side
+from detector.spreadsheets import to_csv
 from service.records.model import MAX_PAGE_SIZE, Confirmed, Query, Record
 from service.records.store import RecordScope
 from service.storage.uploads import Uploads
@@ -71,7 +72,7 @@ def write_labels(records: Sequence[Record], uploads: Uploads, folder: Path) -> L
     says: dict[str, set[Confirmed]] = {}
     for record in records:
         says.setdefault(record.sha256, set()).add(record.confirmed)
-    rows: dict[str, dict[str, str]] = {}
+    rows: dict[str, tuple[str, ...]] = {}
     gone: set[str] = set()
     for record in records:
         path, hash = uploads.path(record.id), record.sha256
@@ -85,14 +86,10 @@ def write_labels(records: Sequence[Record], uploads: Uploads, folder: Path) -> L
         shutil.copyfile(path, folder / name)
         still = record.result is not None and record.result.kind == "image"
         kind = "image" if still else "video"
-        rows[hash] = dict(zip(COLUMNS, (name, record.confirmed, kind, hash[:16], "confirmed"),
-                              strict=True))  # fmt: skip
+        rows[hash] = (name, record.confirmed, kind, hash[:16], "confirmed")
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows.values())
-    counts = Counter(row["label"] for row in rows.values())
+    paths.write(folder / "labels.csv", to_csv([COLUMNS, *rows.values()]))
+    counts = Counter(label for _file, label, *_rest in rows.values())
     return LabelSet(
         real=counts[Confirmed.REAL],
         fake=counts[Confirmed.FAKE],

@@ -4,8 +4,6 @@ The journal is the result (`results.jsonl`). Opening it removes a line that a ki
 lines that later ones replace.
 """
 
-import csv
-import io
 import json
 import os
 import threading
@@ -24,7 +22,7 @@ from detector.schema.analysis import Analysis, Media, Verdict
 from detector.schema.comparison import Comparison
 from detector.schema.origin import Provenance
 from detector.sentences import _, in_english
-from detector.spreadsheets import inert
+from detector.spreadsheets import to_csv
 
 Line = dict[str, Any]
 """`file`, `page`, `id`, and `analysis` or `error`; with `retry` the failure was Unmask's own."""
@@ -209,22 +207,18 @@ class Table:
 
 
 def _text(rows: Iterable[Iterable[object]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue().encode("utf-8", "replace").decode()
+    return to_csv(rows).encode("utf-8", "replace").decode()
 
 
 def _row(line: Line) -> list[object]:
     name, id, error = (line["file"], line.get("page")), line.get("id"), line.get("error") or {}
     if not line.get("analysis"):
-        row = [*name, *[None] * 7, id, error.get("code"), error.get("message"), *[None] * 3]
-        return [inert(value) for value in row]
+        return [*name, *[None] * 7, id, error.get("code"), error.get("message"), *[None] * 3]
     analysis = _Tabled.model_validate(line["analysis"])
     verdict, about, found = analysis.verdict, analysis.media, analysis.comparison
-    row = [
+    return [
         *name, verdict.label, verdict.question, verdict.probability, about.kind, about.duration,
         len(analysis.subjects), about.sha256, id, None, in_english(unjudged, verdict) or None,
         found and found.original_media.name, found and found.finding,
         in_english(headline, cast(Analysis, analysis)),
     ]  # fmt: skip
-    return [inert(value) for value in row]

@@ -1,6 +1,5 @@
 """Files of an evaluation: Markdown and PDF for people, CSV for spreadsheets, charts as SVG."""
 
-import csv
 import io
 import math
 from collections.abc import Sequence
@@ -9,14 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from detector import paths
+from detector import paths, spreadsheets
 from detector.evaluation.metrics import Interval
 from detector.evaluation.report import KindReport, Report
 from detector.evaluation.scores import FEATURES, Scored
 from detector.presentation import Presentation, markdown
 from detector.presentation.evaluation import sections
 from detector.schema.codes import Label
-from detector.spreadsheets import inert
 
 
 def to_markdown(report: Report) -> str:
@@ -43,8 +41,8 @@ def to_csv(report: Report) -> str:
                 value = found if isinstance(found, Interval) else Interval(found)
                 numbers = (value.value, value.low, value.high)
                 cells = [f"{v:.6g}" if math.isfinite(v) else "" for v in numbers]
-                rows.append([kind.kind, row.table, inert(row.name), figure, *cells])
-    return _csv(["kind", "table", "name", "figure", "value", "low", "high"], rows)
+                rows.append([kind.kind, row.table, row.name, figure, *cells])
+    return spreadsheets.to_csv([["kind", "table", "name", "figure", "value", "low", "high"], *rows])
 
 
 def scores_csv(scored: Sequence[Scored]) -> str:
@@ -64,13 +62,7 @@ def scores_csv(scored: Sequence[Scored]) -> str:
         ]
         for s in scored
     ]  # fmt: skip
-    return _csv(head, [[inert(cell) for cell in row] for row in rows])
-
-
-def _csv(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([head, *rows])
-    return out.getvalue()
+    return spreadsheets.to_csv([head, *rows])
 
 
 def write(report: Report, folder: Path) -> list[Path]:

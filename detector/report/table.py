@@ -1,8 +1,5 @@
 """Sealed scores as CSV, analyses as JSON, and reports as Markdown."""
 
-import csv
-import io
-
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from detector.presentation import markdown
@@ -10,6 +7,7 @@ from detector.report.content import Content, PairContent
 from detector.report.document import document
 from detector.report.seal import seal_json, seal_text
 from detector.schema.analysis import Analysis
+from detector.spreadsheets import to_csv
 
 
 def as_json(content: Content | PairContent, key: Ed25519PrivateKey | None = None) -> bytes:
@@ -55,10 +53,8 @@ def scores(analysis: Analysis) -> str:
     all models by id follow. Boxes are px of the upright frame."""
     ids = [model.id for model in analysis.models]
     questions = list(analysis.verdict.answers)
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
     answers = [f"answer_{question.value}" for question in questions]
-    table.writerow(["person", "time_s", "score", *answers, *ids, "x0", "y0", "x1", "y1", "why"])
+    rows = [["person", "time_s", "score", *answers, *ids, "x0", "y0", "x1", "y1", "why"]]
     for track in analysis.judged:
         moments = enumerate(analysis.timestamps) if track.frames else ()
         faces = {face.index: face for face in track.frames}
@@ -72,10 +68,10 @@ def scores(analysis: Analysis) -> str:
                 box = [f"{v:.1f}" for v in face.box]
                 why = str(face.quality.problem or "no_score") if face.score is None else ""
             row = ["" if n is None else f"{n:.4f}" for n in numbers]
-            table.writerow([track.id, f"{time:.3f}", *row, *box, why])
+            rows.append([track.id, f"{time:.3f}", *row, *box, why])
         for span in track.spans if not track.frames else ():
             numbers = [span.score, *map(span.answers.get, questions), *map(span.scores.get, ids)]
             row = ["" if n is None else f"{n:.4f}" for n in numbers]
             why = "no_score" if span.score is None else ""
-            table.writerow([track.id, f"{span.start:.3f}", *row, *[""] * 4, why])
-    return out.getvalue()
+            rows.append([track.id, f"{span.start:.3f}", *row, *[""] * 4, why])
+    return to_csv(rows)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from detector.presentation import summary
 from detector.schema.analysis import Analysis
 from detector.sentences import in_english
-from detector.spreadsheets import inert
+from detector.spreadsheets import to_csv
 from service.records.model import Record
 from service.records.seals import origin
 
@@ -33,9 +31,7 @@ class ExportRow(NamedTuple):
 def as_table(exported: Iterable[ExportRow]) -> str:
     """Return one row a file. Likelihoods are 0..1 and not rounded, times in UTC. The reason of a
     refused file is also in the column of notes."""
-    out = io.StringIO()
-    rows = csv.DictWriter(out, COLUMNS, lineterminator="\n")
-    rows.writeheader()
+    rows: list[Iterable[object]] = [COLUMNS]
     for name, record, reason in exported:
         row: dict[str, object] = {"file": name, "reason": reason}
         if record is None:
@@ -67,8 +63,8 @@ def as_table(exported: Iterable[ExportRow]) -> str:
                 "origin": origin(result.seal, record.owner).value,
                 "analyzed": result.analyzed.isoformat(),
             }
-        rows.writerow({name: inert(value) for name, value in row.items()})
-    return out.getvalue()
+        rows.append([row.get(column, "") for column in COLUMNS])
+    return to_csv(rows)
 
 
 def as_entry(record: Record, analysis: Analysis | None) -> dict[str, object]:

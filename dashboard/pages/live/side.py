@@ -1,8 +1,6 @@
 """Panels beside and below the camera: reading, alarms, last minute, picture quality, connection
 test. Redrawn twice a second while the camera is on."""
 
-import csv
-import io
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -39,6 +37,7 @@ from detector.presentation import live as presented
 from detector.presentation.verdict import COMBINED
 from detector.schema.analysis import Analysis, Label, Question, Settings
 from detector.sentences import _, say
+from detector.spreadsheets import to_csv
 from service.live import cameras, viewers
 from service.live.viewers import SessionRetention, Viewer
 
@@ -188,10 +187,8 @@ def _keep_frames() -> None:
 
 
 def _log(viewer: Viewer) -> str:
-    out = io.StringIO()
     rows = cards.log(viewer.state.alarms, viewer.state.time, _clock(viewer))
-    csv.writer(out).writerows([cards.LOG, *rows])
-    return out.getvalue()
+    return to_csv([cards.LOG, *rows])
 
 
 def _clock(viewer: Viewer | None) -> cards.Clock:
