@@ -17,8 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from detector.errors import ModelError
-from detector.models.base import Files, Image, Model, ModelSpec
+from detector.models.base import Files, Image, ModelSpec
 from detector.models.mesh import LEFT_EYE, RIGHT_EYE, Mesh, load_mesh
+from detector.models.network import TorchModel
 from detector.sentences import _
 from detector.weights import load_state, load_strict
 
@@ -162,13 +163,8 @@ class LrNet(nn.Module):
         return torch.stack([self.points(x), self.steps(x.diff(dim=1))], 1)
 
 
-class LrNetModel(Model):
-    """LRNet over crops or landmarks."""
-
-    def __init__(self, spec: ModelSpec, network: LrNet, device: str) -> None:
-        super().__init__(spec)
-        self.network = network.eval().requires_grad_(False).to(device)
-        self.device = device
+class LrNetModel(TorchModel):
+    """LRNet over crops or landmarks, with both networks' softmax, as the original's: [N, 2, 2]."""
 
     def trials(self) -> list[Image | Sequence[Image]]:
         """Return points that tremble, drift or are still, since pictures have no face."""
@@ -191,11 +187,6 @@ class LrNetModel(Model):
                 raise ModelError(_("No points of a face were found in a stretch of the clip."))
             sequence = track_landmarks(sequence, points)
         return torch.from_numpy(sequence.reshape(FRAMES, NUMBERS).astype(np.float32))
-
-    def forward(self, batch: Tensor) -> Tensor:
-        """Return both networks' softmax, as the original does: [N, 2, 2]."""
-        with torch.inference_mode():
-            return self.network(batch.to(self.device))
 
     def log_odds(self, logits: Tensor) -> Tensor:
         """Return the log odds of the mean of both P(fake)."""
