@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError, field_serializer
 from detector.seals import canonical, digest
 from detector.sentences import _
 from service.records.model import FrozenModel, RecordsError
-from service.records.tables import CaseRow, Limit, RowGateway
+from service.records.tables import CASES, Limit, RowGateway
 
 MAX_CASES = 500  # of an owner; deploy/supabase/migrations say the same, as of the log's length
 MAX_LOG_BYTES = 2_000_000
@@ -199,11 +199,11 @@ class Cases:
 
     def all(self, owner: str) -> list[Case]:
         """Return the owner's cases, the latest change first."""
-        rows = self.rows.select(CaseRow, _CASE, {"owner": owner}, ("-touched", "id"))
+        rows = self.rows.select(CASES, _CASE, {"owner": owner}, ("-touched", "id"))
         return [Case.read(row["id"], row["owner"], row["log"]) for row in rows]
 
     def get(self, owner: str, id: str) -> Case | None:
-        rows = self.rows.select(CaseRow, _CASE, {"owner": owner, "id": id}, limit=1)
+        rows = self.rows.select(CASES, _CASE, {"owner": owner, "id": id}, limit=1)
         return next((Case.read(row["id"], row["owner"], row["log"]) for row in rows), None)
 
     def save(self, case: Case, known: int) -> bool:
@@ -222,10 +222,10 @@ class Cases:
         }
         this = {"owner": case.owner, "id": case.id}
         if known:
-            return bool(self.rows.update(CaseRow, row, this | {"entries": known}, ["id"]))
+            return bool(self.rows.update(CASES, row, this | {"entries": known}, ["id"]))
         limit = Limit({"owner": case.owner}, MAX_CASES, too_many_cases())
-        self.rows.insert(CaseRow, row | this | {"created": case.created}, limit)
+        self.rows.insert(CASES, row | this | {"created": case.created}, limit)
         return True
 
     def delete(self, owner: str, id: str) -> bool:
-        return bool(self.rows.delete(CaseRow, {"owner": owner, "id": id}, ["id"]))
+        return bool(self.rows.delete(CASES, {"owner": owner, "id": id}, ["id"]))

@@ -19,7 +19,7 @@ from detector.sentences import _
 from service.context import new_id
 from service.records.database import StoredRows, affected, insert_new, upsert
 from service.records.model import GUEST, KEY, LOCAL, MissedLookup
-from service.records.tables import Footage, LookupRow, RecordRow, RefusedMatch, batches
+from service.records.tables import RECORDS, Footage, LookupRow, RefusedMatch, batches
 
 _ROW_BYTES = 4 + HASH_BYTES
 MAX_FOOTAGE = 200_000  # files of an owner
@@ -192,8 +192,8 @@ class FootageStore(StoredRows):
         here = or_(
             Footage.owner == LOCAL, Footage.owner.startswith(GUEST), Footage.owner.startswith(KEY)
         )
-        same = RecordRow.owner == Footage.owner, RecordRow.sha256 == Footage.sha256
-        lost = and_(here, ~select(RecordRow.id).where(*same).exists())
+        same = RECORDS.c.owner == Footage.owner, RECORDS.c.sha256 == Footage.sha256
+        lost = and_(here, ~select(RECORDS.c.id).where(*same).exists())
         old = Footage.added < before
         gone = delete(Footage).where(
             or_(

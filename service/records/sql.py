@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import (
     Column,
     ColumnElement,
+    Table,
     and_,
     case,
     delete,
@@ -25,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from detector.schema.analysis import Label
 from detector.seals import record_hash
@@ -47,13 +48,12 @@ from service.records.model import (
 from service.records.seals import origin
 from service.records.store import RECORD, Store, shared_result
 from service.records.tables import (
-    Base,
-    CaseRow,
+    CASES,
+    RECORDS,
+    SETTINGS,
+    SHARES,
     Limit,
-    RecordRow,
     Row,
-    SettingRow,
-    ShareRow,
     TextType,
     Where,
     parts,
@@ -62,13 +62,13 @@ from service.records.tables import (
 log = logging.getLogger(__name__)
 
 _SUSPICION = case(
-    {label.value: label.suspicion for label in Label}, value=RecordRow.headline, else_=0
+    {label.value: label.suspicion for label in Label}, value=RECORDS.c.headline, else_=0
 )
 ORDERS: dict[Order, tuple[Any, ...]] = {
-    "newest": (RecordRow.touched.desc(), RecordRow.id),
-    "oldest": (RecordRow.touched, RecordRow.id),
-    "name": (func.lower(RecordRow.name), RecordRow.id),
-    "likelihood": (_SUSPICION.desc(), RecordRow.probability.desc().nulls_last(), RecordRow.id),
+    "newest": (RECORDS.c.touched.desc(), RECORDS.c.id),
+    "oldest": (RECORDS.c.touched, RECORDS.c.id),
+    "name": (func.lower(RECORDS.c.name), RECORDS.c.id),
+    "likelihood": (_SUSPICION.desc(), RECORDS.c.probability.desc().nulls_last(), RECORDS.c.id),
 }
 
 
@@ -80,7 +80,7 @@ class SQLRows:
 
     def select(
         self,
-        table: type[Base],
+        table: Table,
         columns: Sequence[str],
         where: Where,
         order: Sequence[str] = (),
@@ -94,21 +94,19 @@ class SQLRows:
                 for row in session.execute(query.where(*_conditions(table, some)))
             ]
 
-    def insert(self, table: type[Base], row: Row, limit: Limit | None = None) -> None:
+    def insert(self, table: Table, row: Row, limit: Limit | None = None) -> None:
         with self.inserting() as session:
             if limit is not None:
                 _refuse_beyond(session, table, limit)
             session.execute(insert(table).values(row))
 
-    def update(
-        self, table: type[Base], new: Row, where: Where, columns: Sequence[str]
-    ) -> list[Row]:
+    def update(self, table: Table, new: Row, where: Where, columns: Sequence[str]) -> list[Row]:
         change = update(table).where(*_conditions(table, where)).values(new)
         with self._database.writing() as session:
             rows = session.execute(change.returning(*_columns(table, columns)))
             return [dict(row._mapping) for row in rows]
 
-    def delete(self, table: type[Base], where: Where, columns: Sequence[str]) -> list[Row]:
+    def delete(self, table: Table, where: Where, columns: Sequence[str]) -> list[Row]:
         removed = delete(table).returning(*_columns(table, columns))
         with self._database.writing() as session:
             return [
@@ -130,29 +128,27 @@ class SQLRows:
             raise
 
 
-def _refuse_beyond(session: Session, table: type[Base], limit: Limit) -> None:
+def _refuse_beyond(session: Session, table: Table, limit: Limit) -> None:
     """Raise if the number of rows has reached the limit; a concurrent insert waits."""
-    lock(session, [f"{table.__tablename__}:{sorted(limit.where.items())}"])
+    lock(session, [f"{table.name}:{sorted(limit.where.items())}"])
     number = select(func.count()).select_from(table).where(*_conditions(table, limit.where))
     if session.execute(number).scalar_one() >= limit.most:
         raise limit.refusal
 
 
-def _columns(table: type[Base], names: Iterable[str]) -> list[InstrumentedAttribute[Any]]:
-    return [getattr(table, name) for name in names]
+def _columns(table: Table, names: Iterable[str]) -> list[Column[Any]]:
+    return [table.c[name] for name in names]
 
 
-def _order(table: type[Base], names: Iterable[str]) -> list[Any]:
+def _order(table: Table, names: Iterable[str]) -> list[Any]:
     """Return the columns to order by; descending by `-column`."""
-    found = [(name[0] == "-", getattr(table, name.removeprefix("-"))) for name in names]
-    return [column.desc() if descending else column for descending, column in found]
+    return [table.c[name[1:]].desc() if name[0] == "-" else table.c[name] for name in names]
 
 
-def _conditions(table: type[Base], where: Where) -> list[ColumnElement[bool]]:
+def _conditions(table: Table, where: Where) -> list[ColumnElement[bool]]:
     return [
-        column.in_(value) if isinstance(value, list) else column == value
+        table.c[name].in_(value) if isinstance(value, list) else table.c[name] == value
         for name, value in where.items()
-        for column in _columns(table, [name])
     ]
 
 
@@ -163,9 +159,9 @@ class SQLCases(Cases):
 
     def sweep(self, before: datetime) -> None:
         """Delete closed cases, and those of guests, that were not changed since a moment."""
-        over = or_(CaseRow.closed, CaseRow.owner.startswith(GUEST))
+        over = or_(CASES.c.closed, CASES.c.owner.startswith(GUEST))
         with self.rows.inserting() as session:
-            session.execute(delete(CaseRow).where(CaseRow.touched < before, over))
+            session.execute(delete(CASES).where(CASES.c.touched < before, over))
 
 
 class SQLStore(Store):
@@ -190,14 +186,14 @@ class SQLStore(Store):
 
     def delete(self, owner: str, ids: Collection[str]) -> list[str]:
         # By the foreign key, their links go with them.
-        rows = self.rows.delete(RecordRow, {"owner": owner, "id": list(ids)}, ["id"])
+        rows = self.rows.delete(RECORDS, {"owner": owner, "id": list(ids)}, ["id"])
         self.database.empty_log()
         return [row["id"] for row in rows]
 
     def usage(self, owner: str) -> Usage:
-        parts = RecordRow.document, RecordRow.thumbnail
+        parts = RECORDS.c.document, RECORDS.c.thumbnail
         sizes = [func.coalesce(func.sum(func.length(part)), 0) for part in parts]
-        query = select(func.count(), sum(sizes[1:], sizes[0])).where(RecordRow.owner == owner)
+        query = select(func.count(), sum(sizes[1:], sizes[0])).where(RECORDS.c.owner == owner)
         [(records, taken)] = map(tuple, self.database.rows(query))
         return Usage(records=records, bytes=taken)
 
@@ -206,11 +202,11 @@ class SQLStore(Store):
     def _search(self, owner: str, query: Query) -> tuple[Iterable[Row], Mapping[str, int], int]:
         filters = self._filters(owner, query)
         verdicts = query.verdicts
-        page = [*filters, RecordRow.headline.in_(list(verdicts))] if verdicts else filters
-        headline = func.coalesce(RecordRow.headline, "")
+        page = [*filters, RECORDS.c.headline.in_(list(verdicts))] if verdicts else filters
+        headline = func.coalesce(RECORDS.c.headline, "")
         counted = select(headline, func.count()).where(*filters).group_by(headline)
         statement = (
-            select(*_columns(RecordRow, RECORD))
+            select(*_columns(RECORDS, RECORD))
             .where(*page)
             .order_by(*ORDERS[query.order])
             .limit(query.limit)
@@ -225,29 +221,29 @@ class SQLStore(Store):
     def facets(self, owner: str) -> Facets:
         with self.database.reading() as session:
             return Facets(
-                tags=self._counted(session, owner, RecordRow.tags),
-                models=self._counted(session, owner, RecordRow.models),
+                tags=self._counted(session, owner, RECORDS.c.tags),
+                models=self._counted(session, owner, RECORDS.c.models),
             )
 
     def _filters(self, owner: str, query: Query) -> list[ColumnElement[bool]]:
         """Return all filters except that of the verdict."""
         # Unlike with LIKE, no letter of what is looked for means anything.
         position = func.strpos if self._postgresql else func.instr
-        filters = [RecordRow.owner == owner]
+        filters = [RECORDS.c.owner == owner]
         filters += [
-            position(RecordRow.search_text, literal(word, TextType)) > 0
+            position(RECORDS.c.search_text, literal(word, TextType)) > 0
             for word in rules.normalize_text(query.text).split()
         ]
-        for column, values in ((RecordRow.tags, query.tags), (RecordRow.models, query.models)):
+        for column, values in ((RECORDS.c.tags, query.tags), (RECORDS.c.models, query.models)):
             if values:
                 words = self._words(column)
                 filters.append(exists(select(words.c.value).where(words.c.value.in_(list(values)))))
         if query.confirmed:
-            filters.append(RecordRow.confirmed.in_(list(query.confirmed)))
+            filters.append(RECORDS.c.confirmed.in_(list(query.confirmed)))
         if query.since is not None:
-            filters.append(RecordRow.touched >= query.since)
+            filters.append(RECORDS.c.touched >= query.since)
         if query.until is not None:
-            filters.append(RecordRow.touched < query.until)
+            filters.append(RECORDS.c.touched < query.until)
         return filters
 
     def _counted(self, session: Session, owner: str, column: Any) -> dict[str, int]:
@@ -255,8 +251,8 @@ class SQLStore(Store):
         number = func.count().label("number")
         statement = (
             select(words.c.value, number)
-            .select_from(RecordRow)
-            .join(words, RecordRow.owner == owner)
+            .select_from(RECORDS)
+            .join(words, RECORDS.c.owner == owner)
             .group_by(words.c.value)
             .order_by(number.desc(), words.c.value)
         )
@@ -277,15 +273,15 @@ class SQLStore(Store):
         # Looked up by a hash: how long that takes says nothing of how much of a guess was right.
         query = (
             select(
-                ShareRow.id.label("share"),
-                ShareRow.record,
-                ShareRow.expires,
-                RecordRow.name,
-                RecordRow.owner,
-                RecordRow.document,
+                SHARES.c.id.label("share"),
+                SHARES.c.record,
+                SHARES.c.expires,
+                RECORDS.c.name,
+                RECORDS.c.owner,
+                RECORDS.c.document,
             )
-            .join(RecordRow, RecordRow.id == ShareRow.record)
-            .where(ShareRow.token_hash == rules.hash_token(token))
+            .join(RECORDS, RECORDS.c.id == SHARES.c.record)
+            .where(SHARES.c.token_hash == rules.hash_token(token))
         )
         row = self.database.first(query)
         if row is None or row.document is None:
@@ -302,26 +298,26 @@ class SQLStore(Store):
 
         Files of an open case stay. A guest's do not: a case would keep them forever.
         """
-        files = self._words(CaseRow.analyses)
-        lasting = and_(not_(CaseRow.closed), not_(CaseRow.owner.startswith(GUEST)))
-        in_cases = select(files.c.value).select_from(CaseRow).join(files, true()).where(lasting)
-        others = and_(RecordRow.id.not_in(list(spare)), RecordRow.id.not_in(in_cases))
+        files = self._words(CASES.c.analyses)
+        lasting = and_(not_(CASES.c.closed), not_(CASES.c.owner.startswith(GUEST)))
+        in_cases = select(files.c.value).select_from(CASES).join(files, true()).where(lasting)
+        others = and_(RECORDS.c.id.not_in(list(spare)), RECORDS.c.id.not_in(in_cases))
         with self.database.writing() as session:
-            deleted = _remove(session, others, RecordRow.touched <= now - longest)
-            chose = select(SettingRow.owner, SettingRow.value).where(SettingRow.name == "")
+            deleted = _remove(session, others, RECORDS.c.touched <= now - longest)
+            chose = select(SETTINGS.c.owner, SETTINGS.c.value).where(SETTINGS.c.name == "")
             for owner, chosen in session.execute(chose).all():
                 days = rules.read_preferences(chosen).keep_days
                 if days is not None and days < longest / timedelta(days=1):
-                    expired = RecordRow.touched <= now - timedelta(days=days)
-                    deleted += _remove(session, others, RecordRow.owner == owner, expired)
-            session.execute(delete(ShareRow).where(ShareRow.expires <= now))
+                    expired = RECORDS.c.touched <= now - timedelta(days=days)
+                    deleted += _remove(session, others, RECORDS.c.owner == owner, expired)
+            session.execute(delete(SHARES).where(SHARES.c.expires <= now))
         self.database.shrink()
         return deleted
 
     def confirmed(self) -> list[Record]:
         """Return the records with confirmed ground truth, the oldest first."""
         known = [Confirmed.FAKE, Confirmed.REAL]
-        rows = self.rows.select(RecordRow, RECORD, {"confirmed": known}, ("created", "id"))
+        rows = self.rows.select(RECORDS, RECORD, {"confirmed": known}, ("created", "id"))
         return list(self._readable(rows))
 
 
@@ -332,7 +328,7 @@ def open_store(where: Path | str) -> SQLStore:
 
 def _remove(session: Session, *which: ColumnElement[bool]) -> list[str]:
     """Delete records, and by the foreign key their links; return their ids."""
-    return list(session.execute(delete(RecordRow).where(*which).returning(RecordRow.id)).scalars())
+    return list(session.execute(delete(RECORDS).where(*which).returning(RECORDS.c.id)).scalars())
 
 
 MAX_CHECKED_BYTES = 200_000_000  # of a file that is checked at each start; a second on a slow disk

@@ -40,12 +40,12 @@ from service.records.model import (
     Usage,
 )
 from service.records.seals import Keyring
-from service.records.tables import Limit, RecordRow, Row, RowGateway, SettingRow, ShareRow, Where
+from service.records.tables import RECORDS, SETTINGS, SHARES, Limit, Row, RowGateway, Where
 
 log = logging.getLogger(__name__)
 
 RECORD = tuple(Record.model_fields)
-LINK = ("id", "record", "created", "expires")
+LINK = tuple(name for name in ShareLink.model_fields if name in SHARES.c)
 _PREFERENCES, _PRESET = "preferences", "preset"  # Kinds of settings
 
 
@@ -96,7 +96,7 @@ class Store(ABC):
         }
         if analysis is not None:
             row["state"] = State.DONE
-        self.rows.insert(RecordRow, row)
+        self.rows.insert(RECORDS, row)
 
     def restart(
         self, owner: str, id: str, *, run: str, settings: Settings, cache_key: str, now: datetime
@@ -162,7 +162,7 @@ class Store(ABC):
 
     def records(self, owner: str, ids: Collection[str]) -> dict[str, Record]:
         """Return some of the owner's records by id."""
-        rows = self.rows.select(RecordRow, RECORD, {"owner": owner, "id": list(ids)})
+        rows = self.rows.select(RECORDS, RECORD, {"owner": owner, "id": list(ids)})
         return {record.id: record for record in self._readable(rows)}
 
     def open(self, viewer: str, id: str) -> Record | None:
@@ -185,23 +185,23 @@ class Store(ABC):
         if not cache_key:
             return None
         where = {"owner": owner, "cache_key": cache_key, "state": State.DONE}
-        rows = self.rows.select(RecordRow, RECORD, where, ("-analyzed", "id"), 1)
+        rows = self.rows.select(RECORDS, RECORD, where, ("-analyzed", "id"), 1)
         return next(self._readable(rows), None)
 
     def ids(self, owner: str) -> list[str]:
         """Return the ids of all the owner's records."""
-        rows = self.rows.select(RecordRow, ["id"], {"owner": owner}, ["id"])
+        rows = self.rows.select(RECORDS, ["id"], {"owner": owner}, ["id"])
         return [row["id"] for row in rows]
 
     def analysis(self, owner: str, id: str) -> Analysis | None:
         """Return the whole result; None also if this version can't read it."""
-        rows = self.rows.select(RecordRow, ["document"], {"owner": owner, "id": id}, limit=1)
+        rows = self.rows.select(RECORDS, ["document"], {"owner": owner, "id": id}, limit=1)
         return self.seals.read(rows[0]["document"], record_hash(id)) if rows else None
 
     def thumbnails(self, owner: str, ids: Collection[str]) -> dict[str, bytes]:
         """Return the existing WebP thumbnails by id, of at most `MAX_THUMBNAIL_BYTES` each."""
         where = {"owner": owner, "id": list(ids)}
-        rows = self.rows.select(RecordRow, ("id", "thumbnail"), where)
+        rows = self.rows.select(RECORDS, ("id", "thumbnail"), where)
         return {row["id"]: row["thumbnail"] for row in rows if row["thumbnail"]}
 
     @abstractmethod
@@ -221,24 +221,24 @@ class Store(ABC):
         `MAX_SHARE_TTL`."""
         rules.check_share_ttl(ttl)
         where = {"owner": owner, "id": id, "state": State.DONE}
-        if not self.rows.select(RecordRow, ["id"], where, limit=1):
+        if not self.rows.select(RECORDS, ["id"], where, limit=1):
             return None
         link = ShareLink(id=new_id(), record=id, created=now, expires=now + ttl, token=new_id())
         row = link.model_dump(exclude={"token"})
         row |= {"owner": owner, "token_hash": rules.hash_token(link.token)}
         limit = Limit({"record": id}, MAX_LINKS, rules.too_many_links())
-        self.rows.insert(ShareRow, row, limit)
+        self.rows.insert(SHARES, row, limit)
         return link
 
     def shares(self, owner: str, now: datetime, id: str | None = None) -> list[ShareLink]:
         """Return valid links, to one record or to any, newest first; without tokens."""
         where = {"owner": owner} | ({"record": id} if id is not None else {})
-        rows = self.rows.select(ShareRow, LINK, where, ("-created", "id"))
+        rows = self.rows.select(SHARES, LINK, where, ("-created", "id"))
         links = map(ShareLink.model_validate, rows)
         return [link for link in links if link.expires > now]
 
     def revoke(self, owner: str, share_id: str) -> bool:
-        return bool(self.rows.delete(ShareRow, {"id": share_id, "owner": owner}, ["id"]))
+        return bool(self.rows.delete(SHARES, {"id": share_id, "owner": owner}, ["id"]))
 
     @abstractmethod
     def shared(self, token: str, now: datetime) -> SharedResult | None:
@@ -264,7 +264,7 @@ class Store(ABC):
 
     def delete_preset(self, owner: str, name: str) -> bool:
         where = {"owner": owner, "kind": _PRESET, "name": name}
-        return bool(self.rows.delete(SettingRow, where, ["name"]))
+        return bool(self.rows.delete(SETTINGS, where, ["name"]))
 
     # --- inside -----------------------------------------------------------------------------------
 
@@ -275,20 +275,18 @@ class Store(ABC):
 
     def _update(self, owner: str, id: str, new: Row, **only: str) -> Record | None:
         """Write columns of a record if other fields are as in `only`; return the updated record."""
-        rows = self.rows.update(RecordRow, new, {"owner": owner, "id": id, **only}, RECORD)
+        rows = self.rows.update(RECORDS, new, {"owner": owner, "id": id, **only}, RECORD)
         return self._read(rows[0]) if rows else None
 
     def _one(self, where: Where) -> Record | None:
-        rows = self.rows.select(RecordRow, RECORD, where, limit=1)
+        rows = self.rows.select(RECORDS, RECORD, where, limit=1)
         return self._read(rows[0]) if rows else None
 
     def _read(self, row: Row) -> Record:
         """Return a row's record with its seal checked. Raise RecordsError if this version can't
         read it."""
         try:
-            settings = Settings.model_validate(row["settings"])
-            record = Record.model_validate({name: row[name] for name in RECORD}
-                                           | {"settings": settings})  # fmt: skip
+            record = Record.model_validate({name: row[name] for name in RECORD})
         except ValidationError as error:
             text = _("This record holds what Unmask can't read.")
             hint = _("Your other records are not affected.")
@@ -305,17 +303,17 @@ class Store(ABC):
 
     def _settings(self, owner: str, kind: str) -> dict[str, Any]:
         where = {"owner": owner, "kind": kind}
-        rows = self.rows.select(SettingRow, ("name", "value"), where, limit=MAX_PRESETS + 1)
+        rows = self.rows.select(SETTINGS, ("name", "value"), where, limit=MAX_PRESETS + 1)
         return {row["name"]: row["value"] for row in rows}
 
     def _set(self, owner: str, kind: str, name: str, value: Any) -> None:
         """Replace a setting; an upsert would need the right to change its owner."""
         this = {"owner": owner, "kind": kind, "name": name}
         for first in (True, False):
-            if self.rows.update(SettingRow, {"value": value}, this, ["name"]):
+            if self.rows.update(SETTINGS, {"value": value}, this, ["name"]):
                 return
             try:
-                self.rows.insert(SettingRow, this | {"value": value})
+                self.rows.insert(SETTINGS, this | {"value": value})
                 return
             except RecordsError as error:
                 # Another tab was quicker: then there is one to update.

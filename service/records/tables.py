@@ -1,5 +1,5 @@
-"""Mapped classes of the tables, common to SQLite and PostgreSQL and, by `service.records.supabase`,
-to a Supabase project.
+"""Tables and mapped classes, common to SQLite and PostgreSQL and, by `service.records.supabase`, to
+a Supabase project.
 
 A change of a table needs a migration in `migrations/versions`.
 """
@@ -10,20 +10,25 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime
+from inspect import isclass
 from itertools import islice
-from typing import Any, NamedTuple, Protocol
+from types import NoneType
+from typing import Any, NamedTuple, Protocol, get_args
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from sqlalchemy import (
     REAL,
     BigInteger,
+    Boolean,
+    Column,
     DateTime,
     Dialect,
     Double,
-    ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
     LargeBinary,
+    Table,
     Text,
     TypeDecorator,
     false,
@@ -35,7 +40,15 @@ from sqlalchemy.types import TypeEngine
 from detector.schema.comparison import Comparison
 from detector.schema.summary import FoundFootage
 from service.context import Principal, PrincipalKind, Role, Scope
-from service.records.model import KEY, BatchItem, ErrorReport, MissedLookup, RecordsError
+from service.records.model import (
+    KEY,
+    BatchItem,
+    ErrorReport,
+    MissedLookup,
+    Record,
+    RecordsError,
+    ShareLink,
+)
 from service.records.rules import storable
 
 HEAD = "0019"  # The newest migration
@@ -179,83 +192,74 @@ _PRIVATE = ("owner", "hash", "prints")
 metadata = Base.metadata
 
 
-class RecordRow(Base):
-    """A `service.records.model.Record` with its search text, whole result and thumbnail."""
-
-    __tablename__ = "records"
-    __table_args__ = {"sqlite_with_rowid": True}
-    id: Mapped[str] = mapped_column(primary_key=True)
-    owner: Mapped[str]
-    name: Mapped[str]
-    sha256: Mapped[str]
-    source: Mapped[str]
-    state: Mapped[str]
-    run: Mapped[str]
-    cache_key: Mapped[str]
-    confirmed: Mapped[str]
-    created: Mapped[datetime]
-    touched: Mapped[datetime]
-    last_cache_hit: Mapped[datetime | None]
-    size: Mapped[int] = mapped_column(BYTES)
-    tags: Mapped[tuple[str, ...]]
-    analyzed: Mapped[datetime | None]
-    headline: Mapped[str | None]
-    probability: Mapped[float | None]
-    models: Mapped[tuple[str, ...]]
-    # From the short to the long: SQLite reads a row up to the last column that it needs.
-    search_text: Mapped[str]
-    note: Mapped[str]
-    settings: Mapped[Any] = mapped_column(Json(), nullable=False)
-    fault: Mapped[Any] = mapped_column(Json(), nullable=True)
-    result: Mapped[Any] = mapped_column(Json(), nullable=True)  # A `ResultSummary`
-    thumbnail: Mapped[bytes | None]
-    document: Mapped[Any] = mapped_column(Packed(), nullable=True)  # The whole result
+def columns(model: type[BaseModel], *, without: Collection[str] = ()) -> Iterator[Column[Any]]:
+    """Yield a column for each field of a model; `id` is the primary key."""
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        nullable = NoneType in get_args(kind)
+        if name not in without:
+            type = _column_type(get_args(kind)[0] if nullable else kind)
+            yield Column(name, type, primary_key=name == "id", nullable=nullable)
 
 
-Index("records_by_time", RecordRow.owner, RecordRow.touched.desc(), RecordRow.id)
-Index("records_by_key", RecordRow.owner, RecordRow.cache_key)
+def _column_type(kind: Any) -> Any:
+    if isclass(kind) and issubclass(kind, BaseModel):
+        return Json()  # validated with the rest of its row
+    types = {datetime: UtcDateTime, int: BYTES, tuple[str, ...]: StringList}
+    return types.get(kind, TextType)
 
 
-class ShareRow(Base):
-    """A `service.records.model.ShareLink` with the hash of its token."""
+# --- what a Supabase project has too, see `RowGateway` -------------------------------------------
 
-    __tablename__ = "shares"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    record: Mapped[str] = mapped_column(ForeignKey(RecordRow.id, ondelete="CASCADE"), index=False)
-    owner: Mapped[str]
-    token_hash: Mapped[str] = mapped_column(unique=True)
-    created: Mapped[datetime]
-    expires: Mapped[datetime]
-
-
-Index("shares_of_record", ShareRow.record)
-
-
-class SettingRow(Base):
-    """A person's settings: preferences, without a name, and presets by name."""
-
-    __tablename__ = "settings"
-    owner: Mapped[str] = mapped_column(primary_key=True)
-    kind: Mapped[str] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
-    value: Mapped[Any] = mapped_column(Json(), nullable=False)
-
-
-class CaseRow(Base):
-    """A `service.records.cases.Case`: its log, and the columns to find it by."""
-
-    __tablename__ = "cases"
-    id: Mapped[str] = mapped_column(primary_key=True)
-    owner: Mapped[str]
-    created: Mapped[datetime]
-    touched: Mapped[datetime]
-    entries: Mapped[int]
-    closed: Mapped[bool]
-    analyses: Mapped[tuple[str, ...]]
-    log: Mapped[str] = mapped_column(Text)  # JSON Lines
-
-
-Index("cases_of_owner", CaseRow.owner, CaseRow.touched)
+RECORDS = Table(
+    "records",
+    metadata,
+    # Of the result, to filter and order by. Before the long ones: SQLite reads a row up to the
+    # last column that it needs.
+    Column("analyzed", UtcDateTime),
+    Column("headline", TextType),
+    Column("probability", NUMBER),
+    Column("models", StringList, nullable=False),
+    *columns(Record),
+    Column("search_text", TextType, nullable=False),
+    Column("thumbnail", LargeBinary),
+    Column("document", Packed()),  # The whole result
+    Index("records_by_key", "owner", "cache_key"),
+)
+Index("records_by_time", RECORDS.c.owner, RECORDS.c.touched.desc(), RECORDS.c.id)
+SHARES = Table(
+    "shares",
+    metadata,
+    *columns(ShareLink, without=["token"]),
+    Column("owner", TextType, nullable=False),
+    Column("token_hash", TextType, nullable=False, unique=True),
+    ForeignKeyConstraint(["record"], ["records.id"], ondelete="CASCADE"),
+    Index("shares_of_record", "record"),
+    sqlite_with_rowid=False,
+)
+SETTINGS = Table(
+    "settings",  # Preferences, without a name, and presets by name
+    metadata,
+    Column("owner", TextType, primary_key=True),
+    Column("kind", TextType, primary_key=True),
+    Column("name", TextType, primary_key=True),
+    Column("value", Json(), nullable=False),
+    sqlite_with_rowid=False,
+)
+CASES = Table(
+    "cases",  # The log of each case, and what it is found by
+    metadata,
+    Column("id", TextType, primary_key=True),
+    Column("owner", TextType, nullable=False),
+    Column("created", UtcDateTime, nullable=False),
+    Column("touched", UtcDateTime, nullable=False),
+    Column("entries", Integer, nullable=False),
+    Column("closed", Boolean, nullable=False),
+    Column("analyses", StringList, nullable=False),
+    Column("log", Text, nullable=False),  # JSON Lines
+    Index("cases_of_owner", "owner", "touched"),
+    sqlite_with_rowid=False,
+)
 
 
 class TaskRow(Base):
@@ -447,11 +451,11 @@ class Limit(NamedTuple):
 
 
 class RowGateway(Protocol):
-    """Access to rows of the mapped classes by column. All methods raise RecordsError."""
+    """Access to rows by column. All methods raise RecordsError."""
 
     def select(
         self,
-        table: type[Base],
+        table: Table,
         columns: Sequence[str],
         where: Where,
         order: Sequence[str] = (),
@@ -460,15 +464,13 @@ class RowGateway(Protocol):
         """Return some columns of rows, ordered by `order`; descending by `-column`. Without a
         limit, the table has an `id`, and `columns` contain it and the columns of the order."""
 
-    def insert(self, table: type[Base], row: Row, limit: Limit | None = None) -> None:
+    def insert(self, table: Table, row: Row, limit: Limit | None = None) -> None:
         """Insert a row. Raise RecordsError (`records_taken`) if its key exists."""
 
-    def update(
-        self, table: type[Base], new: Row, where: Where, columns: Sequence[str]
-    ) -> list[Row]:
+    def update(self, table: Table, new: Row, where: Where, columns: Sequence[str]) -> list[Row]:
         """Update rows, and return their new columns."""
 
-    def delete(self, table: type[Base], where: Where, columns: Sequence[str]) -> list[Row]:
+    def delete(self, table: Table, where: Where, columns: Sequence[str]) -> list[Row]:
         """Delete rows, and return their columns."""
 
 

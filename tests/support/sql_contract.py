@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 
 from service.records.model import GUEST, LOCAL, Preferences, Query, State
 from service.records.rules import has_account
-from service.records.tables import ShareRow
+from service.records.tables import SHARES
 from tests.support.processes import ROOT
 from tests.support.records_contract import NOON, PICTURE, SAMPLE, StoreContract, make, minutes
 from tests.support.waiting import PATIENT
@@ -108,7 +108,7 @@ class SQLContract(StoreContract):
         store.share(LOCAL, record.id, minutes(60), NOON)
         store.share(LOCAL, record.id, minutes(180), NOON)
         store.sweep(NOON + minutes(61), 30 * DAY)
-        assert store.database.scalar(select(func.count()).select_from(ShareRow)) == 1
+        assert store.database.scalar(select(func.count()).select_from(SHARES)) == 1
 
     def test_lists_longer_than_a_statement_may_name(self, store, monkeypatch):
         monkeypatch.setattr("service.records.tables.BATCH_SIZE", 2)

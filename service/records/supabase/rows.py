@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from pydantic import TypeAdapter
+from sqlalchemy import Table
 from supabase import Client, PostgrestAPIError, StorageException
 
 from detector.schema.analysis import Analysis
@@ -16,7 +17,7 @@ from detector.sentences import _
 from service.records import rules
 from service.records.cases import too_many_cases
 from service.records.model import RecordsError
-from service.records.tables import Base, Limit, Row, Where, parts
+from service.records.tables import Limit, Row, Where, parts
 
 PAGE_SIZE = 1000  # rows asked for at once; a project may be set to give fewer
 BATCH_SIZE = 100  # ids named in one request: they stand in its address, which servers cut at 8 kB
@@ -38,7 +39,7 @@ class SupabaseRows:
 
     def select(
         self,
-        table: type[Base],
+        table: Table,
         columns: Sequence[str],
         where: Where,
         order: Sequence[str] = (),
@@ -61,7 +62,7 @@ class SupabaseRows:
 
     def _page(
         self,
-        table: type[Base],
+        table: Table,
         columns: Sequence[str],
         where: Where,
         order: Sequence[str],
@@ -74,16 +75,14 @@ class SupabaseRows:
             query = query.order(_name(name.removeprefix("-")), desc=name[0] == "-")
         return _ours(answer(query.limit(limit)))
 
-    def insert(self, table: type[Base], row: Row, limit: Limit | None = None) -> None:
+    def insert(self, table: Table, row: Row, limit: Limit | None = None) -> None:
         answer(self._table(table).insert(as_json(row), returning="minimal"))
 
-    def update(
-        self, table: type[Base], new: Row, where: Where, columns: Sequence[str]
-    ) -> list[Row]:
+    def update(self, table: Table, new: Row, where: Where, columns: Sequence[str]) -> list[Row]:
         query = _matching(self._table(table).update(as_json(new)), where)
         return _ours(answer(query.select(_listed(columns))))
 
-    def delete(self, table: type[Base], where: Where, columns: Sequence[str]) -> list[Row]:
+    def delete(self, table: Table, where: Where, columns: Sequence[str]) -> list[Row]:
         deleted: list[Row] = []
         for some in parts(where, BATCH_SIZE):
             query = _matching(self._table(table).delete(), some)
@@ -94,8 +93,8 @@ class SupabaseRows:
         """Call a function of the project; return its rows."""
         return answer(self._connect().rpc(function, arguments))
 
-    def _table(self, table: type[Base]) -> Any:
-        return self._connect().table(_name(table.__tablename__))
+    def _table(self, table: Table) -> Any:
+        return self._connect().table(_name(table.name))
 
 
 def as_json(row: Row) -> Row:

@@ -29,7 +29,7 @@ from service.records.store import Store, shared_result
 from service.records.supabase import rows
 from service.records.supabase.bucket import Bucket, object_path
 from service.records.supabase.rows import SupabaseRows, answer, storable
-from service.records.tables import RecordRow, Row
+from service.records.tables import RECORDS, Row
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class SupabaseStore(Store):
 
     def delete(self, owner: str, ids: Collection[str]) -> list[str]:
         where = {"owner": owner, "id": list(ids)}
-        deleted = self.rows.delete(RecordRow, where, ("id", "media"))
+        deleted = self.rows.delete(RECORDS, where, ("id", "media"))
         if any(row["media"] for row in deleted):
             self._remove_media(owner)
         return [row["id"] for row in deleted]
@@ -98,7 +98,7 @@ class SupabaseStore(Store):
         return page["records"], page["counts"], page["total"]
 
     def _column(self, owner: str, id: str, *columns: str) -> Row | None:
-        found = self.rows.select(RecordRow, columns, {"owner": owner, "id": id}, limit=1)
+        found = self.rows.select(RECORDS, columns, {"owner": owner, "id": id}, limit=1)
         return found[0] if found else None
 
     # --- media: which file is whose, and what is deleted with its record --------------------------

@@ -24,7 +24,7 @@ from service.records.database import FILE
 from service.records.model import LOCAL, RecordsError, ResultOrigin, State
 from service.records.seals import Keyring, origin
 from service.records.sql import open_store
-from service.records.tables import RecordRow
+from service.records.tables import RECORDS
 from tests.support.applications import analyze, application
 from tests.support.pages import APP, html, quiet, turn_to
 from tests.support.processes import python
@@ -210,14 +210,14 @@ from pathlib import Path
 from service.records.database import FILE
 from service.records.model import LOCAL, RecordsError
 from service.records.sql import open_store
-from service.records.tables import RecordRow
+from service.records.tables import RECORDS
 from sqlalchemy import select
 from tests.support.records_contract import SAMPLE, make
 data = Path(sys.argv[1])
 store, kept = open_store(data / FILE), make(LOCAL)
 store.add(kept, SAMPLE)
 with store.database.reading() as page:  # one that is being drawn: SQLite's log stays there
-    page.scalar(select(RecordRow.id))
+    page.scalar(select(RECORDS.c.id))
     for path in data.iterdir():
         path.chmod(0o444)
     data.chmod(0o555)
@@ -377,7 +377,7 @@ def test_a_sweep_after_the_clock_was_set_deletes_nothing(tmp_path, monkeypatch):
         with app.jobs.store.database.writing() as connection:
             moved = {"created": datetime.now(UTC) - timedelta(days=365)}
             moved["touched"] = moved["created"]
-            connection.execute(update(RecordRow).values(**moved))
+            connection.execute(update(RECORDS).values(**moved))
         old = time.time() - year
         upload = job.path.parent
         for path in (*upload.iterdir(), upload, *evaluation.iterdir(), evaluation):

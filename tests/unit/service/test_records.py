@@ -20,7 +20,7 @@ from service.records import database, thumbnails
 from service.records.database import FILE
 from service.records.model import LOCAL, MAX_THUMBNAIL_BYTES, BatchItem, RecordsError
 from service.records.sql import open_store
-from service.records.tables import HEAD, RecordRow
+from service.records.tables import HEAD, RECORDS
 from service.storage.uploads import Uploads
 from tests.support.migrations import COLUMN, add_step, assert_like_the_tables
 from tests.support.records_contract import NOON, PICTURE, SAMPLE, make, minutes
@@ -53,7 +53,7 @@ def test_a_name_is_shown_as_it_is_written(store, named, shown):
     assert record.name == shown
     store.add(record, SAMPLE, PICTURE)
     with store.database.writing() as session:
-        session.execute(update(RecordRow).values(name=named))
+        session.execute(update(RECORDS).values(name=named))
     assert store.get(LOCAL, record.id).name == shown
     assert BatchItem(name=f"folder/{named}").name.startswith("folder/")
     assert not set(BatchItem(name=named).name) & set("\u202e\u2066\u2069\n")
