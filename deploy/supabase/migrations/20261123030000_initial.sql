@@ -229,7 +229,7 @@ $$;
 revoke all on function private.is_webp(text) from public, anon;
 grant execute on function private.is_webp(text) to authenticated;
 
-create table if not exists public.analyses (
+create table if not exists public.records (
   id text primary key check (id ~ '^[A-Za-z0-9_-]{22}$'),
   owner uuid not null default auth.uid() references auth.users (id) on delete cascade,
   created timestamptz not null default now(),
@@ -247,7 +247,9 @@ create table if not exists public.analyses (
   result jsonb check (octet_length(result::text) <= 65536),
   -- Of `result`, to filter and order by. The two that no constant expression gives are written.
   analyzed timestamptz,
-  verdict text generated always as (result ->> 'verdict') stored,
+  headline text generated always as (  -- detector.schema.codes.headline_label
+    case when result ->> 'proof' is null then result ->> 'verdict' else 'FAKE' end
+  ) stored,
   probability double precision
     generated always as ((result ->> 'probability')::double precision) stored,
   models text[] not null default '{}' check (cardinality(models) <= 200),
@@ -256,7 +258,7 @@ create table if not exists public.analyses (
   tags text[] not null default '{}' check (cardinality(tags) <= 20),
   confirmed text not null default '' check (confirmed in ('', 'fake', 'real')),
   -- What a search looks through, folded by the dashboard.
-  haystack text not null default '' check (octet_length(haystack) <= 65536),
+  search_text text not null default '' check (octet_length(search_text) <= 65536),
   document text check (octet_length(document) <= 67108864),
   place text check (octet_length(place) <= 65536),
   -- A WebP of 10 kB at most, in base64.
@@ -268,7 +270,7 @@ create table if not exists public.analyses (
     coalesce(octet_length(document), 0) + coalesce(octet_length(place), 0)
     + coalesce(octet_length(thumbnail), 0) + coalesce(octet_length(media), 0)
     + coalesce(octet_length(result::text), 0) + coalesce(octet_length(fault::text), 0)
-    + octet_length(settings::text) + octet_length(name) + octet_length(note) + octet_length(haystack)
+    + octet_length(settings::text) + octet_length(name) + octet_length(note) + octet_length(search_text)
     + octet_length(run) + octet_length(cache_key)
     + private.text_bytes(tags) + private.text_bytes(models)
   ) stored,
@@ -276,11 +278,11 @@ create table if not exists public.analyses (
   unique (id, owner),
   check ((state = 'done') = (result is not null)),
   check ((result is null) = (document is null)),
-  constraint analyses_bounds check (
+  constraint records_bounds check (
     private.longest(tags) <= 40 and private.longest(models) <= 200
     and octet_length(coalesce(media, '')) <= 1024
   ),
-  constraint analyses_media check (
+  constraint records_media check (
     media is null or (
       cardinality(string_to_array(media, '/')) = 3
       and split_part(media, '/', 3) not in ('', '.', '..')
@@ -288,7 +290,7 @@ create table if not exists public.analyses (
     )
   ),
   -- detector.schema.codes.Label, and numbers that a page can show.
-  constraint analyses_result check (
+  constraint records_result check (
     result is null or (
       coalesce(result ->> 'verdict', '') in (
         'FAKE', 'PROBABLY_FAKE', 'INCONCLUSIVE', 'PROBABLY_REAL', 'REAL', 'NOT_APPLICABLE'
@@ -300,16 +302,16 @@ create table if not exists public.analyses (
     )
   ),
   -- Whoever writes: what no calendar of ours can read is never there.
-  constraint analyses_times check (
+  constraint records_times check (
     isfinite(created) and isfinite(touched)
     and (last_cache_hit is null or isfinite(last_cache_hit))
     and (analyzed is null or isfinite(analyzed))
   )
 );
-create index if not exists analyses_of_owner on public.analyses (owner, touched desc, id);
-create index if not exists analyses_by_key on public.analyses (owner, cache_key, analyzed desc)
+create index if not exists records_of_owner on public.records (owner, touched desc, id);
+create index if not exists records_by_key on public.records (owner, cache_key, analyzed desc)
   where cache_key <> '';
-create index if not exists analyses_by_age on public.analyses (touched);
+create index if not exists records_by_age on public.records (touched);
 
 -- Quotas --------------------------------------------------------------------------------------------
 
@@ -325,7 +327,7 @@ begin
   perform pg_advisory_xact_lock(hashtextextended('records:' || new.owner, 0));
   select * into most from private.limits(new.owner);
   select count(*) as records, coalesce(sum(a.stored), 0) as bytes into had
-    from public.analyses a where a.owner = new.owner;
+    from public.records a where a.owner = new.owner;
   if tg_op = 'INSERT' then
     insert into public.usage as u (owner, hour, records)
       values (new.owner, date_trunc('hour', now()), 1)
@@ -349,9 +351,9 @@ begin
 end
 $$;
 revoke all on function private.count_record() from public, anon, authenticated;
-create or replace trigger count_record after insert on public.analyses
+create or replace trigger count_record after insert on public.records
   for each row execute function private.count_record();
-create or replace trigger count_growth after update on public.analyses
+create or replace trigger count_growth after update on public.records
   for each row when (new.stored > old.stored) execute function private.count_record();
 
 -- Times ---------------------------------------------------------------------------------------------
@@ -378,17 +380,17 @@ begin
 end
 $$;
 revoke all on function private.take_times() from public, anon, authenticated;
-create or replace trigger take_times before insert or update on public.analyses
+create or replace trigger take_times before insert or update on public.records
   for each row when (current_user = 'authenticated') execute function private.take_times();
 
 -- Rights --------------------------------------------------------------------------------------------
 
-select private.close('public.analyses');
-grant select, insert, delete on public.analyses to authenticated;
+select private.close('public.records');
+grant select, insert, delete on public.records to authenticated;
 -- Whose it is, what file it is of and when it came can't be changed by anybody.
 grant update (touched, settings, state, run, cache_key, fault, result, analyzed, models,
-              last_cache_hit, note, tags, confirmed, haystack, document, place, thumbnail, media)
-  on public.analyses to authenticated;
+              last_cache_hit, note, tags, confirmed, search_text, document, place, thumbnail, media)
+  on public.records to authenticated;
 
 -- Questions of one round trip -----------------------------------------------------------------------
 -- All of these run with the rights of who asks: row-level security holds inside them.
@@ -409,13 +411,11 @@ create or replace function public.search_analyses(
 ) returns table (total bigint, counts jsonb, records jsonb)
 language sql stable security invoker set search_path = pg_catalog, pg_temp as $$
   with found as materialized (
-    -- detector.schema.codes.headline_label
-    select a.id, a.touched, a.name, a.probability,
-      case when a.result ->> 'proof' is null then a.verdict else 'FAKE' end as verdict
-    from public.analyses a
+    select a.id, a.touched, a.name, a.probability, a.headline
+    from public.records a
     where a.owner = p_owner
       and not exists (
-        select from unnest(p_parts) as part where position(part in a.haystack) = 0
+        select from unnest(p_parts) as part where position(part in a.search_text) = 0
       )
       and (cardinality(p_models) = 0 or a.models && p_models)
       and (cardinality(p_tags) = 0 or a.tags && p_tags)
@@ -424,8 +424,8 @@ language sql stable security invoker set search_path = pg_catalog, pg_temp as $$
       and (p_until is null or a.touched < p_until)
   ),
   counted as (
-    select coalesce(jsonb_object_agg(coalesce(verdict, ''), number), '{}') as counts
-    from (select verdict, count(*) as number from found group by verdict) as by_verdict
+    select coalesce(jsonb_object_agg(coalesce(headline, ''), number), '{}') as counts
+    from (select headline, count(*) as number from found group by headline) as by_headline
   ),
   chosen as (
     select *, row_number() over (order by
@@ -435,18 +435,18 @@ language sql stable security invoker set search_path = pg_catalog, pg_temp as $$
       -- detector.schema.codes.Label.suspicion
       case when p_order = 'likelihood' then array_position(
         array['NOT_APPLICABLE', 'REAL', 'PROBABLY_REAL', 'INCONCLUSIVE', 'PROBABLY_FAKE', 'FAKE'],
-        verdict
+        headline
       ) end desc nulls last,
       case when p_order = 'likelihood' then probability end desc nulls last,
       id
     ) as place
     from found
-    where cardinality(p_verdicts) = 0 or verdict = any (p_verdicts)
+    where cardinality(p_verdicts) = 0 or headline = any (p_verdicts)
   ),
   page as (
-    select c.place, to_jsonb(a) - array['document', 'place', 'thumbnail', 'haystack', 'media'] as row
+    select c.place, to_jsonb(a) - array['document', 'place', 'thumbnail', 'search_text', 'media'] as row
     from (select * from chosen order by place offset p_offset limit least(p_limit, 500)) as c
-    join public.analyses a on a.id = c.id
+    join public.records a on a.id = c.id
   )
   select (select count(*) from chosen), counted.counts,
          coalesce((select jsonb_agg(page.row order by page.place) from page), '[]')
@@ -457,10 +457,10 @@ $$;
 create or replace function public.facets(p_owner uuid)
 returns table (kind text, name text, number bigint)
 language sql stable security invoker set search_path = pg_catalog, pg_temp as $$
-  select 'tag', tag, count(*) from public.analyses a, unnest(a.tags) as tag
+  select 'tag', tag, count(*) from public.records a, unnest(a.tags) as tag
     where a.owner = p_owner group by tag
   union all
-  select 'model', model, count(*) from public.analyses a, unnest(a.models) as model
+  select 'model', model, count(*) from public.records a, unnest(a.models) as model
     where a.owner = p_owner group by model
 $$;
 
@@ -468,7 +468,7 @@ $$;
 create or replace function public.usage_of(p_owner uuid)
 returns table (records bigint, bytes bigint)
 language sql stable security invoker set search_path = pg_catalog, pg_temp as $$
-  select count(*), coalesce(sum(a.stored), 0)::bigint from public.analyses a
+  select count(*), coalesce(sum(a.stored), 0)::bigint from public.records a
   where a.owner = p_owner
 $$;
 
@@ -489,23 +489,23 @@ grant execute on function
 
 create table if not exists public.shares (
   id text primary key check (id ~ '^[A-Za-z0-9_-]{22}$'),
-  analysis text not null,
+  record text not null,
   owner uuid not null default auth.uid(),
   created timestamptz not null default now(),
   expires timestamptz not null,
-  hash text not null check (hash ~ '^[0-9a-f]{64}$'),
+  token_hash text not null check (token_hash ~ '^[0-9a-f]{64}$'),
   -- A link can only be to a record of one's own, and goes with it.
-  foreign key (analysis, owner) references public.analyses (id, owner) on delete cascade,
+  foreign key (record, owner) references public.records (id, owner) on delete cascade,
   check (expires > created and expires <= created + interval '90 days 1 minute')
 );
 create index if not exists shares_of_owner on public.shares (owner, created desc);
-create index if not exists shares_of_analysis on public.shares (analysis, owner);
-create index if not exists shares_by_hash on public.shares (left(hash, 8));
+create index if not exists shares_of_record on public.shares (record, owner);
+create index if not exists shares_by_hash on public.shares (left(token_hash, 8));
 
 select private.close('public.shares');
 -- Not even the owner reads the hash.
-grant select (id, analysis, owner, created, expires) on public.shares to authenticated;
-grant insert (id, analysis, owner, created, expires, hash) on public.shares to authenticated;
+grant select (id, record, owner, created, expires) on public.shares to authenticated;
+grant insert (id, record, owner, created, expires, token_hash) on public.shares to authenticated;
 grant delete on public.shares to authenticated;
 
 create or replace function private.take_link_times() returns trigger
@@ -531,8 +531,8 @@ begin
     perform pg_advisory_xact_lock(hashtextextended('links:' || someone, 0));
   end loop;
   if exists (
-    select from public.shares s where (s.analysis, s.owner) in (select n.analysis, n.owner from new n)
-    group by s.analysis, s.owner having count(*) > 100
+    select from public.shares s where (s.record, s.owner) in (select n.record, n.owner from new n)
+    group by s.record, s.owner having count(*) > 100
   ) then
     raise exception using errcode = 'PT429', detail = 'links',
       message = 'A file can have 100 links. Links that ended are forgotten after 7 days.';
@@ -597,9 +597,9 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
                 'hex'),
          a.name, a.source, a.document, a.thumbnail, s.expires
   from public.shares s
-  join public.analyses a on a.id = s.analysis and a.owner = s.owner
-  where left(s.hash, 8) = left(encode(sha256(convert_to(token, 'UTF8')), 'hex'), 8)
-    and private.same(decode(s.hash, 'hex'), sha256(convert_to(token, 'UTF8')))
+  join public.records a on a.id = s.record and a.owner = s.owner
+  where left(s.token_hash, 8) = left(encode(sha256(convert_to(token, 'UTF8')), 'hex'), 8)
+    and private.same(decode(s.token_hash, 'hex'), sha256(convert_to(token, 'UTF8')))
     and s.expires > now()
     and a.document is not null
     and private.may_share(s.owner)
@@ -766,7 +766,7 @@ language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     and split_part(path, '/', 1) = auth.uid()::pg_catalog.text
     and split_part(path, '/', 3) not in ('', '.', '..')
     and exists (
-      select from public.analyses a
+      select from public.records a
       where a.id = split_part(path, '/', 2) and a.owner = auth.uid()
     )
 $$;
@@ -843,7 +843,7 @@ begin
 end
 $$;
 revoke all on function private.ask_removal() from public, anon, authenticated;
-create or replace trigger ask_removal after delete on public.analyses
+create or replace trigger ask_removal after delete on public.records
   for each row execute function private.ask_removal();
 
 -- Policies -----------------------------------------------------------------------------------------
@@ -869,11 +869,11 @@ begin
       ('usage', 'one''s own, and admins all', 'select', own_or_admin),
       -- Anybody's own preferences are theirs, a viewer's too.
       ('settings', 'one''s own', 'all', own),
-      ('analyses', 'one''s own, and admins all', 'select', own_or_admin),
-      ('analyses', 'in one''s own name', 'insert', own_to_write),
-      ('analyses', 'one''s own, not an admin''s to change', 'update', own_to_write),
+      ('records', 'one''s own, and admins all', 'select', own_or_admin),
+      ('records', 'in one''s own name', 'insert', own_to_write),
+      ('records', 'one''s own, not an admin''s to change', 'update', own_to_write),
       -- What is theirs a viewer may delete as well.
-      ('analyses', 'one''s own, and admins any', 'delete', own_or_admin),
+      ('records', 'one''s own, and admins any', 'delete', own_or_admin),
       ('shares', 'one''s own, and admins all', 'select', own_or_admin),
       ('shares', 'of one''s own records', 'insert', own_to_write),
       ('shares', 'one''s own, and admins any', 'delete', own_or_admin),
@@ -941,10 +941,10 @@ declare
   deleted integer := 0;
 begin
   for someone in
-    select distinct a.owner from public.analyses a where account is null or a.owner = account
+    select distinct a.owner from public.records a where account is null or a.owner = account
   loop
     begin
-      delete from public.analyses a
+      delete from public.records a
         where a.owner = someone
           -- A century at most: an interval has its limits.
           and a.touched < now()

@@ -21,11 +21,6 @@ from service.records.tables import Limit, Row, Where, parts
 
 PAGE_SIZE = 1000  # rows asked for at once; a project may be set to give fewer
 BATCH_SIZE = 100  # ids named in one request: they stand in its address, which servers cut at 8 kB
-_NAMES = {
-    "records": "analyses", "record": "analysis", "search_text": "haystack", "token_hash": "hash",
-}  # fmt: skip
-"""Names of our tables and columns that a project has under others."""
-_OURS = {theirs: ours for ours, theirs in _NAMES.items()}
 _DERIVED = {"headline", "probability"}  # Columns that a project makes of others
 _FIELDS = TypeAdapter(dict[str, Any])
 
@@ -69,24 +64,24 @@ class SupabaseRows:
         limit: int,
         after: str | None = None,
     ) -> list[Row]:
-        query = _matching(self._table(table).select(_listed(columns)), where)
+        query = _matching(self._table(table).select(",".join(columns)), where)
         query = query if after is None else query.gt("id", after)
         for name in order:
-            query = query.order(_name(name.removeprefix("-")), desc=name[0] == "-")
-        return _ours(answer(query.limit(limit)))
+            query = query.order(name.removeprefix("-"), desc=name[0] == "-")
+        return answer(query.limit(limit))
 
     def insert(self, table: Table, row: Row, limit: Limit | None = None) -> None:
         answer(self._table(table).insert(as_json(row), returning="minimal"))
 
     def update(self, table: Table, new: Row, where: Where, columns: Sequence[str]) -> list[Row]:
         query = _matching(self._table(table).update(as_json(new)), where)
-        return _ours(answer(query.select(_listed(columns))))
+        return answer(query.select(",".join(columns)))
 
     def delete(self, table: Table, where: Where, columns: Sequence[str]) -> list[Row]:
         deleted: list[Row] = []
         for some in parts(where, BATCH_SIZE):
             query = _matching(self._table(table).delete(), some)
-            deleted += _ours(answer(query.select(_listed(columns))))
+            deleted += answer(query.select(",".join(columns)))
         return deleted
 
     def call(self, function: str, arguments: Row) -> list[Row]:
@@ -94,12 +89,12 @@ class SupabaseRows:
         return answer(self._connect().rpc(function, arguments))
 
     def _table(self, table: Table) -> Any:
-        return self._connect().table(_name(table.name))
+        return self._connect().table(table.name)
 
 
 def as_json(row: Row) -> Row:
-    """Return a row with the project's column names, as JSON that PostgreSQL accepts."""
-    values = {_name(name): value for name, value in row.items() if name not in _DERIVED}
+    """Return a row with the project's columns, as JSON that PostgreSQL accepts."""
+    values = {name: value for name, value in row.items() if name not in _DERIVED}
     if "document" in row:
         values |= _document(row["document"])
     if picture := row.get("thumbnail"):
@@ -129,19 +124,6 @@ def storable(value: Any) -> Any:
     if isinstance(value, list):
         return [storable(item) for item in value]
     return value
-
-
-def _name(name: str) -> str:
-    return _NAMES.get(name, name)
-
-
-def _listed(columns: Sequence[str]) -> str:
-    return ",".join(map(_name, columns))
-
-
-def _ours(rows: list[Row]) -> list[Row]:
-    """Return rows with Unmask's column names."""
-    return [{_OURS.get(name, name): value for name, value in row.items()} for row in rows]
 
 
 def _matching(query: Any, where: Where) -> Any:

@@ -372,7 +372,7 @@ def test_the_clients_paths_reach_the_services_without_their_beginning(gateway):
     gateway.asked.clear()
     key = settings(keys.text())["SUPABASE_ANON_KEY"]
     client = create_client(gateway.url, key, ClientOptions(httpx_client=httpx.Client()))
-    client.table("analyses").select("id").eq("owner", "x").execute()
+    client.table("records").select("id").eq("owner", "x").execute()
     client.rpc("shared_analysis", {"token": "x"}).execute()
     client.storage.from_("media").list("a b")
     client.storage.from_("media").create_signed_url("o/r/media.mp4", 60)

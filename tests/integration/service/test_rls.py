@@ -21,7 +21,7 @@ from service.records.model import MAX_LINKS
 from tests.support.postgres import MIGRATIONS, ROOT, SHIM, Database
 from tests.support.waiting import until
 
-TABLES = ["analyses", "cases", "instance", "quotas", "removals", "settings", "shares", "usage"]
+TABLES = ["cases", "instance", "quotas", "records", "removals", "settings", "shares", "usage"]
 
 
 @pytest.fixture
@@ -48,11 +48,11 @@ def bob(database):
     return database.person("bob@example.org")
 
 
-ANALYSIS = "insert into analyses (id, name) values (%s, 'x')"
-OF_ANOTHER = "insert into analyses (id, owner, name) values (%s, %s, 'x')"
+ANALYSIS = "insert into records (id, name) values (%s, 'x')"
+OF_ANOTHER = "insert into records (id, owner, name) values (%s, %s, 'x')"
 PREFERENCES = "insert into settings (owner, kind, value) values (%s, 'preferences', %s)"
 ONE_LINK = (
-    "insert into shares (id, analysis, expires, hash) values "
+    "insert into shares (id, record, expires, token_hash) values "
     "(%s, %s, now() + interval '1 hour', encode(sha256('x'), 'hex'))"
 )
 
@@ -71,7 +71,7 @@ def keep(database, owner, *, done=True, **changes):
     row |= changes
     database.act_as_superuser()
     names, marks = ", ".join(row), ", ".join(f"%({name})s" for name in row)
-    database.run(f"insert into analyses ({names}) values ({marks})", row)
+    database.run(f"insert into records ({names}) values ({marks})", row)
     return str(row["id"])
 
 
@@ -80,7 +80,7 @@ def link(database, owner, analysis, *, over="now() + '1 hour'"):
     token = new_id()
     database.act_as_superuser()
     database.run(
-        "insert into shares (id, analysis, owner, created, expires, hash) values "
+        "insert into shares (id, record, owner, created, expires, token_hash) values "
         f"(%s, %s, %s, now() - interval '2 hours', {over}, encode(sha256(%s::bytea), 'hex'))",
         [new_id(), analysis, owner, token],
     )
@@ -93,7 +93,7 @@ def opened(database, token):
     return database.rows("select * from shared_analysis(%s)", [token])
 
 
-def visible(database, table="analyses"):
+def visible(database, table="records"):
     return database.value(f"select count(*) from {table}")
 
 
@@ -173,9 +173,9 @@ def test_a_temporary_type_runs_nothing_with_more_rights(database, ada, bob, type
     database.rows("select * from public.search_analyses(auth.uid())")
     chosen = "('preferences', '{\"keep_days\": 3}')"
     database.run(f"insert into public.settings (kind, value) values {chosen}")
-    database.run("update public.analyses set note = 'x' where id = %s", [mine])
+    database.run("update public.records set note = 'x' where id = %s", [mine])
     upload(database, bob, mine)
-    database.run("delete from public.analyses where id = %s", [mine])
+    database.run("delete from public.records where id = %s", [mine])
     # `auth.uid()` runs with the caller's own rights and path.
     assert database.rows("select role from pg_temp.ran where role <> 'authenticated'") == []
 
@@ -232,41 +232,41 @@ def test_what_is_in_an_open_case_is_not_purged(database, ada):
     )
     database.act_as("authenticated", ada)
     assert database.rows("select * from public.purge()") == [{"deleted": 1}]
-    assert [row["id"] for row in database.rows("select id from analyses")] == [kept] != [left]
+    assert [row["id"] for row in database.rows("select id from records")] == [kept] != [left]
 
 
 def test_an_owner_has_all_of_their_own(database, ada):
     database.act_as("authenticated", ada)
     id = new_id()
-    database.run("insert into analyses (id, name) values (%s, 'a.mp4')", [id])
-    (row,) = database.rows("select * from analyses")
+    database.run("insert into records (id, name) values (%s, 'a.mp4')", [id])
+    (row,) = database.rows("select * from records")
     assert (row["id"], row["owner"], row["state"]) == (id, ada, "queued")
     assert database.run(
-        'update analyses set state = \'done\', result = \'{"verdict": "REAL", "probability": '
+        'update records set state = \'done\', result = \'{"verdict": "REAL", "probability": '
         "0.1}', document = '{}', note = 'x', tags = '{a,b}' where id = %s",
         [id],
     )
-    (row,) = database.rows("select verdict, probability, note from analyses")
-    assert row == {"verdict": "REAL", "probability": 0.1, "note": "x"}
-    assert database.run("delete from analyses") == 1
+    (row,) = database.rows("select headline, probability, note from records")
+    assert row == {"headline": "REAL", "probability": 0.1, "note": "x"}
+    assert database.run("delete from records") == 1
 
 
 def test_to_another_account_it_does_not_exist(database, ada, bob):
     id = keep(database, ada)
     database.act_as("authenticated", bob)
     assert visible(database) == 0
-    assert database.rows("select * from analyses where id = %s", [id]) == []
-    assert database.run("update analyses set note = 'x'") == 0
-    assert database.run("delete from analyses") == 0
+    assert database.rows("select * from records where id = %s", [id]) == []
+    assert database.run("update records set note = 'x'") == 0
+    assert database.run("delete from records") == 0
     for function in ("facets", "usage_of"):
         rows = database.rows(f"select * from {function}(%s)", [ada])
         assert rows in ([], [{"records": 0, "bytes": 0}])
     (found,) = database.rows("select * from search_analyses(%s)", [ada])
     assert found == {"total": 0, "counts": {}, "records": []}
     # Nor can the row be looked through by what an error or a conflict would say of its contents.
-    database.refuse("insert into analyses (id, name) values (%s, 'mine')", [id], state="23505")
+    database.refuse("insert into records (id, name) values (%s, 'mine')", [id], state="23505")
     database.act_as_superuser()
-    assert database.value("select note from analyses where id = %s", [id]) == "only mine"
+    assert database.value("select note from records where id = %s", [id]) == "only mine"
 
 
 def test_nobody_has_anything_without_an_account(database, ada):
@@ -298,10 +298,10 @@ def test_nobody_writes_in_anothers_name(database, ada, bob):
     database.act_as("authenticated", bob)
     database.refuse(OF_ANOTHER, [new_id(), ada])
     # Not by changing whose it is either.
-    database.refuse("update analyses set owner = %s where id = %s", [ada, mine])
+    database.refuse("update records set owner = %s where id = %s", [ada, mine])
     database.refuse(PREFERENCES, [ada, '{"keep_days": 0.001}'])
     database.refuse(ONE_LINK, [new_id(), before], state="23503")  # a link to what is not one's own
-    named = ONE_LINK.replace("analysis,", "analysis, owner,").replace("(%s, %s,", "(%s, %s, %s,")
+    named = ONE_LINK.replace("record,", "record, owner,").replace("(%s, %s,", "(%s, %s, %s,")
     database.refuse(named, [new_id(), before, ada])
 
 
@@ -314,14 +314,14 @@ def test_nobody_learns_from_a_refusal_how_full_anothers_account_is(database, ada
 
 @pytest.mark.parametrize("column", ["id", "owner", "created", "sha256", "name", "size", "source"])
 def test_what_file_it_was_can_not_be_changed_even_by_its_owner(database, hers, column):
-    database.refuse(f"update analyses set {column} = {column}")
+    database.refuse(f"update records set {column} = {column}")
 
 
 def test_a_result_is_there_with_its_document_or_not_at_all(database, ada):
     id = keep(database, ada, done=False)
     database.act_as("authenticated", ada)
     for half in ("state = 'done'", "result = '{}'", "state = 'done', result = '{}'"):
-        database.refuse(f"update analyses set {half} where id = %s", [id], state="23514")
+        database.refuse(f"update records set {half} where id = %s", [id], state="23514")
 
 
 @pytest.mark.parametrize(
@@ -338,15 +338,15 @@ def test_what_does_not_belong_there_is_refused(database, ada, column, value):
     row = {"id": new_id(), "name": "clip.mp4", column: value}
     database.act_as("authenticated", ada)
     names, marks = ", ".join(row), ", ".join(f"%({name})s" for name in row)
-    database.refuse(f"insert into analyses ({names}) values ({marks})", row, state="23514")
+    database.refuse(f"insert into records ({names}) values ({marks})", row, state="23514")
 
 
 @pytest.mark.parametrize(
     "name", ["..", ".", "", "../x", "a/b", "a/../../b", "a\\b", "a\nb", "a\x7fb"]
 )
 def test_a_path_of_media_leads_nowhere_else(database, ada, hers, name):
-    assert database.run("update analyses set media = %s", [f"{ada}/{hers}/media.mp4"]) == 1
-    database.refuse("update analyses set media = %s", [f"{ada}/{hers}/{name}"], state="23514")
+    assert database.run("update records set media = %s", [f"{ada}/{hers}/media.mp4"]) == 1
+    database.refuse("update records set media = %s", [f"{ada}/{hers}/{name}"], state="23514")
 
 
 @pytest.mark.parametrize(
@@ -360,7 +360,7 @@ def test_a_path_of_media_leads_nowhere_else(database, ada, hers, name):
 )  # fmt: skip
 def test_a_result_says_what_a_result_can_say(database, hers, wrong):
     good = {"verdict": "FAKE", "probability": 0.5, "duration": 1.5, "subject_count": 2}
-    change = "update analyses set result = %s"
+    change = "update records set result = %s"
     assert database.run(change, [json.dumps(good)]) == 1
     database.refuse(change, [json.dumps(good | wrong)], state="23514")
 
@@ -369,13 +369,13 @@ def test_a_number_too_large_for_a_number_is_refused(database, hers):
     states = {"probability": "22003", "duration": "23514", "subject_count": "23514"}
     for name, state in states.items():
         result = f'{{"verdict": "FAKE", "{name}": 1e400}}'
-        database.refuse("update analyses set result = %s", [result], state=state)
+        database.refuse("update records set result = %s", [result], state=state)
 
 
 def test_all_verdicts_are_taken(database, hers):
     for label in Label:
         result = json.dumps({"verdict": label, "probability": None})
-        assert database.run("update analyses set result = %s", [result]) == 1
+        assert database.run("update records set result = %s", [result]) == 1
 
 
 def test_a_viewer_reads_and_deletes_what_is_theirs_and_writes_nothing(database, ada):
@@ -383,11 +383,11 @@ def test_a_viewer_reads_and_deletes_what_is_theirs_and_writes_nothing(database, 
     database.act_as("authenticated", ada, app={"role": "viewer"})
     assert visible(database) == 1
     database.refuse(ANALYSIS, [new_id()])
-    assert database.run("update analyses set note = 'x'") == 0
+    assert database.run("update records set note = 'x'") == 0
     database.refuse(ONE_LINK, [new_id(), id])
     with database.refused():
         upload(database, ada, id)
-    assert database.run("delete from analyses") == 1
+    assert database.run("delete from records") == 1
 
 
 @pytest.mark.parametrize(
@@ -424,11 +424,11 @@ def test_an_admin_sees_and_deletes_all_but_changes_nothing_of_others(database, a
     token = link(database, ada, keep(database, ada, media=None))
     database.act_as("authenticated", bob, app={"role": "admin"})
     assert visible(database) == 1 and visible(database, "shares") == 1
-    assert database.run("update analyses set note = 'planted'") == 0
+    assert database.run("update records set note = 'planted'") == 0
     database.refuse(OF_ANOTHER, [new_id(), ada])
     assert database.run("delete from shares") == 1  # a link can be cut
     assert database.rows("select * from shared_analysis(%s)", [token]) == []
-    assert database.run("delete from analyses") == 1
+    assert database.run("delete from records") == 1
 
 
 def test_only_an_admin_sets_limits_and_none_can_lift_their_own(database, ada, bob):
@@ -520,16 +520,16 @@ def test_a_revoked_link_is_dead_and_no_other_can_be_changed_to_open(database, ad
     link(database, ada, keep(database, ada))
     database.act_as("authenticated", ada)
     hashed = hashlib.sha256(token.encode()).hexdigest()
-    database.refuse("update shares set hash = %s", [hashed])
+    database.refuse("update shares set token_hash = %s", [hashed])
 
 
 def test_a_link_dies_with_its_result_and_with_its_record(database, ada):
     token = link(database, ada, keep(database, ada))
     database.act_as("authenticated", ada)
-    database.run("update analyses set state = 'queued', result = null, document = null")
+    database.run("update records set state = 'queued', result = null, document = null")
     assert opened(database, token) == []
     database.act_as("authenticated", ada)
-    database.run("delete from analyses")
+    database.run("delete from records")
     assert visible(database, "shares") == 0
 
 
@@ -567,7 +567,8 @@ def test_a_link_can_not_be_made_to_last_or_turned_to_another_record(database, ad
     link(database, ada, id)
     database.act_as("authenticated", ada)
     database.refuse(ONE_LINK.replace("1 hour", "91 days"), [new_id(), id], state="23514")
-    for change in ("expires = now() + interval '80 days'", f"analysis = '{other}'", "hash = ''"):
+    longer = "expires = now() + interval '80 days'"
+    for change in (longer, f"record = '{other}'", "token_hash = ''"):
         database.refuse(f"update shares set {change}")
 
 
@@ -575,9 +576,9 @@ def test_not_even_its_owner_reads_the_hash_of_a_link(database, ada):
     link(database, ada, keep(database, ada))
     for claims in ({}, {"app": {"role": "admin"}}):
         database.act_as("authenticated", ada, **claims)
-        for statement in ("select hash from shares", "select * from shares"):
+        for statement in ("select token_hash from shares", "select * from shares"):
             database.refuse(statement)
-        assert len(database.rows("select id, analysis, expires from shares")) == 1
+        assert len(database.rows("select id, record, expires from shares")) == 1
 
 
 def test_links_of_others_are_not_seen_or_cut(database, ada, bob):
@@ -634,7 +635,7 @@ def test_an_account_keeps_so_many_and_can_make_room(database, ada, bob):
             database.run(ANALYSIS, [new_id()])
         assert (caught.value.sqlstate, caught.value.diag.message_detail) == ("PT429", "records")
         assert str(most) in str(caught.value)
-        database.run("delete from analyses where id = (select min(id) from analyses)")
+        database.run("delete from records where id = (select min(id) from records)")
         database.run(ANALYSIS, [new_id()])
 
 
@@ -643,13 +644,13 @@ def test_an_hours_allowance_does_not_come_back_by_deleting(database, ada):
     database.act_as("authenticated", ada)
     for _ in range(2):
         database.run(ANALYSIS, [new_id()])
-        database.run("delete from analyses")
+        database.run("delete from records")
     database.refuse(ANALYSIS, [new_id()], state="PT429")
     # Several in one statement are counted one by one.
     database.act_as_superuser()
     database.run("update usage set hour = hour - interval '1 hour'")
     database.act_as("authenticated", ada)
-    three = "insert into analyses (id, name) values (%s, 'x'), (%s, 'x'), (%s, 'x')"
+    three = "insert into records (id, name) values (%s, 'x'), (%s, 'x'), (%s, 'x')"
     database.refuse(three, [new_id(), new_id(), new_id()], state="PT429")
 
 
@@ -657,13 +658,13 @@ def test_results_take_up_so_much_and_a_smaller_one_always_goes(database, ada):
     database.run("update instance set max_bytes = 1000")
     id = keep(database, ada, document="x" * 600)
     database.act_as("authenticated", ada)
-    database.refuse("update analyses set document = repeat('x', 1100)", state="PT429")
+    database.refuse("update records set document = repeat('x', 1100)", state="PT429")
     database.act_as_superuser()
     database.run("update instance set max_bytes = 100")
     database.act_as("authenticated", ada)
-    note = "update analyses set note = 'still mine'"
+    note = "update records set note = 'still mine'"
     database.refuse(note, state="PT429")  # a note takes room like all else
-    shorter = "update analyses set document = 'x', note = 'still mine' where id = %s"
+    shorter = "update records set document = 'x', note = 'still mine' where id = %s"
     assert database.run(shorter, [id]) == 1
 
 
@@ -713,7 +714,7 @@ def old(database, owner, days):
 
 def left(database):
     database.act_as_superuser()
-    return {row["id"] for row in database.rows("select id from analyses")}
+    return {row["id"] for row in database.rows("select id from records")}
 
 
 def test_what_is_over_is_deleted_by_the_instance_and_sooner_by_its_owners_wish(database, ada, bob):
@@ -850,8 +851,8 @@ def test_files_take_up_so_much(database, ada, bob):
 
 def test_a_file_whose_record_went_is_remembered_until_it_is_gone(database, ada, bob, hers):
     path = upload(database, ada, hers)
-    database.run("update analyses set media = %s", [path])
-    database.run("delete from analyses")
+    database.run("update records set media = %s", [path])
+    database.run("delete from records")
     assert database.rows("select path from removals") == [{"path": path}]
     assert database.run("delete from removals") == 0  # it still lies there
     database.act_as("authenticated", bob)
@@ -868,7 +869,7 @@ def test_with_an_account_all_that_was_its_own_goes(database, ada, bob):
     link(database, ada, id)
     database.act_as("authenticated", ada)
     path = upload(database, ada, id)
-    database.run("update analyses set media = %s", [path])
+    database.run("update records set media = %s", [path])
     database.run("insert into settings (kind, value) values ('preferences', '{}')")
     database.act_as_superuser()
     database.run("delete from auth.users where id = %s", [ada])
@@ -937,9 +938,9 @@ def test_an_account_that_cannot_be_purged_stops_no_other(database, ada, bob):
         "create function no() returns trigger language plpgsql as "
         f"$$ begin if old.owner = '{ada}' then raise 'damaged'; end if; return old; end $$"
     )
-    database.run("create trigger no before delete on analyses for each row execute function no()")
+    database.run("create trigger no before delete on records for each row execute function no()")
     assert database.value("select private.purge()") == 1
-    assert database.value("select owner from analyses") == ada
+    assert database.value("select owner from records") == ada
 
 
 def test_all_text_of_a_record_counts_and_has_a_length(database, ada):
@@ -951,15 +952,15 @@ def test_all_text_of_a_record_counts_and_has_a_length(database, ada):
         ("models", ["x" * 201]),
         ("media", f"{ada}/" + "x" * 2000),
     ):
-        database.refuse(f"update analyses set {column} = %s", [value], state="23514")
-    before = database.value("select stored from analyses")
-    database.run("update analyses set note = 'é', tags = '{ab,cd}', models = '{texture}'")
-    assert database.value("select stored from analyses") == before + 2 + 4 + 7
+        database.refuse(f"update records set {column} = %s", [value], state="23514")
+    before = database.value("select stored from records")
+    database.run("update records set note = 'é', tags = '{ab,cd}', models = '{texture}'")
+    assert database.value("select stored from records") == before + 2 + 4 + 7
     database.act_as_superuser()
     database.run("insert into quotas (owner, max_bytes) values (%s, 1000)", [ada])
     database.act_as("authenticated", ada)
-    database.refuse("update analyses set note = %s", ["x" * 2000], state="PT429")
-    assert database.run("update analyses set note = ''") == 1, "what gets smaller always goes"
+    database.refuse("update records set note = %s", ["x" * 2000], state="PT429")
+    assert database.run("update records set note = ''") == 1, "what gets smaller always goes"
 
 
 def test_a_file_cannot_grow_over_the_limit(database, ada):
@@ -971,7 +972,7 @@ def test_a_file_cannot_grow_over_the_limit(database, ada):
 
 def test_a_file_has_so_many_links(database, hers):
     many = (
-        "insert into shares (id, analysis, expires, hash) select "
+        "insert into shares (id, record, expires, token_hash) select "
         "substr(encode(sha256(n::text::bytea), 'hex'), 1, 22), %s, now() + interval '1 hour', "
         "encode(sha256(n::text::bytea), 'hex') from generate_series(1, %s) as n"
     )
@@ -986,7 +987,7 @@ def test_no_file_of_a_record_is_forgotten(database, ada):
     database.act_as("authenticated", ada)
     paths = {upload(database, ada, id, name) for name in ("a.mp4", "b.mp4")}
     upload(database, ada, other)
-    database.run("delete from analyses where id = %s", [id])  # `media` was never written
+    database.run("delete from records where id = %s", [id])  # `media` was never written
     assert {row["path"] for row in database.rows("select path from removals")} == paths
 
 
@@ -1086,13 +1087,13 @@ def test_times_are_the_servers(database, ada, moment):
     columns = "created, touched, analyzed, last_cache_hit"
     database.act_as("authenticated", ada)
     database.run(
-        f"insert into analyses (id, name, {columns}) values (%s, 'x', %s, %s, %s, %s)",
+        f"insert into records (id, name, {columns}) values (%s, 'x', %s, %s, %s, %s)",
         [new_id(), *[moment] * 4],
     )
     past = "select bool_and(t between '2000-01-01Z' and now())"
-    fine = f"{past} from analyses, unnest(array[{columns}]) t"
+    fine = f"{past} from records, unnest(array[{columns}]) t"
     assert database.value(fine)
-    later = "update analyses set touched = %s, analyzed = %s, last_cache_hit = %s"
+    later = "update records set touched = %s, analyzed = %s, last_cache_hit = %s"
     database.run(later, [moment] * 3)
     assert database.value(fine)
     id = keep(database, ada)
@@ -1100,7 +1101,7 @@ def test_times_are_the_servers(database, ada, moment):
     # For ever from no beginning, and 90 days from a day of one's own choice instead of from now.
     for times in ((moment, "infinity"), ("2076-01-01", "2076-01-01 01:00")):
         database.refuse(
-            "insert into shares (id, analysis, created, expires, hash) values (%s, %s, %s, %s, "
+            "insert into shares (id, record, created, expires, token_hash) values (%s, %s, %s, %s, "
             "encode(sha256('x'), 'hex'))",
             [new_id(), id, *times],
             state="23514",
@@ -1133,7 +1134,7 @@ def test_an_account_has_so_many_links(database, ada, bob):
     ids = [keep(database, ada) for _ in range(31)]
     theirs = keep(database, bob)
     many = (
-        "insert into shares (id, analysis, expires, hash) select "
+        "insert into shares (id, record, expires, token_hash) select "
         "substr(encode(sha256((a || n)::bytea), 'hex'), 1, 22), a, now() + interval '1 hour', "
         "encode(sha256((a || n)::bytea), 'hex') from unnest(%s::text[]) a, generate_series(1, %s) n"
     )

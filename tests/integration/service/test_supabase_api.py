@@ -23,7 +23,7 @@ class TestStore(StoreContract):
     @pytest.fixture(autouse=True)
     def empty(self, standin, owner, other):
         yield
-        for table in ("analyses", "settings", "usage"):
+        for table in ("records", "settings", "usage"):
             standin.sql(f"delete from {table} where owner in ($1, $2)", owner, other)
 
     @pytest.fixture

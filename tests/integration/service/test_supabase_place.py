@@ -236,7 +236,7 @@ def test_what_was_kept_long_enough_goes_when_its_owner_comes_by(project, here, s
     ada = here.sign_in(project.person())
     job = analyze(here)
     with project.sql() as database:
-        database.run("update analyses set touched = now() - interval '31 days'")
+        database.run("update records set touched = now() - interval '31 days'")
     assert here.find(job.key) is not None  # looked at some hours ago
     here.app._swept.clear()
     here.scope()

@@ -142,7 +142,7 @@ def fail(project):
 
 def test_a_service_that_fails_is_said_in_a_sentence_and_loses_nothing(ada, fail, store):
     store.add(record := make(ada.id))
-    fail("PATCH", "/analyses")
+    fail("PATCH", "/records")
     with pytest.raises(RecordsError) as failed:
         store.finish(ada.id, record.id, record.run, SAMPLE)
     assert "can't be used just now" in failed.value.message and failed.value.hint
@@ -215,14 +215,14 @@ def test_a_row_that_can_not_be_read_breaks_no_history(project, ada, damage, stor
     with project.sql() as database:
         rows = database.rows(
             "select conname, pg_get_expr(conbin, conrelid) as bounds from pg_constraint "
-            "where conname in ('analyses_times', 'analyses_result')"
+            "where conname in ('records_times', 'records_result')"
         )
         bounds = {row["conname"]: row["bounds"] for row in rows}
         for name in bounds:
-            database.run(f"alter table analyses drop constraint {name}")
-        database.run(f"update analyses set {damage} where id = %s", [bad.id])
+            database.run(f"alter table records drop constraint {name}")
+        database.run(f"update records set {damage} where id = %s", [bad.id])
         for name, check in bounds.items():
-            database.run(f"alter table analyses add constraint {name} check ({check}) not valid")
+            database.run(f"alter table records add constraint {name} check ({check}) not valid")
     assert [record.id for record in store.search(ada.id, Query()).records] == [good.id]
     assert store.find_cached(ada.id, "bad") is None
     with pytest.raises(RecordsError, check=lambda e: e.code == "records_unreadable"):
