@@ -4,6 +4,11 @@ sign-ins.
 An SQLite file in the data folder. Rows are keyed by a one-way digest of the browser's cookie and
 encrypted with `UNMASK_SECRET_KEY`, or a key file beside it that only this user may read. With
 another key, everybody is signed out.
+
+Not a table of the records, which servers may share: a refresh token is valid once, and the account
+server ends a session whose old token comes again. The lock that prevents this race
+(`Session.client`) is one of a process. Across servers it would have to be a transaction of the
+records' database that stays open during a request to the account server.
 """
 
 import base64
