@@ -6,6 +6,7 @@ looks up the caller, and there is no default. Knows nothing of cookies, Streamli
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,6 +30,11 @@ def new_id() -> str:
     while (drawn := secrets.token_urlsafe(16)).startswith("-"):
         pass
     return drawn
+
+
+def is_id(text: str) -> bool:
+    """Return whether a text has the form of an id of `new_id`."""
+    return re.fullmatch(r"[A-Za-z0-9_-]{22}", text) is not None
 
 
 class PrincipalKind(StrEnum):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import ipaddress
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -19,11 +18,10 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection
 
 from service.config import get_config
-from service.context import Role
+from service.context import Role, is_id
 
 GUEST, SESSION = "unmask", "unmask-session"  # Names of cookies
 
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 _NOWHERE = "nowhere.invalid"  # Stands for an invalid name (RFC 2606)
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 
@@ -163,7 +161,7 @@ class Caller:
     def cookie(self, name: str) -> str | None:
         """Return the browser's token of this server, if it is valid."""
         value = self.cookies.get(cookie_name(name, self.secure), "")
-        return value if _TOKEN.fullmatch(value) else None
+        return value if is_id(value) else None
 
     @property
     def origin(self) -> str:

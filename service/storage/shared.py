@@ -29,13 +29,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from detector.media.files import disk_name, sha256
 from detector.sentences import _
+from service.context import is_id
 from service.storage.uploads import (
     StorageError,
     StorageUnreachable,
     Upload,
     Uploads,
     full_disk_refused,
-    is_token,
 )
 
 UNUSED_TTL = timedelta(hours=1)  # after which a copy that nobody used goes
@@ -206,7 +206,7 @@ class SharedUploads(Uploads):
         """Return a token's media, downloaded if needed; a path that does not exist if it
         is gone."""
         path = self._here(token)
-        if not path.is_file() and is_token(token):
+        if not path.is_file() and is_id(token):
             with self._lock:
                 turn = self._fetching.setdefault(token, threading.Lock())
             with turn:  # several pages want it at once: it comes once
@@ -222,18 +222,18 @@ class SharedUploads(Uploads):
 
     def has(self, token: str) -> bool:
         """Return whether the media of a token exists, here or in the bucket. Downloads nothing."""
-        return super().has(token) or (is_token(token) and self._stored(token) is not None)
+        return super().has(token) or (is_id(token) and self._stored(token) is not None)
 
     def move(self, token: str, to: str) -> None:
         """Move the file of one token to another that has none; else delete it."""
-        if is_token(to) and self._bucket.find(to) is None:
+        if is_id(to) and self._bucket.find(to) is None:
             self._bucket.copy(token, to)
             self._forget(to)
         super().move(token, to)
 
     def delete(self, token: str) -> None:
         """Delete an upload from the bucket and this disk; other servers' copies follow."""
-        if is_token(token):
+        if is_id(token):
             self._bucket.delete(token)
             self._forget(token)
         super().delete(token)
@@ -250,7 +250,7 @@ class SharedUploads(Uploads):
         this disk copies that are gone from the bucket or were not used lately."""
         deleted = []
         for token, put, clock in self._bucket.listed():
-            if is_token(token) and token not in spare and put <= (now or clock) - older_than:
+            if is_id(token) and token not in spare and put <= (now or clock) - older_than:
                 self._bucket.delete(token)
                 self._forget(token)
                 deleted.append(token)

@@ -11,7 +11,6 @@ was stopped, is deleted by the same sweep.
 import errno
 import hashlib
 import hmac
-import re
 import secrets
 import shutil
 import tempfile
@@ -28,14 +27,13 @@ from detector.schema.origin import FileSource
 from detector.seals import record_hash
 from detector.sentences import _
 from service.config import get_config
-from service.context import new_id
+from service.context import is_id, new_id
 
 CHUNK_BYTES = 1 << 20  # bytes copied at a time, so that a large file never stands in memory twice
 MIN_FREE_BYTES = 100_000_000  # bytes left on the disk for results and logs
 MAX_UPLOAD_MB = 500  # the default; .streamlit/config.toml says the same of the pages
 INCOMPLETE_TTL = timedelta(hours=1)  # after which half a file was left by a stopped server
 
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _COMING = ".coming"
 _SOURCE = ".source"
@@ -145,7 +143,7 @@ class Uploads:
         return (folder.name for folder in self.root.iterdir())
 
     def _here(self, token: str) -> Path:
-        if is_token(token):
+        if is_id(token):
             folder = self.root / token
             with suppress(OSError):
                 for entry in folder.iterdir():
@@ -164,7 +162,7 @@ class Uploads:
 
     def delete(self, token: str) -> None:
         """Delete an upload; a missing one is ignored."""
-        if is_token(token):
+        if is_id(token):
             shutil.rmtree(self.root / token, ignore_errors=True)
 
     @contextmanager
@@ -223,11 +221,6 @@ class Uploads:
                 shutil.rmtree(folder, ignore_errors=True)
                 deleted.append(folder.name)
         return deleted
-
-
-def is_token(text: str) -> bool:
-    """Return whether a text has the form of an upload's token."""
-    return _TOKEN.fullmatch(text) is not None
 
 
 def copied(files: Sequence[tuple[str, BinaryIO]], root: Path, prefix: str) -> list[Path]:

@@ -11,7 +11,6 @@ Stored in <data>/evaluations/<id> until it is swept or deleted:
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -26,12 +25,10 @@ from detector.evaluation.report import Report
 from detector.evaluation.scores import Scored
 from detector.perturbation import conditions
 from detector.sentences import _
-from service.context import Principal
+from service.context import Principal, is_id
 from service.records.model import State
 from service.tasks.queue import TaskQueue
 from service.tasks.task import SYSTEM, Priority, Task, TaskKind
-
-_ID = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 class Evaluation(Task):
@@ -104,7 +101,7 @@ class Evaluations:
 
     def find(self, id: str, principal: Principal) -> Evaluation | None:
         """Return the evaluation of an address if it exists and the caller may see it."""
-        if not _ID.fullmatch(id):
+        if not is_id(id):
             return None
         run = self._tasks.find(id, principal)
         if not isinstance(run, Evaluation):

@@ -9,7 +9,6 @@ import base64
 import io
 import json
 import logging
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -22,6 +21,7 @@ from supabase import Client, ClientOptions
 
 from detector.schema.analysis import Analysis
 from detector.seals import record_hash
+from service.context import is_id
 from service.records import rules, thumbnails
 from service.records.model import Facets, Query, RecordsError, SharedResult, Usage
 from service.records.seals import Keyring, origin_of_account
@@ -34,7 +34,6 @@ from service.records.tables import RECORDS, Row
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 8.0  # that a stranger with a link waits for the service
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{22}")
 
 
 class SupabaseStore(Store):
@@ -80,7 +79,7 @@ class SupabaseStore(Store):
         return Usage(records=usage["records"], bytes=usage["bytes"])
 
     def shared(self, token: str, now: datetime) -> SharedResult | None:
-        if not _TOKEN.fullmatch(token):
+        if not is_id(token):
             return None
         row = next(iter(self.rows.call("shared_analysis", {"token": token})), None)
         if row is None:
