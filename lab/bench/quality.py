@@ -30,7 +30,7 @@ from detector.perturbation import conditions
 from detector.presentation import Grid, markdown
 from detector.presentation.evaluation import text_of
 from lab.bench import command
-from lab.evaluation import bands, left_out_scores
+from lab.evaluation import bands, left_out
 from lab.evaluation.calibration import to_markdown
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,8 +53,9 @@ def main(
     into: Annotated[Path, Option(help="checkout to write to")] = ROOT,
 ) -> None:
     if scores is not None:
-        found = hold and left_out_scores.held_out(scores, hold)
-        print(bands.table(found) if found else to_markdown(left_out_scores.calibrate(scores)))
+        table = left_out.read(scores)
+        found = hold and left_out.held_out(table, hold)
+        print(bands.table(found) if found else to_markdown(left_out.calibrate(table)))
         return
     if labels is None or out is None:
         sys.exit("Name a LABELS.csv and --out, or --scores.")

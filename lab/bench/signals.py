@@ -39,7 +39,7 @@ from detector.signals.measure import material
 from detector.signals.measures import blinks, lips
 from lab.bench import Row, command, read_rows, resume
 from lab.evaluation.tables import markdown
-from lab.training.layer import source_weights
+from lab.training.linear import source_weights
 
 FOLDS = 6
 LEVELS = 1, 5, 50, 95, 99  # Percentiles of genuine clips

@@ -10,7 +10,7 @@ from detector.evaluation.scores import Scoring
 from detector.models import user_models
 from detector.perturbation import conditions
 from detector.sentences import _
-from lab.evaluation import calibration, left_out_scores, manifest
+from lab.evaluation import calibration, left_out, manifest
 from lab.evaluation.calibration import Calibrated, to_markdown
 from lab.training.recipe import hold_out
 
@@ -19,16 +19,17 @@ def calibrate(
     labels: Path | None, options: LabelledOptions, models: Sequence[str], device: str
 ) -> int:
     """Fit the ensembles of all questions to `options.scores`, or to the clips of `labels`."""
-    if options.scores is not None and options.alone:
-        by_model = left_out_scores.alone(options.scores, models)
+    table = None if options.scores is None else left_out.read(options.scores)
+    if table is not None and options.alone:
+        by_model = left_out.alone(table, models)
         for id, (_map, ensemble) in by_model.items():
             answers = ", ".join(band.label.value for band in ensemble.thresholds.bands)
             tell(f"{id}  AUC {ensemble.auc.value if ensemble.auc else 0:.3f}  {answers}")
         if options.write:
             print(f"written to {manifest.write_alone(by_model)}", file=sys.stderr)
         return 0
-    if options.scores is not None:
-        fitted = left_out_scores.calibrate(options.scores, leave_out=ids(options.leave_out) or ())
+    if table is not None:
+        fitted = left_out.calibrate(table[~table["set"].isin(ids(options.leave_out) or ())])
     else:
         assert labels is not None
         scored = ProgressBar(_("scored"))

@@ -14,7 +14,7 @@ from cli.options import arg, opt
 from detector.evaluation.labels import Item, read_labels
 from detector.evaluation.scores import stored_scores
 from detector.sentences import _
-from lab.evaluation import groups, identity, left_out_scores, sheets
+from lab.evaluation import groups, identity, left_out, sheets
 from lab.evaluation.ensemble_fit import clip_of
 from lab.training.clip.feed import ALTERED, class_of
 from lab.training.recipe import hold_out
@@ -103,8 +103,9 @@ def table(
     found["set"] = listed["set"][found["file"]].to_list()
     found["fold"] = [groups.fold_of(item, groups.SOURCES) for item in own]
     with user_files():
-        columns = list(left_out_scores.COLUMNS)
-        found.to_csv(out, columns=columns, index=False, float_format="%.3f", lineterminator="\n")
+        found.to_csv(
+            out, columns=left_out.COLUMNS, index=False, float_format="%.3f", lineterminator="\n"
+        )
     return 0
 
 

@@ -96,7 +96,7 @@ def train(
     name, changes = read_recipe(recipe)
     given = _given(context, name)
     # These import torch.
-    from lab.training import fit, fuse, layer, own, picture, published, voice
+    from lab.training import fit, fuse, own, picture, published, texture, voice
     from lab.training.clip import families, generated
     from lab.training.clip import run as clip
     from lab.training.sequences import recipe as sequences
@@ -111,7 +111,7 @@ def train(
         "own": (own.train, own.OwnRecipe),
         "picture": (picture.train, picture.PictureRecipe),
         "sequences": (sequences.train, sequences.SequenceRecipe),
-        "texture": (layer.train, TextureRecipe),
+        "texture": (texture.train, TextureRecipe),
         "videomae": (videomae.train, videomae.VideoMaeRecipe),
         "vit-lstm": (vit_lstm.train, vit_lstm.VitLstmRecipe),
         "voice": (voice.train, voice.VoiceRecipe),

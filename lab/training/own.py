@@ -34,8 +34,8 @@ from detector.weights import resolve
 from lab.evaluation import fitting
 from lab.training.cache import CacheSpec, Faces, open_cache
 from lab.training.clip import feed
-from lab.training.clip.feed import REAL, SPEC, BatchSample, BlendSource, Views, class_of
-from lab.training.clip.generated import NEVER, compiled_features
+from lab.training.clip.feed import ALTERED, REAL, SPEC, BatchSample, BlendSource, Views, class_of
+from lab.training.clip.generated import class_head, compiled_features
 from lab.training.clip.run import MEAN, STD
 from lab.training.fit import AddedModel, TrainingOptions, begin_run
 from lab.training.recipe import ClipRecipe
@@ -121,7 +121,7 @@ def train(
     last = max(1, round(float(np.median(steps))))
     weights, bias, _best = fit_layer(plan, everything, prior=prior, steps=last)
     target = run.out / "model.safetensors"
-    save_file({**shipped, **_head(weights, bias)}, target)
+    save_file(shipped | class_head(ALTERED, weights.numpy(), bias), target)
     data_text = f"{len(entries)} of your own files, each judged without its person"
     calibration = Calibration(scale=scale, offset=offset, data=data_text, clips=len(entries))
     spec = _added(template, [trunk, target], run.out.name, calibration)
@@ -271,14 +271,6 @@ def _figures(calibrated: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         "f1": float(f1_score(labels, called, zero_division=0)),
         "specificity": float(recall_score(labels, called, pos_label=0)),
     }
-
-
-def _head(weights: Tensor, bias: float) -> dict[str, Tensor]:
-    """Return a layer as a head of the bundled detector: real, fake, never."""
-    head = torch.zeros(len(clip_vit.CLASSES), len(weights))
-    head[1] = weights
-    offset = torch.tensor([0.0, bias, NEVER])
-    return {"head.weight": head, "head.bias": offset, "scale": torch.zeros(())}
 
 
 def _added(

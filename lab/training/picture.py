@@ -8,13 +8,13 @@ generator and of its source.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import save_file
 from sklearn.ensemble import GradientBoostingRegressor
@@ -28,13 +28,20 @@ from detector.models.pictures import fit, normalized, resize
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from detector.sentences import _
+from lab.evaluation import left_out
 from lab.evaluation.calibration import Calibrated
 from lab.evaluation.features import Arrays, cached
-from lab.training import left_out
 from lab.training.augment import jpeg
 from lab.training.fit import TrainingOptions, begin_run
-from lab.training.layer import LinearHead, fit_rows
-from lab.training.left_out import Head, LeftOutLogit, Split
+from lab.training.linear import (
+    FrozenLayer,
+    Head,
+    LinearHead,
+    Split,
+    fit_rows,
+    judge,
+    require_both_labels,
+)
 
 ID = "picture"
 COPY, AS_IS = "copy", "as it is"
@@ -42,7 +49,8 @@ PAGE = 800, 1280
 """px, height and width of the page that a screenshot shows a picture on"""
 FACE = "face"
 """The note of a clip or picture that shows twice a face's box and no more."""
-ALL = "all without a face"
+ALL, FACES = "all without a face", "frames of faces"
+PARTS = {"video": "videos", "image": "pictures"}
 FOLDS = 5
 SIDE = 224  # px of what the trunk sees
 SHORTEST = 230  # px of a copy
@@ -94,13 +102,9 @@ def train(
     their pixels."""
     begin_run(plan, run)
     items = read_labels(data)
-    if len({item.label for item in items}) < 2:
-        raise UsageError(_("The recipe picture needs genuine and generated files."))
+    require_both_labels("picture", items)
     copies = features(items, (COPY,), plan, run)[COPY]
-
-    def fit(rows: Sequence[int]) -> LinearHead:
-        return fit_rows([items[i] for i in rows], [copies[rows]], plan.decay)
-
+    layer = FrozenLayer("picture", items, [copies], partial(fit_rows, decay=plan.decay))
     if folds:
         measured = _first(items, plan.measured)
         faceless = [item for item in measured if item.note != FACE]
@@ -108,31 +112,24 @@ def train(
         for some, names in ((measured, (AS_IS,)), (faceless, tuple(CONDITIONS))):
             found = features(some, names, plan, run)
             versions |= {name: (some, values) for name, values in found.items()}
-        labels, trivial = np.array([item.label for item in items]), list[LeftOutLogit]()
         splits = [split(items, fold) for fold in range(FOLDS)]
-        for name, known in without_pixels(items, plan, run).items():
-
-            def trees(rows: Sequence[int], known: np.ndarray = known) -> Head:
-                regressor = GradientBoostingRegressor(random_state=0)
-                return regressor.fit(known[rows], labels[rows]).predict
-
-            trivial += left_out.judge(splits, {name: (items, known)}, trees)
-        rows = left_out.judge(splits, versions, fit)
-        limits = [_still(row) for row in rows if row.version not in CONDITIONS]
+        scores = layer.judge(splits, versions)
+        limits = _as_stills(scores[~scores["version"].isin(CONDITIONS)])
         calibrated = left_out.write(limits, run.out, ID, Question.PICTURE)
-        (run.out / "pictures.md").write_text(report(rows, trivial, calibrated))
+        trivial = judge_without_pixels(items, splits, plan, run)
+        (run.out / "pictures.md").write_text(report(scores, trivial, calibrated))
     target = run.out / "model.safetensors"
-    save_file(layer(*fit(range(len(items)))), target)
+    save_file(tensors(layer.fit()), target)
     return target
 
 
-def layer(weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
+def tensors(layer: LinearHead) -> dict[str, torch.Tensor]:
     """Return the tensors that ship. `clip_vit` takes all tokens as one vector of length 1; the
     length of layer-normalized ones is the root of how many numbers they hold."""
-    scaled = weights * np.sqrt(len(weights))
+    scaled = layer.weights * np.sqrt(len(layer.weights))
     return {
         "head.weight": torch.from_numpy(scaled.astype(np.float32))[None],
-        "head.bias": torch.tensor([bias], dtype=torch.float32),
+        "head.bias": torch.tensor([layer.bias], dtype=torch.float32),
         "scale": torch.zeros(()),
     }
 
@@ -165,36 +162,30 @@ def _first(items: Sequence[Item], count: int) -> list[Item]:
     return found
 
 
-def report(rows: Sequence[LeftOutLogit], trivial: Sequence[LeftOutLogit], found: Calibrated) -> str:
+def report(scores: pd.DataFrame, trivial: pd.DataFrame, found: Calibrated) -> str:
     """Return figures in Markdown: AUC by version and kind of file, by condition of the same files,
     and `trivial`, without pixels; how often generators are found and genuine material is accused,
     at the limits of the calibration."""
-    changed = [row for row in rows if row.version in CONDITIONS]
-    faceless = {row.item.name for row in changed}
-    changed += [row for row in rows if row.version == AS_IS and row.item.name in faceless]
-    rows = [row for row in rows if row.version not in CONDITIONS]
-    parts = [row._replace(version=f"{row.version}, {_part(row.item)}") for row in rows]
-    named: list[tuple[str, LeftOutLogit]] = []
-    for row in rows:
-        known = row.item.method if row.item.label else row.item.note
-        name = _part(row.item) if row.item.note == FACE or not known else known
-        named += [(group, row) for group in {name, name if row.item.note == FACE else ALL}]
-    ranked = (sorted(parts, key=lambda row: row.version), changed, trivial)
-    by_group = left_out.by_group(named, found, ID, ("genuine", "generator"))
-    return "\n\n".join([*map(left_out.ranking, ranked), by_group])
+    changed = scores["version"].isin(CONDITIONS)
+    faceless = scores["file"].isin(scores["file"][changed]) & (scores["version"] == AS_IS)
+    plain = scores[~changed]
+    face, part = plain["note"] == FACE, plain["kind"].map(PARTS).mask(plain["note"] == FACE, FACES)
+    ranked = (
+        plain.assign(version=plain["version"] + ", " + part).sort_values("version", kind="stable"),
+        pd.concat([scores[changed], scores[faceless]]),
+        trivial,
+    )
+    known = plain["method"].where(plain["label"] == 1, plain["note"])
+    named = plain.assign(name=part.where(face | (known == ""), known))
+    named = pd.concat([named, named[~face].assign(name=ALL)])
+    by_name = left_out.by_name(named, found, ID, ("genuine", "generator"))
+    return "\n\n".join([*map(left_out.ranking, ranked), by_name])
 
 
-def _still(row: LeftOutLogit) -> LeftOutLogit:
-    """Return the row of a video as that of a picture: its frames are judged one by one."""
-    if row.item.kind != "video":
-        return row
-    return row._replace(item=replace(row.item, name=f"{row.item.name}#frames", kind="image"))
-
-
-def _part(item: Item) -> str:
-    if item.note == FACE:
-        return "frames of faces"
-    return "videos" if item.kind == "video" else "pictures"
+def _as_stills(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of videos as those of pictures: their frames are judged one by one."""
+    frames = scores["file"].where(scores["kind"] != "video", scores["file"] + "#frames")
+    return scores.assign(file=frames, kind=scores["kind"].replace("video", "image"))
 
 
 def features(
@@ -245,6 +236,21 @@ def _copies(item: Item, frames: Sequence[np.ndarray], plan: PictureRecipe) -> li
     chance = np.random.default_rng(int(hash_of(f"{item.name} {way}"), 16) % 2**32)
     lossless = item.file.suffix.lower() == ".png"
     return [copy(rgb, plan.copies[way], chance, lossless=lossless) for rgb in frames]
+
+
+def judge_without_pixels(
+    items: Sequence[Item], splits: Sequence[Split], plan: PictureRecipe, run: TrainingOptions
+) -> pd.DataFrame:
+    """Return what trees on facts beside the pixels say of files that were left out."""
+    labels, parts = np.array([item.label for item in items]), list[pd.DataFrame]()
+    for name, known in without_pixels(items, plan, run).items():
+
+        def trees(rows: Sequence[int], known: np.ndarray = known) -> Head:
+            regressor = GradientBoostingRegressor(random_state=0)
+            return regressor.fit(known[rows], labels[rows]).predict
+
+        parts.append(judge(splits, {name: (items, known)}, trees))
+    return pd.concat(parts)
 
 
 def without_pixels(

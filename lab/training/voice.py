@@ -10,20 +10,19 @@ part speaks for all.
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from safetensors.torch import load_file, save_file
 
 from detector import paths
 from detector.audio.sound import SAMPLE_RATE
-from detector.evaluation import metrics
 from detector.evaluation.labels import Item, hash_of, read_labels
-from detector.evaluation.metrics import Interval
 from detector.models import registry
 from detector.models.base import repeated
 from detector.models.families import timbre
@@ -32,13 +31,11 @@ from detector.perturbation import sounds
 from detector.perturbation.conditions import Condition
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
-from lab.evaluation import groups
+from lab.evaluation import groups, left_out
 from lab.evaluation.calibration import Calibrated
 from lab.evaluation.features import Arrays, cached
-from lab.training import left_out
 from lab.training.fit import TrainingOptions, begin_run
-from lab.training.layer import LinearHead, fit_rows
-from lab.training.left_out import LeftOutLogit, Split
+from lab.training.linear import FrozenLayer, LinearHead, Split, fit_rows
 
 ID = "timbre"
 CONDITIONS = {
@@ -100,35 +97,20 @@ def train(
     if plan.drawn:
         learned_under = [drawn_condition(item, plan.drawn) for item in items]
         taught.append(np.stack([versions[name][i] for i, name in enumerate(learned_under)]))
-    splits = [split(items, fold) for fold in folds]
-
-    def learn(rows: Sequence[int]) -> LinearHead:
-        return fit([items[i] for i in rows], [values[rows] for values in taught], plan)
-
-    def judge(share: float) -> list[LeftOutLogit]:
-        """Judge by layers that learn from such a share of the repositories."""
-        some = []
-        for own in splits:
-            rows = [i for i in own.taught if int(hash_of(items[i].source), 16) % 100 < 100 * share]
-            if len({items[i].label for i in rows}) == 2:
-                some.append(own._replace(taught=rows))
+    layer = FrozenLayer("voice", items, taught, lambda clips, x: fit(clips, x, plan))
+    if folds:
+        splits = [split(items, fold) for fold in folds]
         shown = [i for i, item in enumerate(items) if not item.label or item.year >= RECENT]
-        judged = [items[i] for i in shown]
-        return left_out.judge(
-            some, {name: (judged, x[shown]) for name, x in versions.items()}, learn
-        )
-
-    every, counted = judge(1), {i.name: drawn_condition(i, plan.counted) for i in items}
-    rows = [row for row in every if row.version in (AS_IS, counted[row.item.name])]
-    if rows:
-        beside = [row for row in every if row.version not in (AS_IS, counted[row.item.name])]
-        for row in (row for row in rows if row.version == AS_IS):
-            facts = without_detector(row.item).items()
-            beside += [row._replace(version=name, logit=value) for name, value in facts]
-        calibrated = left_out.write(rows, run.out, ID, Question.VOICE, beside)
-        shares = {share: judge(share) for share in SHARES}
-        (run.out / "voices.md").write_text(report(rows, shares, calibrated))
-    head = learn(range(len(items)))
+        judged = {name: ([items[i] for i in shown], x[shown]) for name, x in versions.items()}
+        every = layer.judge(part_of(items, splits, 1), judged)
+        counted = {item.name: (AS_IS, drawn_condition(item, plan.counted)) for item in items}
+        own = np.array([row.version in counted[row.file] for row in every.itertuples()])
+        scores, as_is = every[own], every[own & (every["version"] == AS_IS)]
+        beside = pd.concat([every[~own], facts_without_detector(as_is, items)])
+        calibrated = left_out.write(scores, run.out, ID, Question.VOICE, beside)
+        curve = {share: layer.judge(part_of(items, splits, share), judged) for share in SHARES}
+        (run.out / "voices.md").write_text(report(scores, curve, calibrated))
+    head = layer.fit()
     state = load_file(begin)
     state["head.weight"] = torch.tensor(head.weights, dtype=torch.float32)[None]
     state["head.bias"] = torch.tensor([head.bias], dtype=torch.float32)
@@ -160,6 +142,24 @@ def split(items: Sequence[Item], fold: str) -> Split:
     return Split(fold, taught, lambda item: item.name in names)
 
 
+def part_of(items: Sequence[Item], splits: Iterable[Split], share: float) -> list[Split]:
+    """Return splits of which such a share of the repositories teaches; those without a label are
+    left out."""
+    found = []
+    for own in splits:
+        rows = [i for i in own.taught if int(hash_of(items[i].source), 16) % 100 < 100 * share]
+        if len({items[i].label for i in rows}) == 2:
+            found.append(own._replace(taught=rows))
+    return found
+
+
+def facts_without_detector(scores: pd.DataFrame, items: Iterable[Item]) -> pd.DataFrame:
+    """Return rows of scores with each fact of `without_detector` in place of the logit."""
+    of = {item.name: item for item in items}
+    facts = pd.DataFrame([without_detector(of[name]) for name in scores["file"]])
+    return pd.concat([scores.assign(version=name, logit=facts[name].to_numpy()) for name in facts])
+
+
 def without_detector(item: Item) -> dict[str, float]:
     """Return what tells clips apart without any detector: how they were recorded and cut."""
     x = sounds.decoded(str(item.file))[:SAMPLES]
@@ -180,33 +180,17 @@ def trunk(path: Path) -> timbre.Timbre:
     return network
 
 
-def report(
-    rows: Sequence[LeftOutLogit], shares: Mapping[float, Sequence[LeftOutLogit]], found: Calibrated
-) -> str:
+def report(scores: pd.DataFrame, curve: Mapping[float, pd.DataFrame], found: Calibrated) -> str:
     """Return figures in Markdown: by share of the repositories that layers learned from, and how
     often each system is found and the real clips of each repository are accused."""
     parts = []
-    for share, some in shares.items():
-        if some:
+    for share, some in curve.items():
+        if len(some):
             parts += [f"{share:.0%} of the repositories:", left_out.ranking(some)]
-    higher, repositories = ordered([row for row in rows if row.version == AS_IS])
+    higher, repositories, _n = left_out.ordered(scores[scores["version"] == AS_IS], ["source"])
     parts.append(f"A fake scores above a real clip of its repository: {higher} ({repositories}).")
-    named = [(row.item.method if row.item.label else row.item.source, row) for row in rows]
-    return "\n\n".join([*parts, left_out.by_group(named, found, ID, ("real clips", "system"))])
-
-
-def ordered(rows: Sequence[LeftOutLogit]) -> tuple[Interval, int]:
-    """Return how often a fake has a higher logit than a real clip of its repository, each
-    repository alike, and how many repositories hold both."""
-    logits: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
-    for row in rows:
-        logits[row.item.source][row.item.label].append(row.logit)
-    shares = {
-        source: float(np.greater.outer(fake, real).mean())
-        for source, (real, fake) in logits.items()
-        if real and fake
-    }
-    return metrics.mean_interval(np.array(list(shares.values())), list(shares)), len(shares)
+    named = scores.assign(name=scores["method"].where(scores["label"] == 1, scores["source"]))
+    return "\n\n".join([*parts, left_out.by_name(named, found, ID, ("real clips", "system"))])
 
 
 def drawn_condition(item: Item, conditions: Sequence[str]) -> str:

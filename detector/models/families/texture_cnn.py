@@ -4,7 +4,7 @@ Three views of one crop are described: the face and its surroundings by the firs
 ImageNet network (EfficientNet-Lite0, Tan & Le 2019, from timm), which are frozen; the face alone,
 enlarged, by the same; and the residuals of high-pass filters of both (after Fridrich & Kodovský,
 Rich Models for Steganalysis, 2012). Mean and deviation of each channel are standardized, bounded by
-tanh so that no unusual camera dominates, and weighted (`lab/training/layer.py`). Nothing else is
+tanh so that no unusual camera dominates, and weighted (`lab/training/texture.py`). Nothing else is
 learned, so that a hundred sources suffice."""
 
 import math

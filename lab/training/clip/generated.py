@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from detector import media, runtime, vision
-from detector.errors import MediaError, UsageError
+from detector.errors import MediaError
 from detector.evaluation.labels import Item, hash_of, read_labels
 from detector.models import registry
 from detector.models.families import clip_vit
@@ -26,18 +26,16 @@ from detector.models.pictures import fit as fit_picture
 from detector.models.pictures import normalized
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
-from detector.sentences import _
+from lab.evaluation import left_out
 from lab.evaluation.features import Arrays, cached
-from lab.training import left_out
 from lab.training.augment import jpeg
-from lab.training.clip.feed import ALTERED, class_of
+from lab.training.clip.feed import ALTERED, GENERATED, REAL, class_of
 from lab.training.clip.run import load_trunk
 from lab.training.fit import TrainingOptions, begin_run
-from lab.training.layer import LinearHead, fit_rows
-from lab.training.left_out import Split
+from lab.training.linear import FrozenLayer, Split, by_source, fit_rows
 
 ID = "clip-generated"
-NEVER = -30.0  # Logit of "altered", which this layer does not tell
+NEVER = -30.0  # Logit of the class of fakes that a layer does not tell
 
 
 class GeneratedRecipe(StrictModel):
@@ -83,36 +81,26 @@ def train(
     plain, copies, owner = read_features(items, plan, run)
     plain, copies = plain.astype(np.float32), copies.astype(np.float32)
     of_rows = [items[i] for i in owner]
-    if len({item.label for item in of_rows}) < 2:
-        raise UsageError(_("The recipe generated needs real and generated files with a face."))
-    splits, moving = (
-        [*left_out.by_source(of_rows, folds)],
-        np.array([i.kind != "image" for i in of_rows]),
-    )
-    if folds and moving.any() and not moving.all():
-        taught = np.flatnonzero(moving).tolist()
-        splits.append(Split(left_out.PICTURES, taught, lambda item: item.kind == "image"))
-
-    def fit(rows: Sequence[int]) -> LinearHead:
-        return fit_rows([of_rows[i] for i in rows], [plain[rows], copies[rows]], plan.decay)
-
-    versions = {"as it is": (of_rows, plain), "copy": (of_rows, copies)}
-    if judged := left_out.averaged(left_out.judge(splits, versions, fit)):
+    layer = FrozenLayer("generated", of_rows, [plain, copies], partial(fit_rows, decay=plan.decay))
+    if folds:
+        splits = [*by_source(of_rows, folds)]
+        moving = [i for i, item in enumerate(of_rows) if item.kind != "image"]
+        if 0 < len(moving) < len(of_rows):
+            splits.append(Split(left_out.PICTURES, moving, lambda item: item.kind == "image"))
+        versions = {"as it is": (of_rows, plain), "copy": (of_rows, copies)}
+        judged = left_out.averaged(layer.judge(splits, versions))
         left_out.write(judged, run.out, ID, Question.SYNTHESIS)
     target = run.out / "model.safetensors"
-    save_file(layer(*fit(range(len(of_rows)))), target)
+    save_file(class_head(GENERATED, *layer.fit()), target)
     return target
 
 
-def layer(weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
-    """Return the tensors that ship: logits of `CLASSES`, of which "generated" alone varies."""
-    head = torch.zeros(len(clip_vit.CLASSES), len(weights))
-    head[-1] = torch.from_numpy(weights.astype(np.float32))
-    return {
-        "head.weight": head,
-        "head.bias": torch.tensor([0.0, NEVER, bias]),
-        "scale": torch.zeros(()),
-    }
+def class_head(cls: int, weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
+    """Return the tensors of a head of the CLIP detector that tells one class of fakes from real."""
+    head, offset = torch.zeros(len(clip_vit.CLASSES), len(weights)), torch.full((3,), NEVER)
+    head[cls] = torch.from_numpy(weights.astype(np.float32))
+    offset[REAL], offset[cls] = 0.0, bias
+    return {"head.weight": head, "head.bias": offset, "scale": torch.zeros(())}
 
 
 def chosen(items: Sequence[Item], plan: GeneratedRecipe) -> list[Item]:

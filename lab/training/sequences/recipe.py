@@ -5,17 +5,18 @@ it. Beside each head is the mean over the frames read by one linear layer: what 
 frames has to beat.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from detector.errors import UsageError
 from detector.evaluation import metrics
 from detector.evaluation.labels import Item
 from detector.models.families.sequence_heads import (
@@ -26,13 +27,12 @@ from detector.models.families.sequence_heads import (
     SequenceHead,
 )
 from detector.schema.analysis import Question
-from detector.sentences import _
+from lab.evaluation import left_out
 from lab.evaluation.tables import markdown
-from lab.training import left_out
+from lab.training import linear
 from lab.training.clip.feed import GENERATED, class_of
 from lab.training.fit import TrainingOptions, fit, save_halves
-from lab.training.layer import fit_rows, source_weights
-from lab.training.left_out import Head, LeftOutLogit
+from lab.training.linear import FrozenLayer, Head, by_fold, fit_rows, source_weights
 from lab.training.recipe import TrainingSchedule
 from lab.training.sequences import windows
 from lab.training.sequences.windows import Window
@@ -75,27 +75,31 @@ def train(
     run.out.mkdir(parents=True, exist_ok=True)
     folder = cache or run.out / "windows"
     items, shown = windows.read(windows.read_clips(data), folder, run)
-    if len({item.label for item in items}) < 2:
-        raise UsageError(_("The recipe sequences needs real and fake clips with a face."))
-    basis, rows = windows.projection(folder), list[LeftOutLogit]()
-    for split in left_out.by_fold(items, folds):
-        for name, title in BASELINES.items():
-            mean = np.stack([getattr(w, name).astype(np.float64).mean(0) for w in shown])
-            taught = [items[i] for i in split.taught]
-            layer = fit_rows(taught, [mean[split.taught]], plan.ridge)
-            rows += left_out.judged(split, {title: (items, mean)}, layer)
+    basis, parts = windows.projection(folder), list[pd.DataFrame]()
+    layers = {
+        title: FrozenLayer(
+            "sequences", items,
+            [np.stack([getattr(w, name).astype(np.float64).mean(0) for w in shown])],
+            partial(fit_rows, decay=plan.ridge),
+        )
+        for name, title in BASELINES.items()
+    }  # fmt: skip
+    for split in by_fold(items, folds):
+        for title, layer in layers.items():
+            parts.append(layer.judge([split], {title: (items, layer.taught[0])}))
         for name in plan.heads:
             where = replace(run, out=run.out / "folds" / split.fold / name)
             head = fitted(name, plan, items, shown, split.taught, where, basis)
             numbers = {name: (items, np.arange(len(items)))}
-            rows += left_out.judged(split, numbers, of(head, shown))
-    if rows:
-        text = table(rows) if len(folds) < 2 else f"{table(rows)}\n\n{additions(rows, plan.heads)}"
-        (run.out / "left_out.md").write_text(text)
-    for name in plan.heads if rows else ():
-        (run.out / name).mkdir(exist_ok=True)
-        of_head = [row for row in rows if row.version == name]
-        left_out.write(of_head, run.out / name, name, Question.MANIPULATION)
+            parts.append(linear.judged(split, numbers, of(head, shown)))
+    if parts:
+        scores = pd.concat(parts, ignore_index=True)
+        more = [] if len(folds) < 2 else [additions(scores, plan.heads)]
+        (run.out / "left_out.md").write_text("\n\n".join([table(scores), *more]))
+        for name in plan.heads:
+            (run.out / name).mkdir(exist_ok=True)
+            of_head = scores[scores["version"] == name]
+            left_out.write(of_head, run.out / name, name, Question.MANIPULATION)
     for name in plan.heads:
         where = replace(run, out=run.out / name)
         head = fitted(name, plan, items, shown, range(len(items)), where, basis)
@@ -103,45 +107,41 @@ def train(
     return run.out
 
 
-def table(rows: Sequence[LeftOutLogit]) -> str:
+def table(scores: pd.DataFrame) -> str:
     """Return AUC by what reads the frames, for all fakes, altered faces and generated heads."""
-    parts: dict[str, Callable[[Item], bool]] = {
-        "all": lambda item: True,
-        "altered faces": lambda item: not item.label or class_of(item) != GENERATED,
-        "generated heads": lambda item: not item.label or class_of(item) == GENERATED,
+    generated = np.array([class_of(row) == GENERATED for row in scores.itertuples()])
+    real = (scores["label"] == 0).to_numpy()
+    parts = {
+        "all": scores,
+        "altered faces": scores[real | ~generated],
+        "generated heads": scores[real | generated],
     }
-    return "\n\n".join(
-        f"## {part}\n{left_out.ranking([row for row in rows if belongs(row.item)])}"
-        for part, belongs in parts.items()
-    )
+    return "\n\n".join(f"## {name}\n{left_out.ranking(some)}" for name, some in parts.items())
 
 
-def additions(rows: Sequence[LeftOutLogit], heads: Sequence[str]) -> str:
+def additions(scores: pd.DataFrame, heads: Sequence[str]) -> str:
     """Return what each head adds to the AUC of both layers, weighed on the other folds."""
+    wide = scores.pivot(index="file", columns="version", values="logit")
+    clips = scores.drop_duplicates("file")
+    wide = wide.reindex(clips["file"])
+
+    def weighed(versions: Sequence[str]) -> np.ndarray:
+        """Return versions in one logit, by logistic regression on the other folds."""
+        values, found = wide[list(versions)].to_numpy(), np.empty(len(clips))
+        for fold in clips["fold"].unique():
+            own = (clips["fold"] == fold).to_numpy()
+            taught = list(clips[~own].itertuples())
+            found[own] = fit_rows(taught, [values[~own]], RIDGE)(values[own])
+        return found
+
     layers = list(BASELINES.values())
-    alone = _weighed(rows, layers)
-    labels = np.array([row.item.label for row in alone])
-    sources = [row.item.source for row in alone]
-    without = np.array([row.logit for row in alone])
-    together = metrics.auc_interval(without, labels, sources)
-    lines = []
-    for head in heads:
-        beside = np.array([row.logit for row in _weighed(rows, [*layers, head])])
-        lines.append((head, metrics.auc_interval(beside, labels, sources, less=without)))
+    without, facts = weighed(layers), (clips["label"].to_numpy(), clips["source"])
+    lines = [
+        (head, metrics.auc_interval(weighed([*layers, head]), *facts, less=without))
+        for head in heads
+    ]
+    together = metrics.auc_interval(without, *facts)
     return f"## added to both layers ({together})\n{markdown(('head', 'AUC more'), lines)}"
-
-
-def _weighed(rows: Sequence[LeftOutLogit], versions: Sequence[str]) -> list[LeftOutLogit]:
-    """Return versions of the same clips in one, by logistic regression on the other folds."""
-    columns = [[row for row in rows if row.version == version] for version in versions]
-    values = np.array([[row.logit for row in column] for column in columns]).T
-    clips, folds = columns[0], np.array([row.fold for row in columns[0]])
-    found = np.empty(len(clips))
-    for fold in set(folds):
-        rest = np.flatnonzero(folds != fold)
-        head = fit_rows([clips[i].item for i in rest], [values[rest]], RIDGE)
-        found[folds == fold] = head(values[folds == fold])
-    return [row._replace(logit=float(z)) for row, z in zip(clips, found, strict=True)]
 
 
 def fitted(

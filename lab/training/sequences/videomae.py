@@ -17,7 +17,6 @@ from scipy.special import expit
 from torch import nn
 
 from detector import paths, runtime, vision
-from detector.errors import UsageError
 from detector.evaluation.labels import Item
 from detector.models import registry
 from detector.models.families.clip_vit import CLIP_B16, read_trunk
@@ -25,12 +24,10 @@ from detector.models.families.videomae import build
 from detector.models.network import normalize
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
-from detector.sentences import _
-from lab.evaluation import groups
+from lab.evaluation import groups, left_out
 from lab.evaluation.features import Arrays, cached
-from lab.training import left_out
 from lab.training.fit import TrainingOptions
-from lab.training.layer import LinearHead, fit_rows
+from lab.training.linear import FrozenLayer, LinearHead, by_fold, fit_rows
 from lab.training.sequences import windows
 
 ID = "videomae"
@@ -63,24 +60,23 @@ def train(
     tokens = _tokens(items, folder, run)
     seen = [number for number, token in enumerate(tokens) if token.size]
     items = [items[i] for i in seen]
-    if len({item.label for item in items}) < 2:
-        raise UsageError(_("The recipe videomae needs real and fake clips with a face."))
     features = np.stack([shown[i].face.astype(np.float64).mean(0) for i in seen])
     read = np.stack([tokens[i] for i in seen]).astype(np.float64)
 
-    def fit(rows: Sequence[int]) -> LinearHead:
+    def learn(known: Sequence[Item], values: Sequence[np.ndarray]) -> LinearHead:
         """Fit a layer on class tokens, taught by labels and CLIP."""
-        known = [items[i] for i in rows]
-        targets = answers(plan, known, features[rows])
-        return fit_rows(known, [read[rows]], plan.ridge, targets=targets)
+        of_clip, of_frames = values
+        targets = answers(plan, known, of_frames)
+        return fit_rows(known, [of_clip], plan.ridge, targets=targets)
 
-    splits = left_out.by_fold(items, folds)
-    if judged := left_out.judge(splits, {ID: (items, read)}, fit):
+    layer = FrozenLayer("videomae", items, [read, features], learn)
+    if folds:
+        judged = layer.judge(by_fold(items, folds), {ID: (items, read)})
         left_out.write(judged, run.out, ID, Question.MANIPULATION)
-    head = fit(range(len(items)))
-    layer = {"classifier.weight": head.weights[None], "classifier.bias": np.array([head.bias])}
+    head = layer.fit()
+    tensors = {"classifier.weight": head.weights[None], "classifier.bias": np.array([head.bias])}
     file = run.out / f"{ID}.safetensors"
-    save_file({name: torch.from_numpy(value).float() for name, value in layer.items()}, file)
+    save_file({name: torch.from_numpy(value).float() for name, value in tensors.items()}, file)
     return file
 
 

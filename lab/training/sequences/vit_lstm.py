@@ -7,16 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from pydantic import Field
 
-from detector.errors import UsageError
 from detector.models.families.sequence_heads import SequenceHead
 from detector.schema.analysis import Question
-from detector.sentences import _
-from lab.training import left_out
+from lab.evaluation import left_out
+from lab.training import linear
 from lab.training.clip import generated
 from lab.training.fit import TrainingOptions, save_halves
-from lab.training.left_out import LeftOutLogit
+from lab.training.linear import by_source, require_both_labels
 from lab.training.sequences import recipe, windows
 from lab.training.sequences.recipe import SequenceRecipe
 from lab.training.sequences.windows import Window
@@ -45,20 +45,19 @@ def train(
     rows = [np.flatnonzero(owner == i) for i in range(len(clips))]
     whole = [i for i, own in enumerate(rows) if len(own) == len(of_clips.places)]
     items, numbers = [clips[i] for i in whole], np.arange(2 * len(whole)).reshape(2, -1)
-    if len({item.label for item in items}) < 2:
-        raise UsageError(_("The recipe vit-lstm needs real and generated clips with a face."))
+    require_both_labels(ID, items)
     shown = [Window(f[rows[i]], NO_CROP, NO_CROP) for f in (plain, copies) for i in whole]
     versions = {"as it is": (items, numbers[0]), "copy": (items, numbers[1])}
 
     def fitted(rows: Sequence[int], where: TrainingOptions) -> SequenceHead:
         return recipe.fitted(ID, plan, 2 * items, shown, rows, where, (NO_CROP, NO_CROP))
 
-    judged: list[LeftOutLogit] = []
-    for split in left_out.by_source(2 * items, folds):
+    judged = []
+    for split in by_source(2 * items, folds):
         head = fitted(split.taught, replace(run, out=run.out / "folds" / split.fold))
-        judged += left_out.judged(split, versions, recipe.of(head, shown))
+        judged.append(linear.judged(split, versions, recipe.of(head, shown)))
     if judged:
-        left_out.write(judged, run.out, ID, Question.SYNTHESIS)
+        left_out.write(pd.concat(judged), run.out, ID, Question.SYNTHESIS)
     target = run.out / f"{ID}.safetensors"
     save_halves(fitted(range(2 * len(items)), run), target)
     return target

@@ -20,7 +20,7 @@ from detector.models.families import texture_cnn
 from detector.models.families.texture_cnn import face_square
 from detector.models.network import TorchFrameModel
 from lab.evaluation import groups
-from lab.training import layer as training
+from lab.training import texture as training
 from lab.training.cache import FaceCache
 from lab.training.fit import TrainingOptions
 from lab.training.recipe import TextureRecipe

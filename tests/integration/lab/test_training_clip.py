@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from cli import main
 from detector import paths, vision
-from detector.errors import InputError, UsageError, WeightsError
+from detector.errors import InputError, WeightsError
 from detector.evaluation import metrics
 from detector.evaluation.labels import Item, read_labels
 from detector.models import registry, user_models
@@ -304,7 +304,7 @@ def test_a_source_is_judged_by_a_layer_that_never_saw_it(tmp_path):
     assert "[ensembles.synthesis]" in (tmp_path / "run" / "calibration.toml").read_text()
     trunk = clip_vit.read_trunk(paths.bundled() / "clip_b16.safetensors")
     assert clip_vit.build(trunk | load_file(file)).head.weight[2].any()
-    with pytest.raises(UsageError, match="real and generated"):
+    with pytest.raises(InputError, match="originals and fakes"):
         (tmp_path / "one.csv").write_text("\n".join(rows[:2]))
         generated.train(generated.GeneratedRecipe(), tmp_path / "one.csv", run)
 

@@ -9,7 +9,7 @@ import torch
 
 from cli import main
 from detector import weights
-from detector.errors import UsageError
+from detector.errors import InputError
 from detector.models import registry
 from detector.models.families import videomae
 from detector.models.families.sequence_heads import FEATURES, GRID, HEADS, PATCH
@@ -132,7 +132,7 @@ def test_what_cannot_be_trained_is_refused(labels, tmp_path):
     rows = labels.read_text().splitlines()
     real = labels.with_name("real.csv")
     real.write_text("\n".join(row for row in rows if ",fake," not in row))
-    with pytest.raises(UsageError, match="real and fake"):
+    with pytest.raises(InputError, match="originals and fakes"):
         train(SHORT, real, TrainingOptions(tmp_path / "run"))
     out = ["--data", str(labels), "--out", str(tmp_path / "run")]
     assert main(["train", "sequences", *out, "--tune", "head"]) == 2

@@ -17,7 +17,7 @@ from detector.errors import InputError
 from detector.evaluation import labels, metrics
 from detector.models.registry import Manifest
 from detector.schema.analysis import Label, Question, Thresholds, UncertaintyRates
-from lab.evaluation import bands, fitting, left_out_scores, manifest
+from lab.evaluation import bands, fitting, left_out, manifest
 from lab.evaluation.calibration import fit_clips
 from lab.evaluation.ensemble_fit import Clip, ScoredPerson
 
@@ -236,7 +236,7 @@ def table(tmp_path_factory):
     path = tmp_path_factory.mktemp("scores") / "left_out.csv"
     with path.open("w", newline="") as stream:
         rows = csv.writer(stream)
-        rows.writerow(left_out_scores.COLUMNS)
+        rows.writerow(left_out.COLUMNS)
         for n in range(600):
             kind = "image" if n % 5 == 4 else "video"
             made = ("", "region", "", "whole")[n % 4]
@@ -251,17 +251,17 @@ def table(tmp_path_factory):
 
 
 def test_a_table_of_scores_is_fitted_without_media_and_one_set_can_be_held(table):
-    made = left_out_scores.calibrate(table)
+    scores = left_out.read(table)
+    made = left_out.calibrate(scores)
     assert set(made.ensembles) == {FACE, WHOLE}
     assert made.ensembles[WHOLE].pictures is not None
     assert "480 clips" in made.ensembles[FACE].thresholds.data
-    found = {band.label: band for band in left_out_scores.held_out(table, "held")}
+    found = {band.label: band for band in left_out.held_out(scores, "held")}
     assert found[Label.FAKE].right > 0.85
-    assert found[Label.FAKE].wrong.files == sum(
-        one.set == "held" and one.kind == "video" and not one.clip.label
-        for one in left_out_scores.read(table)
-    )
-    without = left_out_scores.calibrate(table, leave_out=["held"])
+    held = scores["set"] == "held"
+    real = scores[held & (scores["kind"] == "video") & (scores["label"] == 0)]
+    assert found[Label.FAKE].wrong.files == real["file"].nunique()
+    without = left_out.calibrate(scores[~held])
     assert "384 clips" in without.ensembles[FACE].thresholds.data
 
 
@@ -274,15 +274,15 @@ def test_a_question_that_is_asked_of_pictures_alone_is_fitted_to_them(table, tmp
             score = rng.normal(2.5 if n % 2 else -2.5, 2.0)
             about = "fake" if n % 2 else "real", f"s{n % 75}", "image", "picture" if n % 2 else ""
             stream.write(f"f{n},{','.join(about)},known,fold{n % 5},as it is,m,{score}\n")
-    both = left_out_scores.calibrate(path, questions={"m": Question.PICTURE})
+    both = left_out.calibrate(left_out.read(path), questions={"m": Question.PICTURE})
     limits = both.ensembles[Question.PICTURE]
     assert "120 pictures" in limits.thresholds.data and limits.pictures is None
-    alone = left_out_scores.calibrate(table)
+    alone = left_out.calibrate(left_out.read(table))
     assert {q: e for q, e in both.ensembles.items() if q in alone.ensembles} == alone.ensembles
 
 
 def test_each_model_of_a_table_gets_bands_of_its_own(table, tmp_path):
-    fitted = left_out_scores.alone(table, ["clip"])
+    fitted = left_out.alone(left_out.read(table), ["clip"])
     assert list(fitted) == ["clip"]
     manifest_file = tmp_path / "manifest.toml"
     text = (paths.bundled() / "manifest.toml").read_text(encoding="utf-8")
@@ -307,7 +307,7 @@ def test_a_table_that_is_none_is_refused(tmp_path):
     (tmp_path / "a.csv").write_text("file,label\na,real\n")
     for name in ("a.csv", "gone.csv"):
         with pytest.raises(InputError, match="table of scores"):
-            left_out_scores.read(tmp_path / name)
+            left_out.read(tmp_path / name)
 
 
 def clips(rng, count=160):

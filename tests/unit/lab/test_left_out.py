@@ -5,7 +5,7 @@ import csv
 import numpy as np
 
 from lab.bench import left_out
-from lab.evaluation import left_out_scores
+from lab.evaluation.left_out import COLUMNS
 
 FACTS = "list", "clip", "seconds", "group"
 
@@ -17,7 +17,7 @@ def write(folder):
     scores, sheet = folder / "left_out.csv", folder / "faces.csv"
     with scores.open("w", newline="") as to, sheet.open("w", newline="") as facts:
         rows, sheet_rows = csv.writer(to), csv.writer(facts)
-        rows.writerow(left_out_scores.COLUMNS)
+        rows.writerow(COLUMNS)
         sheet_rows.writerow(FACTS)
         for number in range(40):
             for label in ("real", "fake"):

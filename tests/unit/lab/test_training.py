@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 import skimage.data
 import torch
@@ -18,15 +19,14 @@ from detector.errors import InputError, UsageError
 from detector.evaluation import labels as module
 from detector.evaluation.labels import Item, pairs, read_labels
 from detector.schema.analysis import Label, Question
-from lab.evaluation import groups
+from lab.evaluation import groups, left_out
 from lab.evaluation.calibration import filled
 from lab.evaluation.groups import held_out
-from lab.training import left_out
+from lab.evaluation.left_out import PICTURES
 from lab.training.augment import h264
 from lab.training.cache import FaceCache
 from lab.training.fit import half_precision
 from lab.training.fuse import interpolate, slerp
-from lab.training.left_out import PICTURES, LeftOutLogit
 from lab.training.pasted import pasted
 
 HALF = {"image": 0.5, "video": 0.5}
@@ -325,23 +325,20 @@ def test_all_clips_are_left_out_once_and_nobody_is_on_both_sides(shared, table):
 
 def rows(kind, fold, apart, count):
     """Logits of as many real files and fakes, spread evenly, `apart` between their means."""
-    spread = np.linspace(-2, 2, count)
-    return [
-        LeftOutLogit(
-            fold, "as it is",
-            Item(Path(), f"{fold}{n}{label}", label, kind, "", f"{fold}{n}", f"{kind}{n % 8}"),
-            float(x + (label - 0.5) * apart),
-        )
+    items = [
+        Item(Path(), f"{fold}{n}{label}", label, kind, "", f"{fold}{n}", f"{kind}{n % 8}")
         for label in (0, 1)
-        for n, x in enumerate(spread)
-    ]  # fmt: skip
+        for n in range(count)
+    ]
+    spread = np.tile(np.linspace(-2, 2, count), 2) + np.repeat([-0.5, 0.5], count) * apart
+    return left_out.rows_of(items, spread, fold, "as it is")
 
 
 @pytest.mark.parametrize(("apart", "told"), [(3.0, True), (0.0, False)])
 def test_pictures_get_limits_of_their_own_that_keep_their_promises(tmp_path, apart, told):
-    clips = [row for n in range(4) for row in rows("video", f"sources-{n}", 4.0, 60)]
+    clips = pd.concat([rows("video", f"sources-{n}", 4.0, 60) for n in range(4)])
     stills = rows("image", PICTURES, apart, 200)
-    found = left_out.write(clips + stills, tmp_path, "m", Question.SYNTHESIS)
+    found = left_out.write(pd.concat([clips, stills]), tmp_path, "m", Question.SYNTHESIS)
     limits = found.ensembles[Question.SYNTHESIS].pictures
     assert limits.false_positives is not None and limits.false_positives.files == 200
     # Where they can't be told apart no answer keeps its promise.
@@ -354,7 +351,7 @@ def test_pictures_get_limits_of_their_own_that_keep_their_promises(tmp_path, apa
 
 
 def test_without_pictures_there_is_none(tmp_path):
-    clips = [row for n in range(4) for row in rows("video", f"sources-{n}", 4.0, 60)]
+    clips = pd.concat([rows("video", f"sources-{n}", 4.0, 60) for n in range(4)])
     found = left_out.write(clips, tmp_path, "m", Question.SYNTHESIS)
     assert found.ensembles[Question.SYNTHESIS].pictures is None
 

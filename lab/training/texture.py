@@ -22,11 +22,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 import torch
-from scipy.optimize import minimize
-from scipy.special import expit
 
-from detector.errors import InputError, WeightsError
-from detector.evaluation.labels import Labelled, hash_of, pairs, read_labels
+from detector.errors import WeightsError
+from detector.evaluation.labels import hash_of, pairs, read_labels
 from detector.models.base import CropRecipe
 from detector.models.families.texture_cnn import FEATURES, TextureNet
 from detector.models.pictures import fit
@@ -39,6 +37,7 @@ from lab.training import pasted
 from lab.training.augment import jpeg
 from lab.training.cache import CacheSpec, FaceCache, Faces, open_cache
 from lab.training.fit import TrainingOptions, begin_run, half_precision, save_halves
+from lab.training.linear import logistic, require_both_labels, source_weights
 from lab.training.recipe import TextureRecipe
 
 FRAMES = 4  # of a clip, evenly over it; of each worse copy half as many
@@ -86,10 +85,7 @@ def train(
     people, clips = held_out_people(items, plan), [item for item in items if item.kind == "video"]
     faces = open_cache(cache or run.out / "faces", cached(plan.crop), clips, run)
     entries = [entry for entry in faces.entries if entry.person not in people]
-    if len({entry.label for entry in entries}) < 2:
-        raise InputError(
-            _("The recipe {name} needs originals and fakes.").format(name=repr("texture"))
-        )
+    require_both_labels("texture", entries)
     described = _described(
         run, faces, entries, description_folder(network, plan.crop),
         lambda entry: describe(network, faces, entry, plan.crop),
@@ -232,16 +228,6 @@ def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.
     return fit(jpeg(picture, int(rng.integers(*low_high))), crop)
 
 
-def source_weights(clips: Sequence[Labelled]) -> Array:
-    """Return what each clip weighs; they sum to 1, each label to a half."""
-    count = Counter((clip.label, clip.source) for clip in clips)
-    each = np.array([1 / np.sqrt(count[clip.label, clip.source]) for clip in clips])
-    labels = np.array([clip.label for clip in clips])
-    for label in (0, 1):
-        each[labels == label] /= 2 * each[labels == label].sum()
-    return each
-
-
 class Layer(NamedTuple):
     """A linear layer over bounded deviations of a description from the usual one."""
 
@@ -307,66 +293,3 @@ def fitted(
     z = scaled[0] @ best[:-1]
     weights = torch.from_numpy(best[:-1] * SPREAD / z.std())
     return usual._replace(weights=weights, offset=float(-z.mean() / z.std()))
-
-
-class LinearHead(NamedTuple):
-    """logit = values · weights + bias."""
-
-    weights: Array
-    bias: float
-
-    def __call__(self, values: Array) -> Array:
-        """Return the logit of each row."""
-        return np.asarray(values @ self.weights + self.bias)
-
-
-def fit_rows(
-    clips: Sequence[Labelled],
-    versions: Sequence[Array],
-    decay: float,
-    couples: Array | None = None,
-    ranking: float = 0.0,
-    targets: Array | None = None,
-) -> LinearHead:
-    """Fit a layer to several versions of the same rows, float [rows, features] each. Versions weigh
-    alike; features are standardized over all of them.
-
-    `couples`, int [n, 2], are rows of an original and a fake of it, and `ranking` is what all of
-    them weigh beside cross-entropy. `targets`, float [rows]: P(fake) in place of the label."""
-    wanted = np.array([float(clip.label) for clip in clips]) if targets is None else targets
-    mean, spread = (of(np.concatenate(versions), 0) for of in (np.mean, np.std))
-    spread = spread + 1e-4
-    scaled = (np.stack(versions) - mean) / spread
-    x = scaled.reshape(-1, scaled.shape[-1]).astype(np.float64)
-    first, second = (np.zeros((0, 2), int) if couples is None else couples).T
-    apart = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1]).astype(np.float64)
-    theta = logistic(
-        x,
-        np.tile(wanted, len(versions)),
-        np.tile(source_weights(clips), len(versions)) / len(versions),
-        apart,
-        np.full(len(apart), ranking / max(1, len(apart))),
-        decay,
-    )
-    weights = theta[:-1] / spread
-    return LinearHead(weights, float(theta[-1] - weights @ mean))
-
-
-def logistic(
-    x: Array, target: Array, weight: Array, apart: Array, share: Array, decay: float
-) -> Array:
-    """Fit a logistic regression with a ranking loss: float [features + 1], the offset last.
-
-    `x`, `target`, `weight`: float [N, features], [N], [N], rows, the probability each should get
-    and what it weighs. `apart`, `share`: float [pairs, features], [pairs], a fake less its original
-    and what each pair weighs. `decay` is of the squared weights."""
-
-    def loss(theta: Array) -> tuple[float, Array]:
-        z, d = x @ theta[:-1] + theta[-1], apart @ theta[:-1]
-        value = (weight * (np.logaddexp(0, z) - target * z)).sum()
-        value += (share * np.logaddexp(0, -d)).sum() + decay * (theta[:-1] ** 2).sum()
-        error, order = weight * (expit(z) - target), -share * expit(-d)
-        slope = x.T @ error + apart.T @ order + 2 * decay * theta[:-1]
-        return float(value), np.append(slope, error.sum())
-
-    return minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x

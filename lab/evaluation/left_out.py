@@ -1,0 +1,346 @@
+"""The table of left-out scores: logits of labelled files by weights that never saw their source.
+
+It holds facts and numbers, no media, so that everybody can fit the calibration again and check
+every figure that is made of it. A row is one model's raw logit of one version of a file:
+
+    file, label, source, kind, type, set, fold, version, model, logit
+
+`label` is real or fake (in memory 0 or 1), `kind` video, image or audio; `type` says what of a fake
+was generated: region (a face in real footage), whole (the head), picture (all of it, whatever it
+shows) or cloned (a voice). `set` names where the file was collected, `fold` what was left out
+together with it, `version` "as it is" or a worse copy. Recipes add `method`, `note` and `group`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import expit, logit
+
+from detector.decision.material import Material
+from detector.decision.numbers import mapped
+from detector.errors import InputError
+from detector.evaluation import metrics
+from detector.evaluation.labels import Item
+from detector.evaluation.metrics import Interval
+from detector.models import registry
+from detector.schema.analysis import QUESTION_OF, BandRate, Calibration, Ensemble, Question
+from detector.sentences import _
+from lab.evaluation import bands, calibration, manifest
+from lab.evaluation.calibration import Calibrated, fit_clips
+from lab.evaluation.ensemble_fit import Clip, ScoredPerson
+from lab.evaluation.tables import markdown, tally
+
+COLUMNS = [
+    "file", "label", "source", "kind", "type", "set", "fold", "version", "model", "logit",
+]  # fmt: skip
+ABOUT = {
+    "region": Question.MANIPULATION, "whole": Question.SYNTHESIS, "picture": Question.PICTURE,
+    "cloned": Question.VOICE,
+}  # fmt: skip
+TYPES = {question: name for name, question in ABOUT.items()}
+NOTHING_KNOWN = Material(None, None, None, 16)
+PICTURES = "pictures"
+"""The fold of all pictures: limits for pictures have to hold on kinds of photographs that the fit
+has not seen."""
+
+FACTS = [name for name in COLUMNS if name not in ("model", "logit")]
+
+Array = np.ndarray
+Table = pd.DataFrame
+
+
+def read(path: Path) -> Table:
+    """Return the rows of a table of scores; raise InputError."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            _("The table of scores {path} can't be read: {error}.").format(path=path, error=error)
+        ) from error
+    if table.empty or set(COLUMNS) - set(table):
+        raise InputError(
+            _("The table of scores {path} needs the columns {columns}.").format(
+                path=path, columns=", ".join(COLUMNS)
+            )
+        )
+    label = (table["label"] == "fake").astype(int)
+    return table.assign(label=label, logit=table["logit"].map(float))
+
+
+def rows_of(items: Sequence[Item], logits: Array, fold: str, version: str) -> Table:
+    """Return a row for each file of a fold."""
+    facts = [
+        (item.name, item.label, item.source, item.kind, item.method, item.note, item.group)
+        for item in items
+    ]
+    table = Table(facts, columns=["file", "label", "source", "kind", "method", "note", "group"])
+    return table.assign(fold=fold, version=version, logit=np.asarray(logits, float))
+
+
+def averaged(scores: Table) -> Table:
+    """Return one row for each version of a file: the mean of those that it has."""
+    mean = dict.fromkeys(scores.columns, "first") | {"logit": "mean"}
+    return scores.groupby(["fold", "version", "file"], sort=False).agg(mean).reset_index(drop=True)
+
+
+def files(scores: Table) -> Table:
+    """Return one row for each version of a file, with the logits of each model in a column."""
+    key = ["file", "version"]
+    once = scores.drop_duplicates([*key, "model"], keep="last")
+    logits = once.pivot(index=key, columns="model", values="logit")
+    facts = scores[FACTS].drop_duplicates(key)
+    return facts.join(logits, on=key).reset_index(drop=True)
+
+
+def clips_of(rows: Table) -> list[Clip]:
+    """Return `files` as calibration reads them."""
+    models = [name for name in rows.columns if name not in FACTS]
+    clips = []
+    for row, logits in zip(rows.itertuples(), rows[models].to_numpy(), strict=True):
+        known = {id: x for id, x in zip(models, logits.tolist(), strict=True) if np.isfinite(x)}
+        about = (ABOUT[row.type],) if row.label else ()
+        person = ScoredPerson(known, NOTHING_KNOWN)
+        clips.append(Clip(row.label, row.fold, about, (person,), origin=row.source))
+    return clips
+
+
+def fake_of(rows: Table, question: Question) -> Array:
+    """Return which files are fakes that a question asks for: bool [files]."""
+    asked = rows["type"].map(ABOUT).isin((question, *question.spec.covers))
+    return (asked & (rows["label"] == 1)).to_numpy()
+
+
+# --- calibration ----------------------------------------------------------------------------------
+
+
+def calibrate(scores: Table, *, questions: Mapping[str, Question] | None = None) -> Calibrated:
+    """Fit all questions of a table, each to the files that its models judged: to videos and
+    recordings, with limits of their own for pictures, or to pictures where there is nothing else.
+    Raise InputError where a question lacks originals or fakes.
+
+    `questions` by model id replace what the catalog says of a model: a recipe's own is new."""
+    by_question: dict[Question, list[str]] = {}
+    for id in scores["model"].unique():
+        question = (questions or {}).get(id) or QUESTION_OF.get(registry.get_spec(id).task)
+        if question is not None:
+            by_question.setdefault(question, []).append(id)
+    rows = files(scores)
+    still = rows["kind"] == "image"
+    moves = {q for q, ids in by_question.items() if _judged(rows[~still], ids).any()}
+    of_clips, of_pictures = (
+        {q: ids for q, ids in by_question.items() if (q in moves) is moving}
+        for moving in (True, False)
+    )
+    parts = [
+        _fit(rows[~still], of_clips, "clips", rows[still]),
+        _fit(rows[still], of_pictures, "pictures", rows[:0]),
+    ]
+    return Calibrated.joined([part for part in parts if part is not None])
+
+
+def _fit(
+    rows: Table, by_question: Mapping[Question, Sequence[str]], noun: str, stills: Table
+) -> Calibrated | None:
+    """Fit questions to files, and their limits for `stills`; None without a question."""
+    if not by_question:
+        return None
+    result = fit_clips(clips_of(rows), by_question, _sample(rows, noun))
+    _fit_pictures(result, by_question, stills)
+    for question, ids in by_question.items():
+        ensemble = result.ensembles[question]
+        data = {"data": _sample(rows[_is_of(rows, question, ids)], noun)}
+        ensemble.thresholds = ensemble.thresholds.model_copy(update=data)
+        if ensemble.calibration:
+            ensemble.calibration = ensemble.calibration.model_copy(update=data)
+        for id in ids:
+            result.models[id] = result.models[id].model_copy(update=data)
+    return result
+
+
+def alone(scores: Table, models: Iterable[str] = ()) -> dict[str, tuple[Calibration, Ensemble]]:
+    """Return each model's map, and the bands by which it answers where it alone is counted
+    (`ModelSpec.alone`); `models`: of these, else of all that answer no question by themselves
+    anyway. Raise InputError as `calibrate`."""
+    out = {}
+    single = [fit.models for fit in registry.manifest().ensembles.values()]
+    scored = scores["model"].unique()
+    for id in models or sorted(id for id in scored if [id] not in single):
+        fitted = calibrate(scores[scores["model"] == id])
+        (ensemble,) = fitted.ensembles.values()
+        assert ensemble.calibration is not None
+        scale = ensemble.calibration.model_copy(update={"scale": fitted.weights[id]})
+        own = ensemble.model_copy(update={"models": [id], "calibration": scale, "odds": []})
+        out[id] = fitted.models[id], own
+    return out
+
+
+def held_out(scores: Table, held: str) -> list[BandRate]:
+    """Return how often the answers on one set are right by a calibration that was fitted to all
+    others: maps, weights and bands. Of its videos and recordings, as they are."""
+    own = scores["set"] == held
+    result = calibrate(scores[~own])
+    rows = _held(files(scores[own & (scores["kind"] != "image")]), result, result.ensembles)
+    limits = {}
+    for question, ensemble in result.ensembles.items():
+        edges = ensemble.thresholds
+        probable = edges.unsuspicious, edges.suspect
+        limits[question] = bands.BandLimits(*logit((edges.low, *probable, edges.high)).tolist())
+    seen = np.any([medium.complete() for medium in rows.media()], axis=0)
+    given = bands.answers(rows.logits, limits)
+    return bands.rates(given[seen], rows.labels[seen], rows.sources[seen])
+
+
+def _judged(rows: Table, ids: Sequence[str]) -> Array:
+    """Return which files any of the models scored: bool [files]."""
+    return rows[list(ids)].notna().any(axis=1).to_numpy()
+
+
+def _is_of(rows: Table, question: Question, ids: Sequence[str]) -> Array:
+    """Return which files a question was fitted to, or could be: originals and fakes that it asks
+    for, scored by its models."""
+    return _judged(rows, ids) & ((rows["label"] == 0).to_numpy() | fake_of(rows, question))
+
+
+def _fit_pictures(
+    result: Calibrated, by_question: Mapping[Question, Sequence[str]], stills: Table
+) -> None:
+    """Give questions limits for pictures, by the maps that were fitted to clips: a kind of
+    photograph that no fit has seen moves scores, so all pictures were left out together."""
+    of = {q: stills[_is_of(stills, q, ids)] for q, ids in by_question.items()}
+    asked = [q for q, own in of.items() if own["label"].nunique() == 2]
+    pictures = stills[_judged(stills, [id for q in asked for id in by_question[q]])]
+    held = _held(pictures, result, asked)
+    for medium in held.media() if asked else ():
+        fitted = bands.fit(medium)
+        for question, limits in fitted.limits.items():
+            own = (held.labels == 0) | held.about[question]
+            sample = _sample(of[question], "pictures", together=True)
+            result.ensembles[question].pictures = bands.thresholds(
+                limits, fitted.rates, held.logits[question][own], held.labels[own], sample
+            )
+
+
+def _held(rows: Table, result: Calibrated, questions: Iterable[Question]) -> bands.HeldOutLogits:
+    """Return the logits of files by the fitted maps and weights; NaN unless all models of a
+    question judged a file."""
+    return bands.HeldOutLogits(
+        {q: _logits(rows.reindex(columns=result.ensembles[q].models), result, q)
+         for q in questions},
+        rows["label"].to_numpy(int),
+        {q: fake_of(rows, q) for q in questions},
+        rows["source"].to_numpy(str),
+    )  # fmt: skip
+
+
+def _logits(scores: Table, result: Calibrated, question: Question) -> Array:
+    """Return the calibrated logit of each row of raw ones, a column a model."""
+    offset = result.ensembles[question].calibration
+    total = np.full(len(scores), offset.offset if offset else 0.0)
+    for id in scores.columns:
+        total += result.weights[id] * mapped(result.models[id], scores[id].to_numpy(float))
+    return total
+
+
+def _sample(rows: Table, noun: str, *, together: bool = False) -> str:
+    """Return what figures were measured on: files of which each fold left some out, or all."""
+    clips = rows.drop_duplicates("file")
+    if (clips["type"] == "cloned").any():
+        noun = "recordings"
+        text = _(
+            "{clips:,} recordings in {versions:,} versions, each judged by weights that never saw "
+            "its source ({real:,} real of {first} sources, {fake:,} cloned of {second} sources)"
+        )
+    elif noun == "pictures" and not together:
+        text = _(
+            "{clips:,} pictures in {versions:,} versions, each judged by weights that never saw "
+            "its source ({real:,} untouched of {first} sources, {fake:,} fake of {second} sources)"
+        )
+    elif noun == "pictures":
+        text = _(
+            "{clips:,} pictures in {versions:,} versions, each judged by weights that never saw "
+            "its source ({real:,} untouched of {first} sources, {fake:,} fake of {second} "
+            "sources), all left out together"
+        )
+    elif len(rows) > len(clips):
+        text = _(
+            "{clips:,} clips in {versions:,} versions, each judged by weights that never saw its "
+            "source ({real:,} untouched of {first} sources, {fake:,} fake of {second} sources)"
+        )
+    else:
+        text = _(
+            "{clips:,} clips, each judged by weights that never saw its source ({real:,} untouched "
+            "of {first} sources, {fake:,} fake of {second} sources)"
+        )
+    sources = (clips["source"][clips["label"] == label] for label in (0, 1))
+    (real, first), (fake, second) = ((len(some), some.nunique()) for some in sources)
+    return text.format(
+        clips=len(clips), versions=len(rows), real=real, fake=fake, first=first, second=second,
+        unit=noun,
+    )  # fmt: skip
+
+
+# --- what a recipe writes -------------------------------------------------------------------------
+
+
+def write(
+    scores: Table, folder: Path, id: str, question: Question, beside: Table | None = None
+) -> Calibrated:
+    """Write `left_out.csv`, the table of scores of one model; `left_out.md` with figures; and
+    `calibration.toml` with its ensemble. What is `beside` is in the table of figures alone."""
+    kinds = np.where(scores["label"] == 1, TYPES[question], "")
+    table = scores.assign(type=kinds, set="", model=id, logit=scores["logit"].round(4))
+    if (table["kind"] != "image").any():  # Pictures are judged by the fold of all of them
+        table = table[(table["kind"] != "image") | (table["fold"] == PICTURES)]
+    found = calibrate(table[COLUMNS], questions={id: question})
+    words = table["label"].map({0: "real", 1: "fake"})
+    table.assign(label=words).to_csv(folder / "left_out.csv", columns=COLUMNS, index=False)
+    own = found.models[id].model_dump().items()
+    lines = [manifest.to_toml(found), f"weight = {found.weights[id]}", "", "[models.calibration]"]
+    text = "\n".join([*lines, *(f"{key} = {value!r}" for key, value in own)])
+    (folder / "calibration.toml").write_text(f"{text}\n")
+    ranked = ranking(scores if beside is None else pd.concat([scores, beside]))
+    (folder / "left_out.md").write_text(f"{ranked}\n\n{calibration.to_markdown(found)}")
+    return found
+
+
+def ranking(scores: Table) -> str:
+    """Return AUC, with an interval from resampling sources, and equal error rate by version."""
+    lines = []
+    for version, some in scores.groupby("version", sort=False):
+        fakes, logits = some["label"].sum(), some["logit"].to_numpy()
+        auc = metrics.auc_interval(logits, some["label"], some["source"])
+        error = metrics.equal_error(logits, some["label"])
+        lines.append((version, f"{fakes} / {len(some) - fakes}", auc, f"{error:.0%}"))
+    return markdown(("version", "fakes / real", "AUC", "equal error rate"), lines)
+
+
+def ordered(scores: Table, by: Sequence[str]) -> tuple[Interval, int, int]:
+    """Return how often a fake has a higher logit than a genuine file of the same footage (`by`
+    columns), each footage alike; how much footage shows both, and of how many sources it is."""
+    shares, sources = [], []
+    for _footage, some in scores.dropna(subset="logit").groupby(list(by), sort=False):
+        real, fake = (some["logit"][some["label"] == label].to_numpy() for label in (0, 1))
+        if len(real) and len(fake):
+            shares.append(np.greater.outer(fake, real).mean())
+            sources.append(some["source"].iloc[0])
+    return metrics.mean_interval(np.array(shares), sources), len(shares), len(set(sources))
+
+
+def by_name(scores: Table, found: Calibrated, id: str, titles: tuple[str, str]) -> str:
+    """Return how often each fake of a `name` is found and each genuine file of one is accused, at
+    the limits of a calibration: Markdown tables; `titles` of the genuine and of the fake names."""
+    ((question, ensemble),) = found.ensembles.items()
+    likely = expit(_logits(Table({id: scores["logit"]}), found, question))
+    sure = likely > ensemble.thresholds.high
+    probable = (likely > ensemble.thresholds.suspect) & ~sure
+    rows: tuple[list[Sequence[str]], ...] = ([], [])
+    for (name, label), some in scores.assign(sure=sure, probable=probable).groupby(
+        ["name", "label"]
+    ):
+        count = f"{some['file'].nunique()} of {some['source'].nunique()}"
+        shares = metrics.share(some["sure"]), metrics.share(some["probable"])
+        rows[label].append((name, count, *map(tally, shares)))
+    heads = "files of sources", "FAKE", "PROBABLY_FAKE"
+    return "\n\n".join(markdown((titles[n], *heads), rows[n]) for n in (1, 0)) + "\n"
