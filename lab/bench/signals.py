@@ -27,7 +27,7 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from typer import Option
 
-from detector import media, vision
+from detector import media
 from detector.evaluation import metrics
 from detector.evaluation.labels import Item, hash_of, read_labels
 from detector.evaluation.metrics import Interval
@@ -38,6 +38,7 @@ from detector.signals import reference, watching
 from detector.signals.measure import material
 from detector.signals.measures import blinks, lips
 from lab.bench import Row, command, read_rows, resume
+from lab.evaluation.features import widest_faces
 from lab.evaluation.tables import markdown
 from lab.training.linear import source_weights
 
@@ -81,20 +82,17 @@ def measure(path: Path, analyzer: Analyzer | None) -> Row:
 
 def _person(path: Path, about: Media) -> Subject | None:
     """Return the widest face of a clip in a few frames; None without one."""
+    frames = [
+        FrameSegment(
+            index=frame.index,
+            time=frame.time,
+            box=face.box,
+            landmarks=list(face.landmarks),
+            quality=Quality(width=face.box[2] - face.box[0], sharpness=0.0, brightness=0.0),
+        )
+        for frame, face in widest_faces(path, np.linspace(0, 1, FEW).tolist())
+    ]
     end = about.duration or 0.0
-    detector, frames = vision.load_detector(), list[FrameSegment]()
-    for frame in media.decode(path, about, np.linspace(0, end, FEW).tolist(), notes=[]):
-        if (face := vision.widest(detector.detect(frame.rgb, 40))) is not None:
-            width = face.box[2] - face.box[0]
-            frames.append(
-                FrameSegment(
-                    index=frame.index,
-                    time=frame.time,
-                    box=face.box,
-                    landmarks=list(face.landmarks),
-                    quality=Quality(width=width, sharpness=0.0, brightness=0.0),
-                )
-            )
     return (
         Subject(id="A", start=0.0, end=end, thumbnail_time=0.0, frames=frames) if frames else None
     )

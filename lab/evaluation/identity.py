@@ -11,15 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from detector import media, weights
+from detector import weights
 from detector.errors import MediaError, UsageError
 from detector.evaluation.labels import Item, read_labels
 from detector.sentences import _
 from detector.signals.measures.identity import align
 from detector.signals.patch import cut_patch
-from detector.vision import FaceDetector, load_detector, widest
 from lab.evaluation import mobilefacenet
-from lab.evaluation.features import Arrays, OnProgress, cached
+from lab.evaluation.features import Arrays, OnProgress, cached, widest_faces
 from lab.evaluation.groups import HoldOut, held_out_people
 
 SAME = 0.6
@@ -47,10 +46,10 @@ def embed(
         )
 
     def reader() -> Callable[[Item], Arrays]:
-        network, detector = mobilefacenet.Embedder(), load_detector()
+        network = mobilefacenet.Embedder()
 
         def read(item: Item) -> Arrays:
-            faces = _faces(item, detector)
+            faces = _faces(item)
             mean = network(faces).mean(0) if faces else np.zeros(128, np.float32)
             return {"mean": mean / max(float(np.linalg.norm(mean)), 1e-9)}
 
@@ -62,20 +61,16 @@ def embed(
     return {name: vector for name, vector in vectors.items() if vector.any()}
 
 
-def _faces(item: Item, detector: FaceDetector) -> list[np.ndarray]:
+def _faces(item: Item) -> list[np.ndarray]:
     """Return aligned faces of a file, the largest of each picture."""
+    count = 1 if item.kind == "image" else FRAMES
     try:
-        info = media.probe(item.file)
-        count = 1 if info.kind == "image" else FRAMES
-        times = np.linspace(0, info.duration or 0.0, count + 2)[1:-1].tolist()
-        aligned = []
-        for frame in media.decode(item.file, info, times, notes=[]):
-            if (face := widest(detector.detect(frame.rgb, 40))) is not None:
-                patch = cut_patch(frame.rgb, face.box, face.landmarks)
-                aligned.append(align(patch, mobilefacenet.SIDE))
-        return [face for face in aligned if face is not None]
+        shown = list(widest_faces(item.file, np.linspace(0, 1, count + 2)[1:-1].tolist()))
     except MediaError:
         return []
+    patches = [cut_patch(frame.rgb, face.box, face.landmarks) for frame, face in shown]
+    aligned = (align(patch, mobilefacenet.SIDE) for patch in patches)
+    return [face for face in aligned if face is not None]
 
 
 def apart(

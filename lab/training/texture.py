@@ -31,7 +31,7 @@ from detector.models.pictures import fit
 from detector.sentences import _
 from detector.vision import cut
 from detector.weights import load_state
-from lab.evaluation.features import Arrays, stored
+from lab.evaluation.features import Arrays, cached
 from lab.evaluation.groups import held_out_people
 from lab.training import pasted
 from lab.training.augment import jpeg
@@ -83,7 +83,7 @@ def train(
     network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
     _begin(network, Path(begin) if begin else None)
     people, clips = held_out_people(items, plan), [item for item in items if item.kind == "video"]
-    faces = open_cache(cache or run.out / "faces", cached(plan.crop), clips, run)
+    faces = open_cache(cache or run.out / "faces", cache_spec(plan.crop), clips, run)
     entries = [entry for entry in faces.entries if entry.person not in people]
     require_both_labels("texture", entries)
     described = _described(
@@ -120,7 +120,7 @@ def _begin(network: TextureNet, path: Path | None) -> None:
     network.load_state_dict({name: state[name] for name in own}, strict=False)
 
 
-def cached(crop: CropRecipe) -> CacheSpec:
+def cache_spec(crop: CropRecipe) -> CacheSpec:
     """Return what is cached of clips for a crop; many clips teach more than long ones."""
     margin, side = round(crop.scale * WIDE, 2), round(crop.size * WIDE)
     name = f"video-{margin:g}-{side}-{crop.border}"
@@ -150,12 +150,12 @@ def _described(
 ) -> list[Array]:
     """Return the descriptions of clips, cached beside the faces: another fold of the same clips
     takes seconds."""
-    files = [cache.folder / name / f"{hash_of(entry.name)[:24]}.npz" for entry in clips]
 
     def read(entry: Faces) -> Arrays:
         return {"values": described(entry)}
 
-    found = stored(clips, files, lambda: read, partial(run.report, "training"))
+    report = partial(run.report, "training")
+    found = cached(clips, cache.folder / name, "described", lambda: read, report)
     return [arrays["values"] for arrays in found]
 
 

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from detector import media, runtime, vision
+from detector import runtime, vision
 from detector.errors import MediaError
 from detector.evaluation.labels import Item, hash_of, read_labels
 from detector.models import registry
@@ -27,7 +27,7 @@ from detector.models.pictures import normalized
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from lab.evaluation import left_out
-from lab.evaluation.features import Arrays, cached
+from lab.evaluation.features import Arrays, cached, widest_faces
 from lab.training.augment import jpeg
 from lab.training.clip.feed import ALTERED, GENERATED, REAL, class_of
 from lab.training.clip.run import load_trunk
@@ -155,15 +155,10 @@ def _crops(item: Item, plan: GeneratedRecipe) -> Iterator[np.ndarray]:
     """Yield the widest face of some frames in its surroundings, as large as it is there."""
     recipe = registry.get_spec(ID).crop.model_copy(update={"size": 0})
     try:
-        info = media.probe(item.file)
-        times = [place * (info.duration or 0.0) for place in plan.places]
-        frames = [f.rgb for f in media.decode(item.file, info, times, notes=[])]
+        shown = list(widest_faces(item.file, plan.places, plan.smallest))
     except MediaError:
         return
-    for rgb in frames:
-        face = vision.widest(vision.load_detector().detect(rgb, plan.smallest))
-        if face is None:
-            continue
+    for frame, face in shown:
         wanted = recipe.scale * max(face.box[2] - face.box[0], face.box[3] - face.box[1])
-        if wanted <= plan.tightest * min(rgb.shape[:2]):
-            yield vision.cut(rgb, face.box, recipe)
+        if wanted <= plan.tightest * min(frame.rgb.shape[:2]):
+            yield vision.cut(frame.rgb, face.box, recipe)
