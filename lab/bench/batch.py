@@ -8,8 +8,6 @@ Loop and batch take turns on different files of one clip. On a busy machine comp
 import os
 import shutil
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
@@ -17,7 +15,7 @@ from detector.batch import BatchOptions, BatchRun, read_source
 from detector.models import registry
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Settings
-from lab.bench import command
+from lab.bench import command, timed
 from tests.support.clips import face_clip
 
 
@@ -30,13 +28,6 @@ def different(source: Path, folder: Path, begin: int, count: int) -> list[Path]:
         path.write_bytes(whole + (12).to_bytes(4, "big") + b"free" + n.to_bytes(4, "big"))
         paths.append(path)
     return paths
-
-
-def timed(work: Callable[[], object]) -> tuple[float, float]:
-    """Return seconds by the clock and of the processor."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def main(

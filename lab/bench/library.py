@@ -26,7 +26,7 @@ import numpy as np
 
 from detector import media
 from detector.comparison.fingerprint import Fingerprints, Hashes, fingerprint
-from lab.bench import command
+from lab.bench import command, timed
 from service.context import LOCAL
 from service.library.catalog import AT_ONCE, Library
 from service.library.index import PrintIndex
@@ -84,11 +84,7 @@ def speed(hours: float = 10_000) -> None:
         np.arange(20, dtype=np.float32) / 2, frames, frames[:, ::-1].copy(),
         Hashes(np.arange(10, dtype=np.float32), faces, faces[:, ::-1].copy()),
     )  # fmt: skip
-    took = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        index.search(query)
-        took.append(time.perf_counter() - begin)
+    took = [timed(lambda: index.search(query))[0] for _ in range(5)]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"a clip of 10 s: {np.median(took):.2f} s (median of 5), peak {peak:.1f} GiB")
 
@@ -98,9 +94,7 @@ def added(path: Path, at_once: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         database = Database(Path(folder) / "library.db")
         library = Library(FootageStore(database))
-        begin = time.perf_counter()
-        library.add_folder(LOCAL.id, path, at_once=at_once)
-        taken = time.perf_counter() - begin
+        taken, _ = timed(lambda: library.add_folder(LOCAL.id, path, at_once=at_once))
         length = sum(footage.duration or 0.0 for footage in library.store.list(LOCAL.id))
         database.close()
     return length / taken

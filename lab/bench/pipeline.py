@@ -13,7 +13,6 @@ import os
 import shutil
 import statistics
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -29,14 +28,8 @@ from detector.models.base import Model
 from detector.pipeline import Analyzer, Progress
 from detector.samples import make_samples
 from detector.schema.analysis import Settings
-from lab.bench import command
+from lab.bench import command, timed
 from tests.support.clips import face_clip, face_picture
-
-
-def seconds(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
-    work()
-    return time.perf_counter() - begun
 
 
 def decode_alone(path: str) -> None:
@@ -90,8 +83,9 @@ class NetworkRuns:
         import torch
 
         torch.set_num_threads(1)
-        faces = seconds(lambda: [search() for search in self.searches])
-        return faces, seconds(lambda: [model.score(batch) for model, batch in self.batches])
+        faces, _ = timed(lambda: [search() for search in self.searches])
+        models, _ = timed(lambda: [model.score(batch) for model, batch in self.batches])
+        return faces, models
 
 
 def photos(folder: Path) -> dict[str, Path]:
@@ -120,17 +114,17 @@ def main(runs: int = 5) -> None:
     cores: dict[str, list[float]] = defaultdict(list)
     rows: dict[str, list[float]] = defaultdict(list)
     for _ in range(runs):
-        rows["decode alone"].append(seconds(lambda: decode_alone(path)))
+        rows["decode alone"].append(timed(lambda: decode_alone(path))[0])
         detect, model = networks.run()
         rows["faces alone"].append(detect)
         rows["models alone"].append(model)
         rows["networks alone"].append(detect + model)
-        rows["analysis"].append(seconds(lambda: analyzer.analyze(path)))
-        rows["scores only"].append(seconds(lambda: analyzer.analyze(path, scores_only=True)))
+        rows["analysis"].append(timed(lambda: analyzer.analyze(path))[0])
+        rows["scores only"].append(timed(lambda: analyzer.analyze(path, scores_only=True))[0])
         for name, picture in pictures.items():
-            begun = time.process_time()
-            rows[name].append(seconds(partial(analyzer.analyze, str(picture))))
-            cores[name].append(time.process_time() - begun)
+            spent, cpu = timed(partial(analyzer.analyze, str(picture)))
+            rows[name].append(spent)
+            cores[name].append(cpu)
     shutil.rmtree(folder)
     info = media.probe(path)
     print(

@@ -75,6 +75,12 @@ def cross_entropy(logits: Array, labels: Array, weights: Array | None = None) ->
     return sum(float(np.average(loss[labels == y], weights=share[labels == y])) for y in (0, 1)) / 2
 
 
+def weighted_loss(z: Array, target: Array, weight: Array) -> tuple[float, Array]:
+    """Return the weighted cross-entropy of logits with soft targets, and its slope by each."""
+    value = (weight * (np.logaddexp(0, z) - target * z)).sum()
+    return float(value), weight * (expit(z) - target)
+
+
 def fit_evidence(logits: Array, labels: Array) -> tuple[Array, float]:
     """Fit how much each model's calibrated logit (float [clips, models]; 0 where it could not
     judge) adds to the evidence: return weights, float [models], and the starting point.
@@ -87,11 +93,10 @@ def fit_evidence(logits: Array, labels: Array) -> tuple[Array, float]:
     target, weight = softened(y), balanced(y)
 
     def loss(theta: Array) -> tuple[float, Array]:
-        z = x @ theta[:-1] + theta[-1]
         off = theta[:-1] - 1 / count
-        error = weight * (expit(z) - target)
-        value = (weight * (np.logaddexp(0, z) - target * z)).sum() + EVEN_PRIOR * (off**2).sum()
-        return float(value), np.append(x.T @ error + 2 * EVEN_PRIOR * off, error.sum())
+        value, error = weighted_loss(x @ theta[:-1] + theta[-1], target, weight)
+        slope = np.append(x.T @ error + 2 * EVEN_PRIOR * off, error.sum())
+        return value + EVEN_PRIOR * float((off**2).sum()), slope
 
     begin = np.append(np.full(count, 1 / count), 0.0)
     bounds = [*((0.0, None) for _ in range(count)), (None, None)]
@@ -133,8 +138,7 @@ def fit_final(fused: Array, labels: Array, amounts: Array, weights: Array | None
         # With its own gradient: differences step over the bounds by rounding, and SciPy stops.
         scale, root = np.exp(x[0]) / spread, np.sqrt(1 + np.pi * (amounts @ x[2:]) / 8)
         z = (scale * fused + x[1]) / root
-        error = weight * (expit(z) - target)
-        value = (weight * (np.logaddexp(0, z) - target * z)).sum()
+        value, error = weighted_loss(z, target, weight)
         value += PRIOR * x[0] ** 2 / 2 + VARIANCE_PRIOR * x[2:].sum()
         steps = (error * scale * fused / root).sum() + PRIOR * x[0], (error / root).sum()
         spreads = VARIANCE_PRIOR - np.pi / 16 * (error * z / root**2) @ amounts

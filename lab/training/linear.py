@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
-from scipy.special import expit
 
 from detector.errors import InputError
 from detector.evaluation.labels import Item, Labelled
 from detector.sentences import _
 from lab.evaluation import groups, left_out
+from lab.evaluation.fitting import weighted_loss
 
 Array = np.ndarray
 
@@ -93,12 +93,11 @@ def logistic(
     and what each pair weighs. `decay` is of the squared weights."""
 
     def loss(theta: Array) -> tuple[float, Array]:
-        z, d = x @ theta[:-1] + theta[-1], apart @ theta[:-1]
-        value = (weight * (np.logaddexp(0, z) - target * z)).sum()
-        value += (share * np.logaddexp(0, -d)).sum() + decay * (theta[:-1] ** 2).sum()
-        error, order = weight * (expit(z) - target), -share * expit(-d)
+        value, error = weighted_loss(x @ theta[:-1] + theta[-1], target, weight)
+        ranking, order = weighted_loss(apart @ theta[:-1], np.ones(len(apart)), share)
         slope = x.T @ error + apart.T @ order + 2 * decay * theta[:-1]
-        return float(value), np.append(slope, error.sum())
+        value += ranking + decay * float((theta[:-1] ** 2).sum())
+        return value, np.append(slope, error.sum())
 
     return minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x
 
