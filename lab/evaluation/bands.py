@@ -1,13 +1,13 @@
-"""Limits of the five answers that keep stated promises on sources left out. Numbers only.
+"""Fit the limits of the five answers to error rates that hold on left-out sources. Numbers only.
 
-Logits are *left out*: of a file scored by what was fitted on other sources. Every source weighs
-alike within its label, and both labels weigh alike, so a share of right answers is that of as many
-fakes as genuine files from sources like these. A band begins at the lowest limit that keeps its
-promise with one more wrong file, and whose lower bound holds when sources are drawn anew; where no
-limit does, the band is left out.
+A left-out logit is that of a file scored by a model fitted on other sources. Sources have equal
+weight within a label, and both labels have equal weight: a precision is that of as many fakes as
+genuine files from such sources. A band begins at the lowest limit that satisfies its requirement
+with one more error, and whose lower bound holds in the bootstrap over sources; where no limit does,
+the band is omitted.
 
-Towards fake each question has limits of its own. Towards real a file is cleared by all questions
-about one subject together, so their limits are one: on the highest of their likelihoods.
+Each question has limits of its own towards fake. Towards real a file is cleared by all questions
+about one subject together, so they share their limits: on the highest of their likelihoods.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ LOWER = 10.0  # percentile of the draws that a bound is
 GRID = 300  # limits that are tried at most
 FOLDS = 10  # of whole sources, for what to expect elsewhere
 FEWEST = {True: 5, False: 20}
-"""Sources of the other kind that an answer towards fake (True) or real needs: fewer can't
-contradict it. Every generator leaves traces of its own: many are needed to clear a file."""
+"""Minimum number of sources of the other label for an answer towards fake (True) or real: fewer
+can't contradict it. Each generator leaves different traces, so clearing a file needs many."""
 
 
 class Promise(NamedTuple):
-    """What a band keeps on left-out sources: the share of right answers, its lower 90 % bound, and
-    the share of files of the other kind that may get this answer."""
+    """Requirement on a band for left-out sources: its precision, the lower 90 % bound of it, and
+    the share of files of the other label that may get this answer."""
 
     right: float
     bound: float
     wrong: float
 
     def tightened(self, share: float) -> Promise:
-        """Return a promise that allows this share of the wrong answers."""
+        """Return a requirement that allows this share of the errors."""
         return Promise(1 - (1 - self.right) * share, self.bound, self.wrong * share)
 
     def kept(self, band: BandRate, more: int = 0) -> bool:
-        """Return whether answers keep it, with so many more files that are answered wrongly."""
+        """Return True if the rates of a band satisfy it with `more` additional errors."""
         wrong = (band.wrong.count + more) / (band.wrong.files + more)
         return band.right >= self.right and band.low >= self.bound and wrong <= self.wrong
 
@@ -57,8 +57,8 @@ SURE, PROBABLE = Promise(0.95, 0.90, 0.01), Promise(0.82, 0.75, 0.05)
 
 
 class BandLimits(NamedTuple):
-    """Where bands begin (logits): under `low` REAL, under `probably_low` PROBABLY_REAL, over
-    `probably_high` PROBABLY_FAKE, over `high` FAKE; infinite without such a band."""
+    """Limits of the bands, logits: below `low` REAL, below `probably_low` PROBABLY_REAL, above
+    `probably_high` PROBABLY_FAKE, above `high` FAKE; infinite without such a band."""
 
     low: float = -np.inf
     probably_low: float = -np.inf
@@ -76,7 +76,7 @@ class HeldOutLogits:
     sources: Array  # str [files]
 
     def of(self, chosen: Array) -> HeldOutLogits:
-        """Return some of the files."""
+        """Return a subset of the files."""
         return HeldOutLogits(
             {q: x[chosen] for q, x in self.logits.items()},
             self.labels[chosen],
@@ -85,7 +85,7 @@ class HeldOutLogits:
         )
 
     def media(self) -> list[HeldOutLogits]:
-        """Return the questions about each subject: a face, the whole picture, a voice."""
+        """Return the logits by subject: a face, the whole picture, a voice."""
         groups = _by_subject(self.logits)
         return [
             HeldOutLogits({q: self.logits[q] for q in group}, self.labels,
@@ -94,7 +94,7 @@ class HeldOutLogits:
         ]  # fmt: skip
 
     def complete(self) -> Array:
-        """Return which files were judged by every question: bool [files]."""
+        """Return a mask of the files that every question scored: bool [files]."""
         return np.isfinite(self.highest(list(self.logits)))
 
     def highest(self, questions: Sequence[Question]) -> Array:
@@ -103,8 +103,8 @@ class HeldOutLogits:
 
 
 class _Shares:
-    """Shares of both labels above each of some limits, each source alike: of all sources, and of
-    sources drawn anew."""
+    """Shares of both labels above each candidate limit, sources weighted equally: over all sources
+    and in each draw of the bootstrap."""
 
     def __init__(self, logits: Array, labels: Array, sources: Array) -> None:
         seen = np.isfinite(logits)
@@ -133,8 +133,8 @@ class _Shares:
             self.drawn[label] = counts @ share / total
 
     def widest(self, promise: Promise, end: int | None, upward: bool) -> int | None:
-        """Return which limit begins the widest band, out to the limit `end` (None: to the end of
-        the scale), that keeps a promise with one more wrong file; None if none does."""
+        """Return the index of the limit that begins the widest band up to the limit `end` (None: to
+        the end of the scale) and satisfies a requirement with one more error; None without one."""
         kept = []
         for above, one in ((self.above, 1.0), (self.drawn, 0.0)):
             fake, real = (self._within(above[label], end, upward) for label in (1, 0))
@@ -155,13 +155,13 @@ class _Shares:
 
     @staticmethod
     def _within(above: Array, end: int | None, upward: bool) -> Array:
-        """Return the share between each limit and `end`, of all or of each draw."""
+        """Return the share between each limit and `end`, over all sources or in each draw."""
         if upward:
             return np.asarray(above - (0.0 if end is None else above[..., end, None]))
         return np.asarray((1.0 if end is None else above[..., end, None]) - above)
 
     def limits(self, upward: bool, promises: Promises) -> tuple[float, float]:
-        """Return where the sure and the probable band of one side begin; infinite without."""
+        """Return the limits of the sure and the probable band of one side; infinite without."""
         none = np.inf if upward else -np.inf
         if self.sources[0 if upward else 1] < FEWEST[upward]:
             return none, none
@@ -181,25 +181,25 @@ PROMISES = {
 }
 Promises = Mapping[Label, Promise | None]
 TIGHTER = tuple(n / 20 for n in range(20, 0, -1))
-"""Shares of the wrong answers that a promise allows, tried in turn."""
+"""Shares of the allowed errors, tried in turn."""
 
 
 class FittedBands(NamedTuple):
-    """Limits, and what to expect of them on a source left out."""
+    """Limits, and their error rates on left-out sources."""
 
     limits: dict[Question, BandLimits]
     rates: list[BandRate]
-    """Of the answers to files that every question of the medium judged, each by limits that were
-    fitted without its source."""
+    """Rates over files that every question of the medium scored, each by limits fitted without its
+    source."""
 
 
 def fit(left_out: HeldOutLogits) -> FittedBands:
-    """Return the limits of one medium's questions.
+    """Fit the limits of one medium's questions.
 
-    A promise is about the file's answers, and about sources that no limit was fitted to: two
-    questions accuse more often than one, and a limit is chosen on the files that it is judged by.
-    So it is tightened until both keep it, the answers by these limits with one more wrong file and
-    the answers by limits that were fitted without a file's source, and given up where none does."""
+    A requirement holds for a file's combined answer and for unseen sources, although two questions
+    raise more false alarms than one and limits are chosen on the files that they are evaluated on.
+    It is tightened until both the answers by these limits with one more error and the cross-fitted
+    answers satisfy it; where none does, the band is omitted."""
     seen = left_out.complete()
     every, parts = _AllShares.of(left_out), _parts(left_out)
     tries = dict.fromkeys(PROMISES, 0)
@@ -227,7 +227,7 @@ def fit(left_out: HeldOutLogits) -> FittedBands:
 
 
 class _AllShares(NamedTuple):
-    """Shares of the highest logits of all questions, and of each question's own files."""
+    """Shares of the highest logit over all questions, and of the files of each question."""
 
     together: _Shares
     each: dict[Question, _Shares]
@@ -252,14 +252,14 @@ class _AllShares(NamedTuple):
 
 
 def _parts(left_out: HeldOutLogits) -> list[tuple[Array, _AllShares]]:
-    """Return each part of the sources, bool [files], with the shares of all others."""
+    """Return the mask of each fold of sources, bool [files], with the shares of the others."""
     fold = np.array([int(hash_of(str(name)), 16) % FOLDS for name in left_out.sources])
     parts = [fold == n for n in range(FOLDS)]
     return [(own, _AllShares.of(left_out.of(~own))) for own in parts if own.any() and not own.all()]
 
 
 def answers(logits: Mapping[Question, Array], limits: Mapping[Question, BandLimits]) -> Array:
-    """Return the label of each file by the surest of its questions, as the policy combines them."""
+    """Return the label of each file by its most confident question, as the policy combines them."""
     ranks = []
     for group in _by_subject(logits):
         own = [_ranks(logits[q], limits[q]) for q in group]
@@ -270,7 +270,7 @@ def answers(logits: Mapping[Question, Array], limits: Mapping[Question, BandLimi
 
 
 def _by_subject(questions: Iterable[Question]) -> list[list[Question]]:
-    """Return the questions about the same together."""
+    """Group questions by subject."""
     groups: dict[Modality, list[Question]] = {}
     for question in questions:
         groups.setdefault(question.subject, []).append(question)
@@ -278,18 +278,18 @@ def _by_subject(questions: Iterable[Question]) -> list[list[Question]]:
 
 
 def _ranks(logits: Array, edge: BandLimits) -> Array:
-    """Return the suspicion of one question's answers; what it did not judge is open."""
+    """Return the suspicion of one question's answers; unscored files are inconclusive."""
     x = logits
     at = [x < edge.low, x < edge.probably_low, x > edge.high, x > edge.probably_high]
     order = (Label.REAL, Label.PROBABLY_REAL, Label.FAKE, Label.PROBABLY_FAKE)
     return np.select(at, [label.suspicion for label in order], Label.INCONCLUSIVE.suspicion)
 
 
-# --- what answers come to -------------------------------------------------------------------------
+# --- error rates ----------------------------------------------------------------------------------
 
 
 def rates(given: Array, labels: Array, sources: Array) -> list[BandRate]:
-    """Return how often each answer that was given is right, each source alike."""
+    """Return the precision of each answer, sources weighted equally."""
     weight, names = source_weights(labels, sources), np.unique(sources)
     which = np.searchsorted(names, sources)
     rng = np.random.default_rng(0)
@@ -332,7 +332,7 @@ def table(given: Sequence[BandRate]) -> str:
 
 
 def source_weights(labels: Array, sources: Array) -> Array:
-    """Return weights by which each source of a label counts alike, and both labels alike."""
+    """Return weights that give sources of a label, and both labels, equal weight."""
     weight = np.zeros(len(labels))
     for label in (0, 1):
         own = labels == label
@@ -344,9 +344,9 @@ def source_weights(labels: Array, sources: Array) -> Array:
 def thresholds(
     limits: BandLimits, given: Sequence[BandRate], logits: Array, labels: Array, data: str
 ) -> Thresholds:
-    """Return limits as the manifest states them, to a tenth of a percent and rounded outwards, with
-    how often the file's answers are right on sources left out (`given`), and the question's own
-    error rates at the outer limits."""
+    """Return limits as the manifest states them, rounded outwards to a tenth of a percent, with the
+    rates of the file's answers on left-out sources (`given`), and the question's own error rates at
+    the outer limits."""
 
     def edge(x: float, up: bool) -> float:
         p = float(expit(x)) * 1000
@@ -373,9 +373,9 @@ def thresholds(
 
 
 def tail_slope(originals: Array) -> float:
-    """Return by how many logits a limit rises for each log of the number of people, so that as few
-    genuine files pass it: the mean excess of genuine scores over their 80th percentile, as a tail
-    that falls exponentially has it. 0 for too few files."""
+    """Return the rise of a limit, in logits, for each log of the number of people that keeps the
+    false alarm rate: the mean excess of genuine scores over their 80th percentile, the scale of an
+    exponential tail. 0 for too few files."""
     real = np.sort(originals[np.isfinite(originals)])
     if len(real) < 20:
         return 0.0

@@ -1,10 +1,10 @@
-"""A leaderboard of the models on this computer, as data from which anyone can recompute it.
+"""Rank the models on this computer in a leaderboard that others can recompute.
 
-Each model scores the files of its kind in a process of its own, so that seconds and peak memory are
-its alone. A submission holds every score by the sha256 of its file; all figures follow from these.
+Each model scores the files of its kind in a separate process, which isolates its run time and peak
+memory. A submission stores every score by the sha256 of its file; all figures follow from these.
 
-One baseline reads no pixel, a logistic regression on container, codec, size and rates: where it
-ranks well, the set shows how its files were stored.
+One baseline reads no pixel: a logistic regression on container, codec, size and rates. A high rank
+of it reveals that the set can be separated by how its files were stored.
 """
 
 import json
@@ -66,7 +66,7 @@ SIGNATURES = {
 
 
 class BenchmarkModel(StrictModel):
-    """A model, and what it took on this computer."""
+    """A model, and its run time and memory on this computer."""
 
     id: str
     title: str
@@ -86,7 +86,7 @@ class BenchmarkRow(FigureRow):
 
 
 class Submission(StrictModel):
-    """Scores, figures, and what they were measured with."""
+    """Scores, figures, and the software and processor that measured them."""
 
     unmask_benchmark: Literal[1] = 1
     created: datetime
@@ -160,7 +160,7 @@ def run(
 
 
 def _begin() -> None:
-    """Let a process finish its file on Ctrl+C, which its parent gets too, and end with that."""
+    """Ignore Ctrl+C, so that a file is finished, and exit when the parent does."""
 
     def end() -> None:
         if parent := parent_process():
@@ -172,7 +172,7 @@ def _begin() -> None:
 
 
 def _kinds(spec: ModelSpec) -> list[str]:
-    """Return the kinds of files that a model was made for."""
+    """Return the kinds of files that a model accepts."""
     if spec.modality is not Modality.FACE:
         return ["audio" if spec.modality is Modality.VOICE else "image"]
     return ["video"] if spec.kind == "video" else ["video", "image"]
@@ -194,7 +194,7 @@ def _measured(spec: ModelSpec, scored: Sequence[Scored]) -> BenchmarkModel:
 
 
 def _add(files: dict[str, Scored], sha256: str, one: Scored) -> None:
-    """Add a model's score of a file to those of the others, and what the baselines read."""
+    """Add a model's score of a file, and the features of the baselines."""
     told = one.model_dump(include={"label", "kind", "method", "group", "source"})
     file = files.setdefault(sha256, Scored(name=sha256, person=one.source, **told))
     file.highest |= one.highest
@@ -274,8 +274,8 @@ def to_json(submission: Submission, key: Ed25519PrivateKey | None) -> bytes:
 
 
 def check(path: Path, labels: Path | None, key: Ed25519PublicKey | None) -> dict[str, bool]:
-    """Return whether seal, signature, figures (recomputed from the scores), and the labels and
-    files of a CSV agree with a submission, by names for a person. Raise NoSeal or InputError."""
+    """Verify the seal, signature and figures (recomputed from the scores) of a submission, and the
+    labels and files of a CSV. Return the results by readable name; raise NoSeal or InputError."""
     seal = verify(path, key)
     try:
         tree = json.loads(path.read_bytes())
@@ -299,7 +299,7 @@ def check(path: Path, labels: Path | None, key: Ed25519PublicKey | None) -> dict
 
 
 def _sealed(seal: Verification) -> dict[str, bool]:
-    """Return whether the seal and the signature hold."""
+    """Verify the seal and the signature."""
     changed = f" (changed: {', '.join(seal.changed)})" if seal.changed else ""
     if seal.signature == "none":
         return {f"seal{changed or UNSIGNED}": not changed}
@@ -309,7 +309,7 @@ def _sealed(seal: Verification) -> dict[str, bool]:
 
 
 def _rounded(rows: Sequence[BenchmarkRow]) -> list[tuple[str, Any]]:
-    """Return every row, its figures rounded, with a name for a person."""
+    """Return every row with rounded figures, and a readable name of it."""
     return [
         (
             f"figures of {row.name} ({row.kind}, {row.question})",
@@ -320,7 +320,7 @@ def _rounded(rows: Sequence[BenchmarkRow]) -> list[tuple[str, Any]]:
 
 
 def _compared(submission: Submission, labels: Path) -> dict[str, bool]:
-    """Return whether a label file, and the files beside it that exist, are those submitted."""
+    """Compare a label file, and those of its files that exist, with a submission."""
     known = {file.name: file for file in submission.files}
     there = [item for item in read_labels(labels) if item.file.is_file()]
     items = {paths.sha256(item.file): item for item in reversed(there)}  # copies count once
@@ -347,14 +347,14 @@ WEIGHTS = ("Model", "Id", "SHA-256")
 
 
 def to_markdown(submission: Submission) -> str:
-    """Return all tables, and what they were measured with, as Markdown."""
+    """Return all tables, and the software and processor that measured them, as Markdown."""
     title = f"# Benchmark on {submission.labels}"
     sections = markdown.of_sections(list(_sections(submission)))
     return "\n\n".join([title, _about(submission), *sections]) + "\n"
 
 
 def to_html(submission: Submission) -> str:
-    """Return the same as a page that needs no other file."""
+    """Return the same as a self-contained HTML page."""
     parts = []
     for section in _sections(submission):
         parts.append(f"<h2>{escape(section.title)}</h2>")
@@ -424,7 +424,7 @@ PENALTY = 1.0  # of each squared weight, on standardized facts
 
 
 def pixel_free_facts(media: Media) -> dict[str, float]:
-    """Return what the container states about a file; bits per pixel approximate its quality."""
+    """Return the container's facts about a file; bits per pixel approximate its quality."""
     pixels = media.width * media.height * (media.frame_count or 1)
     amounts = {
         "size": media.size, "width": media.width, "height": media.height,

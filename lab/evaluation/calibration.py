@@ -1,10 +1,9 @@
-"""From raw logits to calibrated probabilities, ensemble weights and thresholds.
+"""Fit calibrated probabilities, ensemble weights and thresholds to raw logits.
 
-Everything is fitted on files that no model was trained on, and everything that is stated of it is
-held out: each source is judged by what was fitted on the others. Two questions are calibrated
-apart, each with the fakes it is about against all originals; the bands of the answers are chosen by
-`lab.evaluation.bands`. What was fitted is returned as records and in words;
-`lab.evaluation.manifest` writes it down.
+All fits use files that no model was trained on, and all figures are cross-fitted: each source is
+evaluated by a fit on the others. Questions are calibrated separately, each with its fakes against
+all originals; `lab.evaluation.bands` fits the limits of the answers and `lab.evaluation.manifest`
+stores the result.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 class QuestionReport(StrictModel):
-    """What calibration found for one question. All but `models` is held out by source."""
+    """Figures of one question. All but `models` are cross-fitted by source."""
 
     question: Question
     originals: int
@@ -55,14 +54,14 @@ class QuestionReport(StrictModel):
     auc: float
     calibration_error: float
     by_chance: float
-    """Calibration error that honest probabilities would show on so few clips, 97.5 %."""
+    """97.5 % quantile of the calibration error of perfectly calibrated probabilities."""
     brier: float
     doubt_gains: float
-    """Cross-entropy that uncertainty takes away, nats a clip; it is kept where this is positive."""
+    """Cross-entropy saved by the uncertainty terms, nats a clip; they are used if positive."""
 
 
 class Summary(StrictModel):
-    """What to expect of the verdict on a source left out."""
+    """Figures of the verdict on left-out sources."""
 
     clips: int
     sources: int
@@ -71,14 +70,14 @@ class Summary(StrictModel):
     by_chance: float
     brier: float
     bands: list[list[BandRate]]
-    """Of the file's answers, for each medium; each source judged by limits fitted without it."""
+    """Rates of a file's answers by medium; limits are cross-fitted by source."""
     risk: dict[str, float]
-    """Share wrong of the surest 20, 40 … 100 % of the clips, and "area" under that curve."""
+    """Error rate of the most confident 20, 40 … 100 % of the clips, and "area" under the curve."""
     risk_without_uncertainty: dict[str, float]
 
 
 class Calibrated(StrictModel):
-    """What calibration gives."""
+    """Result of a calibration."""
 
     models: dict[str, Calibration]
     weights: dict[str, float]
@@ -101,7 +100,7 @@ class Calibrated(StrictModel):
 
 
 def risk(together: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Return the share wrong among the surest clips, by how many of them are answered."""
+    """Return the error rate of the most confident clips by coverage (`metrics.risk_coverage`)."""
     seen = np.isfinite(together)
     wrong = (together[seen] > 0) != labels[seen]
     coverage, curve = metrics.risk_coverage(np.abs(together[seen]), wrong)
@@ -110,7 +109,7 @@ def risk(together: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 
 
 def to_markdown(result: Calibrated) -> str:
-    """Return the result as Markdown; every figure but the models' AUC is held out by source."""
+    """Return the result as Markdown; every figure but the models' AUC is cross-fitted."""
     heads = (
         "question", "originals", "fakes", "AUC of each model", "together", "ECE (by chance)",
         "Brier", "uncertainty saves",
@@ -141,12 +140,12 @@ def to_markdown(result: Calibrated) -> str:
 
 
 Folds = dict[str, EnsembleFit | None]
-"""By source: what the other sources fit; None where they lack a label."""
+"""Fit on the other sources, by source; None where these lack a label."""
 
 
 @dataclass(frozen=True)
 class _QuestionFit:
-    """One question's ensemble, and its logits for each clip whose source was left out."""
+    """Ensemble of one question, and its cross-fitted logits."""
 
     ensemble: EnsembleFit
     held: np.ndarray  # float [clips], with uncertainty; NaN where a clip can't be judged
@@ -162,9 +161,9 @@ def fit_scores(
     *,
     worse: Sequence[Sequence[Scored]] = (),
 ) -> Calibrated:
-    """Calibrate from scores and analyses of files that no model was trained on; a question without
-    any of `models` is not asked. `worse` are the same files in the same order under worse
-    conditions, from which uncertainty is learned."""
+    """Calibrate on scores and analyses of files that no model was trained on; questions without any
+    of `models` are skipped. `worse` are the same files in the same order under perturbations, to
+    which the uncertainty terms are fitted."""
     by_question: dict[Question, list[str]] = {}
     for id in models:
         question = QUESTION_OF.get(registry.get_spec(id).task)
@@ -173,10 +172,10 @@ def fit_scores(
     versions = list(zip(*worse, strict=True)) or [()] * len(scored)
     clips = [clip_of(s, others) for s, others in zip(scored, versions, strict=True)]
     if all(groups.known(clip) for clip in clips):
-        # Sources of one kind flatter each other: whole groups of them are left out.
+        # Similar sources make figures optimistic: whole groups of them are left out.
         clips = [replace(c, source=groups.fold_of(c)) for c in clips]
     if len({clip.source for clip in clips}) == 1:
-        # Of one camera only people can be left out in turn.
+        # A single source can only be split by person.
         clips = [replace(c, source=s.person) for c, s in zip(clips, scored, strict=True)]
     return fit_clips(clips, by_question, data)
 
@@ -184,8 +183,8 @@ def fit_scores(
 def fit_clips(
     clips: Sequence[Clip], by_question: Mapping[Question, Sequence[str]], data: str
 ) -> Calibrated:
-    """Calibrate from clips, with model ids by question; `data` says in words what the clips are.
-    Raise InputError where a question has too few scored originals or fakes."""
+    """Calibrate on clips, with model ids by question; `data` describes the clips in words. Raise
+    InputError where a question has too few scored originals or fakes."""
     fits = {question: _fit_question(clips, question, ids) for question, ids in by_question.items()}
     return _assemble(clips, fits, data)
 
@@ -199,8 +198,8 @@ def _fit_question(clips: Sequence[Clip], question: Question, ids: Sequence[str])
     plain = held = _held_out(clips, folds)
     if gain >= LEAST_GAIN:
         whole, held = whole.with_uncertainty(), _held_out(clips, doubting)
-    # What was fitted is surer of its own clips than it may be of others: by how much, those that
-    # were left out tell (a shrinkage factor, van Houwelingen & le Cessie 1990).
+    # A fit is overconfident on unseen clips: the left-out ones give the shrinkage factor (van
+    # Houwelingen & le Cessie 1990).
     left, labels = held[known], np.array([clips[i].label for i in known])
     seen = np.isfinite(left)
     scale, offset = fitting.platt(left[seen], labels[seen])
@@ -222,7 +221,7 @@ def _fit_question(clips: Sequence[Clip], question: Question, ids: Sequence[str])
 
 
 def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> list[int]:
-    """Return which clips a question is fitted on: originals and its fakes, scored by all models."""
+    """Return the indices of a question's clips: originals and its fakes, scored by any model."""
     known = [
         i
         for i, clip in enumerate(clips)
@@ -253,19 +252,19 @@ def _folds(clips: Sequence[Clip], known: Sequence[int], models: Sequence[str]) -
 
 
 def _held_out(clips: Sequence[Clip], folds: Folds) -> np.ndarray:
-    """Return each clip's logit by what the other sources fit; NaN where that can't be."""
+    """Return the cross-fitted logit of each clip; NaN without a fit."""
     fits = [(folds[clip.source], clip) for clip in clips]
     return np.array([fit.clip_logit(clip) if fit else np.nan for fit, clip in fits])
 
 
 def held_out_logits(clips: Sequence[Clip], question: Question, ids: Sequence[str]) -> np.ndarray:
-    """Return what models say of each clip by maps and weights that were fitted without its source:
-    float [clips], NaN where none of them judged it."""
+    """Return cross-fitted logits of models together, by maps and weights fitted without a clip's
+    source: float [clips], NaN where no model scored it."""
     return _held_out(clips, _folds(clips, _known(clips, question, ids), ids))
 
 
 def _surprise(clips: Sequence[Clip], known: Sequence[int], folds: Folds) -> float:
-    """Return the cross-entropy of clips and their worse versions by the fit of other sources."""
+    """Return the cross-fitted cross-entropy of clips and their perturbed versions."""
     columns = []
     for name, fit in folds.items():
         own = [clips[i] for i in known if clips[i].source == name]
@@ -277,7 +276,7 @@ def _surprise(clips: Sequence[Clip], known: Sequence[int], folds: Folds) -> floa
 
 
 def _quality(held: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return the figures of logits that every report has."""
+    """Return the figures common to all reports."""
     seen = np.isfinite(held)
     p, y = expit(held[seen]), labels[seen]
     return {
@@ -291,7 +290,7 @@ def _quality(held: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
 def _assemble(
     clips: Sequence[Clip], fits: Mapping[Question, _QuestionFit], data: str
 ) -> Calibrated:
-    """Return the bands of all questions, the combined answer, and what to expect."""
+    """Return the bands of all questions, the combined answer, and its figures."""
     labels = np.array([clip.label for clip in clips])
     origins = np.array([clip.origin or clip.source for clip in clips])
     alone = np.array([len(clip.people) == 1 for clip in clips])
@@ -335,7 +334,7 @@ def _assemble(
 
 
 def _combined(held: Mapping[Question, np.ndarray]) -> np.ndarray:
-    """Return each clip's logit of the question about any kind of fake, where it was asked."""
+    """Return each clip's logit of the question about any kind of fake, if it was calibrated."""
     return held.get(Question.MANIPULATION, next(iter(held.values())))
 
 
@@ -348,7 +347,7 @@ def _ensemble(fit: EnsembleFit, held: np.ndarray, data: str, **stated: Any) -> E
         models=counted,
         calibration=Calibration(scale=1.0, offset=fit.start, data=data, clips=clips),
         uncertainty=UncertaintyRates(**rates, data=data if any(fit.variances) else ""),
-        # Thresholds were made with all of them: of three or more one may be missing.
+        # Thresholds hold for all of them: of three or more, one may be missing.
         min_models=max(min(2, len(counted)), len(counted) - 1),
         **stated,
     )
@@ -365,9 +364,9 @@ def calibrate(
 ) -> Calibrated:
     """Calibrate models (default: the default ones of pictures) on the clips of a labelled CSV.
 
-    Only clips that `recipe` kept out of training are used, and those with a value in the column
-    `where`; without both, all, of which none may have been trained on. `conditions` are scored too,
-    to learn what poor material takes away."""
+    Only clips that `recipe` held out of training are used, and those with a value in the column
+    `where`; without both, all, none of which may have been trained on. The uncertainty terms are
+    fitted to scores under `conditions`."""
     models = list(models) or [s.id for s in registry.choose() if s.kind != "audio"]
     items = [item for item in read_labels(labels) if item.kind != "image"]
     if recipe is not None or where:

@@ -1,4 +1,4 @@
-"""One question's ensemble fitted on clips: maps of its models, their weights, its uncertainty."""
+"""Fit the ensemble of one question: Platt maps of its models, their weights, its uncertainty."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from lab.evaluation import fitting
 from lab.evaluation.fitting import Final
 
 SHORT = (6, 2)
-"""Every clip is also read from so few of its frames, to learn what few frames are worth."""
+"""Numbers of frames of the shortened versions of each clip, for the uncertainty of few frames."""
 
 
 @dataclass(frozen=True)
@@ -32,26 +32,25 @@ class ScoredPerson:
 
 @dataclass(frozen=True)
 class Clip:
-    """What calibration needs of one labelled clip."""
+    """Scores and facts of a labelled clip for calibration."""
 
     label: int
     source: str  # Left out as a whole: a source, or a fold of many (`lab.evaluation.groups`)
     questions: tuple[Question, ...]  # Which its fake is about; none for an original
     people: tuple[ScoredPerson, ...]
-    """The first was seen most; empty when no person was seen well enough."""
+    """In order of their frames, the most first; empty if no person is visible well enough."""
     worse: tuple[ScoredPerson, ...] = ()
-    """The first of `people` in few frames, or under worse conditions."""
+    """The first of `people` in few frames, or under perturbations."""
     origin: str = ""
-    """Where it was collected: what is resampled as a whole; unless stated, `source`."""
+    """Where it was collected: the unit of the bootstrap; by default `source`."""
 
     def is_fake_of(self, question: Question) -> bool:
-        """Return whether a question asks for this fake; that of faces covers generated heads."""
+        """Return True if a question covers this fake; that of faces covers generated heads."""
         return any(one in (question, *question.spec.covers) for one in self.questions)
 
 
 def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
-    """Return a scored file as calibration sees it; `worse` is the same file under worse
-    conditions."""
+    """Return a scored file as a calibration clip; `worse` is the file under perturbations."""
     about = labels.questions(scored.method) if scored.label else ()
     analysis = scored.analysis
     if analysis is None:
@@ -75,7 +74,7 @@ def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
         versions += clip_of(version).people[:1]
     everybody = [person for person, _ in people]
     if len(people) > 1 and people[-1][1].modality is Modality.PICTURE:
-        # The whole picture is judged beside its people: of a file the first has all logits.
+        # The whole picture is scored beside its people: the first holds all logits of a file.
         picture = everybody.pop()
         everybody[0] = replace(everybody[0], logits=everybody[0].logits | picture.logits)
     return Clip(
@@ -86,7 +85,7 @@ def clip_of(scored: Scored, worse: Sequence[Scored] = ()) -> Clip:
 def person_of(
     analysis: Analysis, track: Subject, *, frames: int | None = None
 ) -> ScoredPerson | None:
-    """Return the raw mean logits of one person, over all scored frames or so many of them."""
+    """Return the raw mean logits of one person, over all or `frames` of the scored frames."""
     raw: dict[str, list[float]] = {}
     known = with_background(track, background(analysis))
     faces = [face for face in known.frames if face.logits]
@@ -112,7 +111,7 @@ Versions = tuple[list[ScoredPerson], np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class EnsembleFit:
-    """What was fitted on the main person of each clip."""
+    """Fit to the main person of each clip."""
 
     models: tuple[str, ...]
     clips: tuple[Clip, ...]
@@ -123,13 +122,13 @@ class EnsembleFit:
 
     @classmethod
     def of(cls, clips: Sequence[Clip], models: Sequence[str]) -> EnsembleFit:
-        """Fit without uncertainty; a model that could not look adds nothing there."""
+        """Fit without uncertainty; a model without a score adds nothing."""
         labels = np.array([c.label for c in clips])
         raw = np.array([[c.people[0].logits.get(id, np.nan) for id in models] for c in clips])
         maps = {}
         for id, x in zip(models, raw.T, strict=True):
             seen = np.isfinite(x)
-            # Of a model that these clips say too little of nothing is made.
+            # A model that these clips hold one label of gets no weight.
             both = len(set(labels[seen].tolist())) == 2
             maps[id] = fitting.platt(x[seen], labels[seen]) if both else (1e-6, 0.0)
         scales, offsets = (np.array(x) for x in zip(*maps.values(), strict=True))
@@ -138,8 +137,8 @@ class EnsembleFit:
         return cls(tuple(models), tuple(clips), maps, weights, start)
 
     def with_uncertainty(self) -> EnsembleFit:
-        """Fit what poor material takes away, on worse versions of the clips too. Where it takes
-        nothing they are no reason for another map, and the fit stays as it is."""
+        """Fit the uncertainty terms to the clips and their worse versions. Without any, the fit
+        stays as it is: worse versions alone must not change the map."""
         people, labels, weights = self.versions(self.clips)
         fused, amounts = self._evidence(people)
         final = fitting.fit_final(fused, labels, amounts, weights)
@@ -149,11 +148,11 @@ class EnsembleFit:
         return replace(self, weights=scaled, start=final.offset, variances=final.variances)
 
     def moved(self, scale: float, offset: float) -> EnsembleFit:
-        """Return the same with all evidence times a factor, and another starting point."""
+        """Return the fit with its evidence scaled and its intercept moved."""
         return replace(self, weights=self.weights * scale, start=self.start * scale + offset)
 
     def versions(self, clips: Sequence[Clip]) -> Versions:
-        """Return clips' main people and their worse versions, of the same total weight."""
+        """Return clips' main people (weight 1) and their worse versions (weight 1 together)."""
         rows: list[tuple[ScoredPerson, int, float]] = []
         for clip in clips:
             rows.append((clip.people[0], clip.label, 1.0))
@@ -167,12 +166,12 @@ class EnsembleFit:
         return Final(1.0, self.start, self.variances).apply(*self._evidence(people))
 
     def clip_logit(self, clip: Clip) -> float:
-        """Return the calibrated logit of a clip; NaN where no person was judged."""
+        """Return the calibrated logit of a clip; NaN without a scored person."""
         judged = [p for p in clip.people if any(id in p.logits for id in self.models)]
         return float(self.logits(judged).max()) if judged else float("nan")
 
     def _evidence(self, people: Sequence[ScoredPerson]) -> tuple[np.ndarray, np.ndarray]:
-        """Return people's summed evidence without the intercept, and each cause of doubt."""
+        """Return people's summed evidence without the intercept, and each cause of uncertainty."""
         share = dict(zip(self.models, self.weights.tolist(), strict=True))
         fused, amounts = [], []
         for person in people:

@@ -1,7 +1,6 @@
-"""What calibration fits to scores: Platt maps, ensemble weights, uncertainty. Numbers only.
+"""Fit Platt maps, ensemble weights and uncertainty to scores. Numbers only.
 
-Originals and fakes are weighted alike: a probability of 0.5 means "as likely one as the other if
-both are as common".
+Originals and fakes have equal weight: probabilities hold for a prior of 0.5.
 """
 
 from dataclasses import dataclass
@@ -18,27 +17,27 @@ from detector.sentences import _
 Array = np.ndarray
 
 PRIOR = 0.5
-"""Of the squared log of the scale: keeps few, well separated clips from giving certainty."""
+"""Of the squared log of the scale: avoids certainty from few, well separated clips."""
 VARIANCE_PRIOR = 1.0
-"""Of each variance: it has to gain a nat over all clips for each unit of variance."""
+"""Of each variance: each unit has to gain a nat over all clips."""
 EVEN_PRIOR = 1.0  # nats for each unit of squared distance of a weight from an even one
 LEAST_WEIGHT = 0.02  # of a model's evidence; less is none
 
 
 def balanced(labels: Array) -> Array:
-    """Return clip weights: originals and fakes weigh alike, the sum is the count."""
+    """Return clip weights with equal sums for both labels; the total is the count."""
     return len(labels) / 2 / np.where(labels == 1, labels.sum(), (1 - labels).sum())
 
 
 def softened(labels: Array) -> Array:
-    """Return Platt's targets: short of 0 and 1 by what so many clips can't rule out."""
+    """Return Platt's soft targets, which depend on the number of clips of a label."""
     positive, negative = labels.sum(), (1 - labels).sum()
     return np.where(labels == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
 
 
 def platt(logits: Array, labels: Array) -> tuple[float, float]:
-    """Return scale > 0 and offset that calibrate logits (Platt 1999): softened targets, both labels
-    weighted alike, and a weak prior on the scale. Raise InputError for a single label."""
+    """Fit scale > 0 and offset that calibrate logits (Platt 1999), with soft targets, equally
+    weighted labels and a weak prior on the scale. Raise InputError for a single label."""
     x, y = np.asarray(logits, float), np.asarray(labels, float)
     if not y.sum() or not (1 - y).sum():
         raise InputError(_("Calibration needs both originals and fakes."))
@@ -69,25 +68,24 @@ def platt(logits: Array, labels: Array) -> tuple[float, float]:
 
 
 def cross_entropy(logits: Array, labels: Array, weights: Array | None = None) -> float:
-    """Return the mean surprise in nats, originals and fakes weighted alike."""
+    """Return the mean cross-entropy in nats, both labels weighted equally."""
     loss = np.logaddexp(0, -logits * np.where(labels == 1, 1, -1))
     share = np.ones(len(loss)) if weights is None else weights
     return sum(float(np.average(loss[labels == y], weights=share[labels == y])) for y in (0, 1)) / 2
 
 
 def weighted_loss(z: Array, target: Array, weight: Array) -> tuple[float, Array]:
-    """Return the weighted cross-entropy of logits with soft targets, and its slope by each."""
+    """Return the weighted cross-entropy of logits with soft targets, and its gradient."""
     value = (weight * (np.logaddexp(0, z) - target * z)).sum()
     return float(value), weight * (expit(z) - target)
 
 
 def fit_evidence(logits: Array, labels: Array) -> tuple[Array, float]:
-    """Fit how much each model's calibrated logit (float [clips, models]; 0 where it could not
-    judge) adds to the evidence: return weights, float [models], and the starting point.
+    """Fit the weights of models' calibrated logits (float [clips, models]; 0 without a score) in
+    the evidence: return weights, float [models], and the intercept.
 
-    Logistic regression with weights that are not negative (a model that pulls the wrong way is left
-    out) and a weak prior on even weights: two models that agree are surer than each, and two that
-    say the same are not counted twice."""
+    Logistic regression with non-negative weights and a weak prior on equal ones: independent models
+    that agree are surer than each, and redundant ones are not counted twice."""
     x, y = np.asarray(logits, float), np.asarray(labels, float)
     count = x.shape[1]
     target, weight = softened(y), balanced(y)
@@ -107,24 +105,24 @@ def fit_evidence(logits: Array, labels: Array) -> tuple[Array, float]:
 
 @dataclass(frozen=True)
 class Final:
-    """The ensemble's own map: (scale * fused + offset), shrunk by its variance (probit)."""
+    """Map of the ensemble: (scale * fused + offset), shrunk by its variance (probit)."""
 
     scale: float
     offset: float
     variances: tuple[float, ...]  # For each unit of each amount
 
     def apply(self, fused: Array, amounts: Array) -> Array:
-        """Return calibrated logits of fused ones. `amounts`: float [clips, causes]."""
+        """Calibrate fused logits. `amounts` of uncertainty: float [clips, causes]."""
         variance = amounts @ np.asarray(self.variances)
         return (self.scale * fused + self.offset) / np.sqrt(1 + np.pi * variance / 8)
 
 
 def fit_final(fused: Array, labels: Array, amounts: Array, weights: Array | None = None) -> Final:
-    """Fit scale, offset and the variance that each cause of uncertainty (`amounts`, float [rows,
-    causes]) brings; `weights` let several versions of a clip share its weight.
+    """Fit scale, offset and the variance of each cause of uncertainty (`amounts`, float [rows,
+    causes]); several versions of a clip share its weight by `weights`.
 
-    Targets and prior are those of `platt`; an exponential prior keeps causes without evidence at 0.
-    Variance only takes certainty away (`decision.numbers.probit_shrink`)."""
+    Targets and prior are those of `platt`; an exponential prior leaves causes without evidence at
+    0. Variance only shrinks logits (`decision.numbers.probit_shrink`)."""
     scale, offset = platt(fused, labels)
     none = (0.0,) * amounts.shape[1]
     if not amounts.any():
@@ -135,7 +133,7 @@ def fit_final(fused: Array, labels: Array, amounts: Array, weights: Array | None
     spread = max(float(fused.std()), 1e-6)
 
     def loss(x: Array) -> tuple[float, Array]:
-        # With its own gradient: differences step over the bounds by rounding, and SciPy stops.
+        # Finite differences step over the bounds by rounding, and SciPy stops.
         scale, root = np.exp(x[0]) / spread, np.sqrt(1 + np.pi * (amounts @ x[2:]) / 8)
         z = (scale * fused + x[1]) / root
         value, error = weighted_loss(z, target, weight)
@@ -152,16 +150,16 @@ def fit_final(fused: Array, labels: Array, amounts: Array, weights: Array | None
 
 
 POINTS = 11  # of the table, at even quantiles of the scores
-NEAR = 60  # clips that a point is made of at least: the nearest ones
+NEAR = 60  # nearest clips of a point
 ROUNDS = 500  # of the bootstrap over sources
 
 
 def odds_table(logits: Array, labels: Array, sources: Array) -> list[OddsPoint]:
-    """Return the odds of one question by held-out logit, ascending; empty where a label is missing
-    or clips are too few.
+    """Return the odds of one question by held-out logit, ascending; empty for a single label or too
+    few clips.
 
-    At each point the share of fakes among the nearest clips, labels weighted alike, monotone
-    (isotonic regression, Barlow 1972), with the 95 % interval from resampling whole sources."""
+    Each point is the share of fakes among the nearest clips, labels weighted equally, made monotone
+    by isotonic regression (Barlow 1972), with its 95 % interval from resampling whole sources."""
     seen = np.isfinite(logits)
     x, y, names = logits[seen], labels[seen], sources[seen]
     if len(x) < NEAR or len(set(y.tolist())) < 2:
@@ -177,8 +175,8 @@ def odds_table(logits: Array, labels: Array, sources: Array) -> list[OddsPoint]:
 
 
 def _shares(x: Array, y: Array, at: Array, drawn: Array) -> Array:
-    """Return the share of fakes among the nearest clips of each point, labels weighted alike,
-    monotone: float [draws, points]. `drawn` says how often each clip was, int [draws, clips]."""
+    """Return the monotone share of fakes among the nearest clips of each point, labels weighted
+    equally: float [draws, points]. `drawn` counts each clip, int [draws, clips]."""
     drawn = drawn[drawn[:, y == 0].any(1) & drawn[:, y == 1].any(1)]
     one, shares = 1.0 / drawn.sum(1), []
     for point in at:
@@ -187,6 +185,6 @@ def _shares(x: Array, y: Array, at: Array, drawn: Array) -> Array:
         real, fake = (
             taken[:, y[near] == label].sum(1) / 2 / drawn[:, y == label].sum(1) for label in (0, 1)
         )
-        # A clip of either label more keeps few from giving certainty (Laplace).
+        # One more clip of either label avoids certainty from few (Laplace).
         shares.append((fake + one / 2) / (fake + real + one))
     return np.array([isotonic_regression(row).x for row in np.array(shares).T])

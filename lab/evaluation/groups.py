@@ -1,13 +1,12 @@
-"""Who is kept out of training: people of each source, or groups of sources together, for what a
-detector is worth on unseen sources.
+"""Hold people of each source, or groups of whole sources, out of training.
 
-Leaving out single clips or people flatters: other clips of the same page stay on the training side.
-There are two ways to leave out whole sources, which are never parted:
+Holding out single clips or people gives optimistic figures: other clips of the same page stay in
+training. Sources are never split. There are two tables of folds:
 
-- by kind (`folds.toml`): a whole kind of manipulation, and a kind of untouched footage beside it.
-  What a detector is worth on a kind of fake that it has never seen.
-- by source alone (`source_folds.toml`): each kind stays among the others. What it is worth on other
-  people's fakes of a kind that it knows.
+- by kind (`folds.toml`): a whole kind of manipulation, and a kind of untouched footage beside it,
+  for figures on unseen kinds of fakes.
+- by source alone (`source_folds.toml`): each kind stays in training, for figures on unseen fakes of
+  a known kind.
 """
 
 import functools
@@ -39,25 +38,24 @@ def _table(file: Path = KINDS) -> dict[str, str]:
 
 
 def names(file: Path = KINDS) -> tuple[str, ...]:
-    """Return all folds of a table, in its order."""
+    """Return the names of a table's folds, in its order."""
     return tuple(dict.fromkeys(_table(file).values()))
 
 
 def fold_of(item: HasSource, file: Path = KINDS) -> str:
-    """Return a file's fold; a source not in the table goes into one, whole, by a hash of its
-    name."""
+    """Return a file's fold; a source that is not in the table gets one by a hash of its name."""
     every = names(file)
     return _table(file).get(item.source) or every[int(hash_of(item.source), 16) % len(every)]
 
 
 def known(item: HasSource) -> bool:
-    """Return whether the table names its source, so that its fold is no hash."""
+    """Return True if the table names its source, so that its fold is no hash."""
     return item.source in _table()
 
 
 def leave_out(items: Iterable[S], folds: str) -> tuple[list[S], list[S]]:
-    """Return files to learn from, and those of one or more folds; no person is in both. Raise
-    UsageError."""
+    """Split files into training files and those of one or more folds, without a person in both.
+    Raise UsageError."""
     out = set(folds.split(","))
     file = SOURCES if out <= set(names(SOURCES)) else KINDS
     if unknown := sorted(out - set(_table(file).values())):
@@ -74,12 +72,12 @@ def leave_out(items: Iterable[S], folds: str) -> tuple[list[S], list[S]]:
 
 
 def held_out(items: Iterable[Labelled], shares: Mapping[str, float]) -> set[str]:
-    """Return the persons (`Item.person`) to keep out of training, by the share of each kind's
+    """Return the persons (`Item.person`) to hold out of training, by the share of each kind's
     persons.
 
-    Drawn source by source, so that every source with several persons is on both sides, in the order
-    of a hash of their names. A person in several sources is drawn once: clips before stills, large
-    sources before small ones."""
+    They are drawn source by source in the order of a hash of their names, so that every source with
+    several persons is on both sides. A person in several sources is drawn once: clips before
+    stills, large sources before small ones."""
     by_source: dict[tuple[str, str], set[str]] = {}
     for item in items:
         by_source.setdefault((item.kind, item.source), set()).add(item.person)
@@ -95,12 +93,12 @@ def held_out(items: Iterable[Labelled], shares: Mapping[str, float]) -> set[str]
 
 
 class HoldOut(StrictModel):
-    """How people are kept out of training; a training recipe says it."""
+    """Settings of a recipe for holding people out of training."""
 
     holdout: float = Field(0.3, ge=0, lt=1, description="share of the persons never trained on")
     holdout_images: float = Field(0.06, ge=0, lt=1, description="the same, for still pictures")
     leave_out: str = ""
-    """A fold of either table, or several with commas: their people are held out, and no others."""
+    """One or more folds of a table, with commas, whose people alone are held out."""
 
 
 def held_out_people(entries: Sequence[Labelled], hold_out: HoldOut) -> set[str]:
