@@ -1,1 +1,1 @@
-"""Calibration on labelled sets, the benchmark, and splits that leave out whole sources."""
+"""Calibrate on labelled sets, run the benchmark, and split by whole sources."""

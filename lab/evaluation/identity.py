@@ -1,8 +1,8 @@
-"""Which labelled files a training did not see, as far as labels and a network for faces tell.
+"""Select labelled files of people that a training did not see, by labels and face embeddings.
 
-DFDC and its like show a few hundred actors in thousands of clips: a split by clip has the same
-people on both sides, and a figure on it flatters. Each file's face is embedded
-(`lab.evaluation.mobilefacenet`); the cosine of two embeddings says how alike they are.
+DFDC and similar sets show a few hundred actors in thousands of clips: a split by clip has the same
+people on both sides, and its figures are optimistic. Faces are embedded by
+`lab.evaluation.mobilefacenet` and compared by the cosine of their embeddings.
 """
 
 import tempfile
@@ -22,9 +22,9 @@ from lab.evaluation.features import Arrays, OnProgress, cached, widest_faces
 from lab.evaluation.groups import HoldOut, held_out_people
 
 SAME = 0.6
-"""Cosine from which two faces are held to be one person when people are kept apart. Of 2.4 million
-pairs of a DFDC face and an FFHQ face, who are never the same person, none is over 0.55; of DFDC's
-own pairs, fewest lie at 0.6 to 0.7, between strangers near 0 and takes of one actor near 0.8."""
+"""Cosine from which two faces count as one person. Of 2.4 million pairs of a DFDC face and an FFHQ
+face, which are never of one person, none exceeds 0.55; of DFDC's own pairs, fewest lie at 0.6 to
+0.7, between different actors near 0 and takes of one actor near 0.8."""
 FRAMES = 3  # Pictures of a clip whose embeddings are averaged
 
 
@@ -80,8 +80,8 @@ def apart(
     cache: Path | None = None,
     progress: OnProgress = lambda done, total: None,
 ) -> tuple[list[Item], str]:
-    """Return the files whose people, by their face or their original's, are not in training, and a
-    note."""
+    """Return the files whose people are not in training, by their face or their original's, and a
+    note on the others."""
     originals = [item for item in trained if item.label == 0]
     vectors = embed([*items, *originals], cache=cache, progress=progress)
     known = np.stack([vectors[str(i.file)] for i in originals if str(i.file) in vectors])
@@ -105,12 +105,12 @@ def unseen(
     cache: Path | None = None,
     on_compared: OnProgress = lambda done, total: None,
 ) -> tuple[list[Item], str]:
-    """Return the files of a labelled CSV whose people a training did not see, and a note on what
-    was left out.
+    """Return the files of a labelled CSV whose people a training did not see, and a note on the
+    others.
 
-    `recipe` tells which people the training held out of `trained` (default: of the same CSV). Files
-    of a CSV that was `trained` on are distinguished by their faces (`apart`); `cache` and
-    `on_compared` are of that. Raise InputError, or UsageError without the network."""
+    `recipe` defines the people that the training held out of `trained` (default: of the same CSV).
+    People of another CSV that was `trained` on are recognized by their faces (`apart`, with `cache`
+    and `on_compared`). Raise InputError, or UsageError without the network."""
     items = read_labels(labels)
     if recipe and (trained is None or trained.samefile(labels)):
         people = held_out_people(items, recipe)

@@ -1,14 +1,15 @@
-"""The table of left-out scores: logits of labelled files by weights that never saw their source.
+"""Read, calibrate and write the table of left-out scores: logits of labelled files by weights that
+never saw their source.
 
-It holds facts and numbers, no media, so that everybody can fit the calibration again and check
-every figure that is made of it. A row is one model's raw logit of one version of a file:
+It holds facts and numbers, no media, so that anyone can repeat the calibration and verify its
+figures. A row is one model's raw logit of one version of a file:
 
     file, label, source, kind, type, set, fold, version, model, logit
 
-`label` is real or fake (in memory 0 or 1), `kind` video, image or audio; `type` says what of a fake
-was generated: region (a face in real footage), whole (the head), picture (all of it, whatever it
-shows) or cloned (a voice). `set` names where the file was collected, `fold` what was left out
-together with it, `version` "as it is" or a worse copy. Recipes add `method`, `note` and `group`.
+`label` is real or fake (in memory 0 or 1), `kind` video, image or audio; `type` is the generated
+part of a fake: region (a face in real footage), whole (the head), picture (all of it) or cloned (a
+voice). `set` is the collection of the file, `fold` what was left out together with it, `version`
+"as it is" or a perturbed copy. Recipes add `method`, `note` and `group`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -42,8 +43,7 @@ ABOUT = {
 TYPES = {question: name for name, question in ABOUT.items()}
 NOTHING_KNOWN = Material(None, None, None, 16)
 PICTURES = "pictures"
-"""The fold of all pictures: limits for pictures have to hold on kinds of photographs that the fit
-has not seen."""
+"""Fold of all pictures: limits for pictures have to hold on unseen kinds of photographs."""
 
 FACTS = [name for name in COLUMNS if name not in ("model", "logit")]
 
@@ -80,7 +80,7 @@ def rows_of(items: Sequence[Item], logits: Array, fold: str, version: str) -> Ta
 
 
 def averaged(scores: Table) -> Table:
-    """Return one row for each version of a file: the mean of those that it has."""
+    """Return one row for each version of a file, with the mean logit of its rows."""
     mean = dict.fromkeys(scores.columns, "first") | {"logit": "mean"}
     return scores.groupby(["fold", "version", "file"], sort=False).agg(mean).reset_index(drop=True)
 
@@ -95,7 +95,7 @@ def files(scores: Table) -> Table:
 
 
 def clips_of(rows: Table) -> list[Clip]:
-    """Return `files` as calibration reads them."""
+    """Return a calibration clip for each row of `files`."""
     models = [name for name in rows.columns if name not in FACTS]
     clips = []
     for row, logits in zip(rows.itertuples(), rows[models].to_numpy(), strict=True):
@@ -107,7 +107,7 @@ def clips_of(rows: Table) -> list[Clip]:
 
 
 def fake_of(rows: Table, question: Question) -> Array:
-    """Return which files are fakes that a question asks for: bool [files]."""
+    """Return a mask of the fakes that a question covers: bool [files]."""
     asked = rows["type"].map(ABOUT).isin((question, *question.spec.covers))
     return (asked & (rows["label"] == 1)).to_numpy()
 
@@ -116,11 +116,11 @@ def fake_of(rows: Table, question: Question) -> Array:
 
 
 def calibrate(scores: Table, *, questions: Mapping[str, Question] | None = None) -> Calibrated:
-    """Fit all questions of a table, each to the files that its models judged: to videos and
-    recordings, with limits of their own for pictures, or to pictures where there is nothing else.
-    Raise InputError where a question lacks originals or fakes.
+    """Fit all questions of a table, each to the files that its models scored: to videos and
+    recordings, with separate limits for pictures, or to pictures where there is nothing else. Raise
+    InputError where a question lacks originals or fakes.
 
-    `questions` by model id replace what the catalog says of a model: a recipe's own is new."""
+    `questions` by model id override the catalog's, for models that are not in it."""
     by_question: dict[Question, list[str]] = {}
     for id in scores["model"].unique():
         question = (questions or {}).get(id) or QUESTION_OF.get(registry.get_spec(id).task)
@@ -143,7 +143,7 @@ def calibrate(scores: Table, *, questions: Mapping[str, Question] | None = None)
 def _fit(
     rows: Table, by_question: Mapping[Question, Sequence[str]], noun: str, stills: Table
 ) -> Calibrated | None:
-    """Fit questions to files, and their limits for `stills`; None without a question."""
+    """Fit questions to files, and separate limits to `stills`; None without a question."""
     if not by_question:
         return None
     result = fit_clips(clips_of(rows), by_question, _sample(rows, noun))
@@ -160,9 +160,9 @@ def _fit(
 
 
 def alone(scores: Table, models: Iterable[str] = ()) -> dict[str, tuple[Calibration, Ensemble]]:
-    """Return each model's map, and the bands by which it answers where it alone is counted
-    (`ModelSpec.alone`); `models`: of these, else of all that answer no question by themselves
-    anyway. Raise InputError as `calibrate`."""
+    """Return the map of each model, and its bands where it alone is counted (`ModelSpec.alone`);
+    default `models`: all that are not the only one of their question. Raise InputError as
+    `calibrate`."""
     out = {}
     single = [fit.models for fit in registry.manifest().ensembles.values()]
     scored = scores["model"].unique()
@@ -177,8 +177,8 @@ def alone(scores: Table, models: Iterable[str] = ()) -> dict[str, tuple[Calibrat
 
 
 def held_out(scores: Table, held: str) -> list[BandRate]:
-    """Return how often the answers on one set are right by a calibration that was fitted to all
-    others: maps, weights and bands. Of its videos and recordings, as they are."""
+    """Return the rates of the answers on the videos and recordings of one set by a calibration
+    (maps, weights and bands) that was fitted to all others."""
     own = scores["set"] == held
     result = calibrate(scores[~own])
     rows = _held(files(scores[own & (scores["kind"] != "image")]), result, result.ensembles)
@@ -193,21 +193,21 @@ def held_out(scores: Table, held: str) -> list[BandRate]:
 
 
 def _judged(rows: Table, ids: Sequence[str]) -> Array:
-    """Return which files any of the models scored: bool [files]."""
+    """Return a mask of the files that any of the models scored: bool [files]."""
     return rows[list(ids)].notna().any(axis=1).to_numpy()
 
 
 def _is_of(rows: Table, question: Question, ids: Sequence[str]) -> Array:
-    """Return which files a question was fitted to, or could be: originals and fakes that it asks
-    for, scored by its models."""
+    """Return a mask of the files for the fit of a question: originals and fakes that it covers,
+    scored by its models."""
     return _judged(rows, ids) & ((rows["label"] == 0).to_numpy() | fake_of(rows, question))
 
 
 def _fit_pictures(
     result: Calibrated, by_question: Mapping[Question, Sequence[str]], stills: Table
 ) -> None:
-    """Give questions limits for pictures, by the maps that were fitted to clips: a kind of
-    photograph that no fit has seen moves scores, so all pictures were left out together."""
+    """Fit limits for pictures by the maps that were fitted to clips. All pictures were left out
+    together, since an unseen kind of photograph shifts scores."""
     of = {q: stills[_is_of(stills, q, ids)] for q, ids in by_question.items()}
     asked = [q for q, own in of.items() if own["label"].nunique() == 2]
     pictures = stills[_judged(stills, [id for q in asked for id in by_question[q]])]
@@ -224,7 +224,7 @@ def _fit_pictures(
 
 def _held(rows: Table, result: Calibrated, questions: Iterable[Question]) -> bands.HeldOutLogits:
     """Return the logits of files by the fitted maps and weights; NaN unless all models of a
-    question judged a file."""
+    question scored a file."""
     return bands.HeldOutLogits(
         {q: _logits(rows.reindex(columns=result.ensembles[q].models), result, q)
          for q in questions},
@@ -244,7 +244,7 @@ def _logits(scores: Table, result: Calibrated, question: Question) -> Array:
 
 
 def _sample(rows: Table, noun: str, *, together: bool = False) -> str:
-    """Return what figures were measured on: files of which each fold left some out, or all."""
+    """Describe the files that figures were measured on, in words."""
     clips = rows.drop_duplicates("file")
     if (clips["type"] == "cloned").any():
         noun = "recordings"
@@ -281,14 +281,14 @@ def _sample(rows: Table, noun: str, *, together: bool = False) -> str:
     )  # fmt: skip
 
 
-# --- what a recipe writes -------------------------------------------------------------------------
+# --- output of a recipe ---------------------------------------------------------------------------
 
 
 def write(
     scores: Table, folder: Path, id: str, question: Question, beside: Table | None = None
 ) -> Calibrated:
     """Write `left_out.csv`, the table of scores of one model; `left_out.md` with figures; and
-    `calibration.toml` with its ensemble. What is `beside` is in the table of figures alone."""
+    `calibration.toml` with its ensemble. Scores `beside` it are in the table of figures alone."""
     kinds = np.where(scores["label"] == 1, TYPES[question], "")
     table = scores.assign(type=kinds, set="", model=id, logit=scores["logit"].round(4))
     if (table["kind"] != "image").any():  # Pictures are judged by the fold of all of them
@@ -317,8 +317,9 @@ def ranking(scores: Table) -> str:
 
 
 def ordered(scores: Table, by: Sequence[str]) -> tuple[Interval, int, int]:
-    """Return how often a fake has a higher logit than a genuine file of the same footage (`by`
-    columns), each footage alike; how much footage shows both, and of how many sources it is."""
+    """Return the share of pairs of a fake and a genuine file of the same footage (`by` columns) in
+    which the fake has the higher logit, footage weighted equally; the number of footages with both,
+    and of their sources."""
     shares, sources = [], []
     for _footage, some in scores.dropna(subset="logit").groupby(list(by), sort=False):
         real, fake = (some["logit"][some["label"] == label].to_numpy() for label in (0, 1))
@@ -329,8 +330,8 @@ def ordered(scores: Table, by: Sequence[str]) -> tuple[Interval, int, int]:
 
 
 def by_name(scores: Table, found: Calibrated, id: str, titles: tuple[str, str]) -> str:
-    """Return how often each fake of a `name` is found and each genuine file of one is accused, at
-    the limits of a calibration: Markdown tables; `titles` of the genuine and of the fake names."""
+    """Return the detection rate of fakes and the false alarm rate of genuine files by the column
+    `name`, at the limits of a calibration: Markdown tables with `titles` of genuine and fake."""
     ((question, ensemble),) = found.ensembles.items()
     likely = expit(_logits(Table({id: scores["logit"]}), found, question))
     sure = likely > ensemble.thresholds.high

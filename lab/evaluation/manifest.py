@@ -1,4 +1,4 @@
-"""Writes what calibration fits into the manifest, and leaves everything else in it as it is."""
+"""Write calibrations into the manifest, and leave everything else in it unchanged."""
 
 import re
 import tomllib
@@ -21,15 +21,15 @@ _ENSEMBLES = re.compile(r"^\[ensembles\.(?s:.*?)(?=(?:^#.*\n|^\n)*^\[\[models\]\
 """All tables of ensembles, without the comments before the first model."""
 _QUESTION = re.compile(r"^(?=\[ensembles\.\w+\]$)", re.MULTILINE)
 _TABLES = ("calibration", "uncertainty", "thresholds", "pictures")
-"""Of an ensemble; everything else is written in one line."""
+"""Tables of an ensemble; everything else is written in one line."""
 
 
 def write(result: Calibrated, path: Path | None = None) -> Path:
     """Replace the calibrated ensembles, and the weight and calibration of each model, in a manifest
     (default: the one that ships), all or nothing; comments and other entries stay.
 
-    A model of weight 0 runs where it is `default`, and does not vote. Raise ModelError where it
-    can't be read or written."""
+    A model of weight 0 runs if it is `default`, and does not vote. Raise ModelError for an
+    unreadable or read-only file."""
     return _rewrite(path, lambda text: updated(text, result))
 
 
@@ -52,8 +52,8 @@ def updated(text: str, result: Calibrated) -> str:
 def write_alone(
     fitted: Mapping[str, tuple[Calibration, Ensemble]], path: Path | None = None
 ) -> Path:
-    """Replace the calibration of models, and the bands by which each answers alone, in a manifest
-    (default: the one that ships). Raise ModelError where it can't be read or written."""
+    """Replace the calibration of models, and the bands of each alone, in a manifest (default: the
+    one that ships). Raise ModelError for an unreadable or read-only file."""
     return _rewrite(path, lambda text: _updated_alone(text, fitted))
 
 
@@ -71,7 +71,7 @@ def _updated_alone(text: str, fitted: Mapping[str, tuple[Calibration, Ensemble]]
 
 
 def _rewrite(path: Path | None, change: Callable[[str], str]) -> Path:
-    """Replace a manifest by what `change` makes of its text, if that is one."""
+    """Apply `change` to the text of a manifest, and validate the result before it is written."""
     path = path or paths.bundled() / "manifest.toml"
     try:
         text = change(path.read_text(encoding="utf-8"))
@@ -97,7 +97,7 @@ def to_toml(result: Calibrated) -> str:
         each = ", ".join(f"{id} {auc:.3f}" for id, auc in report.models.items())
         note = f"# AUC there: {each}; together, each source held out: {report.auc:.3f}\n"
         values = ensemble.model_dump(exclude_none=True, exclude_defaults=True)
-        # Tables come after what stands in the ensemble's own.
+        # TOML: values of the ensemble precede its sub-tables.
         values = dict(sorted(values.items(), key=lambda pair: pair[0] in _TABLES))
         tables = tomlkit.dumps({"ensembles": {question.value: _table(values)}})
         parts.append(tables.replace("]\n", f"]\n{note}", 1))
@@ -105,7 +105,7 @@ def to_toml(result: Calibrated) -> str:
 
 
 def _table(values: Mapping[str, Any], *, inline: bool = False) -> Table | InlineTable:
-    """Return a table of values, with five digits of each number and points of a list one a line."""
+    """Return a table of values, with five digits of each number and one list entry a line."""
     table = tomlkit.inline_table() if inline else tomlkit.table()
     for key, value in values.items():
         if isinstance(value, float):

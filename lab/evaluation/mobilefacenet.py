@@ -1,6 +1,6 @@
-"""MobileFaceNet: a face as 128 numbers that are close for one person (Chen et al. 2018).
+"""Embed faces of one person close to each other, by MobileFaceNet (Chen et al. 2018).
 
-The layers are named as in github.com/foamliu/MobileFaceNet, whose published weights are used; its
+Layers have the names of github.com/foamliu/MobileFaceNet, whose published weights are used; its
 blocks are those of MobileNetV2.
 """
 
@@ -33,7 +33,7 @@ WEIGHTS = AuxiliaryModel(
     source="Chen et al. 2018, MobileFaceNets, arXiv:1804.07573; github.com/foamliu/MobileFaceNet",
 )
 DOWNLOADED = {WEIGHTS.id: WEIGHTS}
-"""What `unmask fetch` knows with the lab installed."""
+"""Downloads that the lab adds to `unmask fetch`."""
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
@@ -77,7 +77,7 @@ class MobileFaceNet(nn.Module):
 
 
 class Embedder:
-    """The network, ready to run. Thread-safe. Raise WeightsError."""
+    """Compiled network. Thread-safe. Raise WeightsError."""
 
     def __init__(self) -> None:
         (path,) = weights.resolve(WEIGHTS)

@@ -1,9 +1,8 @@
-"""Clips of a data sheet, cut again from the public repositories that its rows name.
+"""Rebuild the clips of a data sheet from the public repositories that its rows name.
 
-`datasets/README.md` says what the columns of a sheet mean and how clips are cut. A row names a
-commit and a path: Git addresses what they hold by its hash, and a file whose content has another
-hash is refused. Repositories are read one after another, from a mirror or a partial clone; what
-is in the folder already is not cut again.
+`datasets/README.md` defines the columns of a sheet and the cutting of clips. A row names a commit
+and a path, which Git resolves to the hash of a file; another content is rejected. Repositories are
+read one after another, from a mirror or a partial clone; existing clips are kept.
 """
 
 import csv
@@ -38,7 +37,7 @@ Progress = Callable[[int, int], None]
 
 
 class ClipGone(Exception):
-    """Why a row can't be built."""
+    """Reason that a row can't be built."""
 
 
 class MissingClip(NamedTuple):
@@ -78,8 +77,8 @@ def name_of(row: Row) -> str:
 def build(
     rows: Sequence[Row], out: Path, *, mirror: Path | None, on_progress: Progress
 ) -> list[MissingClip]:
-    """Cut the clips of a sheet into a folder, write `labels.csv` for them and `missing.csv`, and
-    return what is missing."""
+    """Cut the clips of a sheet into a folder, write `labels.csv` of them and `missing.csv`, and
+    return the missing ones."""
     out.mkdir(parents=True, exist_ok=True)
     by_repository: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
@@ -110,7 +109,7 @@ def _label(row: Row) -> tuple[str, ...]:
 def _build_some(
     name: str, rows: Sequence[Row], out: Path, mirror: Path | None
 ) -> list[MissingClip]:
-    """Build what a folder lacks of one repository."""
+    """Build the missing clips of one repository."""
     missing, repository = list[MissingClip](), None
     blobs: dict[tuple[str, str], bytes] = {}
     for row in rows:
@@ -181,8 +180,8 @@ def _git(*words: str, given: bytes | None = None) -> bytes:
 
 
 def clip(content: bytes, row: Row, file: Path) -> None:
-    """Write the square of a row as H.264; with its sound where the container is Matroska. Raise
-    ClipGone where the video is shorter."""
+    """Write the square of a row as H.264, in Matroska with its sound. Raise ClipGone if the video
+    ends before."""
     x, y, width, height = map(int, row["crop"].split())
     start, seconds = float(row["start"]), float(row["seconds"])
     with cast(InputContainer, av.open(io.BytesIO(content))) as source:
@@ -231,7 +230,7 @@ def _samples(content: bytes, start: float, seconds: float) -> np.ndarray:
 
 
 def recording(content: bytes, row: Row, file: Path) -> None:
-    """Write a stretch of a recording at one peak, as MP3; raise ClipGone where there is none."""
+    """Write a stretch of a recording as MP3 with the peak `PEAK`; raise ClipGone for silence."""
     x = _samples(content, float(row["start"]), float(row["seconds"]))
     if not len(x) or not np.abs(x).max():
         raise ClipGone("there is no sound at its time")

@@ -1,5 +1,5 @@
-"""Training: the CLIP detector, Texture's layer, and fine-tuning of other detectors.
+"""Train detectors by recipes: the CLIP detector, layers over frozen features, sequence models, and
+fine-tuning of published detectors.
 
-Each recipe has a `train`; `recipe` lists them. Uses `evaluation` (labels, splits, metrics), which
-does not use training.
+Each recipe has a `train`; `recipe` lists them.
 """

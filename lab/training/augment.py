@@ -1,6 +1,6 @@
-"""Random changes of pictures, uint8 [S, S, 3]. All that is drawn comes from `rng` and never depends
-on the picture, so that an original and its fake change alike. Encoders change them without a file:
-H.264 and JPEG at a chosen quality and back."""
+"""Augment pictures, uint8 [S, S, 3]. Random parameters come from `rng` and never depend on the
+picture, so that an original and its fake get the same changes. H.264 and JPEG are encoded and
+decoded in memory."""
 
 from fractions import Fraction
 
@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 RATE = 12
-"""Frames a second that are declared: cached frames are 0.08 s apart. The constant quality of the
-encoder hardly depends on it."""
+"""Declared frames a second, as cached frames have steps of 0.08 s. It hardly matters to an encoder
+of constant quality."""
 
 
 def h264(clip: np.ndarray, crf: int) -> np.ndarray:
@@ -42,7 +42,7 @@ def h264(clip: np.ndarray, crf: int) -> np.ndarray:
 
 
 def jpeg(picture: np.ndarray, quality: int, *, webp: bool = False) -> np.ndarray:
-    """Return a picture as JPEG (or WebP) leaves it, uint8 [H, W, 3]."""
+    """Return a picture after JPEG (or WebP) compression, uint8 [H, W, 3]."""
     bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
     suffix, setting = (
         (".webp", cv2.IMWRITE_WEBP_QUALITY) if webp else (".jpg", cv2.IMWRITE_JPEG_QUALITY)
@@ -56,8 +56,8 @@ def jpeg(picture: np.ndarray, quality: int, *, webp: bool = False) -> np.ndarray
 def view(
     middle: np.ndarray, side: float, size: int, turn: float = 0.0, flip: bool = False
 ) -> np.ndarray:
-    """Return the map [2, 3] from px of a square view of `size` px to those of a picture, of which
-    it shows a square about `middle` [2], turned by so many radians."""
+    """Return the affine map [2, 3] from px of a square view of `size` px to those of a picture: a
+    square about `middle` [2] with a `side` in px, rotated by `turn` (radians)."""
     scale = side / size
     cos, sin = scale * np.cos(turn), scale * np.sin(turn)
     mirror = -1 if flip else 1
@@ -66,14 +66,14 @@ def view(
 
 
 def resample(picture: np.ndarray, view: np.ndarray, size: int) -> np.ndarray:
-    """Return a view of a picture, mirrored beyond its edges."""
+    """Return a view of a picture with reflected borders."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     border = cv2.BORDER_REFLECT_101
     return cv2.warpAffine(picture, view, (size, size), flags=flags, borderMode=border)
 
 
 def color(picture: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarray:
-    """Change contrast, brightness, saturation, gains and gamma by up to a share."""
+    """Change contrast, brightness, saturation, gains and gamma by at most `amount`."""
     contrast, brightness, saturation, gamma, *gains = rng.uniform(-amount, amount, 7)
     vivid = np.eye(3) * (1 + 1.5 * saturation) - 0.5 * saturation
     matrix = (1 + 0.35 * np.array(gains))[:, None] * vivid
@@ -90,7 +90,7 @@ def sharpen(picture: np.ndarray, amount: float) -> np.ndarray:
 
 
 def shrink(picture: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
-    """Reduce to a share of the size and enlarge again."""
+    """Downscale by a factor and upscale again."""
     side = len(picture)
     small = max(16, round(share * side))
     down = int(rng.choice([cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
@@ -100,14 +100,14 @@ def shrink(picture: np.ndarray, share: float, rng: np.random.Generator) -> np.nd
 
 
 def shifted_jpeg(picture: np.ndarray, quality: float, rng: np.random.Generator) -> np.ndarray:
-    """Compress, with the blocks at a random offset."""
+    """Compress as JPEG with a random offset of the blocks."""
     across, down = (int(v) for v in rng.integers(0, 8, 2))
     coded = jpeg(np.roll(picture, (down, across), (0, 1)), round(quality))
     return np.roll(coded, (-down, -across), (0, 1))
 
 
 def degraded(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Change color, sharpness, size, noise and compression, and cover a part, each at times."""
+    """Change color, sharpness, size, noise and compression, and erase a part, each at random."""
     x: np.ndarray = picture
     if rng.random() < 0.7:
         x = color(x, 0.25, rng)

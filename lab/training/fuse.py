@@ -1,7 +1,7 @@
-"""Late fusion: the weights of two networks of one architecture, interpolated on the sphere (SLERP).
+"""Interpolate the weights of two networks of one architecture on the sphere (SLERP).
 
-Nothing is trained. Several ratios are judged on labelled files, which neither network may have been
-trained on, and one of them is added to the person's own models.
+Nothing is trained. Several ratios are evaluated on labelled files that neither network was trained
+on, and the chosen one is added to the user's models.
 """
 
 import json
@@ -32,7 +32,7 @@ from lab.evaluation import fitting
 from lab.training.fit import AddedModel, TrainingOptions
 
 RATIOS = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""shares of the second network that are judged beside the chosen one"""
+"""shares of the second network that are evaluated beside the chosen one"""
 PARALLEL = 1e-6  # 1 - |cosine| below which the arc between two tensors is taken for a line
 FEWEST = 4  # originals, and fakes, for a figure and a calibration
 _SAME = {
@@ -45,12 +45,12 @@ _SAME = {
     "fake_index": _("name different outputs fake"),
     "real_index": _("name different outputs fake"),
 }
-"""What both entries must state alike, and the message where they do not."""
+"""Fields that both entries must have in common, and the message where they differ."""
 
 
 def slerp(first: Tensor, second: Tensor, at: float) -> Tensor:
-    """Return the tensor at a share of the arc from one to another: direction on the sphere, length
-    linear; all linear where the two are parallel or one is zero. The ends are exact."""
+    """Interpolate two tensors at a share `at`: directions on the sphere, lengths linearly; linearly
+    throughout if they are parallel or one is zero. The ends are exact."""
     if at in (0.0, 1.0):
         return (second if at else first).clone()
     a, b = first.double().flatten(), second.double().flatten()
@@ -69,9 +69,9 @@ def slerp(first: Tensor, second: Tensor, at: float) -> Tensor:
 def interpolate(
     first: Mapping[str, Tensor], second: Mapping[str, Tensor], at: float
 ) -> dict[str, Tensor]:
-    """Return the weights between two networks' tensors of the same names and shapes.
+    """Interpolate two networks' tensors of the same names and shapes.
 
-    Whole numbers (counts of batches) are the nearer network's. Raise UsageError for a mismatch."""
+    Integers (counts of batches) are the nearer network's. Raise UsageError for a mismatch."""
     shapes = [{name: tensor.shape for name, tensor in state.items()} for state in (first, second)]
     if shapes[0] != shapes[1]:
         other = next(n for n in {**first, **second} if shapes[0].get(n) != shapes[1].get(n))
@@ -90,7 +90,7 @@ def interpolate(
 
 
 class FuseRecipe(StrictModel):
-    """How two networks are fused."""
+    """Settings of the fusion."""
 
     at: float = Field(0.5, ge=0, le=1, description="share of the second network")
 
@@ -98,8 +98,8 @@ class FuseRecipe(StrictModel):
 def train(
     plan: FuseRecipe, data: Path, run: TrainingOptions, *, parents: Sequence[str] = ()
 ) -> AddedModel:
-    """Add the network at a share `plan.at` of the way from the first parent to the second to the
-    person's own models; return it with the AUC of each ratio that was judged on labelled files.
+    """Add the interpolated network at the share `plan.at` of the second parent to the user's
+    models; return it with the AUC of each ratio on labelled files.
 
     Raise UsageError for different architectures, InputError for too few files."""
     if len(parents) != 2:
@@ -180,7 +180,7 @@ def train(
 
 
 def _entry(specs: list[ModelSpec], paths: list[list[Path]], at: float, name: str) -> ModelSpec:
-    """Return the entry of the fused model, which is not measured yet."""
+    """Return the entry of the fused model, without figures."""
     first, second = specs
     hashes = [", ".join(weights.digest(path) for path in files) for files in paths]
     licenses = dict.fromkeys(spec.license_weights for spec in specs)
@@ -205,8 +205,8 @@ def _entry(specs: list[ModelSpec], paths: list[list[Path]], at: float, name: str
 def _pairs(
     specs: list[ModelSpec], paths: list[list[Path]]
 ) -> list[tuple[Path, list[dict[str, Tensor]]]]:
-    """Return each file of the first network with the tensors of both; with none where they have the
-    same file."""
+    """Return each file of the first network with the tensors of both; without any for equal
+    files."""
     return [
         (files[0], [weights.load_state(*one) for one in zip(files, specs, strict=True)])
         if len(set(map(weights.digest, files))) > 1
@@ -218,7 +218,7 @@ def _pairs(
 def _write(
     pairs: list[tuple[Path, list[dict[str, Tensor]]]], at: float, folder: Path
 ) -> list[Path]:
-    """Write the files of the network at a ratio; what both parents have alike is copied."""
+    """Write the files of the network at a ratio; files that both parents share are copied."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for file, states in pairs:

@@ -1,7 +1,7 @@
-"""Linear layers over features of frozen networks: their fit, and their figures on sources left out.
+"""Fit linear layers to features of frozen networks, and evaluate them on left-out sources.
 
-The networks have seen none of the labelled files, so a source is left out by fitting the layer
-without it."""
+The networks were trained on none of the labelled files, so a source is left out by fitting the
+layer without it."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,8 +29,8 @@ def require_both_labels(recipe: str, items: Iterable[Labelled]) -> None:
 
 
 def source_weights(clips: Sequence[Labelled]) -> Array:
-    """Return what each clip weighs: within a label a source weighs by the root of its number of
-    clips, so that one page's fifty fakes are not half of all. They sum to 1, each label to 0.5."""
+    """Return the weight of each clip. A source weighs as the root of its number of clips, so that
+    one page of fifty fakes does not dominate. Weights sum to 0.5 for each label."""
     count = Counter((clip.label, clip.source) for clip in clips)
     each = np.array([1 / np.sqrt(count[clip.label, clip.source]) for clip in clips])
     labels = np.array([clip.label for clip in clips])
@@ -58,11 +58,11 @@ def fit_rows(
     ranking: float = 0.0,
     targets: Array | None = None,
 ) -> LinearHead:
-    """Fit a layer to several versions of the same rows, float [rows, features] each. Versions weigh
-    alike; features are standardized over all of them.
+    """Fit a layer to versions of the same rows, float [rows, features] each, with equal weights;
+    features are standardized over all versions.
 
-    `couples`, int [n, 2], are rows of an original and a fake of it, and `ranking` is what all of
-    them weigh beside cross-entropy. `targets`, float [rows]: P(fake) in place of the label."""
+    `couples`, int [n, 2], are rows of an original and a fake of it, and `ranking` is the weight of
+    their ranking loss. `targets`, float [rows], are soft labels."""
     wanted = np.array([float(clip.label) for clip in clips]) if targets is None else targets
     mean, spread = (of(np.concatenate(versions), 0) for of in (np.mean, np.std))
     spread = spread + 1e-4
@@ -85,12 +85,12 @@ def fit_rows(
 def logistic(
     x: Array, target: Array, weight: Array, apart: Array, share: Array, decay: float
 ) -> Array:
-    """Fit a logistic regression with a ranking loss: float [features + 1], the offset last.
-    scikit-learn's has neither soft targets nor pairs, on which the offset has no effect.
+    """Fit a ridge logistic regression with a ranking loss: float [features + 1], the intercept
+    last. That of scikit-learn has neither soft targets nor a term without the intercept.
 
-    `x`, `target`, `weight`: float [N, features], [N], [N], rows, the probability each should get
-    and what it weighs. `apart`, `share`: float [pairs, features], [pairs], a fake less its original
-    and what each pair weighs. `decay` is of the squared weights."""
+    `x`, `target`, `weight`: float [N, features], [N], [N], rows with their soft labels and weights.
+    `apart`, `share`: float [pairs, features], [pairs], a fake minus its original and the weight of
+    the pair. `decay` multiplies the squared weights."""
 
     def loss(theta: Array) -> tuple[float, Array]:
         value, error = weighted_loss(x @ theta[:-1] + theta[-1], target, weight)
@@ -106,14 +106,14 @@ def logistic(
 
 
 class Split(NamedTuple):
-    """A fold: which rows teach, and which files are left out."""
+    """Training rows and left-out files of a fold."""
 
     fold: str
     taught: Sequence[int]
     out: Callable[[Item], bool]
 
     def held(self, items: Sequence[Item]) -> list[int]:
-        """Return which of some files are left out."""
+        """Return the indices of the left-out files."""
         return [i for i, item in enumerate(items) if self.out(item)]
 
 
@@ -129,7 +129,7 @@ def by_source(items: Sequence[Item], folds: Iterable[str]) -> Iterator[Split]:
 
 
 def by_fold(items: Sequence[Item], folds: Iterable[str]) -> Iterator[Split]:
-    """Yield a split for each fold of sources or of kinds, without a person in common."""
+    """Yield a split for each fold of sources or of kinds, without a person on both sides."""
     place = {item.name: number for number, item in enumerate(items)}
     for fold in folds:
         taught, held = groups.leave_out(items, fold)
@@ -147,7 +147,7 @@ Head = Callable[[Array], Array]  # values -> logits
 
 
 def judged(split: Split, versions: Versions, head: Head) -> pd.DataFrame:
-    """Return the logits of what a fold leaves out, by a head that was learned without it."""
+    """Return the logits of the left-out files of a fold by a head that was trained without it."""
     parts = []
     for version, (items, values) in versions.items():
         own = split.held(items)
@@ -159,7 +159,7 @@ def judged(split: Split, versions: Versions, head: Head) -> pd.DataFrame:
 def judge(
     splits: Iterable[Split], versions: Versions, fit: Callable[[Sequence[int]], Head]
 ) -> pd.DataFrame:
-    """Return the logits of all that is left out, by heads that `fit` learns from the other rows."""
+    """Return cross-fitted logits: of each fold by the head that `fit` trains on the other rows."""
     none = left_out.rows_of([], np.empty(0), "", "")
     parts = [
         judged(split, versions, fit(split.taught))
@@ -174,10 +174,10 @@ Learn = Callable[[Sequence[Item], Sequence[Array]], LinearHead]
 
 @dataclass(frozen=True)
 class FrozenLayer:
-    """A linear layer over features of files; `learn` fits it to some of the rows.
+    """Linear layer over frozen features of files, which `learn` fits to a subset of the rows.
 
-    `taught` are versions of the rows that it learns from, float [rows, features] each. Raise
-    InputError without originals or fakes."""
+    `taught` are the training versions of the rows, float [rows, features] each. Raise InputError
+    without originals or fakes."""
 
     recipe: str
     items: Sequence[Item]  # of each row
@@ -188,10 +188,10 @@ class FrozenLayer:
         require_both_labels(self.recipe, self.items)
 
     def fit(self, rows: Sequence[int] | None = None) -> LinearHead:
-        """Return the layer that some rows teach, by default all."""
+        """Fit the layer to some rows, by default all."""
         chosen = range(len(self.items)) if rows is None else rows
         return self.learn([self.items[i] for i in chosen], [x[chosen] for x in self.taught])
 
     def judge(self, splits: Iterable[Split], versions: Versions) -> pd.DataFrame:
-        """Return the logits of all that is left out."""
+        """Return cross-fitted logits of versions of files."""
         return judge(splits, versions, self.fit)

@@ -1,9 +1,9 @@
-"""Fakes that need no generator: a face of an original drawn at a smaller size and pasted back.
+"""Synthesize fakes without a generator: resample the face of an original and paste it back.
 
-Nearly every swap and edit draws a face at a size of its own and lays it into the footage, so that
-the face has lost detail which its surroundings still have. That alone is made here, of every
-original of every source; who is shown, the camera and the light stay as they were. The original
-beside it is encoded once more as its fake is, or the second encoding would tell them apart.
+Nearly every swap and edit renders a face at its own resolution and blends it into the footage, so
+that the face lacks detail that its surroundings have. These fakes reproduce that alone, for every
+original of every source; person, camera and light are unchanged. The original is re-encoded like
+its fake, since double compression would separate them.
 """
 
 import cv2
@@ -15,18 +15,17 @@ QUALITY = (14, 24)  # CRF of an original and the fake that is made of it
 
 SIZES = (0.35, 0.8)  # Of the face as it is: at which it is drawn
 PART = 0.3
-"""Share of the fakes of which only the lower face is pasted, and of those that are pasted as a
-rectangle."""
+"""Share of the fakes with the lower face alone, and of those with a rectangle."""
 FACE = (0.43, 0.72)
-"""Width and height of what is pasted, in shares of the crop where it shows 1.5 of the face box: the
-least and the most."""
+"""Range of the width and height of the pasted region, in shares of the crop, which shows 1.5 of the
+face box."""
 SOFT = (2 / 256, 8 / 256)  # Of its edge: deviation in shares of the crop
 LOWER = 40 / 256  # How much lower the lower face lies, in shares of the crop
 
 
 def pasted(pictures: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return crops of one face, uint8 [T, S, S, 3], and the same with the face pasted back, both
-    encoded alike."""
+    with the same compression."""
     side = pictures.shape[1]
     crf, share = int(rng.integers(*QUALITY)), rng.uniform(*SIZES)
     mask = _mask(side, rng)[None, ..., None]
@@ -43,7 +42,7 @@ def _drawn(picture: np.ndarray, share: float) -> np.ndarray:
 
 
 def _mask(side: int, rng: np.random.Generator) -> np.ndarray:
-    """Return what is pasted, float32 [side, side] in 0..1."""
+    """Return the mask of the pasted region, float32 [side, side] in 0..1."""
     x, y = side / 2 + rng.normal(0, 3 / 256 * side, 2)
     width, height = side * rng.uniform(*FACE, 2)
     if rng.random() < PART:
