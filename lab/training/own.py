@@ -1,9 +1,9 @@
-"""The recipe `own`: a model of one's own from some dozen files, in a minute or two of a processor.
+"""Train the user's own model (recipe `own`) on some dozen files, in one or two minutes of a CPU.
 
-The bundled CLIP detector gives its features; a linear layer on them is learned, begun at its own.
-It passes through a few dimensions, in which losses on distances between faces can work. Original
-faces also teach with self-blended fakes (SBI). No person is on both sides of a split: of four folds
-of people, two teach, one stops the training, one is judged.
+A linear layer is trained on features of the bundled CLIP detector and initialized with its head. It
+has a bottleneck of a few dimensions for metric losses. Originals also give self-blended fakes
+(SBI). No person is on both sides of a split: of four folds of people, two train, one decides when
+to stop, one is evaluated.
 """
 
 import csv
@@ -48,7 +48,7 @@ Loss = Literal["bce", "focal", "alignment", "contrastive"]
 
 
 class OwnRecipe(StrictModel):
-    """How the layer is learned."""
+    """Settings of the layer's training."""
 
     seed: int = 7
     loss: Loss = "bce"
@@ -63,8 +63,8 @@ class OwnRecipe(StrictModel):
 
 
 class Rows:
-    """Features [N, D] of views, whether each shows a fake, and of which file each is. `plain` views
-    are those of the file itself, as in use."""
+    """Features [N, D] of views, their labels and the index of their file. `plain` views are not
+    augmented."""
 
     def __init__(
         self, x: np.ndarray, labels: Sequence[int], owner: Sequence[int], plain: Sequence[bool]
@@ -74,7 +74,7 @@ class Rows:
         self.owner, self.plain = np.array(owner), np.array(plain)
 
     def of(self, files: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Return features and labels of all views of these files."""
+        """Return features and labels of all views of the files."""
         chosen = torch.from_numpy(np.isin(self.owner, files))
         return self.x[chosen], self.labels[chosen]
 
@@ -82,9 +82,8 @@ class Rows:
 def train(
     plan: OwnRecipe, data: Path, run: TrainingOptions, *, cache: Path | None = None
 ) -> AddedModel:
-    """Train a layer on labelled files (`data`: a CSV or a folder) and add it to the person's own
-    models, calibrated; return it with figures of files whose people its training left out: `auc`,
-    `accuracy`, `f1`, `specificity`.
+    """Train a layer on labelled files (`data`: a CSV or a folder), calibrate it and add it to the
+    user's models; return it with its cross-fitted figures: `auc`, `accuracy`, `f1`, `specificity`.
 
     Files of the run: `model.safetensors`, `left_out.csv`, `figures.json`. Raise InputError for too
     few files or people of either label."""
@@ -140,12 +139,12 @@ def fit_layer(
     stop: tuple[Tensor, Tensor] | None = None,
     steps: int | None = None,
 ) -> tuple[Tensor, float, int]:
-    """Fit a layer, begun at the direction `prior` [D]: its weights [D], its offset, and after how
-    many steps the loss of `stop` was least; else the last of `steps`."""
+    """Fit a layer that is initialized with the direction `prior` [D]: return its weights [D], its
+    bias, and the step with the lowest loss on `stop`, or the last of `steps`."""
     torch.manual_seed(plan.seed)
     x, y = taught
     mean, spread = x.mean(0), x.std(0) + 1e-4
-    # Begun at the principal components, with a head that tells nothing.
+    # Initialized with the principal components and a zero head.
     _, _, axes = torch.linalg.svd((x - mean) / spread, full_matrices=False)
     project = nn.Linear(x.shape[1], min(plan.dimensions, len(axes)), bias=False)
     head = nn.Linear(project.out_features, 1)
@@ -205,7 +204,7 @@ def _distances(loss: Loss, z: Tensor, y: Tensor) -> Tensor:
 
 
 def _folds(entries: Sequence[Faces]) -> np.ndarray:
-    """Return a fold for each file, people of each label spread evenly; raise InputError."""
+    """Return the fold of each file, with people of both labels spread evenly; raise InputError."""
     fold: dict[str, int] = {}
     for label in (0, 1):
         people = {entry.person for entry in entries if entry.label == label}
@@ -229,7 +228,7 @@ def _read(
     clip: clip_vit.ClipBlocks, entries: Sequence[Faces], views: Views, plan: OwnRecipe,
     run: TrainingOptions,
 ) -> Rows:  # fmt: skip
-    """Return features of each file's frames as they are and augmented; of originals also
+    """Return features of each file's frames, plain and augmented; of originals also
     self-blended."""
     read = compiled_features(clip, run.device)
     mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
@@ -257,13 +256,13 @@ def _read(
 
 
 def _judge(rows: Rows, weights: Tensor, bias: float, files: np.ndarray) -> np.ndarray:
-    """Return the mean logit of each file's own frames."""
+    """Return the mean logit of the plain views of each file."""
     logits = (rows.x @ weights + bias).numpy()
     return np.array([logits[(rows.owner == file) & rows.plain].mean() for file in files])
 
 
 def _figures(calibrated: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Return figures of calibrated logits, those of classes where fake is over 0."""
+    """Return figures of calibrated logits, with 0 as the threshold."""
     called = calibrated > 0
     return {
         "auc": metrics.auc(calibrated, labels),
@@ -276,7 +275,7 @@ def _figures(calibrated: np.ndarray, labels: np.ndarray) -> dict[str, float]:
 def _added(
     template: ModelSpec, files: list[Path], name: str, calibration: Calibration
 ) -> ModelSpec:
-    """Add the weights, a trunk and what was tuned, to the person's own models."""
+    """Add the files of a trunk and of its tuned weights to the user's models."""
     spec = with_files(template, files).model_copy(
         update={
             "id": user_models.new_id(name, taken_ok=True),

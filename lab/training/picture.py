@@ -1,9 +1,8 @@
-"""The recipe of *CLIP, whole picture*: one linear layer on the trunk as published.
+"""Train *CLIP, whole picture* (recipe `picture`): a linear layer on the published trunk.
 
-Sources of genuine pictures and of generated ones differ in file type, shape, size and compression,
-which would be learned in place of what generators leave. So the layer learns from copies alone,
-drawn alike for both labels. A generated picture is left out together with everything of its
-generator and of its source.
+Genuine and generated pictures differ in file type, shape, size and compression by their source, and
+a layer would learn these shortcuts. So it is trained on re-encoded copies alone, drawn equally for
+both labels. A generated picture is left out together with all files of its generator and source.
 """
 
 from collections import Counter
@@ -46,9 +45,9 @@ from lab.training.linear import (
 ID = "picture"
 COPY, AS_IS = "copy", "as it is"
 PAGE = 800, 1280
-"""px, height and width of the page that a screenshot shows a picture on"""
+"""height and width of the page of a screenshot, px"""
 FACE = "face"
-"""The note of a clip or picture that shows twice a face's box and no more."""
+"""Note of clips and pictures that are cropped to twice the face box."""
 ALL, FACES = "all without a face", "frames of faces"
 PARTS = {"video": "videos", "image": "pictures"}
 FOLDS = 5
@@ -61,7 +60,7 @@ RESIZES = (cv2.INTER_AREA, cv2.INTER_AREA, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)
 
 
 class CopyRecipe(StrictModel):
-    """How a copy is drawn."""
+    """Distribution of re-encoded copies."""
 
     side: tuple[int, int]
     """px of its longer side: drawn evenly on a log scale, never enlarged"""
@@ -76,7 +75,7 @@ class CopyRecipe(StrictModel):
 
 
 class PictureRecipe(StrictModel):
-    """How the layer is learned."""
+    """Settings of the layer's fit."""
 
     frames: int = 2  # of a video
     copies: dict[str, CopyRecipe] = {
@@ -135,8 +134,8 @@ def tensors(layer: LinearHead) -> dict[str, torch.Tensor]:
 
 
 def split(items: Sequence[Item], fold: int) -> Split:
-    """Leave out genuine files by their source, generated ones by their generator; nothing is
-    learned from the sources and generators of what is left out."""
+    """Leave out genuine files by their source, generated ones by their generator; no file of these
+    sources and generators is in training."""
     out = [item for item in items if _fold(item) == fold]
     sources, methods = {i.source for i in out}, {i.method for i in out if i.label}
     taught = [
@@ -152,7 +151,7 @@ def _fold(item: Item) -> int:
 
 
 def _first(items: Sequence[Item], count: int) -> list[Item]:
-    """Return so many files of each source and label."""
+    """Return the first `count` files of each source and label."""
     seen: Counter[tuple[str, int]] = Counter()
     found = []
     for item in items:
@@ -164,8 +163,8 @@ def _first(items: Sequence[Item], count: int) -> list[Item]:
 
 def report(scores: pd.DataFrame, trivial: pd.DataFrame, found: Calibrated) -> str:
     """Return figures in Markdown: AUC by version and kind of file, by condition of the same files,
-    and `trivial`, without pixels; how often generators are found and genuine material is accused,
-    at the limits of the calibration."""
+    and of facts without pixels (`trivial`); detection rates of generators and false alarm rates of
+    genuine material at the limits of the calibration."""
     changed = scores["version"].isin(CONDITIONS)
     faceless = scores["file"].isin(scores["file"][changed]) & (scores["version"] == AS_IS)
     plain = scores[~changed]
@@ -183,7 +182,7 @@ def report(scores: pd.DataFrame, trivial: pd.DataFrame, found: Calibrated) -> st
 
 
 def _as_stills(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of videos as those of pictures: their frames are judged one by one."""
+    """Return the rows of videos as those of pictures, since their frames are scored separately."""
     frames = scores["file"].where(scores["kind"] != "video", scores["file"] + "#frames")
     return scores.assign(file=frames, kind=scores["kind"].replace("video", "image"))
 
@@ -241,7 +240,7 @@ def _copies(item: Item, frames: Sequence[np.ndarray], plan: PictureRecipe) -> li
 def judge_without_pixels(
     items: Sequence[Item], splits: Sequence[Split], plan: PictureRecipe, run: TrainingOptions
 ) -> pd.DataFrame:
-    """Return what trees on facts beside the pixels say of files that were left out."""
+    """Return cross-fitted scores of gradient-boosted trees on facts beside the pixels."""
     labels, parts = np.array([item.label for item in items]), list[pd.DataFrame]()
     for name, known in without_pixels(items, plan, run).items():
 
@@ -256,8 +255,8 @@ def judge_without_pixels(
 def without_pixels(
     items: Sequence[Item], plan: PictureRecipe, run: TrainingOptions
 ) -> dict[str, np.ndarray]:
-    """Return what tells files apart without their pixels, float [files, facts]; cached for each
-    file in the run's folder."""
+    """Return facts about files beside their pixels, float [files, facts]; cached for each file in
+    the run's folder."""
 
     def read(item: Item) -> Arrays:
         frames = list(_frames(item, plan))
@@ -290,7 +289,7 @@ def _frames(item: Item, plan: PictureRecipe) -> Iterator[np.ndarray]:
 
 
 class Copy(NamedTuple):
-    """A picture as it was shrunk and compressed again."""
+    """A picture after downscaling and recompression."""
 
     rgb: np.ndarray  # uint8 [H, W, 3]
     quality: int = 0
@@ -349,7 +348,7 @@ CONDITIONS: Mapping[str, Callable[[np.ndarray], np.ndarray]] = {
     "screenshot": _screenshot,
     "crop": _cornered,
 }
-"""What happens to pictures on their way, one at a time."""
+"""Single perturbations of pictures on the web."""
 
 
 def _bounded(rgb: np.ndarray) -> np.ndarray:

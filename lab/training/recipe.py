@@ -1,6 +1,6 @@
-"""Recipes: everything that decides what a training run gives, as data.
+"""Define recipes: all settings that determine the result of a training run, as data.
 
-Recipes that share nothing with others are defined beside their code (`own`, `picture`, …)."""
+Recipes without common settings are defined beside their code (`own`, `picture`, …)."""
 
 import tomllib
 from collections.abc import Mapping
@@ -29,11 +29,11 @@ TAKES: dict[str, set[str]] = {
     "vit-lstm": {"folds", "images", "rate"},
     "voice": {"begin", "folds", "resume"},
 }
-"""All recipes, and the options of `unmask train` that each takes."""
+"""All recipes, with the options of `unmask train` that each accepts."""
 
 
 class TrainingSchedule(StrictModel):
-    """How long a network is trained and how its learning rate and averaged weights develop."""
+    """Length of a training, and schedule of its learning rate and averaged weights."""
 
     seed: int = 1
     images: int = Field(gt=0, description="pictures seen in total, originals and fakes")
@@ -46,12 +46,12 @@ class TrainingSchedule(StrictModel):
 
     @property
     def steps(self) -> int:
-        """Return how many steps the whole run has."""
+        """Return the number of steps of the whole run."""
         return max(1, self.images // self.batch)
 
 
 class ClipRecipe(TrainingSchedule):
-    """What decides the result of `unmask train clip`."""
+    """Settings of `unmask train clip`."""
 
     seed: int = 7
     images: int = Field(107_000, gt=0)
@@ -80,7 +80,7 @@ class ClipRecipe(TrainingSchedule):
 
 
 class FinetuneRecipe(HoldOut, TrainingSchedule):
-    """How a detector is fine-tuned (`published`): few people, small steps."""
+    """Settings of fine-tuning (`published`): few people, small steps."""
 
     seed: int = 7
     images: int = Field(9_600, gt=0)
@@ -102,12 +102,12 @@ class FinetuneRecipe(HoldOut, TrainingSchedule):
 
     @property
     def pairs(self) -> int:
-        """Return how many originals one step has, each with a fake."""
+        """Return the number of pairs of an original and its fake in one step."""
         return self.batch // 2
 
 
 class TextureRecipe(HoldOut):
-    """How Texture's layer is fitted (`layer`) to statistics of the first stages of
+    """Settings of Texture's layer (`texture`) on statistics of the first stages of
     EfficientNet-Lite0 over the face and around it: two minutes on one core."""
 
     holdout: float = Field(0.0, ge=0, lt=1)
@@ -124,8 +124,8 @@ P = TypeVar("P", bound=StrictModel)
 
 
 def read_recipe(text: str) -> tuple[str, dict[str, Any]]:
-    """Return the name of a recipe and the settings that are not its own, of a name or of a TOML
-    file with the key `recipe` beside settings; raise UsageError."""
+    """Return the name and the changed settings of a recipe, given by its name or by a TOML file
+    with the key `recipe` and settings; raise UsageError."""
     settings: dict[str, Any] = {"recipe": text}
     if Path(text).suffix == ".toml" and Path(text).is_file():
         try:
@@ -139,7 +139,7 @@ def read_recipe(text: str) -> tuple[str, dict[str, Any]]:
 
 
 def planned(plan: type[P], name: str, settings: Mapping[str, Any]) -> P:
-    """Return a recipe with such settings; raise UsageError."""
+    """Validate the settings of a recipe; raise UsageError."""
     try:
         return plan.model_validate(settings)
     except ValidationError as error:
@@ -147,7 +147,7 @@ def planned(plan: type[P], name: str, settings: Mapping[str, Any]) -> P:
 
 
 def hold_out(text: str) -> HoldOut:
-    """Return which people a recipe keeps out of training, as `read_recipe`; raise UsageError."""
+    """Return the settings by which a recipe holds people out of training; raise UsageError."""
     name, settings = read_recipe(text)
     plans: dict[str, type[HoldOut]] = {"finetune": FinetuneRecipe, "texture": TextureRecipe}
     if name not in plans:

@@ -1,13 +1,12 @@
-"""The fit of Texture's layer (`families/texture_cnn.py`): logistic regression on descriptions of
-whole clips, without gradient descent over pictures.
+"""Train Texture (recipe `texture`): logistic regression on descriptions of whole clips
+(`families/texture_cnn.py`), without gradient descent over pictures.
 
 A clip is the mean description of some of its faces: as they are, and as degraded copies of both
-labels (`COPIES`), without which a small face looks like a fake. Within a label each source weighs
-as the square root of its number of clips, so that one page's fifty fakes are not half of all; both
-labels weigh the same. Beside cross-entropy the fit has a ranking loss on pairs of the same footage
-(`pair_weight`). `decay` is the ridge. Numbers far from usual count little more than `bound`
-deviations do: an unknown camera is not a fake. Every original also teaches with fakes `pasted` from
-it, as fakes of their own weight and in the ranking loss.
+labels (`COPIES`), without which a small face resembles a fake. Clips have the weights of
+`source_weights`. Beside cross-entropy the fit has a ranking loss on pairs of the same footage
+(`pair_weight`). `decay` is the ridge. Outliers are limited to about `bound` deviations: an unknown
+camera is not a fake. Fakes `pasted` from every original are added, with their own weight and in the
+ranking loss.
 """
 
 import hashlib
@@ -41,25 +40,25 @@ from lab.training.linear import logistic, require_both_labels, source_weights
 from lab.training.recipe import TextureRecipe
 
 FRAMES = 4  # of a clip, evenly over it; of each worse copy half as many
-COPIES = {"as it is": 0.5, "smaller": 0.25, "compressed": 0.25}  # What each copy of a clip weighs
+COPIES = {"as it is": 0.5, "smaller": 0.25, "compressed": 0.25}  # Weight of each copy of a clip
 SMALLER, QUALITY = (0.3, 0.7), {"smaller": (50, 95), "compressed": (25, 70)}
-"""Of a smaller copy the side beside the crop's; the JPEG quality of both worse ones. An original
-and the fakes of it are drawn alike."""
+"""Range of the side of a smaller copy, in sides of the crop; ranges of JPEG quality. Originals and
+their fakes get the same values."""
 MADE, ORDERED = 2, 0.5
-"""Fakes of a kind made of each original, and what their pairs weigh of what all others do
+"""Pasted fakes of each original, and the weight of their pairs beside all others
 (`pair_weight`)."""
 SPREAD = 0.3
-"""of a described channel when it is weighed, so that `decay` means the same for another trunk"""
-SOFTENED = 0.05  # of a label: a clip may be called what it isn't
+"""scale of the features in the fit, so that `decay` has the same effect for another trunk"""
+SOFTENED = 0.05  # of a label: label smoothing
 
-WIDE = 1.2  # A cached crop is larger than what is seen by this factor
+WIDE = 1.2  # Side of a cached crop, in sides of the network's input
 
 Array = np.ndarray
 
 
 @dataclass(frozen=True)
 class SyntheticFakes:
-    """Fakes that were made of originals."""
+    """Pasted fakes of originals."""
 
     places: Array  # int [originals]: which of the clips they are
     described: Array
@@ -121,14 +120,15 @@ def _begin(network: TextureNet, path: Path | None) -> None:
 
 
 def cache_spec(crop: CropRecipe) -> CacheSpec:
-    """Return what is cached of clips for a crop; many clips teach more than long ones."""
+    """Return the cache for a crop: a second of each clip, since many clips help more than long
+    ones."""
     margin, side = round(crop.scale * WIDE, 2), round(crop.size * WIDE)
     name = f"video-{margin:g}-{side}-{crop.border}"
     return CacheSpec(name, CropRecipe(scale=margin, size=side, border=crop.border), seconds=1.0)
 
 
 def seen(cached: Array, crop: CropRecipe) -> Array:
-    """Return a cached crop as it is seen in use: uint8 [S, S, 3]."""
+    """Return the network's input from a cached crop: uint8 [S, S, 3]."""
     middle = len(cached) / 2
     half = middle / round(crop.scale * WIDE, 2) * crop.scale
     box = (middle - half, middle - half, middle + half, middle + half)
@@ -148,8 +148,7 @@ def _described(
     name: str,
     described: Callable[[Faces], Array],
 ) -> list[Array]:
-    """Return the descriptions of clips, cached beside the faces: another fold of the same clips
-    takes seconds."""
+    """Return the descriptions of clips, cached beside the faces for runs with other folds."""
 
     def read(entry: Faces) -> Arrays:
         return {"values": described(entry)}
@@ -160,7 +159,7 @@ def _described(
 
 
 def trunk_hash(network: TextureNet) -> str:
-    """Return the hash of all weights that descriptions depend on, and of their number."""
+    """Return a hash of the trunk's weights and of the number of features."""
     made_by = hashlib.sha256(str(FEATURES).encode())
     for tensor in network.features.state_dict().values():
         made_by.update(tensor.contiguous().numpy().tobytes())
@@ -168,8 +167,8 @@ def trunk_hash(network: TextureNet) -> str:
 
 
 def description_folder(network: TextureNet, crop: CropRecipe, of: str = "") -> str:
-    """Return the name of the folder with descriptions, beside the faces; it holds a hash of all
-    that descriptions depend on, and `of` says which fakes of the originals they are of."""
+    """Return the name of the folder of descriptions beside the faces: with a hash of all that
+    they depend on, and the kind of fakes (`of`)."""
     seen = [crop.model_dump(), FRAMES, COPIES, SMALLER, QUALITY, trunk_hash(network)]
     if of:
         seen += [MADE, inspect.getsource(pasted)]
@@ -196,7 +195,7 @@ def describe(network: TextureNet, cache: FaceCache, entry: Faces, crop: CropReci
 
 
 def evenly(count: int, most: int = FRAMES) -> Array:
-    """Return which of a clip's frames are looked at: at most so many, evenly, int [N]."""
+    """Return the indices of at most `most` evenly spaced frames of a clip, int [N]."""
     return np.unique(np.linspace(0, count - 1, most).round().astype(int))
 
 
@@ -208,8 +207,8 @@ def _mean(network: TextureNet, pictures: Sequence[Array]) -> Array:
 
 @torch.inference_mode()
 def describe_made(network: TextureNet, cache: FaceCache, entry: Faces, crop: CropRecipe) -> Array:
-    """Return the mean description of re-encoded faces of an original, and of fakes made of them:
-    float64 [2, MADE, features]."""
+    """Return the mean description of re-encoded faces of an original, and of fakes pasted from
+    them: float64 [2, MADE, features]."""
     frames = cache.frames(entry)
     shown = np.stack([seen(frames[i], crop) for i in evenly(len(frames))])
     rng = np.random.default_rng(int(hash_of(f"{entry.name} pasted")[:12], 16))
@@ -219,7 +218,7 @@ def describe_made(network: TextureNet, cache: FaceCache, entry: Faces, crop: Cro
 
 
 def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.ndarray:
-    """Return a picture, uint8 [S, S, 3], as such a copy shows it; the same for one footage."""
+    """Return a degraded copy of a picture, uint8 [S, S, 3]; equal for all files of one footage."""
     rng = np.random.default_rng(int(hash_of(f"{footage} {copy}")[:12], 16))
     side, low_high = len(picture), QUALITY[copy]
     if copy == "smaller":
@@ -229,7 +228,7 @@ def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.
 
 
 class Layer(NamedTuple):
-    """A linear layer over bounded deviations of a description from the usual one."""
+    """Linear layer over bounded deviations of a description from the mean."""
 
     center: torch.Tensor  # float [features]
     scale: torch.Tensor  # float [features], one over the deviation of each
@@ -238,7 +237,7 @@ class Layer(NamedTuple):
     offset: float
 
     def deviations(self, described: torch.Tensor) -> torch.Tensor:
-        """Return descriptions, float [..., features], in deviations from usual, bounded by tanh."""
+        """Return descriptions, float [..., features], as deviations bounded by tanh."""
         return self.bound * torch.tanh((described - self.center) * self.scale / self.bound)
 
     def load_into(self, network: TextureNet) -> None:
@@ -256,11 +255,11 @@ def fitted(
     plan: TextureRecipe,
     made: SyntheticFakes | None = None,
 ) -> Layer:
-    """Fit the layer on descriptions of clips, float [copies, clips, features] with copies as in
-    `COPIES`, and of fakes that were made of the originals among them.
+    """Fit the layer to descriptions of clips, float [copies, clips, features] with copies as in
+    `COPIES`, and of fakes pasted from the originals among them.
 
-    Over the clips as they are its logits have mean 0 and deviation 1, so that runs that leave out
-    different sources can be compared."""
+    Over the clips as they are its logits have mean 0 and deviation 1, which makes runs with other
+    folds comparable."""
     deviation, center = described[0].std(0), torch.from_numpy(described[0].mean(0))
     scale = torch.from_numpy(1 / (deviation + 1e-3 * deviation.mean()))
     usual = Layer(center, scale, plan.bound, torch.zeros_like(center), 0.0)

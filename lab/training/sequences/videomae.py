@@ -1,8 +1,9 @@
-"""The recipe of VideoMAE: one layer on the class token of clips, taught by labels and by CLIP.
+"""Train VideoMAE (recipe `videomae`): a layer on the class token of clips, by labels and
+distillation.
 
-A layer on the mean of the CLIP features of the same frames at 224 px, fitted without the clip's
-fold of sources, gives the second answer. The blocks have seen none of the labelled files, so a
-source is left out by fitting the layer without its fold.
+The teacher is a layer on the mean CLIP features of the same frames at 224 px, fitted without the
+clip's fold of sources. The blocks were trained on none of the labelled files, so a source is left
+out by fitting the layer without its fold.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,10 +35,12 @@ ID = "videomae"
 
 
 class VideoMaeRecipe(StrictModel):
-    """How the layer is fitted."""
+    """Settings of the layer's fit."""
 
     smoothing: float = Field(default=0.05, ge=0, lt=0.5, description="of the labels")
-    taught: float = Field(default=0.5, ge=0, le=1, description="of CLIP's answer beside the label")
+    taught: float = Field(
+        default=0.5, ge=0, le=1, description="share of CLIP's answer in the target"
+    )
     clip_ridge: float = Field(default=0.1, ge=0, description="of the layer that teaches")
     ridge: float = Field(default=0.5, ge=0)
 
@@ -64,7 +67,7 @@ def train(
     read = np.stack([tokens[i] for i in seen]).astype(np.float64)
 
     def learn(known: Sequence[Item], values: Sequence[np.ndarray]) -> LinearHead:
-        """Fit a layer on class tokens, taught by labels and CLIP."""
+        """Fit a layer to class tokens, with labels and a teacher on CLIP features as targets."""
         of_clip, of_frames = values
         targets = answers(plan, known, of_frames)
         return fit_rows(known, [of_clip], plan.ridge, targets=targets)
@@ -81,8 +84,8 @@ def train(
 
 
 def answers(plan: VideoMaeRecipe, known: Sequence[Item], features: np.ndarray) -> np.ndarray:
-    """Return P(fake) that each clip is taught: its label, and a layer that never saw its fold,
-    where the other folds have both labels."""
+    """Return the target P(fake) of each clip: its label mixed with the cross-fitted teacher, where
+    the other folds have both labels."""
     labels = np.array([item.label for item in known], np.float64)
     targets = labels * (1 - 2 * plan.smoothing) + plan.smoothing
     folds = np.array([groups.fold_of(item, groups.SOURCES) for item in known])
@@ -105,7 +108,7 @@ def _tokens(items: Sequence[Item], folder: Path, run: TrainingOptions) -> list[n
         layer = {
             "classifier.weight": torch.zeros(1, CLIP_B16["hidden_size"]),
             "classifier.bias": torch.zeros(1),
-        }  # not read: of the network's parts before it
+        }  # unused: only the network before it runs
         network = ClassToken(build(trunk, layer, spec)).to(run.device)
         side = spec.crop.size
         example = torch.zeros(2, spec.clip_frames, 3, side, side, device=run.device)

@@ -1,6 +1,6 @@
-"""The recipe of *ViT + LSTM*: an LSTM over the features that the recipe `generated` caches.
+"""Train *ViT + LSTM* (recipe `vit-lstm`): an LSTM over the features that `generated` caches.
 
-They are of three frames of each clip, and of a smaller, recompressed copy of them."""
+They are of three frames of each clip, and of smaller, recompressed copies of them."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,11 +22,11 @@ from lab.training.sequences.recipe import SequenceRecipe
 from lab.training.sequences.windows import Window
 
 ID = "vit-lstm"
-NO_CROP = np.empty(0, np.float16)  # It reads neither surroundings of its own nor patches
+NO_CROP = np.empty(0, np.float16)  # Its input has neither separate surroundings nor patches
 
 
 class VitLstmRecipe(SequenceRecipe):
-    """How the LSTM is trained."""
+    """Settings of the LSTM's training."""
 
     images: int = Field(9_600, gt=0, description="sequences seen")
     heads: tuple[str, ...] = (ID,)

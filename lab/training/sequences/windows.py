@@ -1,4 +1,4 @@
-"""Cached windows of consecutive frames of one face: CLIP features of faces."""
+"""Cache CLIP features of windows of consecutive frames of one face."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ def read_clips(data: Path) -> list[Item]:
 def read(
     items: Sequence[Item], folder: Path, run: TrainingOptions
 ) -> tuple[list[Item], list[Window]]:
-    """Return the clips that show one face through a window, and their windows, cached in a folder.
+    """Return the clips with a face in a whole window, and their windows, cached in a folder.
 
     The projection of patch tokens is fitted once, to clips spread over the labels, and stored
     beside the windows."""
@@ -67,7 +67,7 @@ def projection(folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 class CropReader:
-    """Class and patch tokens of crops, by the trunk as published."""
+    """Computes class and patch tokens of crops by the published trunk."""
 
     def __init__(self, device: str) -> None:
         network = FrameFeatures(load_trunk()).eval().requires_grad_(False).to(device)
@@ -97,7 +97,7 @@ def _project(items: Sequence[Item], features: CropReader, file: Path) -> None:
 
 
 def _window(item: Item, features: CropReader, mean: np.ndarray, basis: np.ndarray) -> Arrays:
-    """Return the fields of a window; nothing where a clip shows no face through one."""
+    """Return the fields of a window; nothing without a face in all its frames."""
     shown = faces(item)
     if not shown:
         return {}
@@ -114,10 +114,10 @@ def _cut(rgb: np.ndarray, face: Detection, id: str) -> np.ndarray:
 def faces(
     item: Item, count: int = FRAMES, step: float = STEP
 ) -> list[tuple[np.ndarray, Detection]]:
-    """Return the frames of a window in the middle of a clip, and the widest person's face in each;
-    nothing where the clip is shorter or no person is seen in all of them.
+    """Return the frames of a window in the middle of a clip with the face of the widest person;
+    nothing if the clip is shorter or no person is visible in all of them.
 
-    Faces are located as in an analysis: in every few frames, and interpolated between them."""
+    As in an analysis, faces are detected in every few frames and interpolated between them."""
     span = (count - 1) * step
     try:
         info = media.probe(item.file)
