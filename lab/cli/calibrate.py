@@ -53,7 +53,8 @@ def calibrate(
 
 
 def _write(fitted: Calibrated) -> str:
-    """Write a calibration to the data folder for own models, else to the manifest; return where."""
+    """Write a calibration to the data folder for the user's models, else to the manifest; return a
+    message."""
     mine = {spec.id for spec in user_models.own_models()} & set(fitted.models)
     if not mine:
         return f"written to {manifest.write(fitted)}"

@@ -22,7 +22,7 @@ from lab.training.recipe import hold_out
 actions = group("Build clips of data sheets, labelled sets and tables of left-out scores.")
 
 KEYS = ("file", "version", "model")
-"""What names a score in a table of them."""
+"""Key of a score in a table."""
 Labels = Annotated[Path, arg("", "LABELS.csv")]
 Out = Annotated[Path, arg("", "OUT.csv")]
 
@@ -110,8 +110,8 @@ def table(
 
 
 def _scores(source: str, items: dict[str, Item]) -> pd.DataFrame:
-    """Return the scores of a store (raw logits of each file's main person) or a table; those of a
-    network that had not seen these files in place of the shipped one's, which had."""
+    """Return the scores of a store (raw logits of each file's main person) or a table, renamed and
+    scaled to those of a shipped network that was trained on these files."""
     match = re.fullmatch(r"([\w-]+)=([\w-]+):([^:]+):([^:]+):(.+)", source)
     path = Path(match[5] if match else source)
     if path.suffix == ".jsonl":

@@ -141,7 +141,7 @@ _ALWAYS = {"recipe", "data", "out", "runs", "device"}
 
 
 def _given(context: typer.Context, recipe: str) -> dict[str, Any]:
-    """Return the options that a person gave. UsageError where the recipe does not take one."""
+    """Return the options of the command line; raise UsageError for one that the recipe lacks."""
     sources = {name: context.get_parameter_source(name) for name in context.params}
     named = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
     if named - TAKES[recipe] - _ALWAYS:
@@ -154,11 +154,11 @@ def _given(context: typer.Context, recipe: str) -> dict[str, Any]:
 
 
 COUNTED = {"faces": "files searched for faces", "training": "steps"}
-"""What a stage of a run counts, where it is not what the stage is called."""
+"""Units of the stages of a run whose name is not the unit."""
 
 
 class TrainingProgressBar:
-    """How far a run is: a bar a stage, and a line of figures at each look at the held-out part."""
+    """Progress of a run: a bar for each stage, and a line of figures at each evaluation."""
 
     def __init__(self) -> None:
         self.stage, self.done, self.bar = "", 0, ProgressBar("")

@@ -1,9 +1,9 @@
-"""Faces cut once, so that every later step reads pixels and not files.
+"""Cache crops of faces, so that later steps read pixels instead of files.
 
 A cache is a folder: `index.json` (one entry a face sequence) and `crops.npy` (uint8
-[N, side, side, 3], all sequences one after another). Crops are cut with the same `cut` as in use,
-only wider so that training can move and zoom within them. It holds other people's faces:
-keep it outside the repository, and delete it when done.
+[N, side, side, 3], all sequences one after another). Crops are cut with the same `cut` as at
+inference, only wider so that training can shift and zoom them. They show people's faces: keep a
+cache outside the repository, and delete it when done.
 """
 
 import json
@@ -46,9 +46,9 @@ STORED = ("start", "count", "room", "places")
 
 
 class FaceCache:
-    """A cache of some files opened for reading: `crops` is a uint8 memory map [N, side, side, 3].
+    """A readable cache of some files: `crops` is a uint8 memory map [N, side, side, 3].
 
-    Labels are those of now: a person who was named since must not be on both sides of a split."""
+    Labels are the current ones, so that a person who was named later is on one side of a split."""
 
     def __init__(self, folder: Path, items: Sequence[Item]) -> None:
         self.folder = folder
@@ -67,23 +67,22 @@ class FaceCache:
 
 @dataclass(frozen=True)
 class CacheSpec:
-    """What a cache holds for a network."""
+    """Content of a cache for a network."""
 
     name: str  # of its folder
     crop: CropRecipe  # A square about the face (`square` or `upright`), wider than the network sees
     seconds: float  # that are cached of a clip, from its start
     step: float = 0.08  # s between frames
     most: int | None = None  # frames at most, evenly spread
-    every: int = 3  # A face is detected in every so-manieth frame; places between are interpolated
+    every: int = 3  # Faces are detected in every third frame and interpolated between
     as_original: bool = True
-    """A fake is cut with the boxes of its original, so that both crops show the same pixels."""
+    """Cut a fake with the boxes of its original, so that both crops show the same pixels."""
 
 
 def open_cache(
     folder: Path, spec: CacheSpec, items: Sequence[Item], run: TrainingOptions
 ) -> FaceCache:
-    """Return the cache of these files in a folder of caches, built first if files are missing in
-    it."""
+    """Open the cache of some files in a folder of caches; build it if any are missing."""
     folder = folder / spec.name
     tried = folder / "tried.json"
     if not tried.is_file() or {i.name for i in items} - set(json.loads(tried.read_text())):
@@ -93,7 +92,7 @@ def open_cache(
 
 
 def _build(items: Sequence[Item], folder: Path, spec: CacheSpec, run: TrainingOptions) -> None:
-    """Cut the faces of many files; those without a face are left out."""
+    """Cut the faces of files; those without a face are omitted."""
     folder.mkdir(parents=True, exist_ok=True)
     detector, size = load_detector(), spec.crop.size
     boxes: dict[tuple[str, str], tuple[list[Detection], tuple[int, ...]]] = {}
@@ -122,7 +121,7 @@ def _build(items: Sequence[Item], folder: Path, spec: CacheSpec, run: TrainingOp
                 rows.append(dict(zip(("name", *STORED), values, strict=True)))
                 written += len(pairs)
             run.on_progress("faces", done + 1, len(order), {})
-    # The header of a .npy file goes before the raw bytes in pieces, not through memory.
+    # The raw bytes are copied behind the header of a .npy file without loading them.
     shape = (written, size, size, 3)
     raw = np.memmap(scratch, np.uint8, "r", shape=shape) if written else np.zeros(shape, np.uint8)
     np.save(folder / "crops.npy", raw)
@@ -147,7 +146,7 @@ def _frames(item: Item, spec: CacheSpec) -> list[np.ndarray]:
 
 def follow(frames: Sequence[np.ndarray], detector: FaceDetector, every: int) -> list[Detection]:
     """Track the largest face of a clip; return one detection a frame, or none if it is detected in
-    less than half of the frames that are looked at: every `every`-th."""
+    less than half of the sampled frames: every `every`-th."""
     seen: dict[int, Detection] = {}
     last: Detection | None = None
     sampled = range(0, len(frames), every)
@@ -180,7 +179,7 @@ def follow(frames: Sequence[np.ndarray], detector: FaceDetector, every: int) -> 
 
 
 def _square(face: Detection, crop: CropRecipe) -> tuple[float, float, float]:
-    """Return center x, y and side of what a crop shows, px of the frame."""
+    """Return center x, y and side of a crop, px of the frame."""
     if crop.kind == "upright":
         x, y, unit = placement(np.array(face.landmarks), crop)
         return x, y, crop.scale * unit
@@ -189,7 +188,7 @@ def _square(face: Detection, crop: CropRecipe) -> tuple[float, float, float]:
 
 
 def _in_crop(face: Detection, crop: CropRecipe) -> list[float]:
-    """Return the box and the landmarks of a face in the crop that was cut about it: 14 numbers."""
+    """Return the box and the landmarks of a face in px of its crop: 14 numbers."""
     x, y, side = _square(face, crop)
     points = np.array([face.box[:2], face.box[2:], *face.landmarks])
     moved = (points - (x, y)) * crop.size / side + crop.size / 2

@@ -1,7 +1,7 @@
-"""The training loop: steps, averaged weights, checkpoints, the run's folder.
+"""Train networks: steps, averaged weights, checkpoints, the run's folder.
 
-A run's folder holds `config.json` (recipe, seed, commit, versions), `curve.csv` (one line a check)
-and `state.pt` (to resume).
+A run's folder holds `config.json` (recipe, seed, commit, versions), `curve.csv` (one line for each
+evaluation) and `state.pt` (the checkpoint).
 """
 
 import copy
@@ -26,7 +26,7 @@ from lab.training.recipe import TrainingSchedule
 
 N = TypeVar("N", bound=nn.Module)
 Draw = Callable[[int], tuple[Tensor, Tensor]]
-"""Step -> inputs and labels, on the device of the run; must depend on the step alone."""
+"""Step -> inputs and labels, on the device of the run; it depends on the step alone."""
 Loss = Callable[[nn.Module, Tensor, Tensor], Tensor]  # Network, inputs and labels -> loss
 Check = Callable[[nn.Module], dict[str, float]]
 
@@ -37,22 +37,22 @@ SAVE_EVERY = 120  # Seconds between checkpoints
 
 
 class AddedModel(NamedTuple):
-    """A model that a recipe added to the person's own."""
+    """A model that a recipe added to the user's models."""
 
     id: str
     figures: Mapping[str, float]
-    lines: Sequence[str]  # what to tell of it
+    lines: Sequence[str]  # messages for the user
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Where and how a training runs."""
+    """Options of a training run."""
 
     out: Path  # the run's folder; created
     resume: bool = False
-    """Continue a stopped run. The result equals that of a run that was never stopped."""
+    """Resume a stopped run. The result equals that of an uninterrupted run."""
     stop_after: int | None = None
-    """Stop (and save) before this step; the schedule stays that of the whole run."""
+    """Stop at a checkpoint before this step; the schedule stays that of the whole run."""
     device: str = "cpu"
     on_progress: OnProgress = lambda stage, done, total, figures: None
 
@@ -62,7 +62,7 @@ class TrainingOptions:
 
 
 def half_precision(device: torch.device) -> torch.autocast:
-    """Return a context in which networks compute in bf16, if the device can; else in fp32.
+    """Return a context for bf16 if the device supports it, else for fp32.
 
     On a CPU without AVX-512, oneDNN emulates bf16 convolutions a hundred times slower than fp32."""
     computes = {
@@ -73,7 +73,7 @@ def half_precision(device: torch.device) -> torch.autocast:
 
 
 def trained(network: nn.Module) -> dict[str, nn.Parameter]:
-    """Return the parameters that training changes, by name."""
+    """Return the trained parameters by name."""
     return {name: p for name, p in network.named_parameters() if p.requires_grad}
 
 
@@ -85,7 +85,8 @@ def load_trained(network: nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 def rate_at(step: int, plan: TrainingSchedule) -> float:
-    """Return the share of the highest learning rate: linear warm-up, then a half cosine to 0.01."""
+    """Return the learning rate as a share of the highest: linear warm-up, then a half cosine to
+    0.01."""
     rise = max(1, round(plan.warmup * plan.steps))
     if step < rise:
         return (step + 1) / rise
@@ -134,7 +135,7 @@ def fit(
         loss.backward()
         nn.utils.clip_grad_norm_(trained(network).values(), plan.gradient)
         optimizer.step()
-        # Early on the average follows quickly, or it would remember the untrained weights.
+        # A short average at first, which forgets the untrained weights.
         _follow(average, network, max(1 - plan.average, 9 / (10 + step)))
         recent.append(float(loss.detach()))
         done = step + 1
@@ -160,7 +161,7 @@ def _follow(average: nn.Module, network: nn.Module, share: float) -> None:
 def _save(
     file: Path, step: int, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer
 ) -> None:
-    """Write what a run is resumed from."""
+    """Write a checkpoint."""
     state = {"step": step, "optimizer": optimizer.state_dict()}
     for name, module in (("network", network), ("average", average)):
         state[name] = {key: weight.detach() for key, weight in trained(module).items()}
@@ -170,7 +171,7 @@ def _save(
 
 
 def save_halves(network: nn.Module, path: Path) -> None:
-    """Write a network, its kernels and matrices as fp16, its statistics as they are."""
+    """Write a network with its kernels and matrices as fp16, and its vectors as they are."""
     state = {
         name: (value.half() if value.ndim > 1 else value).contiguous().clone()
         for name, value in network.state_dict().items()
@@ -188,7 +189,7 @@ def _log(path: Path, step: int, figures: dict[str, float]) -> None:
 
 
 def begin_run(plan: StrictModel, run: TrainingOptions) -> None:
-    """Make the folder of a run and write its `config.json`."""
+    """Create the folder of a run and write its `config.json`."""
     run.out.mkdir(parents=True, exist_ok=True)
     made_with = {"recipe": plan.model_dump(), **software(run.device).model_dump()}
     text = json.dumps(made_with | {"threads": torch.get_num_threads()}, indent=1)

@@ -1,11 +1,11 @@
-"""Fine-tuning of a published or bundled detector, or of a person's own file of one.
+"""Fine-tune a published or bundled detector, or a user's own file of one (recipe `finetune`).
 
 Only its weights change. Crop, normalization and label order stay those of its entry, and the result
 has the tensor names of the published file, so that it loads strictly as the same architecture
-(`unmask models add`). Writing and reading it back is tested before the first step.
+(`unmask models add`). A round trip to the file is tested before the first step.
 
-Batch norms keep their statistics: a batch of a few dozen faces of a few people represents faces
-worse than the data that the weights were trained on.
+Batch norms are frozen: a few dozen faces of a few people give worse statistics than the original
+training data.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ from lab.training.fit import TrainingOptions, fit, half_precision
 from lab.training.recipe import FinetuneRecipe
 
 ROOM = 1.15
-"""A cached crop is larger than what a network sees by this factor, so that training can move it."""
+"""Side of a cached crop, in sides of the network's input, so that training can shift it."""
 MOST = 640  # Maximum side of a cached crop, px
 
 
 class PretrainedInput:
-    """Input of a published detector, as its entry says."""
+    """Input of a published detector by its entry."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
         self.recipe = model.spec.crop
 
     def cached(self, kind: str) -> CacheSpec:
-        """Return a cache of pictures or clips as wide as this recipe looks, and as fine."""
+        """Return the cache of a kind with the field of view and the resolution of the crop."""
         margin = round(reach(self.recipe) * ROOM, 2)
         side = min(MOST, round((self.recipe.size or MOST) * ROOM))
         return CacheSpec(f"{kind}-{margin:g}-{side}", CropRecipe(scale=margin, size=side), 3.0)
@@ -67,8 +67,8 @@ class PretrainedInput:
     def cut(
         self, cache: FaceCache, entry: Faces, index: int, rng: np.random.Generator | None = None
     ) -> np.ndarray:
-        """Cut a cached face as in use, or with `rng` displaced as by the error of a face detector:
-        uint8 [S, S, 3]."""
+        """Cut a cached face as at inference, or with `rng` displaced like a detection error: uint8
+        [S, S, 3]."""
         shift, zoom, flip = np.zeros(2), 1.0, False
         if rng is not None:
             shift = rng.normal(0, 0.02, 2).clip(-0.04, 0.04)
@@ -83,13 +83,13 @@ class PretrainedInput:
         return np.ascontiguousarray(shown[:, ::-1]) if flip else shown
 
     def batch(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
-        """Return pictures prepared as the original prepares them."""
+        """Preprocess pictures as the model does."""
         return np.stack([self.model.preprocess(picture).numpy() for picture in pictures])
 
 
 def reach(recipe: CropRecipe) -> float:
-    """Return the side of a square about a face box that holds all a recipe shows of an average
-    face, in longer sides of the box."""
+    """Return the side of a square about a face box that covers the crop of an average face, in
+    longer sides of the box."""
     if recipe.kind == "square":
         return recipe.scale
     if recipe.kind == "box":
@@ -102,8 +102,7 @@ Couple = tuple[Faces, Faces]  # An original and a fake of it
 
 
 class PairSource(NamedTuple):
-    """Faces of one kind of file; couples by person, so that people and not takes are drawn equally
-    often."""
+    """Faces of one kind of file, with pairs by person, so that people are drawn equally often."""
 
     kind: str
     cache: FaceCache
@@ -111,7 +110,7 @@ class PairSource(NamedTuple):
 
 
 def gather(kind: str, cache: FaceCache, people: set[str], *, held: bool = False) -> PairSource:
-    """Return the pairs of a kind: of persons not held out (`people`), or with `held` of those."""
+    """Return the pairs of a kind: of persons outside `people`, or with `held` of these."""
     entries = [entry for entry in cache.entries if (entry.person in people) == held]
     by_person: dict[str, list[Couple]] = {}
     for first, second in pairs(entries):
@@ -122,9 +121,9 @@ def gather(kind: str, cache: FaceCache, people: set[str], *, held: bool = False)
 def draw_pairs(
     sources: Sequence[PairSource], recipe: FinetuneRecipe, step: int, transform: PretrainedInput
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the pictures of one step as the network takes them, float32 [2 P, 3, S, S], and labels,
-    float32 [2 P]: originals first, then their fakes in the same order. They depend on the seed and
-    the step alone, so that a resumed run sees the same."""
+    """Draw the network's inputs of one step, float32 [2 P, 3, S, S], and labels, float32 [2 P]:
+    originals first, then their fakes in the same order. They depend on the seed and the step alone,
+    so that resumed runs are reproducible."""
     rng = np.random.default_rng([recipe.seed, step])
     share = np.array([recipe.shares[source.kind] for source in sources])
     chosen = rng.choice(len(sources), recipe.pairs, p=share / share.sum())
@@ -137,10 +136,9 @@ def draw_pairs(
 def draw_pair(
     source: PairSource, recipe: FinetuneRecipe, rng: np.random.Generator, transform: PretrainedInput
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw an original and its fake under the same conditions, uint8 [S, S, 3] each.
+    """Draw an original and its fake with the same perturbations, uint8 [S, S, 3] each.
 
-    Only originals are softened: swaps are softer than their originals, and a detector would learn
-    "soft means fake"."""
+    Only originals are blurred: swaps are softer than their originals, a shortcut for a detector."""
     group = source.groups[rng.integers(len(source.groups))]
     first, second = group[rng.integers(len(group))]
     index = int(rng.integers(min(first.count, second.count)))
@@ -155,8 +153,8 @@ def draw_pair(
 
 
 def degraded(picture: np.ndarray, seed: int, crf: int = 0, sigma: float = 0.0) -> np.ndarray:
-    """Change color, sharpness, noise and compression of a picture as `seed` says, uint8 [S, S, 3];
-    blurred by `sigma` before, passed through a video encoder after where `crf` is not 0."""
+    """Change color, sharpness, noise and compression of a picture by `seed`, uint8 [S, S, 3]:
+    blurred by `sigma` before, and after it encoded as H.264 unless `crf` is 0."""
     if sigma:
         picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), sigma))
     out = augment.degraded(picture, np.random.default_rng(seed))
@@ -164,18 +162,18 @@ def degraded(picture: np.ndarray, seed: int, crf: int = 0, sigma: float = 0.0) -
 
 
 TUNES = ("whole", "norms", "head")
-"""What may change: every weight; the normalizations and the last layer (as LNCLIP-DF and GenD were
-made, arXiv:2508.06248); the last layer alone."""
+"""Trained weights: all; those of normalizations and the last layer (as of LNCLIP-DF and GenD,
+arXiv:2508.06248); those of the last layer."""
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.RMSNorm, _BatchNorm)
 SAME = 1e-4
-"""By how much a score of the written file may differ from the trained network's (logits)."""
+"""Tolerance between logits of the written file and of the trained network."""
 HELD_FRAMES = 3  # Pictures of a held-out clip
 HELD_PAIRS = 250  # Held-out pairs of a kind at most
 
 
 @dataclass(frozen=True)
 class PretrainedDetector:
-    """A loaded detector, and where in its files each of its tensors stood."""
+    """A loaded detector, and the origin of each of its tensors in its files."""
 
     spec: ModelSpec
     model: TorchFrameModel
@@ -184,9 +182,9 @@ class PretrainedDetector:
 
 
 def open_start(begin: str, weights: Sequence[Path] = ()) -> PretrainedDetector:
-    """Load the detector that fine-tuning starts from: the id of a model, or of an architecture with
-    a person's own files of it. Raise UsageError for one that does not judge single faces,
-    WeightsError or ModelError where it is not here, does not fit, or lacks its license."""
+    """Load the detector to fine-tune: by the id of a model, or of an architecture with the user's
+    files of it. Raise UsageError unless it scores single faces, WeightsError or ModelError if it is
+    missing, does not fit, or lacks its license."""
     spec = registry.get_spec(begin)
     if weights:
         template = registry.architectures().get(begin) or spec
@@ -210,15 +208,15 @@ def open_start(begin: str, weights: Sequence[Path] = ()) -> PretrainedDetector:
 
 
 class Origin(NamedTuple):
-    """Where a tensor of a network is stored."""
+    """Location of a tensor in the files."""
 
     file: int  # of the model's files, counted from 0
     name: str
 
 
 def _origins(network: nn.Module, spec: ModelSpec, paths: Sequence[Path]) -> dict[str, Origin]:
-    """Return where each tensor is stored: of those with the same numbers, under the name with the
-    longest common end. What was computed of others is stored nowhere."""
+    """Return the origin of each tensor: of stored ones with equal numbers, that with the longest
+    common suffix of the name. Derived tensors have none."""
     own = network.state_dict()
     if paths[0].suffix == ".h5":
         # Keras's layers, under our names from now on.
@@ -239,13 +237,13 @@ def _origins(network: nn.Module, spec: ModelSpec, paths: Sequence[Path]) -> dict
 
 
 def _content(tensor: Tensor) -> str:
-    """Return a hash of the shape and the numbers of a tensor, whatever their type."""
+    """Return a hash of the shape and the float32 numbers of a tensor."""
     numbers = tensor.detach().float().contiguous().numpy()
     return hashlib.sha256(repr(numbers.shape).encode() + numbers.tobytes()).hexdigest()
 
 
 class HeldOut:
-    """AUC and pairs won on held-out pairs, by kind of file. Call it with a network."""
+    """Computes AUC and paired ranking accuracy of a network on held-out pairs, by kind of file."""
 
     def __init__(self, sources: Sequence[PairSource], transform: PretrainedInput) -> None:
         self.transform = transform
@@ -296,7 +294,7 @@ class LogOddsHead(nn.Module):
         return self._read(self.network(x))
 
     def train(self, mode: bool = True) -> LogOddsHead:
-        """Train dropout where the whole is trained; the statistics of batch norms never."""
+        """Enable dropout if all weights are trained; keep the statistics of batch norms."""
         super().train(mode and self.tune == "whole")
         for module in self.modules():
             if isinstance(module, _BatchNorm):
@@ -358,8 +356,8 @@ def tuned(
     held: Sequence[PairSource],
     run: TrainingOptions,
 ) -> nn.Module:
-    """Fine-tune a detector on pairs; return its network with averaged weights. Raise UsageError
-    where it has no last layer to train alone, or could not be written back."""
+    """Fine-tune a detector on pairs; return its network with averaged weights. Raise UsageError if
+    it lacks a last layer to train alone, or can't be written back."""
     odds = LogOddsHead(start.model, plan.tune).to(run.device)
     lost = [
         name
@@ -405,8 +403,8 @@ def tuned(
 
 
 def pair_loss(logits: Tensor, labels: Tensor, plan: FinetuneRecipe) -> Tensor:
-    """Return cross-entropy and a ranking term: within a pair the fake is to score higher. Logits
-    and labels, float [2 P], are of originals first, then of their fakes in the same order."""
+    """Return cross-entropy plus a pairwise ranking loss. Logits and labels, float [2 P], are of
+    originals first, then of their fakes in the same order."""
     target = labels * (1 - 2 * plan.smoothing) + plan.smoothing
     loss = F.binary_cross_entropy_with_logits(logits, target)
     real, fake = logits.chunk(2)
@@ -414,11 +412,11 @@ def pair_loss(logits: Tensor, labels: Tensor, plan: FinetuneRecipe) -> Tensor:
 
 
 def write(start: PretrainedDetector, network: nn.Module, folder: Path) -> list[Path]:
-    """Write the weights of a network with the names of `start.model.network` as the files that it
-    was read from, and try them.
+    """Write the weights of a network, with the names of `start.model.network`, in the layout of the
+    files that it was read from, and verify them.
 
-    Tensors that the network does not use stay as they were, and so do files without weights.
-    A single file becomes `model.safetensors`. Raise WeightsError unless the scores are the same."""
+    Unused tensors and files without weights are copied. A single file becomes `model.safetensors`.
+    Raise WeightsError unless the scores are the same."""
     folder.mkdir(parents=True, exist_ok=True)
     state = network.state_dict()
     written = []
@@ -434,7 +432,7 @@ def write(start: PretrainedDetector, network: nn.Module, folder: Path) -> list[P
             shutil.copyfile(path, target)
             continue
         unused = {} if path.suffix == ".h5" else store.load_state(path, start.spec)
-        # A copy of each: safetensors refuses tensors that share memory.
+        # Copies, since safetensors rejects tensors that share memory.
         whole = {name: tensor.contiguous().clone() for name, tensor in (unused | mine).items()}
         if target.suffix == ".safetensors":
             save_file(whole, target)
@@ -457,7 +455,7 @@ def _same(model: Model, network: nn.Module, again: Model) -> None:
 
 
 def _tuned(model: TorchFrameModel, tune: str) -> list[nn.Module]:
-    """Return the modules whose weights may change."""
+    """Return the modules with trained weights."""
     if tune not in TUNES:
         raise UsageError(
             _("There is no way {tune} to tune.").format(tune=repr(tune)),
@@ -479,7 +477,7 @@ def _tuned(model: TorchFrameModel, tune: str) -> list[nn.Module]:
 
 @torch.no_grad()
 def _head(model: TorchFrameModel) -> nn.Module | None:
-    """Return the layer whose output is the network's, if there is one."""
+    """Return the layer whose output is that of the network, if any."""
     layers: list[tuple[nn.Module, Tensor]] = []
 
     def note(module: nn.Module, _given: object, out: Tensor) -> None:

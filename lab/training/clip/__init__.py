@@ -1,1 +1,1 @@
-"""Training of the CLIP detector (`unmask train clip`). Begin at `run.train`."""
+"""Train the CLIP detector (`unmask train clip`, in `run.train`) and layers on its trunk."""

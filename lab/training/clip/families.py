@@ -1,11 +1,10 @@
-"""The recipe of the family of method: a multinomial logistic regression on the features that
-*CLIP, generated head* reads, averaged over a clip.
+"""Train the classifier of families of methods (recipe `families`): multinomial logistic regression
+on the features of *CLIP, generated head*, averaged over a clip.
 
-It learns from fakes alone, of the five families of which there are dozens of clips, each as it is
-and as the copy of `generated`. A source weighs by the root of what it holds. A family may be named
-where, on sources left out, it is right in 70 % of the clips for which it has `LIMIT`, with the
-lower end of the interval. To find out what becomes of fakes that belong to none of them, each other
-family is left out of the fit as well, and genuine clips are judged.
+It is trained on fakes alone, of the five families with dozens of clips, each as it is and as the
+copy of `generated`. A source weighs as the root of its number of clips. A family may be named if,
+on left-out sources, the lower bound of its precision at `LIMIT` is 70 %. For figures on fakes of
+other families, each family is also left out of the fit, and genuine clips are scored.
 """
 
 from collections import Counter
@@ -27,12 +26,12 @@ from lab.training.clip import generated
 from lab.training.fit import TrainingOptions, begin_run
 
 JOINED = {"avatar": "talking head", "reenactment": "talking head"}
-"""A face that is animated, whatever drives it."""
+"""An animated face, driven by sound or by video."""
 GENUINE, NONE = "genuine", "none of these"
 
 
 class FamilyRecipe(generated.GeneratedRecipe):
-    """How the layer is learned."""
+    """Settings of the layer's fit."""
 
     inverse_decay: float = 3e-4
 
@@ -43,8 +42,8 @@ def train(
     """Fit the layer to the labelled clips of a CSV; return `run.out`/model.safetensors. Raise
     InputError, UsageError.
 
-    `folds` of sources are left out in turn: how often each family was named, and how often that
-    was right, goes to `run.out`/families.csv."""
+    `folds` of sources are left out in turn: the number of clips and the precision of each named
+    family go to `run.out`/families.csv."""
     begin_run(plan, run)
     clips = [item for item in read_labels(data) if item.kind == "video"]
     rows = generated.read_features(clips, plan, run)
@@ -100,8 +99,8 @@ def _write(
     versions: Sequence[np.ndarray],
     folds: Sequence[str],
 ) -> None:
-    """Write how often a family was named, of which kinds of clips, and how often that was right,
-    with a 95 % interval from drawing sources: with every family taught, then without each."""
+    """Write the number of clips that are named as a family, by kind of clip, and the precision with
+    a 95 % interval from resampling sources: with all families in training, then without each."""
     fold_of = np.array([groups.fold_of(item, groups.SOURCES) for item in items])
     sources = np.array([item.source for item in items])
     rows: list[dict[str, object]] = []

@@ -1,9 +1,9 @@
-"""What the CLIP recipe learns from: how faces are cut for it, the class of each file, and batches
-of originals beside their fakes with the same augmentation.
+"""Feed the CLIP recipe: crops of faces, the class of each file, and batches of originals beside
+their fakes with the same augmentation.
 
-Originals also give pseudo-fakes: a region of the face is blended with the same picture changed a
-little (self-blended images, Shiohara and Yamasaki 2022), with another frame of the clip, or with
-another person's face.
+Originals also give pseudo-fakes: a region of the face is blended with a slightly changed copy of
+the picture (self-blended images, Shiohara and Yamasaki 2022), with another frame of the clip, or
+with another person's face.
 """
 
 import os
@@ -30,24 +30,24 @@ from lab.training.recipe import ClipRecipe
 
 TEMPLATE = np.array(TEMPLATES["arcface"]) * 112  # Landmarks in template units
 SAME, FRAME, PERSON = 0, 1, 2
-"""What is blended in: the picture itself, another frame of the clip, another person."""
+"""Source of a pseudo-fake: the picture itself, another frame of the clip, another person."""
 
 _SHAPES = tomllib.loads(Path(__file__).with_name("outlines.toml").read_text("utf-8"))
 OUTLINES: list[list[tuple[int, int]]] = [
     _SHAPES[name]
     for name in ("face", "face", "head", "inner", "inner", "lower", "mouth", "eyes", "nose_mouth")
 ]
-SPEAKING = (5, 6, 8)  # Outlines of what moves in speech
+SPEAKING = (5, 6, 8)  # Outlines of regions that move in speech
 
 
 def affine(points: np.ndarray, onto: np.ndarray) -> np.ndarray:
-    """Return the affine map [2, 3] that moves points [N, 2] onto others, least squares."""
+    """Fit the affine map [2, 3] from points [N, 2] to others by least squares."""
     rows = np.column_stack([points, np.ones(len(points))])
     return np.asarray(np.linalg.lstsq(rows, onto, rcond=None)[0].T)
 
 
 def _moved(picture: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Resample a picture so that what is at p comes to affine(p)."""
+    """Warp a picture: the pixel at p moves to affine(p)."""
     return augment.resample(picture, cv2.invertAffineTransform(affine), len(picture))
 
 
@@ -72,8 +72,8 @@ def pseudo(
     base: np.ndarray, points: np.ndarray, other: np.ndarray, theirs: np.ndarray, kind: int,
     rng: np.random.Generator,
 ) -> np.ndarray:  # fmt: skip
-    """Blend something into the face of an original: for kinds `FRAME` and `PERSON` another face.
-    `points` and `theirs` are the landmarks of both, float [5, 2], px."""
+    """Blend a region into the face of an original: for the kinds `FRAME` and `PERSON` of another
+    face. `points` and `theirs` are the landmarks of both, float [5, 2], px."""
     size = len(base)
     which = int(rng.integers(len(OUTLINES)))
     if kind == FRAME and rng.random() < 0.7:
@@ -98,7 +98,7 @@ def pseudo(
 
 
 def _matched(source: np.ndarray, target: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Give the source the target's mean and deviation of colors under the mask."""
+    """Match the mean and deviation of the source's colors to the target's under the mask."""
     (mean, spread), (goal, goal_spread) = (cv2.meanStdDev(x, mask=mask) for x in (source, target))
     gain = goal_spread / np.maximum(spread, 1)
     return cv2.transform(source, np.column_stack([np.diag(gain[:, 0]), goal - gain * mean]))
@@ -121,13 +121,13 @@ def _changed(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 UNITS = WIDE * 112
-"""Units of ArcFace's template (112 units wide) that a cut shows, in `WIDE_SIDE` px."""
+"""Side of a cached crop in units of ArcFace's template (112 units wide); it has `WIDE_SIDE` px."""
 SPEC = CacheSpec(
     "upright-320", CropRecipe(kind="upright", scale=WIDE, size=WIDE_SIDE),
     seconds=4.0, step=0.04, most=20, every=1, as_original=False,
 )  # fmt: skip
 TIGHT = 115.0 / UNITS
-"""A file that shows less of a cut around the face is tight: it is trained on as a closer view."""
+"""Files with less room around the face are tight: they are trained with a closer view."""
 
 REAL, ALTERED, GENERATED = 0, 1, 2
 
@@ -144,16 +144,16 @@ def class_of(item: Item) -> int:
     return ALTERED if questions(item.method) == (Question.MANIPULATION,) else GENERATED
 
 
-MOST = 8  # Files of a source that count for how often it is drawn
+MOST = 8  # Maximum number of files of a source that increase its sampling weight
 APART = (3, 10)
-"""Frames between an original and the other frame of its clip that is blended into it."""
+"""Range of the distance, in frames, to the frame that is blended in."""
 SAME_SHARE, FRAME_SHARE = 0.6, 0.22
 """Shares of the pseudo-fakes that are self-blended, and blended with another frame."""
 TOGETHER = 0.8  # Share of the fakes with an original that are drawn beside it
 
 
 class BlendSource(NamedTuple):
-    """What is blended into a pseudo-fake: a kind of `pseudo`, and a frame of a file."""
+    """Source of a pseudo-fake: its kind, and a frame of a file."""
 
     kind: int
     entry: Faces
@@ -172,8 +172,8 @@ class BatchSample(NamedTuple):
 
 
 class Feed:
-    """Draws batches by step, from files of some people. Sources weigh by the square root of their
-    files and of how many sources show their kind of fake."""
+    """Samples batches by step. Sources weigh as the square root of their number of files over the
+    number of sources of their kind of fake."""
 
     def __init__(self, entries: Sequence[Faces], plan: ClipRecipe) -> None:
         self.plan = plan
@@ -236,7 +236,7 @@ class Feed:
 
 
 class Views:
-    """Turns what is drawn into augmented pictures on a device."""
+    """Renders samples as augmented pictures on a device."""
 
     def __init__(self, cache: FaceCache, plan: ClipRecipe, device: str) -> None:
         self.cache, self.plan, self.device = cache, plan, torch.device(device)
@@ -273,7 +273,7 @@ class Views:
         return batch.permute(0, 3, 1, 2).float() / 255
 
     def plain(self, entry: Faces, frames: Iterable[int]) -> Tensor:
-        """Return frames of a file as in use, without augmentation."""
+        """Return frames of a file as at inference, without augmentation."""
         middle, side = np.full(2, (self.side - 1) / 2), self.plan.seen * self.side / UNITS
         view = augment.view(middle, side, self.plan.size)
         return self._batch([self._seen(entry, frame, view)[0] for frame in frames])

@@ -1,9 +1,7 @@
-"""The recipe of *CLIP, generated*: one linear layer on the trunk as published.
+"""Train *CLIP, generated* (recipe `generated`): a linear layer on the published trunk.
 
-The trunk has seen none of the labelled files, so a source is left out by fitting the layer without
-it. A face is shown in its surroundings, as it is and as a smaller, recompressed copy. Files count
-by the root of how many their source has, both labels alike. Altered faces in real footage are left
-out: they are the other question's.
+Crops show a face in its surroundings, as it is and as a smaller, recompressed copy. Altered faces
+in real footage are excluded: they belong to the other question.
 """
 
 from collections import Counter
@@ -39,12 +37,12 @@ NEVER = -30.0  # Logit of the class of fakes that a layer does not tell
 
 
 class GeneratedRecipe(StrictModel):
-    """How the layer is learned."""
+    """Settings of the layer's fit."""
 
     places: tuple[float, ...] = (0.1, 0.5, 0.85)  # Of a clip's length, where its face is read
     smallest: int = 24  # px of a face
     tightest: float = 1.7
-    """A picture that shows less around a face, in shares of the wanted square, is left out."""
+    """Pictures with less room around a face, in shares of the wanted square, are excluded."""
     stills: int = 200  # At most so many pictures of a source and label
     smaller: tuple[float, float] = (0.4, 1.0)  # The copy's size, drawn evenly
     quality: tuple[int, int] = (35, 90)  # The copy's JPEG quality, drawn evenly
@@ -63,7 +61,7 @@ class _BlockFeatures(nn.Module):
 
 
 def compiled_features(network: clip_vit.ClipBlocks, device: str) -> runtime.Runner:
-    """Return what gives the class tokens of a network, ready to run."""
+    """Compile the class tokens of a network."""
     features = _BlockFeatures(network).eval().requires_grad_(False).to(device)
     return runtime.compile(features, torch.zeros(2, 3, 224, 224, device=device), device, bf16=True)
 
@@ -74,8 +72,8 @@ def train(
     """Fit the layer on the labelled clips and pictures of a CSV with a face; return
     `run.out`/model.safetensors, fitted to all files. Raise InputError, UsageError.
 
-    `folds` of sources are left out in turn, and then all pictures together: the logits of what was
-    left out go to `run.out`/left_out.csv, the calibration that they give to calibration.toml."""
+    `folds` of sources are left out in turn, and then all pictures together: cross-fitted logits go
+    to `run.out`/left_out.csv, their calibration to calibration.toml."""
     begin_run(plan, run)
     items = chosen(read_labels(data), plan)
     plain, copies, owner = read_features(items, plan, run)
@@ -96,7 +94,7 @@ def train(
 
 
 def class_head(cls: int, weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
-    """Return the tensors of a head of the CLIP detector that tells one class of fakes from real."""
+    """Return the tensors of a CLIP head that separates one class of fakes from real."""
     head, offset = torch.zeros(len(clip_vit.CLASSES), len(weights)), torch.full((3,), NEVER)
     head[cls] = torch.from_numpy(weights.astype(np.float32))
     offset[REAL], offset[cls] = 0.0, bias
@@ -104,7 +102,7 @@ def class_head(cls: int, weights: np.ndarray, bias: float) -> dict[str, torch.Te
 
 
 def chosen(items: Sequence[Item], plan: GeneratedRecipe) -> list[Item]:
-    """Return the files that the question is about."""
+    """Return the files of the question."""
     stills: Counter[tuple[str, int]] = Counter()
     found = []
     for item in items:
@@ -119,8 +117,8 @@ def chosen(items: Sequence[Item], plan: GeneratedRecipe) -> list[Item]:
 def read_features(
     items: Sequence[Item], plan: GeneratedRecipe, run: TrainingOptions
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return features of faces and of their copies, float16 [rows, 3072], and which item each is
-    of, int [rows]; cached for each file in the run's folder."""
+    """Return features of faces and of their copies, float16 [rows, 3072], and the index of the item
+    of each, int [rows]; cached for each file in the run's folder."""
 
     def reader() -> Callable[[Item], Arrays]:
         features, spec = compiled_features(load_trunk(), run.device), registry.get_spec(ID)
@@ -152,7 +150,7 @@ def _copy(crop: np.ndarray, plan: GeneratedRecipe, chance: np.random.Generator) 
 
 
 def _crops(item: Item, plan: GeneratedRecipe) -> Iterator[np.ndarray]:
-    """Yield the widest face of some frames in its surroundings, as large as it is there."""
+    """Yield the widest face of some frames in its surroundings, at its original size."""
     recipe = registry.get_spec(ID).crop.model_copy(update={"size": 0})
     try:
         shown = list(widest_faces(item.file, plan.places, plan.smallest))

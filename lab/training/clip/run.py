@@ -1,8 +1,8 @@
-"""A run of the CLIP recipe: folds of whole sources with left-out logits, then the network that is
-trained on everything.
+"""Run the CLIP recipe: train a network for each fold of whole sources, whose logits of the fold are
+stored, and one on all files.
 
-The trunk is frozen. Tuned are LoRA factors on some linear layers, all LayerNorms, the biases of all
-linear layers and the head."""
+The trunk is frozen. Trained are LoRA factors on some linear layers, all LayerNorms, the biases of
+all linear layers and the head."""
 
 import csv
 import math
@@ -59,8 +59,8 @@ class LoraLinear(nn.Module):
 
 
 def tunable(network: ClipBlocks, into: Sequence[str], rank: int) -> ClipBlocks:
-    """Freeze the trunk but for what is tuned, and begin the head anew. Linear layers with the names
-    `into`, such as `q_proj` and `fc1`, get LoRA in each block."""
+    """Freeze the trunk but for the tuned weights, and initialize the head. Linear layers with the
+    names `into`, such as `q_proj` and `fc1`, get LoRA in each block."""
     trunk = network.vision.requires_grad_(False)
     for name, module in list(trunk.named_modules()):
         if isinstance(module, nn.LayerNorm) and name != "post_layernorm":
@@ -102,7 +102,7 @@ def tuned_weights(path: Path) -> dict[str, Tensor]:
 
 
 def begin_with(network: ClipBlocks, tuned: dict[str, Tensor]) -> None:
-    """Give a network the tuned weights of a file; raise WeightsError for those of another."""
+    """Load the tuned weights of a file; raise WeightsError for those of another network."""
     own, given = ({n: t.shape for n, t in w.items()} for w in (trained(network), tuned))
     if wrong := sorted(name for name in own | given if own.get(name) != given.get(name)):
         raise WeightsError(
@@ -112,7 +112,7 @@ def begin_with(network: ClipBlocks, tuned: dict[str, Tensor]) -> None:
 
 
 def adapters_of(tuned: dict[str, Tensor]) -> tuple[list[str], int]:
-    """Return which layers have LoRA in tuned weights, and its rank."""
+    """Return the names of the layers with LoRA in tuned weights, and its rank."""
     found = {
         match[1]: len(value)
         for name, value in tuned.items()
@@ -122,7 +122,7 @@ def adapters_of(tuned: dict[str, Tensor]) -> tuple[list[str], int]:
 
 
 LEFT_OUT = "left_out.csv"
-"""Logits of each clip by a network that saw nothing of its source or person."""
+"""Logits of each clip by a network that was trained without its source and person."""
 
 
 def train(
