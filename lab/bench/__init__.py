@@ -12,17 +12,17 @@ import typer
 
 from detector.errors import UnmaskError
 
-# Servers and commands that are started may keep what Python compiles, as those of `make` do: where
-# a machine is set to keep nothing, each start would compile all that it imports.
+# Started servers and commands may cache bytecode, as those of `make` do: without it, each start
+# would compile all imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 Row = dict[str, Any]
 
 
 def command(*actions: Callable[..., object]) -> None:
-    """Run the module that Python was started with: an action's parameters are its options, the
-    module's docstring is the help."""
-    # Each paragraph as it is written: the examples are lines of their own.
+    """Run the main module as a command: parameters of actions are its options, its docstring is the
+    help."""
+    # Keep line breaks, so that examples are separate lines.
     text = (sys.modules["__main__"].__doc__ or "").strip().replace("\n\n", "\n\n\b\n")
     app = typer.Typer(add_completion=False, rich_markup_mode=None, help=f"\b\n{text}")
     for action in actions:
@@ -44,8 +44,8 @@ def read_rows(*files: Path) -> dict[str, Row]:
 
 
 def resume(file: Path, field: str, work: Iterable[tuple[str, Callable[[], Row]]]) -> dict[str, Row]:
-    """Measure what a file of JSON lines lacks and append it; return all rows by name. `work` are
-    names and what measures each; where that raises an `UnmaskError`, the row is its `error`."""
+    """Append the missing measurements to a file of JSON lines; return all rows by name. `work` are
+    names and functions; an `UnmaskError` of a function is stored as `error`."""
     rows = read_rows(file)
     with file.open("a") as out:
         for name, measure in work:

@@ -1,8 +1,9 @@
-"""A batch beside `analyze` in a loop; `lab.bench.pipeline` measures the limits of both.
+"""Compare the throughput of a batch with `analyze` in a loop; `lab.bench.pipeline` measures the
+limits of both.
 
     python -m lab.bench.batch [--clips 60] [--seconds 2] [--rounds 3] [--parallel 0]
 
-Loop and batch take turns on different files of one clip. On a busy machine compare processor times.
+Loop and batch alternate on different files of one clip. On a busy machine compare CPU times.
 """
 
 import os
@@ -20,7 +21,7 @@ from tests.support.clips import face_clip
 
 
 def different(source: Path, folder: Path, begin: int, count: int) -> list[Path]:
-    """Write copies of a clip that differ by a number in a box that no reader minds."""
+    """Write copies of a clip that differ by a number in a `free` box, which readers skip."""
     folder.mkdir(parents=True)
     whole, paths = source.read_bytes(), []
     for n in range(begin, begin + count):

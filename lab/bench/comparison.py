@@ -1,19 +1,18 @@
-"""How often a comparison is right, on copies of real clips whose truth is known.
+"""Measure the accuracy of comparisons on copies of real clips with known changes.
 
     python -m lab.bench.comparison run DATA --out results.jsonl [--most N] [--draw N]
     python -m lab.bench.comparison report results.jsonl
     python -m lab.bench.comparison fit results.jsonl
 
 `DATA` holds `train.csv` (file, label, group, method, note) with originals and fakes of the same
-footage. Each comparison is one line of the results, with the inputs of the regressions; a run that
-was interrupted goes on where it was. Another draw takes other clips and other copies.
+footage. Each comparison is one line of the results, with the inputs of the regressions; an
+interrupted run is resumed. Another draw takes other clips and other copies.
 
-`fit` writes the regressions of `decision.json`, with scores of trials whose footage was left out
-(`GroupKFold` by the original's group): a threshold lies above every left-out trial in which it
-would accuse wrongly.
+`fit` writes the regressions of `decision.json`, with cross-fitted scores (`GroupKFold` by the
+original's group): a threshold lies above every left-out trial that would be a false alarm.
 
-A head that was generated as a whole is right as anything that says it was changed or that it moves
-as the original does; "not the same footage" is no answer then, and "not comparable" is none of any.
+For a head that was generated as a whole, findings of a change or of the same movement are correct,
+and "not the same footage" counts as no answer; so does "not comparable" always.
 """
 
 import hashlib
@@ -47,7 +46,7 @@ from tests.support.copies import CopyOptions, clips_of, fakes_of, write_copy
 FRAMES, TAKE = 90, 20
 """frames of a clip that are copied, and of a stretch of one take"""
 SEEN = 4.0
-"""gray levels inside the region from which a manipulation counts as one"""
+"""minimum change inside the region for a manipulation, gray levels"""
 WAYS: dict[str, Callable[[np.random.Generator], dict[str, Any]]] = {
     "plain": lambda rng: {},
     "hard": lambda rng: {"crf": int(rng.integers(33, 41))},
@@ -69,8 +68,8 @@ RIGHT = {
 }
 SAME, FACE = LogisticRegression(C=10.0, max_iter=5000), LogisticRegression(C=1.0, max_iter=5000)
 SAME_MARGIN, FACE_MARGIN = 0.64, 1.0
-"""Of log odds, over the highest left-out negative. Two takes of a made scene, which is in no trial,
-reach 0.48 over it (tests/integration/detector/test_comparison.py)."""
+"""Of log odds, above the highest left-out negative. Two takes of a synthetic scene, which is in no
+trial, exceed it by 0.48 (tests/integration/detector/test_comparison.py)."""
 FOLDS = 5
 DECISION = Path("detector/comparison/decision.json")
 Frames = list[np.ndarray]
@@ -92,7 +91,7 @@ class Trial:
 
     @property
     def group(self) -> str:
-        """Return the footage, which is left out as a whole."""
+        """Return the footage, the unit of the folds."""
         return self.row["group"] or self.row["source"]
 
 
@@ -127,7 +126,7 @@ class Runner:
         self._detector = vision.load_detector()
 
     def measure(self, trial: Trial) -> Row:
-        """Return what a trial gave; `skipped` where it can't be made of this clip."""
+        """Return the result of a trial; `skipped` if it can't be made of this clip."""
         fields = ("kind", "what", "way", "truth", "group")
         about = {name: getattr(trial, name) for name in fields}
         pair = self._pair(trial)
@@ -170,7 +169,7 @@ class Runner:
         return write_copy(self._folder / "copy.mp4", changed, fps, options), path
 
     def _halves(self, frames: Frames, fps: float) -> tuple[Path, Path] | None:
-        """Return two stretches of one take; None where it stands still."""
+        """Return two stretches of one take; None for a static one."""
         third = len(frames) // 3
         if third < TAKE:
             return None
@@ -275,7 +274,7 @@ def caption(rgb: np.ndarray) -> np.ndarray:
 
 
 def table(lines: list[Row]) -> str:
-    """Return the share of right findings by kind and manipulation, as Markdown."""
+    """Return the share of correct findings by kind and manipulation, as Markdown."""
     counted: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for line in lines:
         if "finding" in line:
@@ -297,7 +296,7 @@ def table(lines: list[Row]) -> str:
 
 
 def differs(trial: Row) -> bool | None:
-    """Return whether a trial's face was changed; None where that is not known."""
+    """Return True if the face of a trial was changed; None if unknown."""
     if trial["truth"] in ("none", "caption"):
         return False
     one = len({face["person"] for face in trial["faces"]}) == 1
@@ -305,7 +304,7 @@ def differs(trial: Row) -> bool | None:
 
 
 def fit_same(trials: list[Row]) -> Row:
-    """Fit whether both files are the same recording; generated heads are neither."""
+    """Fit the regression of "same recording"; generated heads are excluded."""
     used = [t for t in trials if t["truth"] != "whole"]
     names = list(used[0]["same"])
     x = np.array([[t["same"][name] for name in names] for t in used])
@@ -322,7 +321,7 @@ def fit_same(trials: list[Row]) -> Row:
 
 
 def fit_face(trials: list[Row]) -> Row:
-    """Fit what differs of a face at one moment, and how often it has to."""
+    """Fit the regression of "face differs" at one moment, and its threshold."""
     used = [(t, label) for t in trials if t["faces"] and (label := differs(t)) is not None]
     rows = [(t, face, label) for t, label in used for face in t["faces"]]
     names = list(rows[0][1]["features"])
@@ -339,7 +338,7 @@ def fit_face(trials: list[Row]) -> Row:
         people[t["key"], face["person"]].append(index)
 
     def highest(indices: list[int]) -> float:
-        """Return the threshold at which a person just differs."""
+        """Return the highest threshold at which a person differs."""
         needed = int(np.ceil(max(min(2, len(indices)), PERSISTS * len(indices))))
         return float(np.sort(odds[indices])[-needed])
 

@@ -1,11 +1,11 @@
-"""The modules that a dropped file goes through before its first frame is decoded.
+"""List the modules that a file passes before its first frame is decoded.
 
     python -m lab.bench.first_frame clip.mp4
 
-The file enters a module where one of its functions is given the file's stream or path. More are
-asked something meanwhile: those of which any function is called in the thread that takes the file
-or in its analysis. Both are counted from the call that takes the file in to the first that decodes
-its frames; not the page before, nor the processes that confine parsers on a server.
+The file enters a module if one of its functions gets the file's stream or path. Other modules are
+only called, in the thread of the upload or of the analysis. Both are counted from the call that
+accepts the file to the first that decodes frames, without the page before and without the sandboxed
+parsers of a server.
 """
 
 import os
@@ -24,12 +24,12 @@ from service.context import LOCAL, RequestContext
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = tuple(f"{ROOT / name}{os.sep}" for name in ("service", "detector"))
-ANALYSIS = "analysis"  # The name of a task's thread is that of its kind
+ANALYSIS = "analysis"  # Threads have the name of the kind of their task
 
 
 class ModuleTrace:
-    """Notes the modules that are given a stream, or a file below a folder, and those that are
-    called, until frames are decoded."""
+    """Records the modules that get a stream, or a file below a folder, and those that are called,
+    until frames are decoded."""
 
     def __init__(self, stream: object, folder: Path) -> None:
         self.entered: dict[str, None] = {}
@@ -39,7 +39,7 @@ class ModuleTrace:
         self._threads = (threading.current_thread().name, ANALYSIS)
 
     def __call__(self, frame: FrameType, event: str, arg: object) -> None:
-        """Note one call; for `sys.setprofile`."""
+        """Record one call; for `sys.setprofile`."""
         if event != "call" or self.over.is_set():
             return
         here = frame.f_code.co_filename
@@ -60,7 +60,7 @@ class ModuleTrace:
 
 
 def main(clip: Path) -> None:
-    """Submit a file as a page does, and print what it went through."""
+    """Submit a file as a page does, and print its modules."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ |= {"UNMASK_DATA": folder, "UNMASK_WARM_UP": "off"}
         application = Application(Path(folder))

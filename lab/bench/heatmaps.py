@@ -1,11 +1,11 @@
-"""How much of a heatmap lies in the face: of fakes, beside maps of random numbers.
+"""Measure the share of heatmaps inside the face of fakes, beside random maps.
 
     python -m lab.bench.heatmaps labels.csv [--clips 50] [--models clip,texture]
 
-Of each fake video of the list the largest face in its middle frame; at most two clips a method of
-forgery. A figure is the mean share of the heat inside the face's box, over clips, with that of
-random maps of the same crop, how many clips have more than these, and the mean difference with its
-95 % interval over clips.
+Heatmaps are those of the largest face in the middle frame of each fake video, of at most two clips
+a method of forgery. Figures are the mean share of the heat inside the face's box over clips, that
+of random maps of the same crop, the number of clips that exceed these, and the mean difference with
+its 95 % interval over clips.
 """
 
 from collections import Counter, defaultdict

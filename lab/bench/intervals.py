@@ -1,4 +1,4 @@
-"""Seconds of the bootstrap that evaluations draw their intervals with.
+"""Time the bootstrap of an evaluation's intervals.
 
 python -m lab.bench.intervals [--files 2000] [--groups 400]
 """

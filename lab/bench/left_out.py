@@ -1,9 +1,9 @@
-"""How well left-out scores rank clips, by set, kind of fake, length and pair.
+"""Measure the ranking of clips by left-out scores, by set, kind of fake, length and pair.
 
     python -m lab.bench.left_out [--scores datasets/left_out.csv --sheet datasets/faces.csv]
 
-The first table of docs/accuracy.md: AUC with an interval from drawing sources, of each question
-about faces and of the higher of both. Maps and weights are fitted without a clip's fold.
+The first table of docs/accuracy.md: AUC of each question about faces and of the higher of both,
+with an interval from resampling sources. Maps and weights are cross-fitted by fold.
 """
 
 from pathlib import Path
@@ -29,9 +29,9 @@ AS_IS, COPY = "as it is", "copy"
 
 
 def judged(scores: Path, sheet: Path) -> pd.DataFrame:
-    """Return the versions of clips that any of `MODELS` judged, with what the data sheet says of
-    them and a column of logits for each of `ASKED` and the higher of both; NaN where a clip was not
-    judged, or where it is a fake that the question is not about."""
+    """Return the versions of clips that any of `MODELS` scored, with facts of the data sheet and a
+    column of logits for each of `ASKED` and the higher of both; NaN without a score, or for fakes
+    that the question does not cover."""
     table = left_out.read(scores)
     every = left_out.files(table[(table["kind"] == "video") & table["model"].isin(MODELS)])
     facts = pd.read_csv(sheet, dtype={"list": str, "clip": str, "group": str})
@@ -47,7 +47,7 @@ def judged(scores: Path, sheet: Path) -> pd.DataFrame:
 
 
 def auc(clips: pd.DataFrame, title: str) -> str:
-    """Return the AUC of some clips in words."""
+    """Return the AUC of some clips with its interval and counts."""
     own = clips[clips[title].notna()]
     if own["label"].nunique() < 2:
         return ""
@@ -56,7 +56,7 @@ def auc(clips: pd.DataFrame, title: str) -> str:
 
 
 def found_at(clips: pd.DataFrame, title: str) -> str:
-    """Return the share of fakes above the limits that so many genuine clips pass."""
+    """Return the detection rates at `FALSE_ALARMS`."""
     own = clips[clips[title].notna()]
     real, fake = (own[title][own["label"] == label] for label in (0, 1))
     shares = [(fake > np.quantile(real, 1 - share)).mean() for share in FALSE_ALARMS]
@@ -64,7 +64,7 @@ def found_at(clips: pd.DataFrame, title: str) -> str:
 
 
 def pairs(clips: pd.DataFrame, title: str) -> str:
-    """Return how often a fake has a higher logit than a genuine clip of its footage."""
+    """Return the share of pairs of the same footage in which the fake has the higher logit."""
     scores = clips.assign(logit=clips[title])
     found, footage, sources = left_out.ordered(scores, ["source", "group"])
     return f"{found} ({footage} of {sources} sources)"

@@ -1,16 +1,15 @@
-"""The library of known footage: how fast, how much of it is found again, how much is taken for what
-it is not.
+"""Measure the speed, the recall and the false matches of the library of known footage.
 
     python -m lab.bench.library speed [--hours 10000]
     python -m lab.bench.library folder ../shared/data/clips/real
     python -m lab.bench.library recall ../shared/data [--clips 40]
     python -m lab.bench.library fakes ../shared/data
 
-`speed` fills an index with made hashes, of a frame and a face in two seconds, and looks for a clip
-of 10 s in it.
-`folder` says how fast a folder of one's own is added.
-`recall` adds one real clip a group, and looks for copies of it that were changed on the way;
-`fakes` adds the originals of found fakes, and looks for these.
+`speed` fills an index with random hashes, of a frame and a face in two seconds, and searches it for
+a clip of 10 s.
+`folder` measures the speed of adding a folder.
+`recall` adds one real clip a group, and searches for perturbed copies of it;
+`fakes` adds the originals of collected fakes, and searches for these.
 """
 
 import resource
@@ -90,7 +89,7 @@ def speed(hours: float = 10_000) -> None:
 
 
 def added(path: Path, at_once: int) -> float:
-    """Return how many times real time a new library takes a folder."""
+    """Return the speed of adding a folder to a new library, in multiples of real time."""
     with tempfile.TemporaryDirectory() as folder:
         database = Database(Path(folder) / "library.db")
         library = Library(FootageStore(database))
@@ -128,7 +127,7 @@ def recall(data: Path, clips: int = 40) -> None:
 
 
 def fakes(data: Path) -> None:
-    """Print how many found fakes lead to their original among all originals of fakes."""
+    """Print the number of collected fakes whose original is found among all originals."""
     trials = [(a["file"], b["file"], whole) for a, b, whole in fakes_of(clips_of(data))]
     originals = sorted({original for _, original, _ in trials})
     index = PrintIndex((_footage(file), _kept(data / file)) for file in originals)
@@ -146,7 +145,7 @@ def fakes(data: Path) -> None:
 
 
 def _found(index: PrintIndex, path: Path, name: str) -> tuple[bool, bool, int]:
-    """Return whether footage is found for a file, whether by faces alone, and how many others."""
+    """Return whether footage is found for a file, whether by faces alone, and the other count."""
     matches = index.search(fingerprint(path))
     mine = [match for match in matches if match.footage.name == name]
     others = {match.footage.name for match in matches} - {name}
@@ -154,7 +153,7 @@ def _found(index: PrintIndex, path: Path, name: str) -> tuple[bool, bool, int]:
 
 
 def _kept(path: Path) -> Prints:
-    """Return the fingerprints of a file as a library keeps them."""
+    """Return the fingerprints of a file as a library stores them."""
     prints = fingerprint(path, to_keep=True)
     return Prints(prints.times, prints.hashes, prints.faces.times, prints.faces.hashes)
 
@@ -167,9 +166,9 @@ def _copy(path: Path, folder: Path, way: CopyOptions) -> Path:
 
 
 def folder(path: Path) -> None:
-    """Print how many times real time new libraries take a folder, one file at a time and several.
+    """Print the speed of adding a folder to new libraries, with one file at a time and several.
 
-    Files are read in processes of their own, as by the commands."""
+    Files are read in separate processes, as by the commands."""
     media.isolate()
     fingerprint(face_clip(1.0, 320, 180), to_keep=True)
     for at_once in (1, AT_ONCE):

@@ -1,4 +1,4 @@
-"""The live engine fed with a recorded face at real time: does it hold its speed?
+"""Measure the live engine on a recorded face in real time.
 
     python -m lab.bench.live                          # 30 s, one viewer, the bundled sample
     python -m lab.bench.live CLIP --viewers 2
@@ -59,7 +59,7 @@ def recording(path: Path | None, seconds: float = 8.0) -> list[np.ndarray]:
 
 
 def _middle(rgb: np.ndarray) -> np.ndarray:
-    """Return the largest part of 4:3."""
+    """Return the largest centered part of 4:3."""
     height, width = rgb.shape[:2]
     w, h = min(width, height * 4 // 3), min(height, width * 3 // 4)
     left, top = (width - w) // 2, (height - h) // 2
@@ -67,7 +67,7 @@ def _middle(rgb: np.ndarray) -> np.ndarray:
 
 
 def resident() -> float:
-    """Return the MiB that this process holds now."""
+    """Return the resident memory of this process, MiB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 2**20
 
@@ -117,7 +117,7 @@ def figures(values: list[float]) -> str:
 
 
 def real_time(path: Path | None, viewers: int, seconds: float, models: list[str] | None) -> None:
-    """Feed, and print what was held."""
+    """Feed frames in real time, and print rates, delays, CPU time and memory."""
     frames = recording(path)
     engine = live.LiveEngine()
     settings = live.LiveSettings(models=None if models is None else tuple(models))
@@ -187,7 +187,7 @@ def linked(frames: Sequence[np.ndarray], bit_rate: int) -> Iterator[tuple[float,
 def count_alarms(
     lists: Sequence[Path], kinds: Sequence[str], seconds: float, limit: int | None
 ) -> None:
-    """Count alarms of labelled clips, each watched for so long, there and back again."""
+    """Count alarms of labelled clips, each played forwards and backwards for some seconds."""
     engine = live.LiveEngine(threaded=False)
     for label in kinds:
         items = [item for file in lists for item in read_labels(file) if item.kind == "video"]

@@ -1,10 +1,10 @@
-"""How often generators' marks are detected, and how often where there is none.
+"""Measure the detection rate and the false alarms of generators' marks.
 
     python -m lab.bench.marks LABELS.csv [--out results.jsonl]
 
-`LABELS.csv` names files (`file`, relative to it) and in `mark` the mark that they carry, if any; a
-file without one whose `label` is not `real` is left out. A run that was interrupted goes on where
-it was. Hints are marks that are not certain.
+`LABELS.csv` names files (`file`, relative to it) and in `mark` the mark that they carry, if any;
+files without one are skipped unless their `label` is `real`. An interrupted run is resumed. Hints
+are marks that are not certain.
 """
 
 import time
@@ -36,7 +36,7 @@ def measure(path: Path) -> Row:
 
 
 def main(labels: Path, out: Path = Path("marks.jsonl")) -> None:
-    """Measure what is not yet measured, and print the table."""
+    """Append the missing measurements, and print the table."""
     listed = pd.read_csv(labels, dtype=str, keep_default_na=False).drop_duplicates("file")
     listed = listed[(listed["mark"] != "") | (listed["label"] == "real")]
     work = ((file, partial(measure, labels.parent / file)) for file in listed["file"])

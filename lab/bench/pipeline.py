@@ -1,12 +1,12 @@
-"""Wall time of an analysis beside its two limits: decoding alone, and the networks alone.
+"""Measure the wall time of an analysis beside its limits: decoding alone, and the networks alone.
 
     python -m lab.bench.pipeline [--runs 5]
 
-The limits are measured in the same run, in turn with the analysis: every frame decoded by PyAV with
-its own threads and thrown away; the face detector and the models on the very frames and crops of
-the analysis, ready in memory, one thread. Beside it an analysis without signals and provenance, one
-of a picture with a face, and of a photo without one, as it is and of 12 megapixels; of these also
-the seconds of a core. `UNMASK_PRECISION=f32` shows what processors without bf16 take.
+The limits are measured in the same run, alternating with the analysis: PyAV decodes every frame
+with its own threads; the face detector and the models run on the frames and crops of the analysis,
+from memory, with one thread. The other rows are an analysis without signals and provenance, and
+those of a picture with a face and of a photo without one, as it is and of 12 megapixels, with CPU
+seconds. `UNMASK_PRECISION=f32` gives the times of processors without bf16.
 """
 
 import os

@@ -1,15 +1,15 @@
-"""How good the bundled detectors are: the figures of the cards and of the manifest.
+"""Evaluate the bundled detectors: the figures of the cards and of the manifest.
 
     python -m lab.bench.quality LABELS.csv --out DIR [--write] [--conditions few] [--limit N]
 
     python -m lab.bench.quality --scores datasets/left_out.csv [--hold SET]
 
-One evaluation of labelled files that nothing was trained on, beside published detectors and simple
-features. DIR keeps the scores and the report, so that a stopped run goes on. --write puts the
+The labelled files are evaluated beside published detectors and simple features; none was trained
+on them. DIR stores the scores and the report, so that a stopped run is resumed. --write puts the
 figures between the markers of the models' cards, and into weights/manifest.toml.
 
-With --scores: how often each answer is right, from a table of left-out scores, each source judged
-by bands fitted without it; with --hold, the answers on one set by a calibration without it."""
+With --scores: the precision of each answer, from a table of left-out scores, with cross-fitted
+bands; with --hold, that on one set by a calibration without it."""
 
 import re
 import sys
@@ -35,9 +35,9 @@ from lab.evaluation.calibration import to_markdown
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = "python -m lab.bench.quality"
-"""In the manifest, beside each figure that came of it."""
+"""Source of its figures in the manifest."""
 FAMILY = "AUC, "
-"""How the AUC on one family of fakes, or of one model under a condition, begins."""
+"""Prefix of the AUC on one family of fakes, or of one model under a condition."""
 
 
 def main(

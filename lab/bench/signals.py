@@ -1,15 +1,14 @@
-"""What each signal measures of genuine clips, and how well it tells fakes from them.
+"""Measure the range of each signal on genuine clips, and its AUC on fakes.
 
     python -m lab.bench.signals run LABELS.csv FILE.jsonl [--lips] [--seconds N]
     python -m lab.bench.signals show LABELS.csv FILE.jsonl [--scores TABLE.csv] [--write]
 
-The first measures the files that FILE does not hold yet, for at most N seconds, with the signals on
-request (with --lips blinks and lips alone, in a fifth of the time); the second prints a table: AUC
-of a higher value for "fake", with an interval from drawing
-sources. Lips beside a voice have a row more for the two-sided score, fitted without a sixth of the
-sources in turn, and with --scores (a table of left-out logits, files known by their names) for what
-it adds to the models. With --write, ranges, AUC and the score go into
-`detector/signals/reference.json`.
+The first measures the files that FILE lacks, for at most N seconds, with the signals on request
+(with --lips blinks and lips alone, in a fifth of the time); the second prints a table: AUC of a
+higher value for "fake", with an interval from resampling sources. Lips beside a voice have another
+row for the two-sided score, cross-fitted by sixths of the sources, and with --scores (a table of
+left-out logits, files matched by name) for its gain over the models. With --write, ranges, AUC and
+the score go into `detector/signals/reference.json`.
 """
 
 import json
@@ -51,8 +50,8 @@ MATERIALS = [f"{size}, {bits}" for size in ("small", "large") for bits in ("heav
 
 
 def measure(path: Path, analyzer: Analyzer | None) -> Row:
-    """Return numbers by signal, material and features of lips of the first person of a clip;
-    without an `Analyzer`, blinks and lips alone."""
+    """Return signals, material and lip features of the first person of a clip; without an
+    `Analyzer`, blinks and lips alone."""
     if analyzer is None:
         about, signals = media.probe(path), list[Signal]()
         person = _person(path, about)
@@ -99,13 +98,13 @@ def _person(path: Path, about: Media) -> Subject | None:
 
 
 def interval(scores: np.ndarray, items: Sequence[Item], less: np.ndarray | None = None) -> Interval:
-    """Return the AUC (less that of other scores), with an interval from drawing sources."""
+    """Return the AUC (minus that of other scores), with an interval from resampling sources."""
     labels = np.array([item.label for item in items])
     return metrics.auc_interval(scores, labels, [item.source for item in items], less=less)
 
 
 def spread(values: Sequence[float], items: Sequence[Item]) -> dict[str, float]:
-    """Return percentiles of genuine clips, as `reference.Range` has them."""
+    """Return percentiles of genuine clips as the fields of `reference.Range`."""
     levels = np.percentile(values, LEVELS)
     named = {f"p{level}": round(float(x), 4) for level, x in zip(LEVELS, levels, strict=True)}
     return {**named, "files": len(values), "sources": len({item.source for item in items})}
@@ -115,8 +114,7 @@ def spread(values: Sequence[float], items: Sequence[Item]) -> dict[str, float]:
 
 
 def fit(features: np.ndarray, items: Sequence[Item]) -> dict[str, Any]:
-    """Fit the layer of `lips.likelihood`; clips of one source and label weigh the less the more
-    there are, both labels weigh alike."""
+    """Fit the layer of `lips.likelihood` with the weights of `source_weights`."""
     labels = np.array([item.label for item in items])
     mean, scale = features.mean(0), features.std(0) + 1e-9
     model = LogisticRegression(C=DECAY, max_iter=1000)
@@ -134,7 +132,7 @@ def left_out(
     items: Sequence[Item],
     fitted: Callable[[np.ndarray, Sequence[Item]], dict[str, Any]] = fit,
 ) -> np.ndarray:
-    """Return log odds by layers that saw nothing of a clip's source."""
+    """Return log odds, cross-fitted by source."""
     fold = np.array([int(hash_of(item.source), 16) % FOLDS for item in items])
     out = np.zeros(len(items))
     for number in range(FOLDS):
@@ -169,7 +167,7 @@ def beside_models(scores: Path, items: Sequence[Item], features: np.ndarray) -> 
 
 
 def report(items: Sequence[Item], rows: Mapping[str, Row], scores: Path | None) -> dict[str, Any]:
-    """Print the table; return what `reference.json` takes."""
+    """Print the table; return the entries of `reference.json`."""
     ranges: dict[str, Any] = {}
     materials: dict[str, dict[str, Any]] = defaultdict(dict)
     aucs: dict[str, Any] = {}
@@ -217,7 +215,8 @@ def _of(rows: Mapping[str, Row], id: str, items: Iterable[Item]) -> list[float]:
 
 
 def _rates(eyes: np.ndarray, items: Sequence[Item]) -> dict[str, float]:
-    """Return blinks a minute over all, and how people differ beyond chance (method of moments)."""
+    """Return the mean rate of blinks a minute, and its spread between people beyond chance (method
+    of moments)."""
     minutes = eyes[:, 1] / 60
     rate = eyes[:, 0].sum() / minutes.sum()
     beyond = ((eyes[:, 0] - rate * minutes) ** 2 - eyes[:, 0]).sum() / (minutes**2).sum()
@@ -249,7 +248,7 @@ def run(
     seconds: float = float("inf"),
     lips: Annotated[bool, Option(help="measure blinks and lips alone")] = False,
 ) -> None:
-    """Measure what the store lacks, for some time."""
+    """Append the missing measurements, for some time."""
     items, end = read_labels(labels), time.monotonic() + seconds
     analyzer = None if lips else Analyzer(device="cpu")
     work = ((item.name, partial(measure, item.file, analyzer)) for item in items)
@@ -258,7 +257,7 @@ def run(
 
 
 def show(labels: Path, store: Path, scores: Path | None = None, write: bool = False) -> None:
-    """Print the table; with `write`, keep what it says."""
+    """Print the table; with `write`, store its figures."""
     made = report(read_labels(labels), read_rows(store), scores)
     if write:
         table = json.loads(reference.FILE.read_text(encoding="utf-8"))

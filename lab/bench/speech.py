@@ -1,11 +1,10 @@
-"""What the check for ordinary speech says of recordings: sentences it should pass, and music.
+"""Evaluate the check for ordinary speech on recordings of sentences, songs and music.
 
     python -m lab.bench.speech FOLDER… [--most 1000] [--seconds 60]
 
-Each folder is a group, such as acted sentences, songs and music: of its sounds so many are measured
-(chosen by a fixed seed), the first seconds of each. "Tones" is the share of a sound without speech
-that holds tones, "notes" the share of voiced speech that stays on notes
-(`detector.decision.voice.MUSIC`, `SINGING`).
+Each folder is a group, such as acted sentences, songs and music: the first seconds of a random
+sample of its sounds are measured. "Tones" is the share of a sound without speech that holds tones,
+"notes" the share of voiced speech that stays on notes (`detector.decision.voice.MUSIC`, `SINGING`).
 """
 
 import random
@@ -22,7 +21,7 @@ from lab.evaluation.tables import markdown
 
 
 def outcome(heard: SpeechMeasurement) -> str:
-    """Return the reason without an answer, or "judged"."""
+    """Return the reason of an abstention, or "judged"."""
     code = voice.unscorable(heard) or voice.abstains(heard)
     return "judged" if code is None else code.value
 

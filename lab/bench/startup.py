@@ -1,15 +1,15 @@
-"""Seconds from the start of the server to the first verdict on a sample, in a real browser.
+"""Measure the seconds from the start of the server to the first verdict on a sample, in a browser.
 
     python -m lab.bench.startup [--runs 3] [--analyses 200]
 
-A warm install: the virtual environment is there, and an earlier start has made the samples and the
-database, compiled what it imports and converted the networks. Each run has a data folder of its
-own, in which nothing was analyzed: that would be answered from History. The first line of figures
-is of a start that finds nothing converted; memory is the server's, without its children: its peak,
-and what it alone holds half a minute after the verdict.
+The install is warm: an earlier start has made the samples and the database, compiled the imports
+and converted the networks. Each run has a separate data folder without analyses, which would be
+answered from History. The first line of figures is of a start without converted networks; memory is
+the server's, without its children: its peak, and its private memory half a minute after the
+verdict.
 
-With --analyses: what a process with the library alone holds after the first analysis of a sample,
-after so many, and after four at a time.
+With --analyses: private memory of a process with the library alone after the first analysis of a
+sample, after that number, and after four at a time.
 """
 
 import os
@@ -36,20 +36,19 @@ IDLE = 30.0  # s after the verdict
 
 
 def peak(pid: int) -> float:
-    """Return the most memory that a process had at a time, in GB."""
+    """Return the peak memory of a process, GB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1e6
 
 
 def own(pid: int | str = "self") -> float:
-    """Return the memory that a process alone holds and that no file backs, in GB: pages of mapped
-    networks go when others need the room."""
+    """Return the private dirty memory of a process, GB: pages of mapped networks can be evicted."""
     rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     return int(rollup.partition("Private_Dirty:")[2].split()[0]) / 1e6
 
 
 def library(count: int) -> None:
-    """Print what this process holds after one, `count` and four analyses at a time."""
+    """Print the private memory of this process after one, `count` and four analyses at a time."""
     with tempfile.TemporaryDirectory() as folder:
         videos = [
             str(one.path) for one in samples.make_samples(Path(folder)) if one.kind == "video"
@@ -68,7 +67,7 @@ def library(count: int) -> None:
 
 
 def once(settings: dict[str, str]) -> dict[str, float]:
-    """Return seconds from the start to each step, and the peak of memory."""
+    """Return the seconds from the start to each step, and the memory."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
