@@ -218,7 +218,7 @@ class Runner:
             rng.uniform(0.96, 1.05),
             rng.uniform(-14, 14, 3),
         )
-        out, apart = list(frames), []
+        out, changes = list(frames), []
         for place, i in enumerate(known):
             five = points[i]
             assert five is not None
@@ -240,8 +240,8 @@ class Runner:
                 other = (other - a.mean(0)) / np.maximum(a.std(0), 4) * b.std(0) + b.mean(0)
             mixed = np.clip(frames[i] * (1 - inner) + other * inner, 0, 255)
             out[i] = mixed.astype(np.uint8)
-            apart.append(np.abs(mixed - frames[i])[inner[..., 0] > 0.5].mean())
-        return out if float(np.median(apart)) >= SEEN else None
+            changes.append(np.abs(mixed - frames[i])[inner[..., 0] > 0.5].mean())
+        return out if float(np.median(changes)) >= SEEN else None
 
 
 def warped(rgb: np.ndarray, move: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

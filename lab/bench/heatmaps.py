@@ -82,10 +82,10 @@ def main(labels: list[Path], clips: int = 50, models: str = "clip,clip-generated
             print(path.name, error.message)
     for (id, method), pairs in figures.items():
         face, random = np.mean(pairs, axis=0)
-        apart = np.subtract(*np.transpose(pairs))
-        by = mean_interval(apart, np.arange(len(apart)))
+        differences = np.subtract(*np.transpose(pairs))
+        by = mean_interval(differences, np.arange(len(differences)))
         gain = f"{by.value:+.2f} [{by.low:+.2f}, {by.high:+.2f}]"
-        more = f"{(apart > 0).sum()} of {len(apart)}; {gain}"
+        more = f"{(differences > 0).sum()} of {len(differences)}; {gain}"
         print(f"{id} {method}: {face:.2f} in the face, random {random:.2f}; {more}")
 
 

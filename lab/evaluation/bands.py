@@ -35,7 +35,7 @@ FEWEST = {True: 5, False: 20}
 can't contradict it. Each generator leaves different traces, so clearing a file needs many."""
 
 
-class Promise(NamedTuple):
+class Requirement(NamedTuple):
     """Requirement on a band for left-out sources: its precision, the lower 90 % bound of it, and
     the share of files of the other label that may get this answer."""
 
@@ -43,17 +43,17 @@ class Promise(NamedTuple):
     bound: float
     wrong: float
 
-    def tightened(self, share: float) -> Promise:
+    def tightened(self, share: float) -> Requirement:
         """Return a requirement that allows this share of the errors."""
-        return Promise(1 - (1 - self.right) * share, self.bound, self.wrong * share)
+        return Requirement(1 - (1 - self.right) * share, self.bound, self.wrong * share)
 
-    def kept(self, band: BandRate, more: int = 0) -> bool:
+    def satisfied(self, band: BandRate, more: int = 0) -> bool:
         """Return True if the rates of a band satisfy it with `more` additional errors."""
         wrong = (band.wrong.count + more) / (band.wrong.files + more)
         return band.right >= self.right and band.low >= self.bound and wrong <= self.wrong
 
 
-SURE, PROBABLE = Promise(0.95, 0.90, 0.01), Promise(0.82, 0.75, 0.05)
+SURE, PROBABLE = Requirement(0.95, 0.90, 0.01), Requirement(0.82, 0.75, 0.05)
 
 
 class BandLimits(NamedTuple):
@@ -132,7 +132,7 @@ class _Shares:
             total = np.maximum(counts.sum(1, keepdims=True), 1)
             self.drawn[label] = counts @ share / total
 
-    def widest(self, promise: Promise, end: int | None, upward: bool) -> int | None:
+    def widest(self, requirement: Requirement, end: int | None, upward: bool) -> int | None:
         """Return the index of the limit that begins the widest band up to the limit `end` (None: to
         the end of the scale) and satisfies a requirement with one more error; None without one."""
         kept = []
@@ -143,10 +143,12 @@ class _Shares:
             kept.append(np.divide(good, good + bad, out=np.ones_like(good), where=good + bad > 0))
         right, drawn = kept
         place = int(LOWER / 100 * len(drawn))
-        holds = (right >= promise.right) & (np.partition(drawn, place, 0)[place] >= promise.bound)
+        holds = (right >= requirement.right) & (
+            np.partition(drawn, place, 0)[place] >= requirement.bound
+        )
         other = 0 if upward else 1
         wrong = self._within(self.of_files[other], end, upward) + 1 / max(1, self.files[other])
-        holds &= wrong <= promise.wrong
+        holds &= wrong <= requirement.wrong
         outside = np.arange(len(self.edges))
         if end is not None:
             holds &= outside < end if upward else outside > end
@@ -160,12 +162,12 @@ class _Shares:
             return np.asarray(above - (0.0 if end is None else above[..., end, None]))
         return np.asarray((1.0 if end is None else above[..., end, None]) - above)
 
-    def limits(self, upward: bool, promises: Promises) -> tuple[float, float]:
+    def limits(self, upward: bool, requirements: Requirements) -> tuple[float, float]:
         """Return the limits of the sure and the probable band of one side; infinite without."""
         none = np.inf if upward else -np.inf
         if self.sources[0 if upward else 1] < FEWEST[upward]:
             return none, none
-        first, second = (promises[label] for label in (_FAKE if upward else _REAL))
+        first, second = (requirements[label] for label in (_FAKE if upward else _REAL))
         outer = self.widest(first, None, upward) if first else None
         inner = self.widest(second, outer, upward) if second else None
         edge = none if outer is None else float(self.edges[outer])
@@ -173,13 +175,13 @@ class _Shares:
 
 
 _FAKE, _REAL = (Label.FAKE, Label.PROBABLY_FAKE), (Label.REAL, Label.PROBABLY_REAL)
-PROMISES = {
+REQUIREMENTS = {
     Label.FAKE: SURE,
     Label.PROBABLY_FAKE: PROBABLE,
     Label.PROBABLY_REAL: PROBABLE,
     Label.REAL: SURE,
 }
-Promises = Mapping[Label, Promise | None]
+Requirements = Mapping[Label, Requirement | None]
 TIGHTER = tuple(n / 20 for n in range(20, 0, -1))
 """Shares of the allowed errors, tried in turn."""
 
@@ -202,23 +204,25 @@ def fit(left_out: HeldOutLogits) -> FittedBands:
     answers satisfy it; where none does, the band is omitted."""
     seen = left_out.complete()
     every, parts = _AllShares.of(left_out), _parts(left_out)
-    tries = dict.fromkeys(PROMISES, 0)
+    tries = dict.fromkeys(REQUIREMENTS, 0)
     while True:
-        promises = {
-            label: promise.tightened(TIGHTER[tries[label]]) if tries[label] < len(TIGHTER) else None
-            for label, promise in PROMISES.items()
+        requirements = {
+            label: requirement.tightened(TIGHTER[tries[label]])
+            if tries[label] < len(TIGHTER)
+            else None
+            for label, requirement in REQUIREMENTS.items()
         }
-        limits = every.limits(promises)
+        limits = every.limits(requirements)
         given = np.full(len(seen), Label.INCONCLUSIVE, dtype=object)
         for own, others in parts:
-            given[own] = answers(left_out.of(own).logits, others.limits(promises))
+            given[own] = answers(left_out.of(own).logits, others.limits(requirements))
         here, elsewhere = (
             rates(one[seen], left_out.labels[seen], left_out.sources[seen])
             for one in (answers(left_out.logits, limits), given)
         )
         broken = {
-            *(band.label for band in here if not PROMISES[band.label].kept(band, more=1)),
-            *(band.label for band in elsewhere if not PROMISES[band.label].kept(band)),
+            *(band.label for band in here if not REQUIREMENTS[band.label].satisfied(band, more=1)),
+            *(band.label for band in elsewhere if not REQUIREMENTS[band.label].satisfied(band)),
         }
         if not broken:
             return FittedBands(limits, elsewhere)
@@ -241,11 +245,11 @@ class _AllShares(NamedTuple):
             each[question] = _Shares(logits[own], labels[own], sources[own])
         return cls(_Shares(left_out.highest(list(each)), labels, sources), each)
 
-    def limits(self, promises: Promises) -> dict[Question, BandLimits]:
-        low, probably_low = self.together.limits(False, promises)
+    def limits(self, requirements: Requirements) -> dict[Question, BandLimits]:
+        low, probably_low = self.together.limits(False, requirements)
         out = {}
         for question, shares in self.each.items():
-            high, probably_high = shares.limits(True, promises)
+            high, probably_high = shares.limits(True, requirements)
             edges = min(low, probably_high), min(probably_low, probably_high)
             out[question] = BandLimits(*edges, probably_high, high)
         return out

@@ -73,7 +73,7 @@ def _faces(item: Item) -> list[np.ndarray]:
     return [face for face in aligned if face is not None]
 
 
-def apart(
+def exclude_known(
     items: Sequence[Item],
     trained: Sequence[Item],
     *,
@@ -109,8 +109,8 @@ def unseen(
     others.
 
     `recipe` defines the people that the training held out of `trained` (default: of the same CSV).
-    People of another CSV that was `trained` on are recognized by their faces (`apart`, with `cache`
-    and `on_compared`). Raise InputError, or UsageError without the network."""
+    People of another CSV that was `trained` on are recognized by their faces (`exclude_known`, with
+    `cache` and `on_compared`). Raise InputError, or UsageError without the network."""
     items = read_labels(labels)
     if recipe and (trained is None or trained.samefile(labels)):
         people = held_out_people(items, recipe)
@@ -120,4 +120,4 @@ def unseen(
     seen = read_labels(trained)
     people = held_out_people(seen, recipe) if recipe else set()
     seen = [item for item in seen if item.person not in people]
-    return apart(items, seen, cache=cache, progress=on_compared)
+    return exclude_known(items, seen, cache=cache, progress=on_compared)

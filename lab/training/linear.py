@@ -69,13 +69,13 @@ def fit_rows(
     scaled = (np.stack(versions) - mean) / spread
     x = scaled.reshape(-1, scaled.shape[-1]).astype(np.float64)
     first, second = (np.zeros((0, 2), int) if couples is None else couples).T
-    apart = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1]).astype(np.float64)
+    differences = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1]).astype(np.float64)
     theta = logistic(
         x,
         np.tile(wanted, len(versions)),
         np.tile(source_weights(clips), len(versions)) / len(versions),
-        apart,
-        np.full(len(apart), ranking / max(1, len(apart))),
+        differences,
+        np.full(len(differences), ranking / max(1, len(differences))),
         decay,
     )
     weights = theta[:-1] / spread
@@ -83,19 +83,19 @@ def fit_rows(
 
 
 def logistic(
-    x: Array, target: Array, weight: Array, apart: Array, share: Array, decay: float
+    x: Array, target: Array, weight: Array, differences: Array, share: Array, decay: float
 ) -> Array:
     """Fit a ridge logistic regression with a ranking loss: float [features + 1], the intercept
     last. That of scikit-learn has neither soft targets nor a term without the intercept.
 
     `x`, `target`, `weight`: float [N, features], [N], [N], rows with their soft labels and weights.
-    `apart`, `share`: float [pairs, features], [pairs], a fake minus its original and the weight of
-    the pair. `decay` multiplies the squared weights."""
+    `differences`, `share`: float [pairs, features], [pairs], a fake minus its original, and the
+    weight of the pair. `decay` multiplies the squared weights."""
 
     def loss(theta: Array) -> tuple[float, Array]:
         value, error = weighted_loss(x @ theta[:-1] + theta[-1], target, weight)
-        ranking, order = weighted_loss(apart @ theta[:-1], np.ones(len(apart)), share)
-        slope = x.T @ error + apart.T @ order + 2 * decay * theta[:-1]
+        ranking, order = weighted_loss(differences @ theta[:-1], np.ones(len(differences)), share)
+        slope = x.T @ error + differences.T @ order + 2 * decay * theta[:-1]
         value += ranking + decay * float((theta[:-1] ** 2).sum())
         return value, np.append(slope, error.sum())
 

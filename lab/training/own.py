@@ -196,8 +196,8 @@ def _distances(loss: Loss, z: Tensor, y: Tensor) -> Tensor:
     same = (y[:, None] == y[None]) & others
     cosine = z @ z.T
     if loss == "alignment":
-        apart = (2 - 2 * cosine).clamp_min(0)
-        return apart[same].mean() + torch.exp(-2 * apart[others]).mean().log()
+        distances = (2 - 2 * cosine).clamp_min(0)
+        return distances[same].mean() + torch.exp(-2 * distances[others]).mean().log()
     scores = (cosine / 0.1).masked_fill(~others, float("-inf"))
     likely = (scores - scores.logsumexp(1, keepdim=True)).masked_fill(~same, 0.0)
     return -(likely.sum(1) / same.sum(1).clamp_min(1)).mean()

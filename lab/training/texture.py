@@ -264,10 +264,10 @@ def fitted(
     scale = torch.from_numpy(1 / (deviation + 1e-3 * deviation.mean()))
     usual = Layer(center, scale, plan.bound, torch.zeros_like(center), 0.0)
 
-    def apart_of(some: Array) -> Array:
+    def deviations_of(some: Array) -> Array:
         return usual.deviations(torch.from_numpy(some)).numpy() * SPREAD
 
-    scaled = apart_of(described)
+    scaled = deviations_of(described)
     x = scaled.reshape(-1, scaled.shape[-1])
     y = np.tile([clip.label for clip in clips], len(COPIES))
     weight = np.outer(list(COPIES.values()), source_weights(clips)).ravel()
@@ -277,18 +277,18 @@ def fitted(
     each = np.array([1 / np.sqrt(beside[clips[fake].source]) for fake in second])
     every = plan.pair_weight * each / max(each.sum(), 1e-12)
     share = np.outer(list(COPIES.values()), every).ravel()
-    apart = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1])
+    differences = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1])
     if made is not None:
-        before, after = apart_of(made.described).reshape(2, -1, x.shape[1])
+        before, after = deviations_of(made.described).reshape(2, -1, x.shape[1])
         each = np.repeat(source_weights([clips[place] for place in made.places]) * 2 / MADE, MADE)
         x = np.concatenate([x, before, after])
         y = np.concatenate([y, np.zeros(len(before)), np.ones(len(after))])
         weight = np.concatenate([weight, *(made.weight / 2 * each for _ in range(2))])
-        apart = np.concatenate([apart, after - before])
+        differences = np.concatenate([differences, after - before])
         share = np.concatenate([share, ORDERED * plan.pair_weight * each])
     target = np.where(y == 1, 1 - SOFTENED, SOFTENED)
 
-    best = logistic(x, target, weight, apart, share, plan.decay)
+    best = logistic(x, target, weight, differences, share, plan.decay)
     z = scaled[0] @ best[:-1]
     weights = torch.from_numpy(best[:-1] * SPREAD / z.std())
     return usual._replace(weights=weights, offset=float(-z.mean() / z.std()))

@@ -24,11 +24,11 @@ def test_people_of_training_are_not_seen(tmp_path, monkeypatch):
     recipe.write_text('recipe = "finetune"\nimages = 10\nholdout_images = 0.4\n')
     asked: dict[str, list[str]] = {}
 
-    def apart(items, trained, **_):
+    def exclude(items, trained, **_):
         asked.update(items=[i.name for i in items], trained=[i.name for i in trained])
         return items[2:], "Two left out."
 
-    monkeypatch.setattr(identity, "apart", apart)
+    monkeypatch.setattr(identity, "exclude_known", exclude)
     plan = hold_out(str(recipe))
     found, note = identity.unseen(labels, trained=labels, recipe=plan)
     assert len(asked["items"]) == 8 and len(asked["trained"]) == 12
@@ -76,7 +76,7 @@ def test_people_of_training_are_left_out(monkeypatch):
         labelled("her original", group="h"),
         labelled("no face"),
     ]
-    kept, note = identity.apart(asked, [labelled("trained"), labelled("trained fake", 1)])
+    kept, note = identity.exclude_known(asked, [labelled("trained"), labelled("trained fake", 1)])
     assert [i.name for i in kept] == ["stranger", "her original"]
     assert "4 of 6 files left out" in note and "one of 1 trained on" in note
 
