@@ -48,10 +48,9 @@ PICTURES = "pictures"
 FACTS = [name for name in COLUMNS if name not in ("model", "logit")]
 
 Array = np.ndarray
-Table = pd.DataFrame
 
 
-def read(path: Path) -> Table:
+def read(path: Path) -> pd.DataFrame:
     """Return the rows of a table of scores; raise InputError."""
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
@@ -69,23 +68,25 @@ def read(path: Path) -> Table:
     return table.assign(label=label, logit=table["logit"].map(float))
 
 
-def rows_of(items: Sequence[Item], logits: Array, fold: str, version: str) -> Table:
+def rows_of(items: Sequence[Item], logits: Array, fold: str, version: str) -> pd.DataFrame:
     """Return a row for each file of a fold."""
     facts = [
         (item.name, item.label, item.source, item.kind, item.method, item.note, item.group)
         for item in items
     ]
-    table = Table(facts, columns=["file", "label", "source", "kind", "method", "note", "group"])
+    table = pd.DataFrame(
+        facts, columns=["file", "label", "source", "kind", "method", "note", "group"]
+    )
     return table.assign(fold=fold, version=version, logit=np.asarray(logits, float))
 
 
-def averaged(scores: Table) -> Table:
+def averaged(scores: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each version of a file, with the mean logit of its rows."""
     mean = dict.fromkeys(scores.columns, "first") | {"logit": "mean"}
     return scores.groupby(["fold", "version", "file"], sort=False).agg(mean).reset_index(drop=True)
 
 
-def files(scores: Table) -> Table:
+def files(scores: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each version of a file, with the logits of each model in a column."""
     key = ["file", "version"]
     once = scores.drop_duplicates([*key, "model"], keep="last")
@@ -94,7 +95,7 @@ def files(scores: Table) -> Table:
     return facts.join(logits, on=key).reset_index(drop=True)
 
 
-def clips_of(rows: Table) -> list[Clip]:
+def clips_of(rows: pd.DataFrame) -> list[Clip]:
     """Return a calibration clip for each row of `files`."""
     models = [name for name in rows.columns if name not in FACTS]
     clips = []
@@ -106,7 +107,7 @@ def clips_of(rows: Table) -> list[Clip]:
     return clips
 
 
-def fake_of(rows: Table, question: Question) -> Array:
+def fake_of(rows: pd.DataFrame, question: Question) -> Array:
     """Return a mask of the fakes that a question covers: bool [files]."""
     asked = rows["type"].map(ABOUT).isin((question, *question.spec.covers))
     return (asked & (rows["label"] == 1)).to_numpy()
@@ -115,7 +116,9 @@ def fake_of(rows: Table, question: Question) -> Array:
 # --- calibration ----------------------------------------------------------------------------------
 
 
-def calibrate(scores: Table, *, questions: Mapping[str, Question] | None = None) -> Calibrated:
+def calibrate(
+    scores: pd.DataFrame, *, questions: Mapping[str, Question] | None = None
+) -> Calibrated:
     """Fit all questions of a table, each to the files that its models scored: to videos and
     recordings, with separate limits for pictures, or to pictures where there is nothing else. Raise
     InputError where a question lacks originals or fakes.
@@ -141,7 +144,10 @@ def calibrate(scores: Table, *, questions: Mapping[str, Question] | None = None)
 
 
 def _fit(
-    rows: Table, by_question: Mapping[Question, Sequence[str]], noun: str, stills: Table
+    rows: pd.DataFrame,
+    by_question: Mapping[Question, Sequence[str]],
+    noun: str,
+    stills: pd.DataFrame,
 ) -> Calibrated | None:
     """Fit questions to files, and separate limits to `stills`; None without a question."""
     if not by_question:
@@ -159,7 +165,9 @@ def _fit(
     return result
 
 
-def alone(scores: Table, models: Iterable[str] = ()) -> dict[str, tuple[Calibration, Ensemble]]:
+def alone(
+    scores: pd.DataFrame, models: Iterable[str] = ()
+) -> dict[str, tuple[Calibration, Ensemble]]:
     """Return the map of each model, and its bands where it alone is counted (`ModelSpec.alone`);
     default `models`: all that are not the only one of their question. Raise InputError as
     `calibrate`."""
@@ -176,7 +184,7 @@ def alone(scores: Table, models: Iterable[str] = ()) -> dict[str, tuple[Calibrat
     return out
 
 
-def held_out(scores: Table, held: str) -> list[BandRate]:
+def held_out(scores: pd.DataFrame, held: str) -> list[BandRate]:
     """Return the rates of the answers on the videos and recordings of one set by a calibration
     (maps, weights and bands) that was fitted to all others."""
     own = scores["set"] == held
@@ -192,19 +200,19 @@ def held_out(scores: Table, held: str) -> list[BandRate]:
     return bands.rates(given[seen], rows.labels[seen], rows.sources[seen])
 
 
-def _judged(rows: Table, ids: Sequence[str]) -> Array:
+def _judged(rows: pd.DataFrame, ids: Sequence[str]) -> Array:
     """Return a mask of the files that any of the models scored: bool [files]."""
     return rows[list(ids)].notna().any(axis=1).to_numpy()
 
 
-def _is_of(rows: Table, question: Question, ids: Sequence[str]) -> Array:
+def _is_of(rows: pd.DataFrame, question: Question, ids: Sequence[str]) -> Array:
     """Return a mask of the files for the fit of a question: originals and fakes that it covers,
     scored by its models."""
     return _judged(rows, ids) & ((rows["label"] == 0).to_numpy() | fake_of(rows, question))
 
 
 def _fit_pictures(
-    result: Calibrated, by_question: Mapping[Question, Sequence[str]], stills: Table
+    result: Calibrated, by_question: Mapping[Question, Sequence[str]], stills: pd.DataFrame
 ) -> None:
     """Fit limits for pictures by the maps that were fitted to clips. All pictures were left out
     together, since an unseen kind of photograph shifts scores."""
@@ -222,7 +230,9 @@ def _fit_pictures(
             )
 
 
-def _held(rows: Table, result: Calibrated, questions: Iterable[Question]) -> bands.HeldOutLogits:
+def _held(
+    rows: pd.DataFrame, result: Calibrated, questions: Iterable[Question]
+) -> bands.HeldOutLogits:
     """Return the logits of files by the fitted maps and weights; NaN unless all models of a
     question scored a file."""
     return bands.HeldOutLogits(
@@ -234,7 +244,7 @@ def _held(rows: Table, result: Calibrated, questions: Iterable[Question]) -> ban
     )  # fmt: skip
 
 
-def _logits(scores: Table, result: Calibrated, question: Question) -> Array:
+def _logits(scores: pd.DataFrame, result: Calibrated, question: Question) -> Array:
     """Return the calibrated logit of each row of raw ones, a column a model."""
     offset = result.ensembles[question].calibration
     total = np.full(len(scores), offset.offset if offset else 0.0)
@@ -243,7 +253,7 @@ def _logits(scores: Table, result: Calibrated, question: Question) -> Array:
     return total
 
 
-def _sample(rows: Table, noun: str, *, together: bool = False) -> str:
+def _sample(rows: pd.DataFrame, noun: str, *, together: bool = False) -> str:
     """Describe the files that figures were measured on, in words."""
     clips = rows.drop_duplicates("file")
     if (clips["type"] == "cloned").any():
@@ -285,7 +295,11 @@ def _sample(rows: Table, noun: str, *, together: bool = False) -> str:
 
 
 def write(
-    scores: Table, folder: Path, id: str, question: Question, beside: Table | None = None
+    scores: pd.DataFrame,
+    folder: Path,
+    id: str,
+    question: Question,
+    beside: pd.DataFrame | None = None,
 ) -> Calibrated:
     """Write `left_out.csv`, the table of scores of one model; `left_out.md` with figures; and
     `calibration.toml` with its ensemble. Scores `beside` it are in the table of figures alone."""
@@ -305,7 +319,7 @@ def write(
     return found
 
 
-def ranking(scores: Table) -> str:
+def ranking(scores: pd.DataFrame) -> str:
     """Return AUC, with an interval from resampling sources, and equal error rate by version."""
     lines = []
     for version, some in scores.groupby("version", sort=False):
@@ -316,7 +330,7 @@ def ranking(scores: Table) -> str:
     return markdown(("version", "fakes / real", "AUC", "equal error rate"), lines)
 
 
-def ordered(scores: Table, by: Sequence[str]) -> tuple[Interval, int, int]:
+def ordered(scores: pd.DataFrame, by: Sequence[str]) -> tuple[Interval, int, int]:
     """Return the share of pairs of a fake and a genuine file of the same footage (`by` columns) in
     which the fake has the higher logit, footage weighted equally; the number of footages with both,
     and of their sources."""
@@ -329,11 +343,11 @@ def ordered(scores: Table, by: Sequence[str]) -> tuple[Interval, int, int]:
     return metrics.mean_interval(np.array(shares), sources), len(shares), len(set(sources))
 
 
-def by_name(scores: Table, found: Calibrated, id: str, titles: tuple[str, str]) -> str:
+def by_name(scores: pd.DataFrame, found: Calibrated, id: str, titles: tuple[str, str]) -> str:
     """Return the detection rate of fakes and the false alarm rate of genuine files by the column
     `name`, at the limits of a calibration: Markdown tables with `titles` of genuine and fake."""
     ((question, ensemble),) = found.ensembles.items()
-    likely = expit(_logits(Table({id: scores["logit"]}), found, question))
+    likely = expit(_logits(pd.DataFrame({id: scores["logit"]}), found, question))
     sure = likely > ensemble.thresholds.high
     probable = (likely > ensemble.thresholds.suspect) & ~sure
     rows: tuple[list[Sequence[str]], ...] = ([], [])

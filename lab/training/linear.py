@@ -143,7 +143,7 @@ def by_fold(items: Sequence[Item], folds: Iterable[str]) -> Iterator[Split]:
 
 Versions = Mapping[str, tuple[Sequence[Item], Array]]
 """Files and a row of values for each, by version."""
-Head = Callable[[Array], Array]  # values -> logits
+Head = Callable[[Array], Array] | LinearHead  # values -> logits
 
 
 def judged(split: Split, versions: Versions, head: Head) -> pd.DataFrame:
