@@ -82,8 +82,9 @@ def rows_of(items: Sequence[Item], logits: Array, fold: str, version: str) -> pd
 
 def averaged(scores: pd.DataFrame) -> pd.DataFrame:
     """Return one row for each version of a file, with the mean logit of its rows."""
-    mean = dict.fromkeys(scores.columns, "first") | {"logit": "mean"}
-    return scores.groupby(["fold", "version", "file"], sort=False).agg(mean).reset_index(drop=True)
+    key = ["fold", "version", "file"]
+    mean = scores.groupby(key)["logit"].mean()
+    return scores.drop(columns="logit").drop_duplicates(key).join(mean, on=key)
 
 
 def files(scores: pd.DataFrame) -> pd.DataFrame:
