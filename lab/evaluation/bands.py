@@ -102,6 +102,12 @@ class HeldOutLogits:
         return np.max([self.logits[q] for q in questions], axis=0)
 
 
+def _drawn(sources: int) -> Array:
+    """Return how often each bootstrap draw holds each source, int [DRAWS, sources]."""
+    share = np.full(sources, 1 / max(1, sources))
+    return np.random.default_rng(0).multinomial(sources, share, DRAWS)
+
+
 class _Shares:
     """Shares of both labels above each candidate limit, sources weighted equally: over all sources
     and in each draw of the bootstrap."""
@@ -116,8 +122,7 @@ class _Shares:
             middle = np.quantile(middle, np.linspace(0, 1, GRID), method="nearest")
         self.edges = np.unique(middle)
         names = np.unique(sources)
-        rng = np.random.default_rng(0)
-        drawn = rng.multinomial(len(names), np.full(len(names), 1 / max(1, len(names))), DRAWS)
+        drawn = _drawn(len(names))
         self.above, self.drawn, self.of_files = {}, {}, {}
         self.sources = [len(set(sources[labels == label].tolist())) for label in (0, 1)]
         for label in (0, 1):
@@ -296,9 +301,7 @@ def rates(given: Array, labels: Array, sources: Array) -> list[BandRate]:
     """Return the precision of each answer, sources weighted equally."""
     weight, names = source_weights(labels, sources), np.unique(sources)
     which = np.searchsorted(names, sources)
-    rng = np.random.default_rng(0)
-    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)
-    out = []
+    drawn, out = _drawn(len(names)), []
     for label in (Label.FAKE, Label.PROBABLY_FAKE, Label.PROBABLY_REAL, Label.REAL):
         meant = 1 if label.side == "fake" else 0
         own, good = given == label, labels == meant
