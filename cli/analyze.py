@@ -2,6 +2,7 @@
 
 import shutil
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -21,7 +22,7 @@ from cli.compare import Likelihood, likelihood_by, with_scores
 from cli.options import Json, MachineOptions, NoLibrary, ReportOptions, SettingsOptions, opt
 from detector import links, media
 from detector.batch import DOCUMENT_ENDINGS, Entry, failed, read_container
-from detector.comparison import compare
+from detector.comparison import beside_original, compare
 from detector.decision import decide
 from detector.errors import InputError, MediaError, ModelError, UnmaskError, UsageError
 from detector.models import registry
@@ -90,9 +91,13 @@ def analyze(
                 output.add(result.model_dump(mode="json"))
                 continue
             found, told = finder.original_of(file, result.media)
-            if (source := original or found) is not None:
-                judge = None if found else likelihood_by(analyzer, wanted)
-                result = _against(result, file, source, judge)
+            if original is not None:
+                result = _against(result, file, original, likelihood_by(analyzer, wanted))
+            elif found is not None:
+                bar = ProgressBar(_("comparing"), "share")
+                shown = partial(bar, total=1.0)
+                result = beside_original(result, file, found, on_progress=shown)
+                bar.close()
             output.add(result.model_dump(mode="json"))
             if report_file:
                 report.write_report(report_file, result, file, reporting)
@@ -164,23 +169,22 @@ def _failed(name: str, error: Exception) -> Failure:
     return Failure(name=name, error=detail)
 
 
-def _against(analysis: Analysis, path: Path, original: Path, judge: Likelihood | None) -> Analysis:
-    """Return the result with the comparison of the file with its original; an original that the
-    command names is analyzed as well, since the models may contradict the comparison."""
+def _against(analysis: Analysis, path: Path, original: Path, judge: Likelihood) -> Analysis:
+    """Return the result with the comparison of the file with the original that the command names,
+    which is analyzed as well, since the models may contradict the comparison."""
     bar = ProgressBar(_("comparing"), "share")
     found = compare(
         path,
         original,
-        roles="registered" if judge is None else "stated",
+        roles="stated",
         copy_media=analysis.media,
         on_progress=lambda share: bar(share, 1.0),
     )
     bar.close()
-    if judge is not None:
-        scores = {path: analysis.verdict.probability}
-        found = with_scores(
-            found, path, original, lambda one: scores[one] if one in scores else judge(one)
-        )
+    scores = {path: analysis.verdict.probability}
+    found = with_scores(
+        found, path, original, lambda one: scores[one] if one in scores else judge(one)
+    )
     return analysis.model_copy(update={"comparison": found})
 
 

@@ -27,7 +27,7 @@ from detector.batch.entry import Entry, detail
 from detector.batch.journal import Journal, Line, Table
 from detector.batch.source import of_files
 from detector.batch.watch import FolderWatch
-from detector.comparison import compare
+from detector.comparison import beside_original
 from detector.decision import decide
 from detector.errors import (
     Canceled,
@@ -298,26 +298,13 @@ class BatchRun:
         ).taken_from(entry.source)
         if options.thresholds:
             analysis = decide(analysis, thresholds=options.thresholds)
-        analysis = self._beside_its_original(analysis, path, call)
+        original = options.original(path, analysis.media) if options.original else None
+        if original is not None:
+            analysis = beside_original(analysis, path, original, cancel=call.stop)
         if options.report:
             options.report(entry.name, analysis, path)
         self._write({**line, "analysis": analysis.model_dump(mode="json")})
         call.count("analyzed", entry)
-
-    def _beside_its_original(self, analysis: Analysis, path: Path, call: _Call) -> Analysis:
-        """Add the comparison with the original, if there is a readable one."""
-        find = self.options.original
-        original = find(path, analysis.media) if find is not None else None
-        if original is None:
-            return analysis
-        try:
-            found = compare(
-                path, original, roles="registered", copy_media=analysis.media, cancel=call.stop
-            )
-        except InputError as error:
-            log.warning("an original can't be read: %s", error.code)
-            return analysis
-        return analysis.model_copy(update={"comparison": found})
 
     @contextmanager
     def _claimed(self, id: str, call: _Call) -> Iterator[None]:

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from detector.comparison import align
+from detector.comparison import align, beside_original
 from detector.comparison.decide import Sameness, decide, find_overlays
 from detector.comparison.measure import FaceMeasure, Layers, Region
 from detector.comparison.movement import (
@@ -23,6 +23,7 @@ from detector.comparison.place import MomentPair, refine_moments
 from detector.isolation import Frame
 from detector.schema.comparison import Span
 from detector.vision import Detection
+from tests.support.result_sample import make_analysis
 
 SIZE = 320, 240
 
@@ -358,3 +359,9 @@ def test_what_is_none(what):
 def test_of_two_moments_nothing_is_said():
     frames = scene(2)
     assert found(captioned(frames, range(2)), frames) == []
+
+
+def test_an_original_that_can_not_be_read_costs_no_result(tmp_path):
+    analysis, original = make_analysis(), tmp_path / "notes.mp4"
+    original.write_text("no film")
+    assert beside_original(analysis, tmp_path / "clip.mp4", original) is analysis
