@@ -1,7 +1,7 @@
-"""Icon, name, glyph and color of each state, and formats of numbers and times.
+"""Icon, glyph and color of each state, and formats of numbers and times.
 
-Likelihood, never fact: no page says "fake", "authentic" or "verified". A state always has an icon,
-a word and a color, so that it is readable without color and by a screen reader.
+Likelihood, never fact: no page says "fake", "authentic" or "verified". A state always has an icon
+and a color beside its word, so that it is readable without color and by a screen reader.
 """
 
 from collections.abc import Iterable
@@ -25,48 +25,39 @@ from detector.messages.format import took as took
 from detector.messages.format import whole_percent as whole_percent
 from detector.models.base import ModelSpec
 from detector.presentation.models import plain as plain
-from detector.schema.analysis import Label, Proof, Question, headline_label
+from detector.schema.analysis import Label
 from detector.sentences import NBSP as NBSP
 from detector.sentences import _, ngettext
 from detector.sentences import count as count
 
 BadgeColor = Literal["red", "green", "orange", "gray"]
-Slug = Literal["fake", "pfake", "inc", "preal", "real", "na"]
+Slug = Literal["fake", "pfake", "inc", "preal", "real", "na", "plain"]
 
 
 @dataclass(frozen=True)
-class StateWords:
-    """Icon, name and color of a state."""
+class StateLook:
+    """Icon and color of a state."""
 
     icon: str  # Material Symbol, by name
-    words: str  # for the verdict
-    short: str  # where room is small
-    glyph: str  # where icons can't go (table cells, plots)
     color: BadgeColor  # Streamlit's name, which the theme maps to the state's palette
     slug: Slug  # in keys and classes
+    glyph: str = states.GLYPHS["NOT_APPLICABLE"]  # where icons can't go (table cells, plots)
 
 
-_LOOKS: dict[Label, tuple[str, BadgeColor, Slug]] = {
+_LOOKS: dict[Label | None, tuple[str, BadgeColor, Slug]] = {
     Label.FAKE: ("warning", "red", "fake"),
     Label.PROBABLY_FAKE: ("error", "red", "pfake"),
     Label.PROBABLY_REAL: ("check", "green", "preal"),
     Label.REAL: ("check_circle", "green", "real"),
     Label.INCONCLUSIVE: ("help", "orange", "inc"),
     Label.NOT_APPLICABLE: ("do_not_disturb_on", "gray", "na"),
+    None: ("check", "gray", "plain"),
 }
-"""Icon, color and slug. Words and glyphs are those of `detector.messages`, for all places."""
 
 
-def state(label: Label, question: Question | None = None, proof: Proof | None = None) -> StateWords:
-    """Return the state of an answer in the words of its question: "Likely AI-generated"; under a
-    finding that leads the headline, the finding's."""
-    if proof is not None:
-        label, question = headline_label(label, proof), None
-    icon, color, slug = _LOOKS[label]
-    long, short = (states.state(label, question, short=short) for short in (False, True))
-    if proof is not None:
-        short = states.proven(proof.kind, proof.name, short=True)
-    return StateWords(icon, long, short, states.GLYPHS[label], color, slug)
+def look(state: Label | None) -> StateLook:
+    """Return the look of a state (`Cell.state`); None is neither good nor bad."""
+    return StateLook(*_LOOKS[state], states.GLYPHS[state] if state else "")
 
 
 def plain_names(specs: Iterable[ModelSpec]) -> dict[str, str]:

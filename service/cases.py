@@ -27,7 +27,7 @@ from detector.presentation import (
 )  # fmt: skip
 from detector.provenance.hashes import keyframes
 from detector.report import ReportDetails, document
-from detector.schema.analysis import Analysis, Label
+from detector.schema.analysis import Analysis
 from detector.schema.summary import MAX_NAME_LENGTH, ResultSummary
 from detector.seals import digest
 from detector.sentences import _, say
@@ -396,7 +396,7 @@ def _cover(case: Case, files: Sequence[CaseFile], details: ReportDetails) -> byt
         kicker=_("Unmask case · {when}").format(when=when(now)),
         about="",
         headline=case.title,
-        label=Label.NOT_APPLICABLE,
+        state=None,
         sections=[*sections, log(case, zone)],
     )
     foot = _("case {id}  log {hash}…").format(id=case.id, hash=case.head[:32])

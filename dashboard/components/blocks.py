@@ -4,7 +4,7 @@ import re
 
 from markupsafe import Markup
 
-from dashboard import labels, theme
+from dashboard import theme
 from dashboard.charts import sections
 from dashboard.components import figures, tables, typography
 from dashboard.components.chips import inked
@@ -75,6 +75,5 @@ def _cell(cell: str | Cell) -> Text:
         return cell
     text: Text = code(cell.text, cell.exact) if cell.exact else cell.text
     if cell.state:
-        state = labels.state(cell.state)
-        text = inked(cell.text, state.slug, state.icon)
+        text = inked(cell.text, cell.state)
     return with_note(text, cell.note)

@@ -1,24 +1,31 @@
 """Chips, colored words and lists."""
 
 from collections.abc import Iterable
-from typing import Literal
 
 from markupsafe import Markup
 
+from dashboard import labels
 from dashboard.components.markup import Text, icon, join, tag
 from dashboard.labels import Slug
+from detector.presentation import Cell
+from detector.schema.analysis import Label
 
-Tone = Slug | Literal["plain"]
 
-
-def chip(text: Text, tone: Tone = "plain", symbol: str = "") -> Markup:
-    """Return a chip; `tone` is a state's `slug` or "plain", `symbol` a Material Symbol."""
+def chip(text: Text, tone: Slug = "plain", symbol: str = "") -> Markup:
+    """Return a chip; `tone` is a state's `slug`, `symbol` a Material Symbol."""
     return tag("span", icon(symbol) if symbol else "", text, cls=f"um-chip {tone}")
 
 
-def inked(text: Text, tone: str, symbol: str) -> Markup:
+def reading(cell: Cell) -> Markup:
+    """Return a chip in the color of its state, with its icon."""
+    look = labels.look(cell.state)
+    return chip(cell.text, look.slug, look.icon)
+
+
+def inked(text: Text, state: Label | None) -> Markup:
     """Return words in a state's color, after its icon."""
-    return tag("span", icon(symbol), text, cls=f"um-ink {tone}")
+    look = labels.look(state)
+    return tag("span", icon(look.icon), text, cls=f"um-ink {look.slug}")
 
 
 def bullets(lines: Iterable[Text], cls: str | None = None, *, ordered: bool = False) -> Markup:

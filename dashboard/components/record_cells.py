@@ -15,13 +15,13 @@ from dashboard.components import cards, typography
 from dashboard.components.chips import chip
 from dashboard.components.collection import ListColumn
 from dashboard.images import data_url
-from dashboard.labels import NBSP, StateWords
+from dashboard.labels import NBSP, StateLook
 from detector.messages import states
 from detector.messages.format import interval, likelihood
 from detector.presentation import summary
 from detector.schema.analysis import Label
 from detector.schema.summary import ResultSummary
-from detector.sentences import _, say
+from detector.sentences import _
 from service.records.model import Record, State
 
 T = TypeVar("T")
@@ -79,18 +79,14 @@ RUNS = {
 """Icon and word of a record without a result."""
 
 
-def unjudged(icon: str, text: str) -> StateWords:
-    """Return the look of a record without a verdict."""
-    return StateWords(icon, say(text), say(text), "–", "gray", "na")
-
-
 @dataclass(frozen=True)
 class ListedRecord(Generic[T]):
     """A record in a list, or a file that became none."""
 
     item: T
     name: str
-    state: StateWords
+    state: StateLook
+    short: str  # its verdict, or how far it is
     result: ResultSummary | None
     picture: str | None  # An address
     words: str  # of the state in a table
@@ -113,6 +109,10 @@ class ListedRecord(Generic[T]):
         return [f"{self.state.glyph} {self.words}", *self.marks]
 
     @property
+    def chip(self) -> Markup:
+        return chip(self.short, self.state.slug, self.state.icon)
+
+    @property
     def card(self) -> Markup:
         """Return the row in short."""
         number = summary.number(self.result) if self.result is not None else []
@@ -120,7 +120,7 @@ class ListedRecord(Generic[T]):
         return cards.tile(
             self.picture,
             typography.strong(self.name),
-            chip(self.state.short, self.state.slug, self.state.icon),
+            self.chip,
             typography.small(" · ".join(filter(None, parts))),
         )
 
@@ -173,7 +173,7 @@ def verdicts(
 
     names = {ALL: _("All {number}").format(number=total)}
     for label in Label:
-        one = labels.state(label)
+        one = labels.look(label)
         number = counts.get(label, 0)
         names[label.value] = words(one.icon, states.group(label), one.color, number)
     names[UNJUDGED] = words("error", _("No verdict"), "gray", counts.get(None, 0))

@@ -9,14 +9,19 @@ from dashboard.components.chips import inked
 from dashboard.components.markup import Text, icon, join, tag
 from detector.presentation import BarRow, answers
 from detector.presentation.answers import AnswerRow
-from detector.schema.analysis import Question, Thresholds
+from detector.schema.analysis import Label, Question, Thresholds
 
 
 def head(
-    kicker: Text, slug: str, symbol: str, words: Text, *sentences: Text, announced: bool = False
-) -> Markup:
-    """Return heading and paragraphs of a verdict in a state's `slug` and icon, below a `kicker`."""
-    title = tag("h2", icon(symbol), tag("span", words), cls=f"um-verdict {slug}")
+    kicker: Text, state: Label | None, words: Text, *sentences: Text, symbol: str = "",
+    announced: bool = False,
+) -> Markup:  # fmt: skip
+    """Return heading and paragraphs of a verdict in a state's color, with its icon or another
+    `symbol`, below a `kicker`."""
+    look = labels.look(state)
+    title = tag(
+        "h2", icon(symbol or look.icon), tag("span", words), cls=f"um-verdict {look.slug}"
+    )  # fmt: skip
     lead = title + join(tag("p", text, cls="um-say") for text in sentences[:1])
     if announced:
         lead = tag("div", lead, role="status", aria_live="polite")
@@ -40,17 +45,17 @@ def own(text: Text) -> Markup:
     return tag("span", text, cls="um-own")
 
 
-def questions(rows: Iterable[tuple[AnswerRow, str]]) -> Markup:
-    """Return answers, each with its icon, a row each; empty without any."""
+def questions(rows: Iterable[AnswerRow]) -> Markup:
+    """Return answers, a row each; empty without any."""
     lines = [
         tag(
             "div",
             tag("span", row.question),
-            inked(row.answer, labels.state(row.label).slug, symbol),
+            inked(row.answer, row.state),
             tag("b" if row.counts else "span", row.likelihood or "–", cls="n"),
             cls="first" if row.leads else "",
         )
-        for row, symbol in rows
+        for row in rows
     ]
     return tag("div", *lines, cls="um-questions") if lines else Markup()
 
@@ -71,7 +76,7 @@ def pull(row: BarRow, end: float, *, bare: bool = False) -> Markup:
     share = (row.end or 0.0) / end
     width = 50.0 * min(1.0, abs(share))
     left = 50.0 if share >= 0 else 50.0 - width
-    slug = "all" if row.total else labels.state(row.label).slug
+    slug = "all" if row.total else labels.look(row.state).slug
     filled = tag("i", cls=slug, style=f"left:{left:.1f}%;width:{width:.1f}%")
     return tag(
         "div",
@@ -109,9 +114,7 @@ def scale(probability: float, thresholds: Thresholds, question: Question | None)
     """
     shown = answers.scale(probability, thresholds, question)
     bars = join(
-        tag(
-            "div", cls=f"zone {labels.state(label).slug}", style=f"width:{100 * (end - start):.1f}%"
-        )
+        tag("div", cls=f"zone {labels.look(label).slug}", style=f"width:{100 * (end - start):.1f}%")
         for label, start, end in shown.zones
     )
     pointer = tag("div", cls="pointer", style=f"left:{100 * probability:.1f}%")

@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import labels, theme
 from dashboard.charts import PLAIN, layout, scatter
 from dashboard.components import blocks, controls, figures, typography
-from dashboard.components.markup import Text, join, show
+from dashboard.components.markup import join, show
 from dashboard.images import jpeg
 from dashboard.result import find_original, pictures
 from dashboard.result.heat_view import HeatmapView, Later, OnFrame
@@ -138,13 +138,10 @@ def _head(analysis: Analysis, lane: Lane | None, face: FrameSegment | None, show
     if lane is None:
         typography.title(title, width="content")
         return
-    parts: list[Text] = [lead.name(lane.track)]
-    if face is None or face.score is None:
-        parts.append(series.why(face))
-    else:
-        state = labels.state(series.label_at(face.score, analysis.verdict.thresholds))
-        parts.append(typography.strong(series.together(face.score), state.slug))
-    show(typography.heading(title), typography.small_print(join(parts, " · ")), width="content")
+    said = looks.reading(face, analysis.verdict.thresholds)
+    score = typography.strong(said.text, labels.look(said.state).slug) if said.state else said.text
+    line = join([lead.name(lane.track), score], " · ")
+    show(typography.heading(title), typography.small_print(line), width="content")
 
 
 def _peaks(lane: Lane, linked: ResultViewState, shown: float) -> None:

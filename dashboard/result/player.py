@@ -169,21 +169,19 @@ def _simple_strip(
 ) -> None:
     person, who = lane.track.id, lead.name(lane.track)
     chip = people.chip(lane.track, analysis.verdict)
-    st.markdown(f"**{labels.plain_markdown(who)}** · {chip}")
-    limits = analysis.verdict.thresholds
+    st.markdown(f"**{labels.plain_markdown(who)}** · {chip.text}")
     grid = st.grid(NARROW, min_column_width=64, gap="xsmall")
     for tile in series.tiles(lane, NARROW, series.length(analysis)):
-        time, score = lane.times[tile.index], lane.score[tile.index]
-        state = labels.state(series.label_at(score, limits))
+        time, said = lane.times[tile.index], people.at_moment(analysis, lane, tile.index)
         with grid.cell(), st.container(gap=None):
             if picture := cut.get((person, tile.index)):
                 st.image(picture, width="stretch", alt=f"{who}, {labels.clock(time)}")
             st.button(
-                f"{state.glyph} {'–' if score is None else labels.whole_percent(score)}",
+                f"{labels.look(said.state).glyph} {said.text}",
                 on_click=linked.go,
                 args=(time, person),
                 key=linked.widget(f"tile.{person}.{tile.index}"),
-                help=labels.plain_markdown(people.at_moment(analysis, lane, tile.index)),
+                help=labels.plain_markdown(said.note),
                 width="stretch",
             )
 

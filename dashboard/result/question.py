@@ -5,10 +5,10 @@ from markupsafe import Markup
 from dashboard import labels, session
 from dashboard.components import verdict
 from dashboard.components.chips import inked
-from detector.presentation import answers, comparison
+from detector.presentation import answers, comparison, summary
 from detector.presentation import verdict as presented
 from detector.schema.analysis import Analysis, Label, Question, Subject
-from detector.schema.comparison import Comparison, ComparisonFinding
+from detector.schema.comparison import Comparison
 from service.records.model import RecordsError
 
 
@@ -72,24 +72,12 @@ def _viewed_subject(track: Subject, question: Question, ids: set[str]) -> Subjec
 
 def rows(analysis: Analysis) -> Markup:
     """Return the answers, a row each, the leading one first and bold."""
-    rows = [(row, labels.state(row.label).icon) for row in answers.rows(analysis)]
+    rows = answers.rows(analysis)
     if (found := analysis.comparison) is not None:
         # What was merely seen before, and accuses nobody, is a remark on what was asked.
         last = comparison.unstated(found) and not found.accuses
-        row = comparison.row(found, _answer_of(found))
-        rows.insert(len(rows) if last else 0, (row, icon_of(found)))
+        rows.insert(len(rows) if last else 0, comparison.row(found, _answer_of(found)))
     return verdict.questions(rows)
-
-
-def icon_of(found: Comparison) -> str:
-    """Return the icon of a comparison's finding."""
-    state = comparison.state(found)
-    if state is not Label.NOT_APPLICABLE:
-        return labels.state(state).icon
-    if found.excerpt is not None:
-        return "content_cut"
-    own = {ComparisonFinding.NOTHING_DIFFERS: "content_copy", ComparisonFinding.TRANSFORMED: "crop"}
-    return own.get(found.finding, labels.state(state).icon)
 
 
 def outcome(analysis: Analysis) -> Markup | str:
@@ -100,8 +88,7 @@ def outcome(analysis: Analysis) -> Markup | str:
     found = analysis.comparison
     if found is None or not found.finding.related:
         return ""
-    slug = labels.state(comparison.state(found)).slug
-    return inked(comparison.headline(found), slug, icon_of(found))
+    return inked(comparison.headline(found), comparison.state(found))
 
 
 def _answer_of(found: Comparison) -> str:
@@ -119,5 +106,5 @@ def _answer_of(found: Comparison) -> str:
     if record is None or record.result is None:
         return ""
     result = record.result
-    said = labels.state(result.verdict, result.question, result.proof).short
-    return labels.lower_first(said)
+    said = summary.answer(result.verdict, result.question, result.proof)
+    return labels.lower_first(said.text)

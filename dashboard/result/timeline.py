@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import charts, labels
+from dashboard import charts
 from dashboard.charts import LaneSize
-from dashboard.components import cards, tables, typography
+from dashboard.components import cards, chips, tables, typography
 from dashboard.components import lanes as beside
 from dashboard.components.cards import Mark
-from dashboard.components.chips import chip
 from dashboard.components.controls import choose
 from dashboard.components.lanes import zone_words
 from dashboard.components.markup import join, show
@@ -99,11 +98,10 @@ def _lane(
 
 def _who(lane: Lane, limits: Thresholds, end: float) -> Markup:
     track = lane.track
-    state = labels.state(track.label, track.question)
     percent, words = people.together(track, limits)
     score = join([typography.strong(percent), words], " ") if percent else words
     return beside.owner(
-        lead.name(track), series.place(track, end), chip(state.short, state.slug, state.icon), score
+        lead.name(track), series.place(track, end), chips.reading(people.reading(track)), score
     )
 
 

@@ -20,7 +20,7 @@ IN_ROWS = (CaveatCode.NOT_ASKED, CaveatCode.FACES_UNJUDGED, CaveatCode.STAYS_OPE
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the card into the container at hand."""
-    slug = labels.state(analysis.label).slug
+    slug = labels.look(analysis.label).slug
     with st.container(border=True, key=f"verdict-{slug}", height="stretch", gap=None):
         show(head(analysis, linked.changed), question.rows(analysis))
         if pulls.answer_of(analysis) is not None:
@@ -41,12 +41,10 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
 
 def head(analysis: Analysis, changed: bool = False) -> Markup:
     """Return the headline and its paragraphs, announced once to screen readers."""
-    state = labels.state(analysis.label)
     said = presented.paragraphs(analysis, base_rate.chosen())
     return verdict.head(
         join([_("Verdict"), *_by(analysis, changed)], " · "),
-        state.slug,
-        state.icon,
+        analysis.label,
         presented.headline(analysis),
         _person_strong(analysis, said[0]),
         *said[1:],

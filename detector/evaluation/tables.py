@@ -14,7 +14,6 @@ from detector.evaluation.report import KindReport, Report
 from detector.evaluation.scores import FEATURES, Scored
 from detector.presentation import Presentation, markdown
 from detector.presentation.evaluation import sections
-from detector.schema.codes import Label
 
 
 def to_markdown(report: Report) -> str:
@@ -27,7 +26,7 @@ def to_pdf(report: Report) -> bytes:
     from detector.report import pdf  # of the extra `report`
 
     title, made = f"Evaluation on {report.labels}", f"{report.created:%Y-%m-%d}"
-    shown = Presentation(title, made, "", title, Label.NOT_APPLICABLE, sections(report))
+    shown = Presentation(title, made, "", title, None, sections(report))
     return pdf.of_document(shown, f"evaluation {report.labels}", report.created)
 
 

@@ -32,7 +32,7 @@ class Cell:
 
     text: str
     note: str = ""  # small print
-    state: Label | None = None  # its color and icon
+    state: Label | None = None  # its color and icon; None: neither good nor bad
     exact: str = ""  # the complete value of a shortened text, such as a hash
 
     def __str__(self) -> str:
@@ -50,11 +50,12 @@ class Row:
     value: str
     note: str = ""
     exact: str = ""
+    state: Label | None = None  # of the value
 
     @property
     def cell(self) -> Cell:
         """Return the value as a cell."""
-        return Cell(self.value, self.note, exact=self.exact)
+        return Cell(self.value, self.note, self.state, self.exact)
 
     def __iter__(self) -> Iterator[str | Cell]:
         """Yield the name and the value."""
@@ -98,7 +99,7 @@ class BarRow:
     value: str
     start: float = 0.0
     end: float | None = None
-    label: Label = Label.NOT_APPLICABLE
+    state: Label | None = None  # its color
     total: bool = False
     id: str = ""  # of its model
     time: float | None = None  # s, its moment
@@ -130,7 +131,7 @@ class Curve:
 
     points: Points
     width: float = 0.55  # mm
-    label: Label | None = None  # its color; None: that of text
+    state: Label | None = None  # its color; None: that of text
     muted: bool = False
     dashed: bool = False
 
@@ -199,7 +200,7 @@ class Presentation:
     kicker: str  # kind and date
     about: str  # names of the files
     headline: str
-    label: Label  # color of the headline
+    state: Label | None  # color of the headline
     sections: Sequence[Section]
 
 

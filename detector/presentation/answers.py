@@ -43,7 +43,7 @@ class AnswerRow:
 
     question: str
     answer: str
-    label: Label
+    state: Label | None
     """how it is shown: NOT_APPLICABLE where the question stays open"""
     likelihood: str = ""  # "88 %", "88 %, not counted"; empty without a score
     counts: bool = False  # the likelihood is part of the verdict
@@ -54,17 +54,17 @@ class AnswerRow:
     models: int = 0  # that were counted
     evaluated: bool = False  # any was
 
+    @property
+    def cell(self) -> Cell:
+        """Return the answer with its state."""
+        return Cell(self.answer, state=self.state)
+
 
 def section(analysis: Analysis) -> Section:
     """Return each question with its answer, and the thresholds and error rates of each answer."""
     asked = rows(analysis)
     table = [
-        (
-            row.question,
-            Cell(row.answer, state=row.label),
-            row.likelihood,
-            f"{row.models}" if row.evaluated else "",
-        )
+        (row.question, row.cell, row.likelihood, f"{row.models}" if row.evaluated else "")
         for row in asked
     ]
     heads = _("Question"), _("Answer"), _("Likelihood"), _("Models")
@@ -99,7 +99,7 @@ def row(analysis: Analysis, question: Question, answer: Answer) -> AnswerRow:
         asked=question,
         question=states.question(question),
         answer=answered(analysis, question, answer),
-        label=Label.NOT_APPLICABLE if _open(answer) else answer.label,
+        state=Label.NOT_APPLICABLE if _open(answer) else answer.label,
         likelihood=share,
         bands="; ".join(bands(limits, question, near)),
         basis=_("by {clips}").format(clips=say(limits.data)) if limits.own

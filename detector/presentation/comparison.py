@@ -85,15 +85,18 @@ def _other(comparison: Comparison) -> str:
     return _("the other file") if unstated(comparison) else _("the original")
 
 
-def state(comparison: Comparison) -> Label:
-    """Return the label that a finding is drawn with. Only a copy identical to a known original is
-    drawn as cleared."""
+def state(comparison: Comparison) -> Label | None:
+    """Return the state of a finding: only a copy identical to a known original is cleared; other
+    footage in which nothing differs is neither good nor bad."""
     if comparison.accuses:
         return Label.FAKE
     if comparison.finding.manipulated or comparison.finding.undecided:
         return Label.INCONCLUSIVE
-    same = comparison.finding == "nothing_differs" and comparison.excerpt is None
-    return Label.REAL if same and not unstated(comparison) else Label.NOT_APPLICABLE
+    if comparison.excerpt is not None or comparison.finding == "transformed":
+        return None
+    if comparison.finding == "nothing_differs":
+        return None if unstated(comparison) else Label.REAL
+    return Label.NOT_APPLICABLE
 
 
 def row(comparison: Comparison, before: str = "") -> AnswerRow:

@@ -16,6 +16,7 @@ from detector.messages.format import (
     score,
     took,
 )  # fmt: skip
+from detector.presentation import Cell, Row
 from detector.presentation.lead import why_not
 from detector.presentation.verdict import COMBINED
 from detector.schema.analysis import (
@@ -50,7 +51,7 @@ class LiveHeadline:
     kicker: str
     head: str
     text: str
-    label: Label = Label.NOT_APPLICABLE
+    state: Label = Label.NOT_APPLICABLE
 
 
 def now(state: LiveState | None, *, running: bool) -> LiveHeadline:
@@ -260,15 +261,16 @@ def hint(name: str, **values: object) -> tuple[str, str]:
     return title, text
 
 
-def quality(state: LiveState) -> list[tuple[str, str, bool | None]]:
-    """Return the chip and advice of a quality measurement and whether it blocks judging; None for a
-    good one."""
-    out: list[tuple[str, str, bool | None]] = []
+def quality(state: LiveState) -> list[Row]:
+    """Return each measured quality with its advice: NOT_APPLICABLE if it prevents judging,
+    INCONCLUSIVE if it makes scores less sure."""
+    out: list[Row] = []
     for one in state.hints:
         text = say(one.text)
         if one.person:
             text = _("Person {person}: {hint}").format(person=one.person, hint=text)
-        out.append((say(one.title), text, one.blocking))
+        label = Label.NOT_APPLICABLE if one.blocking else Label.INCONCLUSIVE
+        out.append(Row(say(one.title), text, state=label))
     size = max((face.box[2] - face.box[0] for face in state.faces), default=0.0)
     codes = {one.code.value for one in state.hints}
     if not size or "starting" in codes:
@@ -278,7 +280,7 @@ def quality(state: LiveState) -> list[tuple[str, str, bool | None]]:
         (_("Light good"), "", {"too_dark", "too_bright"}),
         (_("Sharpness good"), "", {"too_blurred"}),
     )
-    return out + [(said, more, None) for said, more, bad in good if not codes & bad]
+    return out + [Row(said, more) for said, more, bad in good if not codes & bad]
 
 
 def speed(rates: LiveRates) -> list[str]:
@@ -301,11 +303,12 @@ def seldom(titles: Iterable[str], every: int) -> str:
 # --- alarms ---------------------------------------------------------------------------------------
 
 
-def alarm(raised: Alarm) -> tuple[str, Label]:
-    """Return the kind of an alarm in a few words, and its label."""
+def alarm(raised: Alarm) -> Cell:
+    """Return the kind of an alarm in a few words, noted with its person."""
+    who = _("Person {person}").format(person=raised.person) if raised.person else ""
     if raised.kind == "manipulated":
-        return states.state(Label.FAKE, short=True), Label.FAKE
-    return _("No face"), Label.NOT_APPLICABLE
+        return Cell(states.state(Label.FAKE, short=True), who, Label.FAKE)
+    return Cell(_("No face"), who, Label.NOT_APPLICABLE)
 
 
 def _length(raised: Alarm, now: float) -> str:
@@ -366,9 +369,8 @@ def told_of(raised: Alarm, at: Callable[[float], str]) -> str:
 _MOVES = {"turn": _("Turn"), "cover": _("Hand"), "lean": _("Lean in")}
 
 
-def observed(seen: Observation) -> tuple[str, str, str, str, str]:
-    """Return the outcome of a challenge move: frames, whether it held, what broke, the highest
-    score."""
+def observed(seen: Observation) -> tuple[Cell, Cell, str]:
+    """Return the outcome of a challenge move: its frames, what broke, the highest score."""
     broke = [
         (seen.rose, _("the score rose over the limit")),
         (seen.lost and seen.move != "cover", _("no face for {time}").format(time=took(seen.lost))),
@@ -378,10 +380,14 @@ def observed(seen: Observation) -> tuple[str, str, str, str, str]:
     text = "; ".join(said for holds, said in broke if holds) or held
     if seen.made is False:
         text = _("this move was not seen; {what}").format(what=text)
-    held = _("Held") if seen.judged else _("Not seen")
+    outcome = Cell(_("Broke"), text, Label.INCONCLUSIVE)
+    if seen.held:
+        outcome = Cell(_("Held"), text)
+        if not seen.judged:
+            outcome = Cell(_("Not seen"), text, Label.NOT_APPLICABLE)
     frames = count(seen.scored, "scored frame", "scored frames")
     highest = "–" if seen.highest is None else score(seen.highest)
-    return say(_MOVES[seen.move]), frames, held if seen.held else _("Broke"), text, highest
+    return Cell(say(_MOVES[seen.move]), frames), outcome, highest
 
 
 def conclusion(seen: Sequence[Observation], *, slow: bool) -> str:
@@ -422,6 +428,12 @@ def likelihoods(state: LiveState | None, thresholds: Thresholds) -> str:
     shares = {"low": min(means), "high": max(means), "share": over}
     values = {name: percent(share) for name, share in shares.items()}
     return text.format(threshold=percent(thresholds.suspect), **values)
+
+
+def voice(label: Label) -> Cell:
+    """Return the answer about a microphone's voice."""
+    none = label is Label.NOT_APPLICABLE
+    return Cell(states.state(label, Question.VOICE, short=none), state=label)
 
 
 def why_of_voice(analysis: Analysis) -> str:

@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING
 
 from detector.decision.numbers import sigmoid
 from detector.messages.format import capital, clock, listed, percent, score, stretch
-from detector.presentation import lead, series
+from detector.presentation import Cell, lead, series
 from detector.presentation.models import plain
-from detector.schema.analysis import Analysis, FrameSegment, Media, Modality, ModelResult, Subject
+from detector.schema.analysis import (
+    Analysis,
+    FrameSegment,
+    Media,
+    Modality,
+    ModelResult,
+    Subject,
+    Thresholds,
+)
 from detector.sentences import NBSP, _, join, say
 
 if TYPE_CHECKING:
@@ -72,6 +80,13 @@ def unscored(face: FrameSegment) -> str:
         return ""
     width = f"{face.quality.width:.0f}{NBSP}px"
     return _("{width} wide, {why}: not scored").format(width=width, why=series.why(face))
+
+
+def reading(face: FrameSegment | None, limits: Thresholds) -> Cell:
+    """Return a face's score, or the reason for none."""
+    if face is None or face.score is None:
+        return Cell(series.why(face))
+    return Cell(series.together(face.score), state=series.label_at(face.score, limits))
 
 
 def away(subject: Subject) -> str:

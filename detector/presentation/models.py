@@ -36,12 +36,11 @@ def whose(analysis: Analysis) -> str:
     return text.format(person=analysis.people[0].id) if len(analysis.people) > 1 else ""
 
 
-def reading(analysis: Analysis, model: ModelResult, label: Label) -> tuple[Label, str]:
-    """Return the label and the words of a model's reading; neutral while its question is
-    undecided."""
+def reading(analysis: Analysis, model: ModelResult, label: Label, note: str = "") -> Cell:
+    """Return a model's reading; that there is none while its question is undecided."""
     if analysis.verdict.undecided(model.question):
-        return Label.NOT_APPLICABLE, _("Not decided")
-    return label, states.state(label, model.question, short=True)
+        return Cell(_("Not decided"), note, Label.NOT_APPLICABLE)
+    return Cell(states.state(label, model.question, short=True), note, label)
 
 
 def about(analysis: Analysis, model: ModelResult) -> list[str]:
@@ -57,8 +56,7 @@ def cells(analysis: Analysis, model: ModelResult) -> tuple[str | Cell, ...]:
     name, out = plain(model), left_out(analysis, model)
     says = Cell(_("no score"), out)
     if model.label is not None:
-        label, word = reading(analysis, model, model.label)
-        says = Cell(word, out, label)
+        says = reading(analysis, model, model.label, out)
     kind = "image" if analysis.media.kind == "image" else model.kind
     of_them = _("that ask its question") if _partly(model.calibration) else ""
     return (

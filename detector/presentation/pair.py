@@ -208,7 +208,7 @@ def over_time(
         Curve(rest, 0.4, muted=True, dashed=True),
         *(Curve(points, 0.4, muted=True) for points in others),
         Curve(shown),
-        Curve(inside(person, where=differs_at), 0.9, label=Label.FAKE),
+        Curve(inside(person, where=differs_at), 0.9, state=Label.FAKE),
     )
     ticks = tuple((level, f"{level:g}") for level in (0.0, top / 2, top))
     return CurveChart(lines, end, 0.0, top, ticks, leaves, said=_in_words(comparison))

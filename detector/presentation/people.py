@@ -39,15 +39,19 @@ def section(analysis: Analysis) -> Section:
     return Section("people", title, (*blocks, Text(text, "note")))
 
 
-def chip(subject: Subject, verdict: Verdict) -> str:
+def reading(subject: Subject) -> Cell:
+    """Return a subject's label."""
+    return Cell(states.state(subject.label, subject.question, short=True), state=subject.label)
+
+
+def chip(subject: Subject, verdict: Verdict) -> Cell:
     """Return a subject's label with its score, or the reason for none."""
-    short = states.state(subject.label, subject.question, short=True)
+    said, detail = reading(subject).text, lead.why_not(subject.reason)
     if subject.label is verdict.label is Label.INCONCLUSIVE and subject.id == verdict.subject:
-        short = states.headline(verdict.label, verdict.question)
-    detail = lead.why_not(subject.reason)
+        said = states.headline(verdict.label, verdict.question)
     if subject.probability is not None:
         detail = percent(subject.probability, verdict.thresholds.edges)
-    return join(short, detail, by=" · ")
+    return Cell(join(said, detail, by=" · "), state=subject.label)
 
 
 def spoken(analysis: Analysis) -> str:
@@ -65,16 +69,19 @@ def spoken(analysis: Analysis) -> str:
     return f"{what} {said}."
 
 
-def at_moment(analysis: Analysis, lane: Lane, place: int) -> str:
-    """Return the subject, score and reading at a moment of a lane, or the reason for none."""
+def at_moment(analysis: Analysis, lane: Lane, place: int) -> Cell:
+    """Return the score at a moment of a lane, noted with its subject, time and reading, or with the
+    reason for none."""
     who, when = lead.name(lane.track), clock(lane.times[place], tenths=True)
     value = lane.score[place]
+    label = series.label_at(value, analysis.verdict.thresholds)
     if value is None:
         seen = next((face for face in lane.track.frames if face.index == place), None)
-        return ", ".join((who, when, series.why(seen)))
-    text = _("{person}, {time}, score {number}, {state}")
-    says = states.zone(series.label_at(value, analysis.verdict.thresholds), lane.track.question)
-    return text.format(person=who, time=when, number=score(value), state=says)
+        return Cell("–", ", ".join((who, when, series.why(seen))), label)
+    said = _("{person}, {time}, score {number}, {state}").format(
+        person=who, time=when, number=score(value), state=states.zone(label, lane.track.question)
+    )
+    return Cell(score(value), said, label)
 
 
 def together(subject: Subject, limits: Thresholds) -> tuple[str, str]:
@@ -135,7 +142,7 @@ def scores(analysis: Analysis, lanes: Iterable[Lane]) -> tuple[list[str], list[d
             for name, line in columns.items():
                 value = line[place]
                 row[name] = None if value is None else whole_percent(value)
-            rows.append(row | {_("Reading"): f"{states.GLYPHS[label]} {says}"})
+            rows.append(row | {_("Reading"): str(Cell(says, state=label))})
     return [_("Combined"), *named.values()], rows
 
 

@@ -75,11 +75,11 @@ def _tenths(answer: Answer) -> int:
 
 def _row(part: Contribution, model: ModelResult | None, tenths: int) -> BarRow:
     title = (model.plain or model.title) if model else ""
-    name, side = states.contribution(part.kind, part.id, title), Label.NOT_APPLICABLE
+    name, side = states.contribution(part.kind, part.id, title), None
     if part.kind == "model":
         side = Label.FAKE if part.logit > 0 else Label.REAL
     id, value = part.id if model else "", signed(tenths / 10)
-    return BarRow(name, value, end=tenths, label=side, id=id, time=part.time)
+    return BarRow(name, value, end=tenths, state=side, id=id, time=part.time)
 
 
 def silent(analysis: Analysis) -> list[tuple[str, str]]:

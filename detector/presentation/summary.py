@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from detector.messages import states
 from detector.messages.format import confidence, listed, percent, took
-from detector.presentation import Row
+from detector.presentation import Cell, Row
+from detector.schema.analysis import Label, Proof, Question, headline_label
 from detector.schema.summary import ResultSummary
 from detector.sentences import NBSP, _, join
 
@@ -12,6 +13,14 @@ from detector.sentences import NBSP, _, join
 def headline(result: ResultSummary) -> str:
     """Return the headline of a result, the same as on its page."""
     return states.headline(result.verdict, result.question, proof=result.proof)
+
+
+def answer(label: Label, question: Question | None, proof: Proof | None) -> Cell:
+    """Return the answer of a result in a few words, or the finding that leads its headline."""
+    short = states.state(label, question, short=True)
+    if proof is not None:
+        short = states.proven(proof.kind, proof.name, short=True)
+    return Cell(short, state=headline_label(label, proof))
 
 
 def number(result: ResultSummary) -> list[str]:

@@ -8,6 +8,7 @@ from detector.messages.format import capital, clock, lower_first, percent
 from detector.presentation import (
     LIMITS,
     Block,
+    Cell,
     Picture,
     Pictures,
     Section,
@@ -39,6 +40,16 @@ def headline(analysis: Analysis) -> str:
         return states.too_slow()
     names = analysis.verdict.label, analysis.verdict.question
     return states.headline(*names, proof=analysis.proof)
+
+
+def short(analysis: Analysis) -> Cell:
+    """Return the headline with the likelihood."""
+    return Cell(join(headline(analysis), likelihood(analysis), by=" · "), state=analysis.label)
+
+
+def alone(verdict: Verdict) -> Cell:
+    """Return the detectors' answer, whatever else leads the headline."""
+    return Cell(states.headline(verdict.label, verdict.question), state=verdict.label)
 
 
 def of_what(analysis: Analysis) -> str:

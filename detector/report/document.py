@@ -45,7 +45,7 @@ def _of_analysis(content: Content) -> Presentation:
         kicker=kicker.format(made=made, analyzed=analyzed),
         about=analysis.media.name,
         headline=verdict.headline(analysis),
-        label=analysis.label,
+        state=analysis.label,
         sections=list(_sections(content)),
     )
 
@@ -108,7 +108,7 @@ def _of_pair(content: PairContent) -> Presentation:
         kicker=_("Unmask comparison · {made}").format(made=made),
         about=_("{copy} against {original}").format(**names),
         headline=words.headline(found),
-        label=words.state(found),
+        state=words.state(found),
         sections=pair.sections(found, content.sha256s, content.figures, content.missing),
     )
 

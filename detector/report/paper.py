@@ -49,21 +49,23 @@ GAP = 4.0  # mm between pictures
 FRAME_HEIGHT, FRAME_WIDTH = 52.0, WIDTH  # mm of a picture alone, at most
 TEXT, MUTED, LINE, EDGE = (27, 29, 33), (91, 95, 102), (222, 220, 212), (138, 140, 139)
 SUNKEN, BAND = (242, 241, 236), (252, 242, 217)
-FILL: dict[Label, tuple[int, int, int]] = {
+FILL: dict[Label | None, tuple[int, int, int]] = {
     Label.FAKE: (213, 94, 0),
     Label.PROBABLY_FAKE: (236, 160, 104),
     Label.INCONCLUSIVE: (236, 206, 130),
     Label.PROBABLY_REAL: (122, 201, 178),
     Label.REAL: (0, 158, 115),
     Label.NOT_APPLICABLE: (122, 127, 135),
+    None: (122, 127, 135),
 }
-INK: dict[Label, tuple[int, int, int]] = {
+INK: dict[Label | None, tuple[int, int, int]] = {
     Label.FAKE: (168, 67, 0),
     Label.PROBABLY_FAKE: (168, 67, 0),
     Label.INCONCLUSIVE: (122, 82, 0),
     Label.PROBABLY_REAL: (0, 105, 76),
     Label.REAL: (0, 105, 76),
     Label.NOT_APPLICABLE: (91, 95, 102),
+    None: (91, 95, 102),
 }
 """The dashboard's colors in its light theme: marks, and words."""
 BODY, SMALL = 9.0, 7.5  # pt
@@ -169,13 +171,13 @@ class Paper(FPDF):
 
     def document(self, document: Presentation) -> None:
         """Draw a report: a strip and a headline in the color of its label, then its sections."""
-        self.set_fill_color(*FILL[document.label])
+        self.set_fill_color(*FILL[document.state])
         self.rect(MARGIN, MARGIN, WIDTH, 1.4, style="F")
         self.set_y(MARGIN + 4)
         self.text_of(Text(document.kicker, "note"))
         if document.about:
             self.paragraph(document.about, 11, style="B")
-        self.headline(document.headline, INK[document.label])
+        self.headline(document.headline, INK[document.state])
         for section in document.sections:
             self.section(section)
 
@@ -374,7 +376,7 @@ class Paper(FPDF):
             if chart.dots:
                 self.stroke(LINE, 0.15)
                 self.line(x, middle, x + width, middle)
-            self.set_fill_color(*(TEXT if row.total else FILL[row.label]))
+            self.set_fill_color(*(TEXT if row.total else FILL[row.state]))
             left, right = sorted((at(row.start), at(row.end)))
             if chart.dots:
                 self.stroke(EDGE, 0.4)
@@ -414,7 +416,7 @@ class Paper(FPDF):
         self.set_xy(MARGIN, y + LANE + 6)
 
     def _curve(self, line: Curve, at: Callable[[tuple[float, float]], tuple[float, float]]) -> None:
-        color = FILL[line.label] if line.label else EDGE if line.muted else TEXT
+        color = FILL[line.state] if line.state else EDGE if line.muted else TEXT
         self.stroke(color, line.width)
         self.set_fill_color(*color)
         self.set_dash_pattern(*((0.6, 0.6) if line.dashed else ()))

@@ -10,7 +10,7 @@ from dashboard.charts import LaneSize
 from dashboard.components.markup import icon, tag, written
 from dashboard.components.timeline import PLAYER, layers, versioned
 from dashboard.theme import ON_VIDEO
-from detector.presentation import lead, people, series
+from detector.presentation import Cell, lead, people, series
 from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis, Label, Subject
 from detector.sentences import _
@@ -63,51 +63,47 @@ def _row(
     analysis: Analysis, lane: Lane, end: float, pictures: Mapping[tuple[str, int], str]
 ) -> Markup:
     track = lane.track
-    state = labels.state(track.label, track.question)
+    said, look = people.chip(track, analysis.verdict), labels.look(track.label)
     whole = len(lane.times) <= NARROW
     groups = (
         [_tile(analysis, lane, tile, pictures) for tile in series.tiles(lane, count, end)]
         for count in ((WIDE,) if whole else (WIDE, NARROW))
     )
     unit = _("score, 0 to 100") if whole else _("highest score, 0 to 100")
-    words = tag("span", people.chip(track, analysis.verdict))
-    head = tag("span", icon(state.icon), words, cls=f"chip {state.slug}")
+    head = tag("span", icon(look.icon), tag("span", said.text), cls=f"chip {look.slug}")
     return layers.strip(lead.name(track), unit, *groups, chip=head)
 
 
 def _faces(track: Subject) -> dict[str, Any]:
     """Return where a face is, and what its box looks like by why there is no score."""
-    state = labels.state(track.label, track.question)
-    looks = {"": _look(track, track.label, state.icon, labels.lower_first(state.short))}
-    faces = []
+    looks, faces = {"": _look(track, people.reading(track))}, []
     for f in track.frames:
         why = series.why(f) if f.score is None else ""
         faces.append({"time": f.time, "box": [round(v, 1) for v in f.box], "why": why})
         if why not in looks:
-            unjudged = Label.NOT_APPLICABLE
-            looks[why] = _look(track, unjudged, labels.state(unjudged).icon, why)
+            looks[why] = _look(track, Cell(why, state=Label.NOT_APPLICABLE))
     return {"faces": faces, "looks": looks}
 
 
-def _look(track: Subject, label: Label, symbol: str, words: str) -> dict[str, str]:
-    color, dash = ON_VIDEO[label]
-    state = tag("span", symbol, cls="um-icon", style=f"color: {color}")
-    text = tag("span", track.id, tag("span", f" · {words}", cls="um-box-words"))
+def _look(track: Subject, said: Cell) -> dict[str, str]:
+    color, dash = ON_VIDEO[said.state or Label.NOT_APPLICABLE]
+    state = tag("span", labels.look(said.state).icon, cls="um-icon", style=f"color: {color}")
+    words = tag("span", f" · {labels.lower_first(said.text)}", cls="um-box-words")
+    text = tag("span", track.id, words)
     return {"border": f"{dash} {color}", "label": f"{state}{text}"}
 
 
 def _tile(
     analysis: Analysis, lane: Lane, tile: series.Tile, pictures: Mapping[tuple[str, int], str]
 ) -> Markup:
-    time, score = lane.times[tile.index], lane.score[tile.index]
-    state = labels.state(series.label_at(score, analysis.verdict.thresholds))
-    text = "–" if score is None else labels.score(score)
+    time, scored = lane.times[tile.index], lane.score[tile.index] is not None
+    said = people.at_moment(analysis, lane, tile.index)
     if source := pictures.get((lane.track.id, tile.index)):
         shown = tag("img", src=source, alt="", draggable="false")
     else:
-        shown = icon(NO_FACE_ICON if score is None else NO_PICTURE_ICON)
+        shown = icon(NO_PICTURE_ICON if scored else NO_FACE_ICON)
     return layers.tile(
-        tag("span", shown, cls="picture"), state=state.slug, text=text,
-        name=people.at_moment(analysis, lane, tile.index),
+        tag("span", shown, cls="picture"), state=labels.look(said.state).slug, text=said.text,
+        name=said.note,
         person=lane.track.id, time=time, start=tile.start, stop=tile.stop,
     )  # fmt: skip

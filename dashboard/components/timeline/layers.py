@@ -95,7 +95,7 @@ def curves(
         {"css": "gap", "paths": shaded, "area": True},
     ]
     for line in chart.lines:
-        look = labels.state(line.label).slug if line.label else "muted" if line.muted else ""
+        look = labels.look(line.state).slug if line.state else "muted" if line.muted else ""
         css = f"curve {look} {'dashed' if line.dashed else ''}"
         paths = map(at, series.runs(line.points))
         drawn.append({"css": css, "paths": paths, "width": PX_PER_MM * line.width})

@@ -12,6 +12,7 @@ from dashboard import labels, session, url_state
 from dashboard._compat import UploadedFile
 from dashboard.components import (
     cards,
+    chips,
     controls,
     status_cards,
     style,
@@ -19,16 +20,16 @@ from dashboard.components import (
     typography,
     upsell_banner,
 )
-from dashboard.components.chips import bullets, chip
+from dashboard.components.chips import bullets
 from dashboard.components.markup import join, show
 from dashboard.i18n import advice
 from detector import links, vision, weights
 from detector.errors import InputError, UnmaskError
 from detector.links.addresses import MAX_URL
-from detector.messages.states import meaning
+from detector.messages import states
 from detector.models.base import ModelSpec
 from detector.models.registry import choose, manifest, selectable
-from detector.presentation import summary
+from detector.presentation import Cell, summary
 from detector.schema.analysis import Label, Settings
 from detector.sentences import _, say
 from service import limits
@@ -368,8 +369,10 @@ def _answers() -> None:
         if session.is_loopback_client()
         else _("Your file stays on this server.")
     )
-    answers = [(labels.state(label), meaning(label)) for label in possible]
-    rows = [(chip(answer.words, answer.slug, answer.icon), means) for answer, means in answers]
+    rows = [
+        (chips.reading(Cell(states.state(label), state=label)), states.meaning(label))
+        for label in possible
+    ]
     show(
         cards.explained(_("What you will read"), rows),
         typography.with_icon("lock", f"{where} {fate}"),

@@ -12,7 +12,7 @@ from dashboard import labels, url_state
 from dashboard.components import controls, record_cells
 from dashboard.components.collection import Collection, ListColumn
 from dashboard.components.record_cells import ALL, UNJUDGED, ListedRecord
-from dashboard.labels import StateWords
+from dashboard.labels import StateLook
 from detector import messages
 from detector.links import is_link
 from detector.messages import states
@@ -40,19 +40,20 @@ _RUNS = record_cells.RUNS | {
 ORDERS = {"likelihood": _("Most suspicious first"), "came": _("As they came"), "name": _("By name")}
 
 
-def _state(row: BatchRow) -> StateWords:
-    """Return how a row is shown: its verdict, or its state."""
+def _state(row: BatchRow) -> tuple[StateLook, str]:
+    """Return the look and the words of a row: its verdict, or its state."""
     if row.verdict is not None:
-        return labels.state(row.verdict.label, row.verdict.question, row.proof)
+        said = summary.answer(row.verdict.label, row.verdict.question, row.proof)
+        return labels.look(said.state), said.text
     if row.state is None:
         text = _("Not fetched") if is_link(row.item.name) else _("Not taken")
-        return record_cells.unjudged("block", text)
+        return StateLook("block", "gray", "na"), text
     icon, text = _RUNS[row.state]
     if row.state is State.INTERRUPTED and not row.kept:
         icon, text = "block", _("Gone")
     elif row.state is State.RUNNING:
         text = STAGES.get(row.stage, text)
-    return record_cells.unjudged(icon, text)
+    return StateLook(icon, "gray", "na"), say(text)
 
 
 def title(row: BatchRow) -> str:
@@ -135,7 +136,7 @@ def matching(rows: Sequence[BatchRow], text: str, shown: str) -> list[BatchRow]:
 
 def row_of(row: BatchRow, picture: bytes | None) -> ListedRecord[BatchRow]:
     """Return a file of a batch as the list shows it."""
-    shown, symbol, text = _state(row), None, note(row)
+    (look, short), symbol, text = _state(row), None, note(row)
     if is_link(row.item.name):
         symbol = record_cells.drawing(_LINK)
     elif row.record is None or row.state is State.FAILED:
@@ -144,7 +145,7 @@ def row_of(row: BatchRow, picture: bytes | None) -> ListedRecord[BatchRow]:
         text = text or f"{row.fraction:.0%}"
     result = row.record.result if row.record and row.state is not State.RUNNING else None
     drawn = record_cells.picture(row.record, picture) or symbol
-    return ListedRecord(row, title(row), shown, result, drawn, shown.short, note=text)
+    return ListedRecord(row, title(row), look, short, result, drawn, short, note=text)
 
 
 _FILE = '<path d="M26 10h8l5 5v15H26z"/><path d="M34 10v5h5"/>'

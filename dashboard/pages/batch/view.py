@@ -20,7 +20,6 @@ from dashboard.components import (
     style,
     typography,
 )
-from dashboard.components.chips import chip
 from dashboard.components.markup import Text, show
 from dashboard.components.record_cells import ListedRecord
 from dashboard.pages import put_into_address, refused_in
@@ -389,7 +388,7 @@ def _add(files: Iterable[IncomingFile | str], batch: Batch | None, name: str = "
 
 def _preview(batch: Batch, shown: ListedRecord[BatchRow], pictures: Mapping[str, bytes]) -> None:
     """Draw the card of a file."""
-    row, state = shown.item, shown.state
+    row = shown.item
     with record_cells.preview(shown, "batch"):
         typography.caption(_("The chosen row"))
         record_cells.moment(shown, pictures.get(row.item.analysis or ""))
@@ -399,7 +398,7 @@ def _preview(batch: Batch, shown: ListedRecord[BatchRow], pictures: Mapping[str,
             if row.record is not None and row.verdict is not None
             else None
         )
-        parts: list[Text] = [typography.name(shown.name), chip(state.short, state.slug, state.icon)]
+        parts: list[Text] = [typography.name(shown.name), shown.chip]
         if analysis is not None:
             parts += verdict_card.preview(analysis)
         elif shown.note:

@@ -13,6 +13,7 @@ from dashboard.components.cards import Mark
 from dashboard.components.markup import show
 from dashboard.pages.compare import state
 from dashboard.theme import AXIS, Palette
+from detector.messages import states
 from detector.presentation import agreement, looks
 from detector.presentation.agreement import ModelLine, Pair
 from detector.schema.analysis import Label, Question
@@ -30,9 +31,9 @@ def strip(lines: Sequence[ModelLine], time: float, said: str) -> Markup:
     at = min(range(len(times)), key=lambda i: abs(times[i] - time))
 
     def cell(line: ModelLine, place: int) -> tuple[str, str, str]:
-        label, look = line.readings[place], labels.state(line.readings[place], line.question)
-        hover = looks.at(line.model, times[place], look.short)
-        tone = look.slug if label in ORDER else ""
+        label = line.readings[place]
+        hover = looks.at(line.model, times[place], states.state(label, line.question, short=True))
+        tone = labels.look(label).slug if label in ORDER else ""
         return f"{tone} {'now' if place == at else ''}", _glyph(label), hover
 
     rows = [(line.name, [cell(line, place) for place in range(len(times))]) for line in lines]
@@ -105,7 +106,7 @@ def _keys(questions: Collection[Question | None]) -> list[Mark]:
     """Return the legend of colors in the words of each shown question."""
     return [
         Mark(
-            f"cell {labels.state(label).slug}",
+            f"cell {labels.look(label).slug}",
             f"{_glyph(label)} {agreement.key(label, questions)}".strip(),
         )
         for label in reversed(ORDER)
@@ -114,7 +115,7 @@ def _keys(questions: Collection[Question | None]) -> list[Mark]:
 
 def _glyph(label: Label) -> str:
     """Return the sign of a reading; empty for an undecided one, the most frequent."""
-    return labels.state(label).glyph if label.side else ""
+    return labels.look(label).glyph if label.side else ""
 
 
 def _differences(lines: Sequence[ModelLine], compared: Sequence[Pair]) -> None:

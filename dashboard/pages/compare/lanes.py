@@ -10,9 +10,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import charts, labels
 from dashboard.charts import models
-from dashboard.components import blocks, cards, controls, figures, typography
+from dashboard.components import blocks, cards, chips, controls, figures, typography
 from dashboard.components import lanes as lane_parts
-from dashboard.components.chips import chip, inked
+from dashboard.components.chips import inked
 from dashboard.components.markup import join, show
 from dashboard.images import jpeg
 from dashboard.pages.compare import state
@@ -90,9 +90,8 @@ def _whole(line: ModelLine, selection: Selection) -> Markup:
     assert selection.track is not None
     if (score := selection.track.models.get(line.model.id)) is None:
         return lane_parts.whole("", "", series.words(series.Missing.NO_SCORE))
-    label, word = presented.reading(selection.analysis, line.model, Label(score.label))
-    look = labels.state(label)
-    answered = chip(word, look.slug, look.icon)
+    said = presented.reading(selection.analysis, line.model, Label(score.label))
+    answered = chips.reading(said)
     return lane_parts.whole(series.scored(score.probability), answered, agreement.reach(line))
 
 
@@ -191,10 +190,9 @@ def _score(line: ModelLine, selection: Selection) -> Markup:
     if value is None:
         return typography.small("–")
     at = series.label_at(value, line.limits)
-    label, word = presented.reading(selection.analysis, line.model, at)
-    look = labels.state(label)
-    score = join([labels.score(value), typography.unseen(f"{_('Score')}, {word}")])
-    return typography.strong(inked(score, look.slug, look.icon))
+    said = presented.reading(selection.analysis, line.model, at)
+    score = join([labels.score(value), typography.unseen(f"{_('Score')}, {said.text}")])
+    return typography.strong(inked(score, said.state))
 
 
 # --- what each cost -------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from dashboard import labels, session
 from dashboard.components import (
     blocks,
     cards,
+    chips,
     controls,
     figures,
     player,
@@ -19,7 +20,6 @@ from dashboard.components import (
     typography,
     verdict,
 )
-from dashboard.components.chips import chip
 from dashboard.components.markup import show
 from dashboard.components.status_cards import Action, Card
 from dashboard.components.tables import facts
@@ -27,12 +27,11 @@ from dashboard.components.timeline import comparison as view
 from dashboard.i18n import advice
 from dashboard.pages import alerted
 from dashboard.pages.compare import state
-from dashboard.result import question
 from detector.comparison import HEAT_LEVELS, aligned
 from detector.errors import InputError, UnmaskError
 from detector.presentation import LIMITS, agreement, pair
 from detector.presentation import comparison as words
-from detector.presentation.verdict import headline
+from detector.presentation.verdict import short
 from detector.schema.comparison import Comparison
 from detector.sentences import _, join, say
 from service import exports
@@ -230,11 +229,10 @@ def _pictures(
 
 def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
     comparison = kept.comparison
-    slug = labels.state(words.state(comparison)).slug
-    with st.container(border=True, key=f"verdict-{slug}-near"):
+    found = words.state(comparison)
+    with st.container(border=True, key=f"verdict-{labels.look(found).slug}-near"):
         head = verdict.head(
-            _("Finding of the comparison"), slug, question.icon_of(comparison),
-            words.headline(comparison),
+            _("Finding of the comparison"), found, words.headline(comparison),
             words.lead(comparison), announced=True,
         )  # fmt: skip
         rows = [*words.figures(comparison), *words.people(comparison)]
@@ -360,6 +358,4 @@ def _clip(job: Job, name: str) -> None:
     if analysis is None:
         typography.caption(_("The detectors have not judged it."))
         return
-    answer, likely = labels.state(analysis.label), analysis.verdict.probability
-    percent = f" · {labels.percent(likely)}" if likely is not None else ""
-    show(chip(headline(analysis) + percent, answer.slug, answer.icon))
+    show(chips.reading(short(analysis)))

@@ -12,6 +12,7 @@ from dashboard import labels, session, theme, url_state
 from dashboard._compat import UploadedFile
 from dashboard.components import (
     cards,
+    chips,
     controls,
     earlier,
     origin,
@@ -19,17 +20,16 @@ from dashboard.components import (
     task_progress,
     typography,
 )
-from dashboard.components.chips import chip
 from dashboard.pages import alerted, put_into_address
 from dashboard.pages.compare import agree, lanes, near, state
 from dashboard.pages.compare.state import MAX_MODELS, Selection
 from detector import messages
 from detector.decision import decide
 from detector.evaluation.labels import SOUNDS
-from detector.messages import states
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.presentation import agreement, lead, series
+from detector.presentation.verdict import alone
 from detector.schema.analysis import Analysis, CustomEnsemble, Settings
 from detector.sentences import _, say
 from service.records.model import ResultOrigin
@@ -469,11 +469,10 @@ def untouched(ensemble: CustomEnsemble, analysis: Analysis) -> bool:
 
 
 def _verdict(title: str, analysis: Analysis) -> None:
-    verdict = analysis.verdict
-    answer, likely = labels.state(verdict.label), verdict.probability
+    verdict, likely = analysis.verdict, analysis.verdict.probability
     cards.built(
         title,
-        chip(states.headline(verdict.label, verdict.question), answer.slug, answer.icon),
+        chips.reading(alone(verdict)),
         labels.percent(likely) if likely is not None else series.words(series.Missing.NO_SCORE),
         list(map(messages.text, verdict.reasons[:2])),
     )

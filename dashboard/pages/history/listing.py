@@ -64,8 +64,8 @@ def draw_preview(
 
 
 def _head(row: ListedRecord[Record], analysis: Analysis | None) -> Markup:
-    record, shown = row.item, row.state
-    state_chip = chip(row.words, shown.slug, shown.icon)
+    record = row.item
+    state_chip = chip(row.words, row.state.slug, row.state.icon)
     parts: list[Text] = [typography.name(row.name), state_chip]
     if record.confirmed is not Confirmed.OPEN:
         parts += [" ", chip(say(CONFIRMED[record.confirmed]), symbol="gavel")]
@@ -214,23 +214,24 @@ def row_of(record: Record, picture: bytes | None) -> ListedRecord[Record]:
     """Return a record's row: its verdict, or the state of its analysis."""
     result, elsewhere = record.result, made(seals.origin_of(record) or "")[0]
     if result is not None:
-        shown = labels.state(result.verdict, result.question, result.proof)
+        said = summary.answer(result.verdict, result.question, result.proof)
+        look, short = labels.look(said.state), said.text
     else:
         progress = record.state
         if progress is State.QUEUED:  # the store knows no more: the server that runs it does
             job = session.find_job(record.id)
             progress = job.state if job else State.INTERRUPTED
-        shown = record_cells.unjudged(*record_cells.RUNS[progress])
-    words = shown.short
-    if result is not None and result.proof is not None:
-        words = summary.headline(result)
+        icon, text = record_cells.RUNS[progress]
+        look, short = labels.StateLook(icon, "gray", "na"), say(text)
+    proven = result is not None and result.proof is not None
     return ListedRecord(
         record,
         record.name,
-        shown,
+        look,
+        short,
         result,
         record_cells.picture(record, picture),
-        words,
+        summary.headline(result) if result is not None and proven else short,
         (elsewhere,) if elsewhere else (),
         record_cells.when(record.touched),
     )

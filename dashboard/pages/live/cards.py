@@ -5,13 +5,15 @@ from collections.abc import Callable, Sequence
 from markupsafe import Markup
 
 from dashboard import labels
-from dashboard.components import camera, tables, typography, verdict
-from dashboard.components.chips import Tone, chip
+from dashboard.components import camera, chips, tables, typography, verdict
+from dashboard.components.chips import chip
 from dashboard.components.markup import Text
 from dashboard.components.tables import with_note
+from dashboard.labels import Slug
 from dashboard.pages.live.link import NAMES, Finding, Grade
 from detector.live import Alarm, LiveState
 from detector.models.registry import list_models
+from detector.presentation import Cell
 from detector.presentation import live as presented
 from detector.presentation.live import LiveHeadline
 from detector.schema.live import LiveReading
@@ -20,7 +22,7 @@ from detector.sentences import _, say
 
 SHOWN_ALARMS = 4
 """Listed in the card; all are in the log."""
-GRADES: dict[Grade, tuple[Tone, str]] = {
+GRADES: dict[Grade, tuple[Slug, str]] = {
     "good": ("plain", "check"),
     "fair": ("plain", "help"),
     "bad": ("na", "close"),
@@ -61,15 +63,14 @@ def ended(state: LiveState, seconds: float) -> Markup:
 
 
 def _headline(said: LiveHeadline, icon: str) -> Markup:
-    look = labels.state(said.label)
-    return verdict.head(said.kicker, look.slug, icon or look.icon, said.head, said.text)
+    return verdict.head(said.kicker, said.state, said.head, said.text, symbol=icon)
 
 
 def slug(state: LiveState | None) -> str:
     """Return the color of the card's top edge."""
     if state is None or not state.ready:
         return "na"
-    return labels.state(state.reading.label).slug
+    return labels.look(state.reading.label).slug
 
 
 def _number(reading: LiveReading, probability: float) -> Markup:
@@ -99,11 +100,9 @@ def alarms(raised: Sequence[Alarm], now: float, clock: Clock) -> Markup:
 
 
 def _alarm(alarm: Alarm, now: float, clock: Clock) -> list[Text]:
-    name, label = presented.alarm(alarm)
-    look = labels.state(label)
-    who = _("Person {person}").format(person=alarm.person) if alarm.person else ""
+    kind = presented.alarm(alarm)
     return [
-        with_note(chip(name, look.slug, look.icon), who),
+        with_note(chips.reading(kind), kind.note),
         clock(alarm.start),
         presented.lasted(alarm, now),
         typography.strong("–" if alarm.peak is None else labels.percent(alarm.peak)),
@@ -129,18 +128,12 @@ def log(raised: Sequence[Alarm], now: float, clock: Clock) -> list[tuple[str, ..
     ]
 
 
-_HINTED: dict[bool | None, tuple[Tone, str]] = {
-    True: ("na", "do_not_disturb_on"), False: ("inc", "help"), None: ("plain", "check"),
-}  # fmt: skip
-"""Tone and icon of what keeps from judging, of what makes it less sure, and of what is good."""
-
-
 def quality(state: LiveState | None) -> tuple[list[tuple[Markup, str]], str]:
     """Return the picture's quality as chips, each with advice; without a picture, a line."""
     if state is None:
         return [], _("Face size, light and sharpness are checked while it runs.")
-    said = presented.quality(state)
-    return [(chip(title, *_HINTED[blocking]), text) for title, text, blocking in said], ""
+    rows = presented.quality(state)
+    return [(chips.reading(Cell(row.label, state=row.state)), row.value) for row in rows], ""
 
 
 def connection(findings: Sequence[Finding], sentence: str) -> Markup:

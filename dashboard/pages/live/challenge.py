@@ -3,8 +3,7 @@
 import streamlit as st
 
 from dashboard.components import cards as heads
-from dashboard.components import controls, tables, typography
-from dashboard.components.chips import chip
+from dashboard.components import chips, controls, tables, typography
 from dashboard.components.markup import Text, show
 from dashboard.components.tables import with_note
 from dashboard.pages.live.state import LivePageState
@@ -61,7 +60,6 @@ def _offer(visit: LivePageState, state: LiveState) -> None:
 
 def row(seen: Observation) -> list[Text]:
     """Return the observation during a move: the move, what broke, the highest score."""
-    move, frames, held, text, score = live.observed(seen)
-    symbol = "check" if seen.judged else "remove"
-    state = chip(held, "plain", symbol) if seen.held else chip(held, "inc", "help")
-    return [with_note(typography.strong(move), frames), with_note(state, text), score]
+    move, held, score = live.observed(seen)
+    first = with_note(typography.strong(move.text), move.note)
+    return [first, with_note(chips.reading(held), held.note), score]

@@ -11,10 +11,9 @@ from markupsafe import Markup
 
 from dashboard import charts, labels, session, theme, url_state
 from dashboard.charts import live as chart
-from dashboard.components import camera, controls, figures, record_cells, typography, verdict
+from dashboard.components import camera, chips, controls, figures, record_cells, typography, verdict
 from dashboard.components import cards as heads
 from dashboard.components.cards import card_head
-from dashboard.components.chips import chip
 from dashboard.components.lanes import zone_words
 from dashboard.components.markup import show
 from dashboard.pages import refused_in
@@ -311,11 +310,9 @@ def _reading(analysis: Analysis) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         if answer is None or probability is None:
-            state = labels.state(Label.NOT_APPLICABLE)
-            show(chip(state.short, state.slug, state.icon))
+            show(chips.reading(presented.voice(Label.NOT_APPLICABLE)))
         else:
-            state = labels.state(answer.label, Question.VOICE)
-            shown = chip(state.words, state.slug, state.icon)
+            shown = chips.reading(presented.voice(answer.label))
             scale = verdict.scale(probability, answer.thresholds, Question.VOICE)
             show(verdict.number(labels.percent(probability), say(COMBINED), shown), scale)
     with right:

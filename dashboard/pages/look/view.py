@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from dashboard import labels, session, url_state
-from dashboard.components import controls, page_header, typography
-from dashboard.components.chips import chip
+from dashboard import session, url_state
+from dashboard.components import chips, controls, page_header, typography
 from dashboard.components.markup import Text, join, show
 from dashboard.components.tables import TableColumn, table
 from detector.errors import InputError
-from detector.messages import states
+from detector.presentation import verdict
 from detector.schema.analysis import Settings
 from detector.schema.codes import Side
 from detector.sentences import _, ngettext, say
@@ -182,9 +181,7 @@ def _said(job: Job) -> Text:
         return typography.small_print(_("The models are still looking …"))
     if job.analysis is None:
         return typography.small_print(_("The models gave no answer."))
-    verdict = job.analysis.verdict
-    state = labels.state(verdict.label, verdict.question)
-    said = chip(states.headline(verdict.label, verdict.question), state.slug, state.icon)
+    said = chips.reading(verdict.alone(job.analysis.verdict))
     return join([typography.small_print(_("The models say:")), said])
 
 

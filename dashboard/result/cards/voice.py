@@ -3,9 +3,7 @@ a sound and of a video with speech."""
 
 import streamlit as st
 
-from dashboard import labels
-from dashboard.components import controls, figures, typography
-from dashboard.components.chips import chip
+from dashboard.components import chips, controls, figures, typography
 from dashboard.components.markup import show
 from dashboard.result import material
 from dashboard.result.linked import ResultViewState
@@ -34,8 +32,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
 
 def _head(analysis: Analysis) -> None:
     answer = presented.answer(analysis)
-    state = labels.state(answer.label)
-    shown = chip(answer.answer, state.slug, state.icon)
+    shown = chips.reading(answer.cell)
     with st.container(horizontal=True, vertical_alignment="center", key="voice-head"):
         show(typography.heading(presented.name(analysis)), shown, width="stretch")
         if answer.likelihood:

@@ -19,6 +19,7 @@ from detector import media, messages, weights
 from detector.decision import decide
 from detector.errors import Canceled, MediaError
 from detector.helper_process import helper
+from detector.messages import states
 from detector.models import registry
 from detector.models.registry import list_models, manifest
 from detector.pipeline import Progress
@@ -123,11 +124,11 @@ def test_the_first_screen_says_what_will_be_read(jobs, analyzer):
     text = html(at)
     assert "Could not be judged" in text
     for label, _, _ in manifest().ensembles[Question.MANIPULATION].thresholds.zones:
-        assert words.state(label).words in text
+        assert states.state(label) in text
     limits = [one.thresholds for one in manifest().ensembles.values()]
     given = {label for one in limits for label, _, _ in one.zones}
     for label in set(Label) - given - {Label.NOT_APPLICABLE}:
-        assert words.state(label).words not in text, "only what may be said is announced"
+        assert states.state(label) not in text, "only what may be said is announced"
     assert "deleted after 24" in text
     assert "A sample" in text
     assert "computed when you open" in text

@@ -13,7 +13,7 @@ from dashboard.pages.compare.state import Selection
 from detector import paths
 from detector.decision import decide
 from detector.models import registry
-from detector.presentation import agreement, models, series
+from detector.presentation import Cell, agreement, models, series
 from detector.presentation.agreement import ModelLine
 from detector.presentation.series import Lane
 from detector.schema.analysis import (
@@ -106,10 +106,10 @@ def test_a_model_is_read_in_the_words_of_its_question(job):
     analysis = make_analysis(whole=2.0, fake=False)
     shown = Selection(job, analysis, analysis.models, analysis.judged[0], 1.0)
     synth = next(m for m in analysis.models if m.id == "synth")
-    assert models.reading(analysis, synth, FAKE) == (FAKE, "Likely AI-generated")
-    assert models.reading(analysis, analysis.models[0], FAKE)[1] == "Likely manipulated"
+    assert models.reading(analysis, synth, FAKE) == Cell("Likely AI-generated", state=FAKE)
+    assert models.reading(analysis, analysis.models[0], FAKE).text == "Likely manipulated"
     analysis.verdict.answers[Question.SYNTHESIS].undecided_secondary = True
-    assert models.reading(analysis, synth, FAKE) == (Label.NOT_APPLICABLE, "Not decided")
+    assert models.reading(analysis, synth, FAKE) == Cell("Not decided", state=Label.NOT_APPLICABLE)
     # A single moment over the threshold says no more than its whole clip.
     lines = [
         ModelLine(m, lane([0.99]), series.limits(analysis, m.question))

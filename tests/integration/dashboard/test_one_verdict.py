@@ -249,7 +249,7 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
         assert "Detectors alone" in summary(kept)
     head = re.search(r'<h2 class="um-verdict ([a-z]+)">.*?</span><span>(.*?)</span></h2>', shown)
     assert entities.unescape(head[2]) == headline
-    assert head[1] == labels.state(label).slug
+    assert head[1] == labels.look(label).slug
     pdf = text_of(report.as_pdf(report.collect(kept)), 1)
     assert f"{kept.media.name} {headline}" in pdf
     if likely is not None:

@@ -556,7 +556,7 @@ def test_the_bars_sum_to_the_combined_number_as_printed(whole, fake, people):
     rows, answer = pulls.rows(made), pulls.answer_of(made)
     assert sum(row.end for row in rows) == pulls.combined(answer).end
     assert pulls.combined(answer).end == round(10 * logit(answer.probability))
-    assert {r.label for r in rows if not r.id} <= {Label.NOT_APPLICABLE}
+    assert {r.state for r in rows if not r.id} <= {None}
     # Nothing is printed a tenth away from what it is, but for the largest row.
     exact = {c.id: c.logit for c in answer.contributions if c.kind == "model"}
     largest = max(exact, key=lambda id: abs(exact[id]))

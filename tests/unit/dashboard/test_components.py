@@ -27,7 +27,7 @@ from dashboard.components import (
 from dashboard.components.status_cards import Card
 from dashboard.components.tables import TableColumn
 from dashboard.result.inspector import magnified
-from detector.presentation import BarRow
+from detector.presentation import BarRow, Cell
 from detector.presentation.answers import AnswerRow
 from detector.schema.analysis import Label, Thresholds
 
@@ -35,7 +35,7 @@ BAD = "\"><img src=x onerror=alert(1)>'<script>alert(1)</script> &lt;b&gt; {0}"
 """What a file may be called."""
 LIMITS = Thresholds(low=0.3, high=0.7)
 SIZE = LaneSize(120, 10, 100)
-QUESTION = AnswerRow(BAD, BAD, Label.NOT_APPLICABLE, BAD, counts=True, leads=True), "help"
+QUESTION = AnswerRow(BAD, BAD, Label.NOT_APPLICABLE, BAD, counts=True, leads=True)
 STEP = progress.ProgressStep(BAD, "now", BAD, BAD, [(BAD, 0.5, BAD)])
 
 GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]] = {
@@ -51,7 +51,8 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     typography.warning: ((BAD,), {"announced": True}),
     cards.preview: ((BAD, BAD), {}),
     chips.chip: ((BAD,), {"symbol": "help"}),
-    chips.inked: ((BAD, "na", "help"), {}),
+    chips.reading: ((Cell(BAD),), {}),
+    chips.inked: ((BAD, None), {}),
     typography.strong: ((BAD, "na"), {}),
     chips.bullets: (([BAD, BAD],), {}),
     tables.facts: (([(BAD, BAD)],), {}),
@@ -74,7 +75,7 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
     progress.waiting: ((BAD, BAD, BAD), {"most": 2}),
     lanes.owner: ((BAD, BAD, BAD, BAD), {}),
     lanes.model: ((BAD, BAD), {}),
-    verdict.head: ((BAD, "na", "help", BAD, BAD, BAD), {"announced": True}),
+    verdict.head: ((BAD, None, BAD, BAD, BAD), {"announced": True}),
     verdict.questions: (([QUESTION],), {}),
     verdict.sides: ((BAD, BAD, BAD), {"bare": True}),
     verdict.pull: ((BarRow(BAD, BAD, end=-5), 10.0), {}),

@@ -53,7 +53,7 @@ def test_configuration_and_tokens_agree(name):
 
 def test_a_chip_in_a_table_has_the_color_of_its_state():
     """Gray was said of "can’t tell", and its amber of "probably"."""
-    colors = [labels.state(label).color for label in Label]
+    colors = [labels.look(label).color for label in Label]
     assert colors == ["red", "red", "orange", "green", "green", "gray"]
 
 

@@ -15,7 +15,7 @@ from dashboard.labels import NBSP
 from dashboard.pages.batch import listing
 from dashboard.record_export import RecordExport
 from detector import sentences
-from detector.messages.states import meaning
+from detector.messages.states import meaning, state
 from detector.presentation import lead, summary
 from detector.schema.analysis import Label, Reason, ReasonCode
 from detector.schema.summary import ResultSummary
@@ -95,14 +95,15 @@ def test_spans_and_counts():
 
 
 def test_every_state_has_icon_word_glyph_and_color():
-    states = [labels.state(label) for label in Label]
-    for look in ("icon", "words", "glyph", "slug"):
-        assert len({getattr(state, look) for state in states}) == len(states)
-    assert len({state.color for state in states}) == 4
+    looks = [labels.look(label) for label in Label]
+    for part in ("icon", "glyph", "slug"):
+        assert len({getattr(look, part) for look in looks}) == len(looks)
+    assert len({look.color for look in looks}) == 4
+    assert len(set(map(state, Label))) == len(looks)
 
 
 def test_no_state_is_stated_as_a_fact():
-    texts = [s.words for s in map(labels.state, Label)] + [meaning(label) for label in Label]
+    texts = [*map(state, Label), *map(meaning, Label)]
     assert not re.search(r"\b(fake|authentic|verified|real)\b", " ".join(texts), re.IGNORECASE)
 
 

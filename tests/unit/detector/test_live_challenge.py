@@ -81,6 +81,6 @@ def test_a_move_of_which_no_frame_was_scored_did_not_hold():
     unscored = seen(lambda t: [face()], lambda passed: None)
     assert not any(one.judged for one in unscored)
     for one in unscored:
-        _move, _frames, held, text, highest = live.observed(one)
-        assert (held, highest) == ("Not seen", "–") and "no frame was scored" in text
+        _move, held, highest = live.observed(one)
+        assert (held.text, highest) == ("Not seen", "–") and "no frame was scored" in held.note
     assert "not seen: turn, hand and lean in" in live.conclusion(unscored, slow=False)
