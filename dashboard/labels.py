@@ -14,6 +14,7 @@ from babel.dates import format_skeleton
 
 from dashboard.i18n import current
 from detector.messages import format, states
+from detector.messages.format import about as about
 from detector.messages.format import confidence as confidence
 from detector.messages.format import interval as interval
 from detector.messages.format import listed as listed
@@ -81,14 +82,6 @@ def clock(seconds: float, *, tenths: bool = True) -> str:
 def stretch(start: float, end: float, *, tenths: bool = True) -> str:
     """Return 3.3, 4.7 as "00:03.3 to 00:04.7"; one time if both read alike."""
     return format.stretch(start, end, tenths=tenths)
-
-
-def about(seconds: float) -> str:
-    """Return 12.3 as "about 15 s", rounded up to 5 s; from 90 s on "about 2 minutes"."""
-    if seconds >= 90:
-        return _("about {minutes} minutes").format(minutes=round(seconds / 60))
-    rounded = max(5, -(-int(-(-seconds // 1)) // 5) * 5)
-    return _("about {seconds}\u00a0s").format(seconds=rounded)
 
 
 def day(moment: date, *, year: bool = True) -> str:

@@ -13,11 +13,9 @@ import plotly.graph_objects as go
 
 from dashboard import charts, labels
 from dashboard.charts import LaneSize, Part, scatter
-from dashboard.labels import NBSP
 from dashboard.theme import AXIS, Palette
 from detector.presentation import live, series
 from detector.schema.analysis import Thresholds
-from detector.sentences import _
 
 if TYPE_CHECKING:
     from detector.live import Alarm, Dot, LiveState
@@ -43,7 +41,7 @@ def figure(
 ) -> go.Figure:
     """Return the figure as unvalidated dictionaries: it is drawn twice a second."""
     traces, notes = _marks(state, thresholds, palette) if state else ([], [])
-    ticks = _since_start(state.time) if state and ended else _ago()
+    ticks = _since_start(state.time) if state and ended else live.ago()
     return _figure(traces, notes, ticks, thresholds, SIZE, palette)
 
 
@@ -53,11 +51,7 @@ def voice_figure(
     """Return the figure of a voice; `now` is the right edge, s of the session."""
     dots = [dot for dot in series if dot.time >= now - SPAN]
     traces = _scores(dots, now, VOICE_GAP, thresholds, palette)
-    return _figure(traces, [], _ago(), thresholds, VOICE_SIZE, palette)
-
-
-def _ago() -> Ticks:
-    return [-60.0, -40.0, -20.0, 0.0], [_("60\u00a0s ago"), f"40{NBSP}s", f"20{NBSP}s", _("now")]
+    return _figure(traces, [], live.ago(), thresholds, VOICE_SIZE, palette)
 
 
 def _since_start(end: float) -> Ticks:

@@ -1,25 +1,13 @@
 """Progress bar, and the steps of a run."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable
 
 from markupsafe import Markup
 
 from dashboard.components.markup import Text, icon, join, tag
+from detector.presentation.progress import ProgressStep
 
 _ICONS = {"done": "check_circle", "now": "progress_activity", "wait": "circle"}
-
-
-@dataclass(frozen=True)
-class ProgressStep:
-    """One step of a run."""
-
-    name: str
-    state: Literal["done", "now", "wait"]
-    detail: str = ""
-    right: str = ""  # at the end of its line: how long it took, how far it is
-    parts: Sequence[tuple[str, float, str]] = ()  # name, share 0..1, text of what goes on in it
 
 
 def bar(share: float, label: str = "") -> Markup:

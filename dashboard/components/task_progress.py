@@ -5,9 +5,10 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard import labels, session
+from dashboard import session
 from dashboard.components import controls, typography
-from detector.sentences import _
+from detector.messages.format import remaining
+from detector.sentences import join
 from service.tasks.task import Task
 
 
@@ -28,4 +29,4 @@ def with_time_left(text: str, task: Task) -> str:
     """Return the progress of a task with its remaining time, if known."""
     if task.seconds_left is None:
         return text
-    return f"{text} · {_('{time} left').format(time=labels.about(task.seconds_left))}"
+    return join(text, remaining(task.seconds_left), by=" · ")

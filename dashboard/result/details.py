@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 
 import streamlit as st
 
-from dashboard import labels
 from dashboard.components import blocks, record_cells, typography
 from dashboard.components.markup import show
 from dashboard.components.tables import facts
@@ -80,11 +79,8 @@ def _file(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the file and the downloads."""
     with st.container(key="card-file", gap=None):
         what = file.section(analysis)
-        when = record_cells.local(analysis.created)
-        if (seconds := analysis.timings.get("total")) is not None:
-            when = _("{when}, in {time}").format(when=when, time=labels.took(seconds))
-        rows = [*map(blocks.pair, what.rows), (_("Analyzed"), when)]
-        show(typography.heading(what.title), facts(rows))
+        when = run.when(analysis, record_cells.local(analysis.created))
+        show(typography.heading(what.title), facts(map(blocks.pair, (*what.rows, when))))
         for sentence in analysis.media.notes:
             show(typography.with_icon("info", say(sentence)))
         downloads.draw_card(analysis, linked)

@@ -223,8 +223,7 @@ def _whole(
             figures.missing(_("The frame can’t be read any more."), at=picture)
             return
         picture.image(jpeg(rgb, 85), width="stretch", alt=alt)
-        text = _("with the heatmap, {caption}").format(caption=say(heat.caption)) if heat else ""
-        figures.caption(figures.titled(_("Whole frame"), text), at=caption)
+        figures.caption(figures.titled(_("Whole frame"), looks.with_heatmap(heat)), at=caption)
 
     show(None, 0.0)
     return show
@@ -361,8 +360,7 @@ def _trace_chart(view: str, seen: Traces, kind: str) -> None:
 def _trace_picture(view: str, seen: Traces) -> None:
     rgb = {"picture": seen.spectrum, "noise": seen.noise, "error": seen.error}[view]
     assert rgb is not None
-    alt = _("{view} of the face").format(view=say(TRACES[view]))
-    st.image(jpeg(rgb, 92), width="stretch", alt=alt)
+    st.image(jpeg(rgb, 92), width="stretch", alt=looks.picture_of(view))
     named = say(TRACES["spectrum" if view == "picture" else view])
     figures.caption(figures.titled(named, looks.trace(view)))
 
@@ -380,8 +378,8 @@ def _frequency_figure(
     small = {"size": AXIS, "color": palette.muted}
     font = {"yref": "paper", "yanchor": "top", "showarrow": False, "font": small}
     notes = [
-        {"x": 0, "y": 0, "xanchor": "left", "text": _("coarse"), **font},
-        {"x": last, "y": 0, "xanchor": "right", "text": _("fine detail"), **font},
+        {"x": 0, "y": 0, "xanchor": "left", "text": say(looks.COARSE), **font},
+        {"x": last, "y": 0, "xanchor": "right", "text": say(looks.FINE), **font},
     ]
     stroke = {"color": palette.text, "width": 2}
     traces = [scatter(places, list(values), hover="%{y:.0f} dB", line=stroke)]
@@ -390,9 +388,9 @@ def _frequency_figure(
         edge = {"color": palette.line, "width": 1}
         band = scatter(*outline, fill="toself", fillcolor=palette.sunken, line=edge)
         traces.insert(0, band)
-        text = _("untouched, middle 90 %")
+        text = say(looks.USUAL)
         notes.insert(0, {"x": last * 0.98, "y": 1, "xanchor": "right", "text": text, **font})
-    title = {"text": _("energy, log"), "standoff": 2, "font": small}
+    title = {"text": say(looks.ENERGY), "standoff": 2, "font": small}
     return go.Figure(
         traces,
         layout(

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from dashboard import labels, session
+from dashboard import session
 from dashboard.components import blocks, typography
 from dashboard.components.markup import show
 from dashboard.result.linked import ResultViewState
@@ -61,15 +61,8 @@ def _running(key: str) -> None:
     if trials is None or not trials.active:
         st.rerun()
         return
-    left = trials.seconds_left
-    if trials.started is None:
-        text = _("In line")
-    elif left is None or trials.done < 2:
-        text = _("Trying: {change}").format(change=trials.stage)
-    else:
-        text = _("Trying: {change}, {time} left").format(
-            change=trials.stage, time=labels.about(left)
-        )
+    change = "" if trials.started is None else trials.stage
+    text = robustness.trying(change, trials.seconds_left if trials.done > 1 else None)
     st.progress(trials.fraction, text=text)
     stopping = trials.cancel.is_set()
     if st.button(_("Stopping") if stopping else _("Stop"), key=f"stop-{key}", disabled=stopping):

@@ -102,9 +102,7 @@ def _over_time(analysis: Analysis, linked: ResultViewState) -> None:
     view = st.container()
     heard = voice.subject(analysis)
     scored = heard is not None and any(span.score is not None for span in heard.spans)
-    typography.caption(
-        _("Gray: no speech, or too little of it to score.") if scored else say(series.UNSCORED)
-    )
+    typography.caption(say(voice.UNSCORED) if scored else say(series.UNSCORED))
     with st.container(key="sound-rests", gap="small"):
         rests = _draw_rests(analysis, linked)
     data = sound.view_data(

@@ -45,7 +45,7 @@ def draw(
     named = people.lines(analysis)
     with st.container(border=True, key="card-timeline"):
         with st.container(horizontal=True, vertical_alignment="center", key="timeline-head"):
-            show(heading(_("Score over time")), keys(analysis), width="stretch")
+            show(heading(say(people.OVER_TIME)), keys(analysis), width="stretch")
             if len(questions) > 1:
                 shorts = {q: states.question(q, short=True) for q in questions}
                 choose(_("Question"), shorts, questions[0], linked.widget("question"), hidden=True)
@@ -55,7 +55,7 @@ def draw(
         hatched(lanes)
         linked.more_button(len(analysis.seen) - len(lanes), "lanes")
         if analysis.verdict.thresholds.custom:
-            typography.caption(_("Drawn with your thresholds."))
+            typography.caption(say(people.OWN_LIMITS))
 
 
 def keys(analysis: Analysis) -> Markup:

@@ -13,7 +13,9 @@ from detector.evaluation.metrics import Interval
 from detector.evaluation.report import KindReport, Report
 from detector.evaluation.scores import FEATURES, Scored
 from detector.presentation import Presentation, markdown
+from detector.presentation import evaluation as words
 from detector.presentation.evaluation import sections
+from detector.sentences import say
 
 
 def to_markdown(report: Report) -> str:
@@ -85,7 +87,6 @@ def write(report: Report, folder: Path) -> list[Path]:
 
 _COLORS = ("#1f6feb", "#b35900", "#6f42c1")
 """of the answers in turn; safe for color-blind readers, and named in the legend"""
-_WORDS = {"video": "clips", "image": "pictures", "audio": "sounds"}
 _STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "unmask", "font.family": "sans-serif"}
 """Text stays text, and the same figures give the same file."""
 
@@ -98,7 +99,7 @@ def reliability_svg(kind: KindReport) -> str:
         for answer, color in zip(kind.table("answer"), _COLORS, strict=False):
             bars = kind.curves[answer.name].bars
             most = max((bar.seen.of or 0 for bar in bars), default=1)
-            name = f"{answer.title}, ECE {answer['ECE'].value:.3f}"
+            name = f"{say(answer.title)}, ECE {answer['ECE'].value:.3f}"
             axes.plot([], [], "o", color=color, label=name)
             for bar in bars:
                 axes.plot([bar.said, bar.said], [bar.seen.low, bar.seen.high], color=color)
@@ -108,8 +109,7 @@ def reliability_svg(kind: KindReport) -> str:
                 )
                 dot.set_gid(f"{answer.name}: {bar.seen.count} of {bar.seen.of} fake")
 
-    title = f"Reliability on {kind.files} {_WORDS[kind.kind]}"
-    return _page(title, "probability that was said", "share of fakes", draw)
+    return _page(kind, words.reliability(kind), draw)
 
 
 def risk_svg(kind: KindReport) -> str:
@@ -117,21 +117,21 @@ def risk_svg(kind: KindReport) -> str:
 
     def draw(axes: Any) -> None:
         for answer, color in zip(kind.table("answer"), _COLORS, strict=False):
-            name = f"{answer.title}, area {answer['area of risk'].value:.3f}"
+            name = f"{say(answer.title)}, area {answer['area of risk'].value:.3f}"
             curves = kind.curves[answer.name]
             axes.plot(curves.coverage, curves.risk, color=color, label=name)
 
-    title = f"Risk against coverage on {kind.files} {_WORDS[kind.kind]}"
-    return _page(title, "share answered, the surest first", "share of these that is wrong", draw)
+    return _page(kind, words.risk(), draw)
 
 
-def _page(title: str, across: str, up: str, draw: Any) -> str:
+def _page(kind: KindReport, texts: words.ChartTexts, draw: Any) -> str:
     import matplotlib
     from matplotlib.figure import Figure
 
+    title = f"{texts.title}\n{say(words.KINDS[kind.kind])}: {kind.files}"
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(4.6, 4.8), layout="constrained")
-        axes = figure.add_subplot(title=title, xlabel=across, ylabel=up)
+        axes = figure.add_subplot(title=title, xlabel=texts.across, ylabel=texts.up)
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
         axes.grid(color="#dddddd")
         draw(axes)

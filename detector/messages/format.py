@@ -87,6 +87,18 @@ def took(seconds: float) -> str:
     return f"{minutes}{NBSP}min {rest}{NBSP}s" if rest else f"{minutes}{NBSP}min"
 
 
+def about(seconds: float) -> str:
+    """Return 12.3 as "about 15 s", rounded up to 5 s; from 90 s on "about 2 minutes"."""
+    if seconds >= 90:
+        return _("about {minutes} minutes").format(minutes=round(seconds / 60))
+    return _("about {seconds}\u00a0s").format(seconds=max(5, 5 * math.ceil(math.ceil(seconds) / 5)))
+
+
+def remaining(seconds: float) -> str:
+    """Return 12.3 as "about 15 s left"."""
+    return _("{time} left").format(time=about(seconds))
+
+
 def stretch(start: float, end: float, *, tenths: bool = False) -> str:
     """Return "00:03 to 00:08", with tenths if both ends read alike, or one time."""
     first, last = clock(start, tenths=tenths), clock(end, tenths=tenths)

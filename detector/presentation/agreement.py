@@ -274,7 +274,38 @@ def reach(line: ModelLine) -> str:
     )
 
 
+def axis(line: ModelLine) -> str:
+    """Return the name of an axis of a model's scores."""
+    return _("{name}, score").format(name=line.name)
+
+
+def against(first: ModelLine, second: ModelLine) -> str:
+    """Return the text alternative of one model's scores against another's."""
+    text = _("{first} against {second}, a dot a moment")
+    return text.format(first=first.name, second=second.name)
+
+
+def shading(line: ModelLine) -> str:
+    """Return whose limits shade lanes of several questions."""
+    text = _("Shaded by the limits of {model}; another question has limits of its own.")
+    return text.format(model=line.name)
+
+
+SIDE_BY_SIDE = _("Scores side by side")
+SIDE_BY_SIDE_NOTE = _("one time axis · shaded: can’t tell · thin: not counted")
+WHERE = _("Where they differ")
+"""Heads of the lanes of models, and of the moments at which they differ"""
+
+
 # --- two files under one model --------------------------------------------------------------------
+
+
+NEITHER = _("No model scored both clips.")
+
+
+def furthest(time: float) -> str:
+    """Return the moment, s, at which the scores of two files differ most."""
+    return _("Furthest apart at {time}").format(time=clock(time, tenths=True))
 
 
 def of_two(first: Analysis, second: Analysis, model: ModelResult) -> tuple[Section, float | None]:

@@ -150,6 +150,19 @@ def changes(comparison: Comparison) -> list[str]:
     return [word for happened, word in done if happened]
 
 
+ALIGNED = 30
+"""percent of a comparison's work after which both files are aligned in time"""
+FINDING = _("Finding of the comparison")
+NOT_COMPARED = _("The two files could not be compared")
+
+
+def progress(done: int | None) -> str:
+    """Return what a comparison does now, with so many percent `done`; None: it waits."""
+    if done is None:
+        return _("In line: the comparison begins when others are done")
+    return _("Aligning both in time") if done < ALIGNED else _("Measuring what differs")
+
+
 def lead(comparison: Comparison) -> str:
     """Return the finding in a sentence or two."""
     said = _lead(comparison)

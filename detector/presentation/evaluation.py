@@ -26,6 +26,8 @@ CALLED_FAKE, FOUND = _("Originals called fake"), _("Fakes found")
 """False and true positive rate"""
 TOGETHER = _("All together")
 """The combined answer"""
+GUESSING = _("guessing")
+"""The line of a chart that a useful model lies above"""
 
 FEW = 20
 """of which a share in percents would say more than is known"""
@@ -73,46 +75,143 @@ def _share(share: Interval) -> tuple[str, str]:
     """Return a share in percent with its count and interval; of few files the count alone."""
     if not share.of:
         return "–", _("none")
-    part = _("{number} of {total}").format(number=share.count, total=share.of)
+    part = of_total(share)
     interval = _("{low} to {high} %").format(
         low=round(100 * share.low), high=round(100 * share.high)
     )
     return (part, interval) if share.of < FEW else (percent(share.value), f"{part}, {interval}")
 
 
-# --- captions of charts ---------------------------------------------------------------------------
+# --- charts ---------------------------------------------------------------------------------------
 
 
-def ranking(kind: KindReport) -> str:
-    """Return the AUC with its interval."""
-    auc = kind.combined["AUC"]
-    text = _("AUC {value}, between {low} and {high}")
-    low, high = f"{auc.low:.2f}", f"{auc.high:.2f}"
-    return text.format(value=f"{auc.value:.2f}", low=low, high=high)
+@dataclass(frozen=True)
+class ChartTexts:
+    """Texts of a chart: title, axes, the text alternative, and small print below it.
+
+    `hover` is that of each mark, with braces for `name`, its place `x` and `y`, and its number `n`
+    of files.
+    """
+
+    title: str
+    across: str
+    up: str
+    hover: str
+    said: str
+    notes: tuple[str, ...] = ()
 
 
-def fakes(kind: KindReport) -> str:
-    """Return the share of fakes, which precision depends on."""
+def roc(kind: KindReport, shown: int) -> ChartTexts:
+    """Return the texts of the ROC curves of all models together and of the `shown` best alone."""
+    auc, notes, alone = kind.combined["AUC"], list[str](), len(kind.alone)
+    said = _("AUC {value}, between {low} and {high}").format(
+        value=f"{auc.value:.2f}", low=f"{auc.low:.2f}", high=f"{auc.high:.2f}"
+    )
+    if alone > shown:
+        text = _(
+            "Beside all together, the {shown} of {models} models that rank these files best alone. "
+            "The export has all."
+        )
+        notes.append(text.format(shown=shown, models=alone))
+    hover = _("{name}: {found} found at {alarms} false alarms")
+    hover = hover.format(name="{name}", found="{y}", alarms="{x}")
+    title = _("ROC, with its 95 % band")
+    return ChartTexts(title, say(CALLED_FAKE), say(FOUND), hover, said, tuple(notes))
+
+
+def precision(kind: KindReport) -> ChartTexts:
+    """Return the texts of the curves of precision, which depends on the share of fakes."""
+    hover = _("{name}: {right} right at {found} found")
     text = _("Precision depends on how many files are fake: here {percent}.")
-    return text.format(percent=percent(kind.fake / max(1, kind.real + kind.fake)))
+    return ChartTexts(
+        _("Precision against recall"),
+        _("Fakes found (recall)"),
+        _("Of what is called fake, is fake"),
+        hover.format(name="{name}", right="{y}", found="{x}"),
+        _("Precision at each recall, for each model"),
+        (text.format(percent=percent(kind.fake / max(1, kind.real + kind.fake))),),
+    )
 
 
-def calibration(kind: KindReport) -> tuple[str, str]:
-    """Return the calibration error, alone and beside that of perfectly calibrated percentages."""
+def reliability(kind: KindReport) -> ChartTexts:
+    """Return the texts of the observed frequencies: the calibration error, alone and beside that of
+    perfectly calibrated percentages."""
     first = kind.combined
     error, chance = f"{first['ECE'].value:.2f}", f"{first['ECE by chance'].value:.2f}"
     text = _(
         "Expected calibration error {error}; exactly right percentages would show {chance} on so "
         "few files."
     )
-    short = _("Expected calibration error {error}").format(error=error)
-    return short, text.format(error=error, chance=chance)
+    hover = _("said {said}, seen {seen} ({files})")
+    return ChartTexts(
+        _("Can the percentages be taken at their word?"),
+        _("Said: likely manipulated"),
+        _("Seen: share of fakes"),
+        hover.format(said="{x}", seen="{y}", files="{n}"),
+        _("Expected calibration error {error}").format(error=error),
+        (text.format(error=error, chance=chance),),
+    )
 
 
-def judged(scored: Sequence[Scored]) -> str:
-    """Return how many files have a score."""
+def risk() -> ChartTexts:
+    """Return the texts of the share of wrong answers among the surest."""
+    title, across = _("Risk against coverage"), _("Share answered, the surest first")
+    return ChartTexts(title, across, _("Of these, wrong"), "", "")
+
+
+def of_total(share: Interval) -> str:
+    """Return the count of a share: "31 of 48"."""
+    return _("{number} of {total}").format(number=share.count, total=share.of)
+
+
+def sides() -> tuple[tuple[str, str], tuple[str, str]]:
+    """Return name and hover of the bars above and below the axis of `histogram`."""
+    named = (
+        (_("originals"), _("{number} originals at {percent}")),
+        (_("fakes"), _("{number} fakes at {percent}")),
+    )
+    first, second = ((name, hover.format(number="{n}", percent="{x}")) for name, hover in named)
+    return first, second
+
+
+def histogram(scored: Sequence[Scored]) -> ChartTexts:
+    """Return the texts of the scores of originals and fakes, with how many files have one."""
     text = _("{number} of {total} files were judged.")
-    return text.format(number=sum(s.probability is not None for s in scored), total=len(scored))
+    judged = sum(s.probability is not None for s in scored)
+    return ChartTexts(
+        _("Where the scores lie"),
+        _("Likelihood of manipulation"),
+        _("Files"),
+        "",
+        _("Scores of originals above the axis, of fakes below"),
+        (text.format(number=judged, total=len(scored)),),
+    )
+
+
+Line = Sequence[tuple[datetime, float]]
+"""(date, AUC) of evaluations"""
+
+
+def lines(runs: Iterable[tuple[Report, KindReport]], most: int) -> dict[str, Line]:
+    """Return the AUC of evaluations by date: of all models together, and of the `most` models with
+    the most evaluations."""
+    together: list[tuple[datetime, float]] = []
+    alone: dict[str, list[tuple[datetime, float]]] = {}
+    for report, kind in runs:
+        together.append((report.created, kind.combined["AUC"].value))
+        for model in kind.alone:
+            alone.setdefault(say(model.title), []).append((report.created, model["AUC"].value))
+    often = sorted(alone.items(), key=lambda named: -len(named[1]))
+    return {say(TOGETHER): together, **dict(often[:most])}
+
+
+def over_time(drawn: Mapping[str, Line]) -> ChartTexts:
+    """Return the texts of `lines`."""
+    ends = "; ".join(f"{name}: {line[-1][1]:.2f}" for name, line in drawn.items())
+    hover = _("{name}: AUC {auc}, {date}").format(name="{name}", auc="{y}", date="{x}")
+    note = _("AUC by date. Only runs on the same files can be compared.")
+    said = f"{_('AUC by date. Last: ')}{ends}"
+    return ChartTexts(_("Evaluations over time"), "", _("AUC"), hover, said, (note,))
 
 
 # --- answers and mistakes -------------------------------------------------------------------------
@@ -253,7 +352,8 @@ def sections(report: Report) -> list[Section]:
 
 def tables(kind: KindReport) -> Section:
     """Return all tables of a kind of files."""
-    drawn = (_table(layout, kind.table(*layout.tables)) for layout in LAYOUTS)
+    names = {row.name: row.title for row in kind.alone}
+    drawn = (_table(layout, kind.table(*layout.tables), names) for layout in LAYOUTS)
     return Section(f"{kind.kind}-tables", "", tuple(chain.from_iterable(drawn)))
 
 
@@ -268,18 +368,29 @@ def _kind(kind: KindReport) -> Iterator[Block]:
         yield Text(f"Not judged: {missing}.")
 
 
-def _table(layout: TableLayout, rows: Sequence[FigureRow]) -> Iterator[Block]:
-    """Yield a table without the columns that none of its rows has; nothing without rows."""
+def _table(
+    layout: TableLayout, rows: Sequence[FigureRow], names: Mapping[str, str]
+) -> Iterator[Block]:
+    """Yield a table without the columns that none of its rows has; nothing without rows. `names`
+    are those of models by id."""
     there = dict.fromkeys(name for row in rows for name in row.figures)
     columns = [name for pattern in layout.figures for name in fnmatch.filter(there, pattern)]
     if columns:
         yield Text(say(layout.heading), "subhead")
-        titles = [f"{row.title} alone" if row.table == "feature" else row.title for row in rows]
+        titles = [
+            f"{row.title} alone" if row.table == "feature" else say(row.title) for row in rows
+        ]
         figures = ([text_of(row.figures.get(name)) for name in columns] for row in rows)
         cells = [[title, *found] for title, found in zip(titles, figures, strict=True)]
-        yield Grid(("", *map(say, columns)), cells)
+        yield Grid(("", *(_head(name, names) for name in columns)), cells)
         if layout.note:
             yield Text(say(layout.note), "note")
+
+
+def _head(figure: str, names: Mapping[str, str]) -> str:
+    """Return the head of a column: a figure, of a model with its name."""
+    name, _comma, of = figure.partition(", ")
+    return f"{name}, {say(names[of])}" if of in names else say(figure)
 
 
 def text_of(value: Any) -> str:

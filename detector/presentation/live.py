@@ -192,7 +192,8 @@ def missing(models: Iterable[ModelResult]) -> str:
 def stopped(model: ModelResult) -> str:
     """Return that a model stopped scoring, and why."""
     text = _("{title} takes no part: {why}.")
-    return text.format(title=model.title, why=told((model.error or "").rstrip(".")))
+    why = told((model.error or "").rstrip("."))
+    return text.format(title=told(model.plain or model.title), why=why)
 
 
 # --- the picture ----------------------------------------------------------------------------------
@@ -413,6 +414,23 @@ PROVES = _(
 
 
 # --- its lines ------------------------------------------------------------------------------------
+
+
+MINUTE = _("Last 60 seconds"), _("dots: one scored frame · line: the likelihood over 8 s")
+VOICE = _("Voice"), _("dots: one window of 4 s · line: mean of the last 12 s")
+"""Heads of the charts of a session, and their legends"""
+
+
+def ago() -> tuple[list[float], list[str]]:
+    """Return the ticks of the last minute, s from now, and their texts."""
+    texts = [_("60\u00a0s ago"), f"40{NBSP}s", f"20{NBSP}s", _("now")]
+    return [-60.0, -40.0, -20.0, 0.0], texts
+
+
+def raised_above(seconds: float, limit: float) -> str:
+    """Return when an alarm begins."""
+    text = _("after {seconds}\u00a0s above {percent}")
+    return text.format(seconds=f"{seconds:.0f}", percent=percent(limit))
 
 
 def likelihoods(state: LiveState | None, thresholds: Thresholds) -> str:

@@ -114,6 +114,11 @@ def heatmap(analysis: Analysis, heat: Heatmap, model: ModelResult) -> str:
     return said if counted else _("{heatmap}, not counted").format(heatmap=said)
 
 
+def with_heatmap(heat: Heatmap | None) -> str:
+    """Return the caption of a whole frame below a heatmap; empty without one."""
+    return _("with the heatmap, {caption}").format(caption=say(heat.caption)) if heat else ""
+
+
 def seen_by(model: ModelResult) -> str:
     """Return the caption of a model's input."""
     return _("as {model} saw it").format(model=plain(model))
@@ -124,6 +129,8 @@ def failed(model: ModelResult) -> str:
     return _("{model} could not be run for a heatmap").format(model=plain(model))
 
 
+WHERE = _("Where each model looked")
+WHERE_NOTE = _("the same frame · scaled per model: compare places, not strength")
 PROVES = _("A heatmap shows places, not proof.")
 HOW_TO_READ = _(
     "The places raised a model's score, scaled for each picture by itself; a high score for a "
@@ -184,6 +191,10 @@ _HOW_TO_READ = {
     "noise": _("what a high-pass filter leaves; face and surroundings should match"),
     "error": _("what one more JPEG changes; edges always do, patches may be pasted"),
 }
+COARSE, FINE, ENERGY = _("coarse"), _("fine detail"), _("energy, log")
+"""Ends of the axis of a spectrum, and what its curve is"""
+USUAL = _("untouched, middle 90 %")
+"""The band below the curve"""
 NOTABLE = 0.5
 """mean distance from the usual range, in logarithms of energy, from which fine detail differs"""
 
@@ -191,6 +202,11 @@ NOTABLE = 0.5
 def trace(view: str) -> str:
     """Return how to read a view of traces."""
     return say(_HOW_TO_READ[view])
+
+
+def picture_of(view: str) -> str:
+    """Return the text alternative of a view of traces that is a picture."""
+    return _("{view} of the face").format(view=say(TRACES[view]))
 
 
 def fine_detail(values: np.ndarray, usual: CurveRange | None, fine: slice, kind: str) -> str:

@@ -44,6 +44,7 @@ BESIDE = _(
 OVER_TIME, LEVELS = _("Difference over time"), _("mean gray levels, 0 to 255")
 MAP, MAP_NOTE = _("Where they differ"), _("After alignment, with colors and sharpness matched.")
 """Heads and units of the chart and the map of differences"""
+NOT_JUDGED = _("The detectors have not judged it.")
 ALONE = _("What the detectors say of each, alone")
 ALONE_NOTE = _("They know nothing of the other file, and count nothing in the finding above.")
 METHOD = {
@@ -233,6 +234,25 @@ def moment_said(moment: ComparedMoment) -> str:
     return "; ".join(said) or clock(moment.time, tenths=True)
 
 
+STRIP = _("Moment by moment"), _("inside the face, gray levels")
+APART = _("Apart by")
+"""Head and unit of the strip of faces in both files, and the name of its numbers"""
+
+
+def level(face: FaceDifference) -> str:
+    """Return how far a face differs in gray levels, with a tenth below 10."""
+    return f"{face.difference:.0f}" if face.difference >= 10 else f"{face.difference:.1f}"
+
+
+def place(comparison: Comparison, number: int) -> str:
+    """Return which of the moments this is, from 0, and its time; empty for a picture."""
+    if not comparison.copy_media.duration:
+        return ""
+    text, moments = _("moment {n} of {all} · {time}"), comparison.moments
+    time = clock(moments[number].time, tenths=True)
+    return text.format(n=number + 1, all=len(moments), time=time)
+
+
 def face_said(moment: ComparedMoment, face: FaceDifference) -> str:
     """Return the measurement of a face at a moment."""
     text = _("{time}, Person {id}: {levels} gray levels apart, re-encoding leaves {limit}")
@@ -269,6 +289,11 @@ def map_scale(levels: int) -> str:
     """Return how the map of differences is read in print: white from so many gray levels on."""
     text = _("{map}: black is 0, white {number} gray levels or more")
     return text.format(map=say(MAP), number=levels)
+
+
+def map_ends(levels: int) -> tuple[str, str]:
+    """Return the ends of the color scale of the map of differences."""
+    return _("none"), _("{most} or more gray levels").format(most=levels)
 
 
 def map_said(moment: ComparedMoment) -> str:

@@ -91,6 +91,15 @@ def together(subject: Subject, limits: Thresholds) -> tuple[str, str]:
     return percent(subject.probability, limits.edges), _("combined")
 
 
+OVER_TIME = _("Score over time")
+OWN_LIMITS = _("Drawn with your thresholds.")
+
+
+def unit(tiles: int, moments: int) -> str:
+    """Return what the tiles of a strip show of the moments."""
+    return _("score, 0 to 100") if moments <= tiles else _("highest score, 0 to 100")
+
+
 # --- scores over time -----------------------------------------------------------------------------
 
 

@@ -1,6 +1,6 @@
 """Robustness of a verdict: answers after perturbations of a part of the file."""
 
-from detector.messages import states
+from detector.messages import format, states
 from detector.messages.format import capital, clock, listed, percent, took, whole_percent
 from detector.presentation import BarChart, BarRow, Cell, Grid, Section, Text
 from detector.schema.analysis import (
@@ -99,6 +99,17 @@ def effort(analysis: Analysis) -> str:
     else:
         text = _("Runs the models seven times on at most 6 s of the clip.")
     return join(text, _("You can leave the page meanwhile."))
+
+
+def trying(change: str, left: float | None) -> str:
+    """Return the change that is tried now, and the time left, s, if known; without a change, that
+    the trial is in line."""
+    if not change:
+        return _("In line")
+    if left is None:
+        return _("Trying: {change}").format(change=say(change))
+    text = _("Trying: {change}, {time} left")
+    return text.format(change=say(change), time=format.about(left))
 
 
 def part(tried: Robustness) -> str:

@@ -34,6 +34,13 @@ def section(analysis: Analysis) -> Section:
     return Section("run", _("Run details"), (facts(rows),))
 
 
+def when(analysis: Analysis, day: str) -> Row:
+    """Return the `day` of the analysis, and how long it took, if known."""
+    if (seconds := analysis.timings.get("total")) is not None:
+        day = _("{when}, in {time}").format(when=day, time=took(seconds))
+    return Row(_("Analyzed"), day)
+
+
 def again(analysis: Analysis) -> Section:
     """Return the same with the command that repeats the analysis."""
     title, made = _("How it was made, and how to run it again"), section(analysis).blocks

@@ -58,6 +58,24 @@ def stretch_of_speech(start: float, end: float) -> str:
     return _("Speech, {stretch}").format(stretch=stretch(start, end, tenths=True))
 
 
+WAVEFORM = _("Waveform"), _("speech marked")
+BY_WINDOW = _("Score"), _("by window")
+"""Names of lanes, and what they show"""
+UNSCORED = _("Gray: no speech, or too little of it to score.")
+
+
+def frequencies(end: float, *, mfcc: bool) -> tuple[str, str, str]:
+    """Return the name of a picture of the sound up to `end`, s, what it shows, and its text
+    alternative: the spectrogram, or the cepstral coefficients."""
+    length = took(end)
+    if mfcc:
+        note = _("20 coefficients; no installed model scores this picture")
+        alt = _("Mel-frequency cepstral coefficients of {length}.")
+        return "MFCC", note, alt.format(length=length)
+    alt = _("Spectrogram of {length}, low tones below, loud is dark.")
+    return _("Spectrogram"), _("80 bands, 0 to 8 kHz"), alt.format(length=length)
+
+
 def waveform(stretches: int) -> str:
     """Return the text alternative of a waveform."""
     spoken = count(stretches, "stretch of speech", "stretches of speech")

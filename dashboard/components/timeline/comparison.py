@@ -9,7 +9,6 @@ from typing import Any, Literal
 import numpy as np
 from markupsafe import Markup
 
-from dashboard import labels
 from dashboard.components import timeline
 from dashboard.components.cards import Mark
 from dashboard.components.markup import tag
@@ -19,7 +18,7 @@ from detector.comparison import HEAT_LEVELS, AlignedPictures
 from detector.presentation import comparison as words
 from detector.presentation import pair
 from detector.schema.comparison import ComparedMoment, Comparison, FaceDifference
-from detector.sentences import _
+from detector.sentences import _, say
 
 Part = Literal["viewer", "map", "plot"]
 AROUND = 1.5
@@ -94,15 +93,10 @@ def _moment(
 ) -> dict[str, Any]:
     """Return the place of a moment in words, and its three pictures."""
     moment = comparison.moments[place]
-    clock, still = labels.clock(moment.time), not comparison.copy_media.duration
     copy, original = pair.pictures(comparison, moment)
     alt = {"copy": copy, "original": original, "heat": pair.map_said(moment)}
     three = {name: {"src": shown[name], "alt": alt[name]} for name in alt}
-    text = _("moment {n} of {all} · {time}")
-    return {
-        "place": "" if still else text.format(n=place + 1, all=len(comparison.moments), time=clock),
-        **_sides(three, mirrored),
-    }
+    return {"place": pair.place(comparison, place), **_sides(three, mirrored)}
 
 
 def _strip(
@@ -115,14 +109,14 @@ def _strip(
     ends = [moment.time for moment in moments[1:]] + [1e9]
 
     def tile(i: int, face: FaceDifference) -> Markup:
-        moment, level = moments[i], face.difference
+        moment = moments[i]
         crop = _crop(comparison, face)
         return layers.tile(
             *(tag("span", cls="picture", style=crop, data_name=side, data_moment=str(i))
               for side in ("copy", "original")),
             state="differs" if face.changed_region != "none" else "",
             name=pair.face_said(moment, face),
-            text=f"{level:.0f}" if level >= 10 else f"{level:.1f}",
+            text=pair.level(face),
             person=person, time=moment.time, start=moment.time, stop=ends[i],
         )  # fmt: skip
 
@@ -130,10 +124,9 @@ def _strip(
     wide = [tile(*faces[round(place)]) for place in at]
     sides = _sides(dict(zip(("copy", "original"), _short(comparison), strict=True)), mirrored)
     return layers.strip(
-        _("Moment by moment"),
-        _("inside the face, gray levels"),
+        *map(say, pair.STRIP),
         *(wide, wide[::2]),
-        names=(sides["copy"], sides["original"], _("Apart by")),
+        names=(sides["copy"], sides["original"], say(pair.APART)),
     )
 
 

@@ -13,7 +13,6 @@ from dashboard.theme import ON_VIDEO
 from detector.presentation import Cell, lead, people, series
 from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis, Label, Subject
-from detector.sentences import _
 
 WIDE, NARROW = 11, 7
 """Tiles of a strip on a desktop and under 480 px, where eleven would be too small to press."""
@@ -69,7 +68,7 @@ def _row(
         [_tile(analysis, lane, tile, pictures) for tile in series.tiles(lane, count, end)]
         for count in ((WIDE,) if whole else (WIDE, NARROW))
     )
-    unit = _("score, 0 to 100") if whole else _("highest score, 0 to 100")
+    unit = people.unit(NARROW, len(lane.times))
     head = tag("span", icon(look.icon), tag("span", said.text), cls=f"chip {look.slug}")
     return layers.strip(lead.name(track), unit, *groups, chip=head)
 

@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from dashboard import labels
 from dashboard.components.markup import tag
 from dashboard.components.timeline import PLAYER, layers, versioned
 from dashboard.components.timeline.layers import Point
 from dashboard.images import data_url, encode
 from detector.presentation import voice
 from detector.schema.analysis import Analysis
-from detector.sentences import _
+from detector.sentences import _, say
 
 RAMP = ((255, 255, 255), (201, 222, 240), (86, 152, 206), (0, 92, 158), (3, 30, 56))
 """from quiet to loud: one hue, darker as it grows, so that it is read in gray too"""
@@ -46,16 +45,17 @@ def view_data(
         for a, b in (heard.spans if heard else [])
         for name in [voice.stretch_of_speech(a, b)]
     ]
-    waveform = voice.waveform(len(spoken))
+    waveform, (named, note) = voice.waveform(len(spoken)), map(say, voice.WAVEFORM)
+    score, by_window = map(say, voice.BY_WINDOW)
     lanes = (
         layers.lane(
             tag("div", *spoken, cls="speech"),
             layers.marks([{"css": "wave", "paths": _wave(peaks, end)}], WAVE, end, waveform),
-            name=_("Waveform"),
-            note=_("speech marked"),
+            name=named,
+            note=note,
         ),
         _frequencies(end, picture, None if mfcc else rests, mfcc=mfcc),
-        layers.lane(*_scores(analysis, end), name=_("Score"), note=_("by window")),
+        layers.lane(*_scores(analysis, end), name=score, note=by_window),
     )
     body = {
         "id": f"sound-{analysis.id}",
@@ -69,18 +69,14 @@ def view_data(
 def _frequencies(
     end: float, picture: str, rests: Mapping[str, Any] | None, *, mfcc: bool
 ) -> Markup:
-    alt = _("Spectrogram of {length}, low tones below, loud is dark.")
-    if mfcc:
-        alt = _("Mel-frequency cepstral coefficients of {length}.")
-    drawn = [("picture", picture, 0.0, end, alt.format(length=labels.took(end)))]
+    name, note, alt = voice.frequencies(end, mfcc=mfcc)
+    drawn = [("picture", picture, 0.0, end, alt)]
     if rests:
         drawn.append(("rests", rests["picture"], rests["start"], rests["end"], rests["alt"]))
-    coefficients = _("20 coefficients; no installed model scores this picture")
     return layers.lane(
         *(tag("img", cls=cls, src=source, alt=text, style=layers.across(start, stop, end))
           for cls, source, start, stop, text in drawn),
-        name="MFCC" if mfcc else _("Spectrogram"),
-        note=coefficients if mfcc else _("80 bands, 0 to 8 kHz"),
+        name=name, note=note,
     )  # fmt: skip
 
 

@@ -5,10 +5,9 @@ The page is drawn once; fragments redraw the moving parts from the `Job`. Its la
 result, so that nothing jumps at the end.
 """
 
-import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -29,7 +28,6 @@ from dashboard.components import lanes as lane_parts
 from dashboard.components import progress as progress_parts
 from dashboard.components.chips import chip
 from dashboard.components.markup import join, show
-from dashboard.components.progress import ProgressStep
 from dashboard.components.timeline import evidence
 from dashboard.images import data_url, jpeg
 from dashboard.result import question, timeline
@@ -38,11 +36,10 @@ from detector.errors import UnmaskError
 from detector.models.base import CropRecipe
 from detector.models.registry import choose
 from detector.pipeline import Progress
-from detector.presentation import file, lead, series
-from detector.presentation import people as presented
+from detector.presentation import lead, people, series
+from detector.presentation import progress as presented
 from detector.presentation.run import STAGES
 from detector.presentation.series import Lane
-from detector.presentation.voice import spoken
 from detector.schema.analysis import Analysis, Box, Media, Subject
 from detector.sentences import _, say
 from service.tasks.jobs import Job, State
@@ -66,35 +63,7 @@ SEARCHING = ("read", "faces", "sound")
 """The stages in which frames are still searched for faces."""
 MAX_PEOPLE = 6
 MAX_LANES = 3
-MIN_ELAPSED_SECONDS = 3.0
-"""before a time left is shown: earlier it would only jump."""
-MIN_FRACTION = 0.08
-"""of the work that must be done before a time left is shown, for the same reason."""
 THUMBNAIL = CropRecipe(scale=1.45, size=112, resize="area", border="replicate")
-
-
-@dataclass
-class TimeLeft:
-    """Remaining time in words: after a few seconds, in steps of 5 s, with a remark when
-    it grows."""
-
-    shown: int = 0
-
-    def text(self, elapsed: float, fraction: float) -> str:
-        """Return the remaining time after `elapsed` s, with a `fraction` (0..1) of the
-        work done."""
-        if elapsed < MIN_ELAPSED_SECONDS or fraction < MIN_FRACTION:
-            return ""
-        seconds = elapsed * (1 - fraction) / fraction
-        new = max(5, 5 * math.ceil(seconds / 5))
-        if self.shown and new > self.shown:
-            # A little longer than said: keep what was said. Much longer: say so.
-            if new > self.shown + max(5, 0.25 * self.shown):
-                self.shown = new
-                return _("slower than expected, {time} left").format(time=labels.about(new))
-            new = self.shown
-        self.shown = new
-        return _("{time} left").format(time=labels.about(new))
 
 
 def draw(job: Job) -> None:
@@ -115,7 +84,7 @@ def draw(job: Job) -> None:
             every = POLL_IN_LINE if job.state is State.QUEUED else POLL
             st.fragment(_progress, run_every=every)(job, known)
         with st.container(border=True, key="verdict-na-none"):
-            when = _("It comes when all models have finished. Scores so far can still change.")
+            when = say(presented.LATER)
             status_cards.waiting(_("Verdict"), _("No verdict yet"), when)
             st.skeleton(height=10)
             with st.container(width=260):
@@ -153,7 +122,7 @@ def _progress(job: Job, known: int) -> None:
         head, drawn = _waiting(job)
     else:
         head = _("Stopping") if job.cancel.is_set() else say(STAGES[progress.stage])
-        left = st.session_state.setdefault(f"left-{job.key}", TimeLeft())
+        left = st.session_state.setdefault(f"left-{job.key}", presented.TimeLeft())
         drawn = _steps(job, progress, head, left.text(job.elapsed(), progress.fraction))
     # In one place for both, so that the card keeps its height as one follows the other.
     with st.container(gap=None):
@@ -171,126 +140,28 @@ def _wait(job: Job, most: float, ready: Callable[[], bool] = lambda: False) -> N
 
 def _waiting(job: Job) -> tuple[str, Markup]:
     """Draw a job that waits or has just started."""
-    ahead = session.application().tasks.ahead(job)
+    tasks, jobs = session.application().tasks, session.application().jobs
     models = [spec.id for spec in choose(job.settings.models)]
-    if job.state is not State.QUEUED:
-        line = _("The models are being loaded; only the first file waits for this.")
-        head = _("Getting ready")
-    else:
-        head = _("Waiting")
-        if session.application().tasks.suspended:
-            head = _("Paused by who runs this server")
-        seconds = session.application().jobs.speed.estimate(job.settings.frames, models)
-        if seconds:
-            line = _("{files} before yours, {time}.") if ahead else _("Yours is next, {time}.")
-        else:
-            line = _("{files} before yours.") if ahead else _("Yours is next.")
-        line = line.format(
-            files=labels.count(ahead, "file", "files"),
-            time=labels.about((ahead + 1) * (seconds or 0.0) / session.application().jobs.workers),
-        )
-    return head, progress_parts.waiting(head, line, _stay(), most=len(models))
+    head, line = presented.begun()
+    if job.state is State.QUEUED:
+        ahead, each = tasks.ahead(job), jobs.speed.estimate(job.settings.frames, models)
+        seconds = (ahead + 1) * each / jobs.workers if each else None
+        head, line = presented.waiting(ahead, seconds, suspended=tasks.suspended)
+    return head, progress_parts.waiting(head, line, say(presented.STAY), most=len(models))
 
 
 def _steps(job: Job, progress: Progress, head: str, remaining: str) -> Markup:
     """Return the steps as rows of one block, so that they stay aligned."""
-    # What is heard is listened to beside the search for faces: one step, and one place.
-    at = list(STAGES).index("faces" if progress.stage == "sound" else progress.stage)
-    at -= at > list(STAGES).index("sound")
-    seconds = progress.seconds
-
-    def spent(key: str) -> str:
-        return labels.took(seconds[key]) if key in seconds else ""
-
-    read = ProgressStep(
-        _("Read the file"),
-        "done" if at > 0 else "now",
-        _contents(progress.media) if progress.media else "",
-        spent("read") if at > 0 else "",
-    )
-    if progress.media is not None and progress.media.kind == "audio":
-        find, score = _sound_step(progress, at, spent("sound")), _("Score the voice")
-    else:
-        find, score = _faces_step(progress, at, spent("faces")), _("Score faces")
-    rows = [read, find, _score_step(job, progress, at, spent("score"), score)]
-    last = {"signals": _("Read signals"), "verdict": _("Verdict")}
-    for place, (key, name) in enumerate(last.items(), 3):
-        if at == place:
-            rows.append(ProgressStep(name, "now"))
-        elif at > place:
-            rows.append(ProgressStep(name, "done", right=spent(key)))
-        else:
-            rows.append(ProgressStep(name, "wait", right=_("waiting")))
-    whole = f"{min(99, math.floor(progress.fraction * 100))}{labels.NBSP}%"
+    whole = typography.strong(presented.percent_of(progress))
     return progress_parts.run(
         head,
-        join([typography.strong(whole), f" · {remaining}" if remaining else ""]),
+        join([whole, f" · {remaining}" if remaining else ""]),
         progress.fraction,
-        rows,
-        _stay(),
+        presented.steps(progress, labels.plain_names(choose(job.settings.models))),
+        say(presented.STAY),
         label=_("Whole analysis"),
         most=len(progress.models),
     )
-
-
-def _sound_step(progress: Progress, at: int, took: str) -> ProgressStep:
-    """Return the step of voice activity detection."""
-    audio = progress.media.audio if progress.media else None
-    if audio and audio.speech:
-        return ProgressStep(_("Found speech"), "done", spoken(audio.speech), took)
-    return ProgressStep(_("Listen for speech"), "now" if at == 1 else "wait")
-
-
-def _faces_step(progress: Progress, at: int, took: str) -> ProgressStep:
-    """Return the step of face detection: person, and share of the file."""
-    people = progress.partial.people if progress.partial else []
-    who = labels.count(len(people), "person", "people") if people else _("no face so far")
-    frames = labels.count(progress.sampled_total, "frame", "frames")
-    if at > 1:
-        detail = _("{people} in {frames}").format(people=who, frames=frames)
-        return ProgressStep(_("Found faces"), "done", detail, took)
-    if at < 1:
-        return ProgressStep(_("Find faces"), "wait", right=_("waiting"))
-    searched = _("{people}, {number} of {frames}").format(
-        people=who, number=progress.sampled, frames=frames
-    )
-    return ProgressStep(_("Find faces"), "now", searched if progress.sampled else "")
-
-
-def _score_step(job: Job, progress: Progress, at: int, took: str, name: str) -> ProgressStep:
-    """Return the progress of each model."""
-    if at > 2:
-        return ProgressStep(name, "done", right=took)
-    if not any(known for scored, known in progress.models.values()):
-        return ProgressStep(name, "wait", right=_("waiting"))
-    titles = labels.plain_names(choose(job.settings.models))
-    share = _("{number} of {total}")
-    parts = [
-        (
-            titles.get(id, id),
-            scored / known if known else 0.0,
-            share.format(number=scored, total=known) if known else _("waiting"),
-        )
-        for id, (scored, known) in progress.models.items()
-    ]
-    side = labels.count(len(parts), "model", "models")
-    if len(parts) > 1:
-        side = _("{models}, side by side").format(models=side)
-    so_far = _("{time} so far").format(time=took) if took else ""
-    return ProgressStep(name, "now", side, so_far, parts)
-
-
-def _contents(info: Media) -> str:
-    if info.kind == "image":
-        return _("one picture")
-    if info.kind == "audio":
-        return file.sound(info.audio)
-    frames = labels.count(info.frame_count, "frame", "frames") if info.frame_count else _("video")
-    return _("{frames}, sound").format(frames=frames) if info.audio else frames
-
-
-def _stay() -> str:
-    return _("You can reload or come back: the result will be at this page’s address.")
 
 
 @st.fragment(run_every=DRAW_EVERY)
@@ -304,13 +175,7 @@ def _people(job: Job) -> None:
     first = by_appearance(partial.people)
     searched = progress.stage not in SEARCHING
     rows = [_person(job, partial, track, searched=searched) for track in first[:MAX_PEOPLE]]
-    more = len(first) - MAX_PEOPLE
-    order = (
-        _("in order of first appearance, and {number} more").format(number=more)
-        if more > 0
-        else _("in order of first appearance")
-    )
-    cards.people(rows, _("People found"), order)
+    cards.people(rows, *presented.people(len(first) - MAX_PEOPLE))
 
 
 def by_appearance(people: Sequence[Subject]) -> list[Subject]:
@@ -320,15 +185,7 @@ def by_appearance(people: Sequence[Subject]) -> list[Subject]:
 
 def _person(job: Job, partial: Analysis, track: Subject, *, searched: bool) -> tuple[str, str, str]:
     """Return a face as a data URL, its name and its number of frames, once `searched`."""
-    frames = ""
-    if searched:
-        total = labels.count(len(partial.timestamps), "frame", "frames")
-        frames = _("{number} of {frames}").format(number=len(track.frames), frames=total)
-    width = f"{max(face.quality.width for face in track.frames):.0f}{labels.NBSP}px"
-    detail = " · ".join(filter(None, (lead.side(track.side), frames, width)))
-    problems = {face.quality.problem for face in track.frames}
-    if None not in problems:  # nothing of this person can be judged so far
-        detail += f" · {labels.listed(sorted(lead.why_not(p) for p in problems if p))}"
+    detail = presented.person(track, len(partial.timestamps) if searched else None)
     face = track.frames[0]  # decoding a better one costs too much
     picture = thumbnail(job.path, partial.media.model_dump_json(), face.time, face.box)
     return picture, lead.name(track), detail
@@ -355,18 +212,17 @@ def _timeline(job: Job) -> None:
     if partial is not None and (questions := question.of_picture(partial)):
         partial = question.viewed(partial, questions[0])
     tracks = by_appearance(partial.seen[:MAX_LANES]) if partial else []
-    named = presented.lines(partial) if partial else {}
-    note = _("the bold line is drawn where all models have a score") if len(named) > 1 else ""
+    named = people.lines(partial) if partial else {}
     cards.part_head(
-        _("Score over time"),
+        say(people.OVER_TIME),
         timeline.keys(partial) if partial and named else "",
-        typography.small(note),
+        typography.small(presented.bold(len(named))),
     )
     if job.elapsed() < DRAW_AFTER_SECONDS:
         st.skeleton(height=charts.lane_sizes(1)[0].height)
         return
     if partial is None or not tracks:
-        typography.caption(_("No face has been found so far."))
+        typography.caption(say(presented.NOBODY))
         return
     palette, limits = theme.palette(), partial.verdict.thresholds
     sizes = charts.lane_sizes(len(tracks))
@@ -383,8 +239,7 @@ def _timeline(job: Job) -> None:
                     lane, thresholds=limits, end=series.length(partial), size=size,
                     palette=palette, titles=named,
                 )  # fmt: skip
-                scores = _("{person}: scores so far; they can still change.")
-                alt = scores.format(person=lead.name(track))
+                alt = presented.so_far(track)
                 figures.chart(figure, f"so-far-{track.id}", alt, at=plot)
 
 

@@ -17,7 +17,7 @@ from detector.messages import states
 from detector.presentation import agreement, looks
 from detector.presentation.agreement import ModelLine, Pair
 from detector.schema.analysis import Label, Question
-from detector.sentences import _
+from detector.sentences import _, say
 
 ORDER = (Label.REAL, Label.INCONCLUSIVE, Label.FAKE)
 SHORT = 10.0
@@ -78,7 +78,7 @@ def scatter(a: ModelLine, b: ModelLine, palette: Palette) -> go.Figure:
 
 def _scores_of(line: ModelLine, palette: Palette) -> charts.Part:
     values, texts = charts.score_ticks(line.limits)
-    title = _("{name}, score").format(name=labels.escape(line.name))
+    title = labels.escape(agreement.axis(line))
     return {
         **charts.PLAIN, "range": [-0.02, 1.02], "tickvals": values, "ticktext": texts,
         "title": {"text": title, "font": {"size": AXIS}},
@@ -119,7 +119,7 @@ def _glyph(label: Label) -> str:
 
 
 def _differences(lines: Sequence[ModelLine], compared: Sequence[Pair]) -> None:
-    typography.chapter(_("Where they differ"))
+    typography.chapter(say(agreement.WHERE))
     stretches = agreement.differences(lines)
     if not stretches:
         typography.caption(agreement.nowhere(compared))
@@ -153,5 +153,4 @@ def _scatter(lines: Sequence[ModelLine], palette: Palette) -> None:
                 (_("Up"), second(lines), "scatter-b"),
             )
         )
-    alt = _("{first} against {second}, a dot a moment").format(first=a.name, second=b.name)
-    figures.chart(scatter(a, b, palette), "compare-scatter", alt)
+    figures.chart(scatter(a, b, palette), "compare-scatter", agreement.against(a, b))

@@ -41,8 +41,8 @@ def draw(selection: Selection, lines: Sequence[ModelLine], palette: Palette) -> 
     """Draw each model's result for the clip, and their curves on one axis."""
     first = lines[0]
     with st.container(border=True, key="card-lanes"):
-        how = _("one time axis · shaded: can’t tell · thin: not counted")
-        cards.head(_("Scores side by side"), typography.small(how))
+        how = say(agreement.SIDE_BY_SIDE_NOTE)
+        cards.head(say(agreement.SIDE_BY_SIDE), typography.small(how))
         grid = st.grid(len(lines), min_column_width=COLUMN, gap="small")
         for line, (_symbol, mark) in zip(lines, models.MARKS, strict=False):
             with grid, st.container(gap="small", key=f"lane-{line.model.id}"):
@@ -64,8 +64,7 @@ def draw(selection: Selection, lines: Sequence[ModelLine], palette: Palette) -> 
         )
         _follow(event)
         if any(line.limits != first.limits for line in lines):
-            words = _("Shaded by the limits of {model}; another question has limits of its own.")
-            typography.caption(words.format(model=first.name))
+            typography.caption(agreement.shading(first))
         hatched([first.lane])
 
 
@@ -125,8 +124,7 @@ def draw_heatmaps(selection: Selection, lines: Sequence[ModelLine]) -> list[Slot
     times = column_times(lines, series.length(selection.analysis))
     slots: list[Slot] = []
     with st.container(border=True, key="card-looked"):
-        scaled = _("the same frame · scaled per model: compare places, not strength")
-        cards.head(_("Where each model looked"), typography.small(scaled))
+        cards.head(say(looks.WHERE), typography.small(say(looks.WHERE_NOTE)))
         if not times:
             typography.caption(say(series.UNSCORED))
             return []

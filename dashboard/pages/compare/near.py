@@ -64,7 +64,7 @@ def draw(first: Job, second: Job) -> KeptComparison | None:
                 "near-gone",
                 _("Two files"),
                 "hide_source",
-                _("The two files could not be compared"),
+                say(words.NOT_COMPARED),
                 _(
                     "At least one of the two is not kept here any more. Upload it again to compare "
                     "them."
@@ -103,9 +103,8 @@ def _begin(first: Job, second: Job) -> None:
 def _running(task: Task, copy: Job, original: Job) -> None:
     def text(task: Task) -> str:
         if task.state is State.QUEUED:
-            return _("In line: the comparison begins when others are done")
-        said = _("Aligning both in time") if task.done < 30 else _("Measuring what differs")
-        return task_progress.with_time_left(said, task)
+            return words.progress(None)
+        return task_progress.with_time_left(words.progress(task.done), task)
 
     note = _("{copy} against {original}. You can leave this page; it goes on.")
     with st.container(border=True, key="card-near-running"):
@@ -127,7 +126,7 @@ def _ended(task: Task, copy: Job, original: Job) -> None:
     canceled = task.state is State.CANCELED
     head = _("Canceled") if canceled else _("Interrupted")
     if task.state is State.FAILED:
-        head = _("The two could not be compared")
+        head = say(words.NOT_COMPARED)
     text = say(task.error) or _("It stopped before anything was found.")
     reference = task.fault.reference if task.fault is not None and not task.code else ""
     small = _("Reference {reference}").format(reference=reference) if reference else ""
@@ -192,9 +191,8 @@ def _person(comparison: Comparison) -> str | None:
 def _map(data: dict[str, Any]) -> None:
     typography.title(say(pair.MAP))
     view.mount("map", data, key="near-map")
-    most = _("{most} or more gray levels").format(most=HEAT_LEVELS)
     note = typography.small_print(say(pair.MAP_NOTE))
-    figures.caption(figures.ramp(_("none"), most), note)
+    figures.caption(figures.ramp(*pair.map_ends(HEAT_LEVELS)), note)
 
 
 def _chart(comparison: Comparison, data: dict[str, Any], person: str | None) -> None:
@@ -232,7 +230,7 @@ def _finding(kept: KeptComparison, copy: Job, original: Job) -> None:
     found = words.state(comparison)
     with st.container(border=True, key=f"verdict-{labels.look(found).slug}-near"):
         head = verdict.head(
-            _("Finding of the comparison"), found, words.headline(comparison),
+            say(words.FINDING), found, words.headline(comparison),
             words.lead(comparison), announced=True,
         )  # fmt: skip
         rows = [*words.figures(comparison), *words.people(comparison)]
@@ -317,7 +315,7 @@ def draw_scores(first: Job, second: Job) -> None:
     common = {m.id for m in state.able(b)}
     able = {m.id: m for m in state.able(a) if m.id in common}
     if not able:
-        typography.notice(_("No model scored both clips."), announced=False)
+        typography.notice(say(agreement.NEITHER), announced=False)
         return
     with st.container(border=True, key="card-pair"):
         cards.introduced(say(pair.ALONE), say(pair.ALONE_NOTE))
@@ -329,7 +327,7 @@ def draw_scores(first: Job, second: Job) -> None:
         blocks.draw(section)
         if time is None:
             return
-        label = _("Furthest apart at {time}").format(time=labels.clock(time))
+        label = agreement.furthest(time)
         if controls.button(label, "play_arrow", "pair-go"):
             st.session_state[_TIME] = time
             st.rerun()
@@ -356,6 +354,6 @@ def _clip(job: Job, name: str) -> None:
             previews().of(job.path, info)  # a copy that plays, at the next look
         player.media_of(job, analysis.media, f"{name}: {job.name}", start)
     if analysis is None:
-        typography.caption(_("The detectors have not judged it."))
+        typography.caption(say(pair.NOT_JUDGED))
         return
     show(chips.reading(short(analysis)))

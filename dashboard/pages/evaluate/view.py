@@ -12,6 +12,7 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 from markupsafe import Markup
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard import labels, session, theme, url_state
 from dashboard.charts import evaluation as charts
@@ -31,8 +32,9 @@ from detector.evaluation import metrics, runs, tables
 from detector.evaluation.labelled_sets import LeftOutReason
 from detector.evaluation.report import KindReport, Report
 from detector.evaluation.scores import Scored
-from detector.models.registry import list_models, selectable
+from detector.models.registry import selectable
 from detector.presentation import evaluation
+from detector.presentation.evaluation import ChartTexts
 from detector.schema.analysis import Question, Settings, Thresholds
 from detector.sentences import _, ngettext, say
 from service import limits
@@ -198,31 +200,21 @@ def _over_time() -> None:
     if not several:
         return
     with st.container(border=True, key="card-evaluations"):
-        note = _("AUC by date. Only runs on the same files can be compared.")
-        cards.introduced(_("Evaluations over time"), note)
+        head = st.container()
         chosen = next(iter(several))
         if len(several) > 1:
             chosen = controls.choose(_("Kind"), several, chosen, "evaluations-kind", hidden=True)
         pairs = ((report, kind) for report in reports for kind in report.kinds)
-        _runs(sorted((p for p in pairs if p[1].kind == chosen), key=lambda p: p[0].created))
+        _runs(sorted((p for p in pairs if p[1].kind == chosen), key=lambda p: p[0].created), head)
 
 
-def _runs(found: list[tuple[Report, KindReport]]) -> None:
-    plain, together = labels.plain_names(list_models()), say(evaluation.TOGETHER)
-    lines: dict[str, charts.Line] = {together: []}
-    best: Counter[str] = Counter()
-    for report, kind in found:
-        lines[together].append((report.created, kind.combined["AUC"].value))
-        for model in kind.alone:
-            name = plain.get(model.name, model.title)
-            lines.setdefault(name, []).append((report.created, model["AUC"].value))
-            best[name] += 1
-    shown = [together, *(name for name, _number in best.most_common(charts.LINES - 1))]
-    drawn = {name: lines[name] for name in shown}
-    colors = theme.palette()
-    ends = "; ".join(f"{name}: {line[-1][1]:.2f}" for name, line in drawn.items())
-    figures.chart(charts.over_time(drawn, colors), "evaluations", _("AUC by date. Last: ") + ends)
-    marks = charts.key(shown, colors)[:-1]
+def _runs(found: list[tuple[Report, KindReport]], head: DeltaGenerator) -> None:
+    drawn, colors = evaluation.lines(found, charts.LINES - 1), theme.palette()
+    texts = evaluation.over_time(drawn)
+    with head:
+        cards.introduced(texts.title, *texts.notes)
+    figures.chart(charts.over_time(drawn, texts, colors), "evaluations", texts.said)
+    marks = charts.key(list(drawn), colors)[:-1]
     show(cards.legend(cards.Mark(f"line {dash}", name, color) for dash, color, name in marks))
     show(blocks.block(evaluation.history(found[: -MOST_RUNS - 1 : -1])))
     if (more := len(found) - MOST_RUNS) > 0:
@@ -263,11 +255,11 @@ def _headline(kind: KindReport) -> None:
 # --- curves ---------------------------------------------------------------------------------------
 
 
-def _curve_card(name: str, title: str, figure: go.Figure, alt: str, *under: Markup) -> None:
+def _curve_card(name: str, texts: ChartTexts, figure: go.Figure, *key: Markup) -> None:
     with st.container(border=True, key=f"card-{name}", height="stretch"):
-        typography.title(title)
-        figures.chart(figure, f"evaluate-{name}", alt)
-        for part in under:
+        typography.title(texts.title)
+        figures.chart(figure, f"evaluate-{name}", texts.said)
+        for part in (*key, *map(typography.small_print, texts.notes)):
             show(part)
 
 
@@ -275,24 +267,11 @@ def columns(kind: KindReport, scored: Sequence[Scored]) -> dict[str, np.ndarray]
     """Return each file's scores by name: combined first, then the best-ranking models."""
     together = [1.0 - s.label if s.probability is None else s.probability for s in scored]
     out = {say(evaluation.TOGETHER): np.array(together)}
-    names = labels.plain_names(list_models())
     for model in sorted(kind.alone, key=lambda m: -m["AUC"].value)[: charts.LINES - 1]:
-        out[names.get(model.name, model.title)] = np.array(
+        out[say(model.title)] = np.array(
             [s.highest.get(model.name, -1e6 if s.label else 1e6) for s in scored]
         )
     return out
-
-
-def curves_left_out(kind: KindReport) -> str:
-    """Return the models that are drawn, if there are more than can be distinguished."""
-    models = len(kind.alone)
-    if models < charts.LINES:
-        return ""
-    text = _(
-        "Beside all together, the {shown} of {models} models that rank these files best alone. The "
-        "export has all."
-    )
-    return text.format(shown=charts.LINES - 1, models=models)
 
 
 def _ranking(kind: KindReport, scored: Sequence[Scored]) -> None:
@@ -303,52 +282,31 @@ def _ranking(kind: KindReport, scored: Sequence[Scored]) -> None:
         cards.Mark(cls=f"line {dash}", words=name, color=color)
         for dash, color, name in charts.key(list(lines), colors)
     )
-    left_out = [typography.small_print(text)] if (text := curves_left_out(kind)) else []
     left, right = st.columns(2, gap="medium")
     with left:
         rocs = {name: metrics.roc(column, truth, groups) for name, column in lines.items()}
-        _curve_card(
-            "roc",
-            _("ROC, with its 95 % band"),
-            charts.roc(rocs, colors),
-            evaluation.ranking(kind),
-            key,
-            *left_out,
-        )
+        texts = evaluation.roc(kind, charts.LINES - 1)
+        _curve_card("roc", texts, charts.roc(rocs, texts, colors), key)
     with right:
         right_of = {name: metrics.precision_recall(column, truth) for name, column in lines.items()}
-        _curve_card(
-            "precision",
-            _("Precision against recall"),
-            charts.precision(right_of, float(truth.mean()), colors),
-            _("Precision at each recall, for each model"),
-            key,
-            typography.small_print(evaluation.fakes(kind)),
-        )
+        texts = evaluation.precision(kind)
+        figure = charts.precision(right_of, float(truth.mean()), texts, colors)
+        _curve_card("precision", texts, figure, key)
 
 
 def _probabilities(kind: KindReport, scored: Sequence[Scored], thresholds: Thresholds) -> None:
-    colors, first = theme.palette(), kind.combined
+    colors = theme.palette()
     judged = [(s.label, s.probability) for s in scored if s.probability is not None]
-    error, beside_chance = evaluation.calibration(kind)
     left, right = st.columns(2, gap="medium")
     with left:
-        _curve_card(
-            "reliability",
-            _("Can the percentages be taken at their word?"),
-            charts.reliability(kind.curves[first.name].bars, colors),
-            error,
-            typography.small_print(beside_chance),
-        )
+        texts = evaluation.reliability(kind)
+        figure = charts.reliability(kind.curves[kind.combined.name].bars, texts, colors)
+        _curve_card("reliability", texts, figure)
     with right:
         real, fake = ([value for label, value in judged if label == side] for side in (0, 1))
-        _curve_card(
-            "histogram",
-            _("Where the scores lie"),
-            charts.histogram(real, fake, thresholds, colors),
-            _("Scores of originals above the axis, of fakes below"),
-            typography.small_print(evaluation.judged(scored)),
-        )
+        texts = evaluation.histogram(scored)
+        figure = charts.histogram(real, fake, thresholds, texts, colors)
+        _curve_card("histogram", texts, figure)
 
 
 # --- files ----------------------------------------------------------------------------------------

@@ -90,12 +90,7 @@ def beside(visit: LivePageState, servers: list[link.Server]) -> None:
         # Scores of some of the models have no limit of their own: no alarm rests on them.
         above = options.alarm_above or (limits.high if limits.high < 1 else usual)
         show(
-            card_head(
-                _("Alarms"),
-                _("after {seconds}\u00a0s above {percent}").format(
-                    seconds=f"{options.alarm_seconds:.0f}", percent=labels.percent(above)
-                ),
-            ),
+            card_head(_("Alarms"), presented.raised_above(options.alarm_seconds, above)),
             cards.alarms(state.alarms if state else (), state.time if state else 0.0, clock),
         )
         with st.container(horizontal=True, key="actions-live"):
@@ -209,14 +204,12 @@ def below(visit: LivePageState) -> None:
     limits = state.reading.thresholds if state else choices.thresholds()
     question = state.reading.question if state else None
     with st.container(border=True, key="card-minute", gap=None):
-        legend = _("dots: one scored frame · line: the likelihood over 8 s")
-        heads.head(_("Last 60 seconds"), legend)
+        heads.head(*map(say, presented.MINUTE))
         figure = chart.figure(state, limits, theme.palette(), ended=not visit.busy)
         zones = zone_words(limits, chart.SIZE, question)
         _minute("", zones, figure, presented.likelihoods(state, limits))
         if viewer is not None and heard is not None:
-            legend = _("dots: one window of 4 s · line: mean of the last 12 s")
-            show(card_head(_("Voice"), legend))
+            show(card_head(*map(say, presented.VOICE)))
             limits = heard.thresholds
             figure = chart.voice_figure(heard.series, viewer.seconds, limits, theme.palette())
             zones = zone_words(limits, chart.VOICE_SIZE, Question.VOICE)

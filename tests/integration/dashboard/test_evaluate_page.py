@@ -19,6 +19,7 @@ from dashboard.pages.evaluate.view import export
 from detector.errors import InputError
 from detector.evaluation import labelled_sets, metrics, runs
 from detector.evaluation.labels import pairs, read_labels
+from detector.presentation import evaluation
 from detector.presentation import evaluation as presented
 from detector.schema.analysis import Question
 from service.records.model import State
@@ -367,8 +368,9 @@ def test_more_models_than_can_be_told_apart_are_chosen_by_their_rank(finished):
     ]  # fmt: skip
     many = kind.model_copy(update={"rows": [together, *ranked]})
     assert list(view.columns(many, finished.scored)) == ["All together", "M1", "M3", "M2"]
-    assert "the 3 of 4 models that rank these files best alone" in view.curves_left_out(many)
-    assert view.curves_left_out(kind) == ""
+    (note,) = evaluation.roc(many, 3).notes
+    assert "the 3 of 4 models that rank these files best alone" in note
+    assert evaluation.roc(kind, 3).notes == ()
 
 
 @pytest.mark.usefixtures("workspace")

@@ -7,8 +7,9 @@ from typing import cast
 from dashboard.components.progress import bar
 from dashboard.labels import NBSP
 from dashboard.pages.analyze import running
-from dashboard.pages.analyze.running import TimeLeft, by_appearance, so_far
+from dashboard.pages.analyze.running import by_appearance, so_far
 from detector.presentation import series
+from detector.presentation.progress import TimeLeft
 from service.tasks.jobs import Job
 from tests.support.result_sample import make_analysis
 
