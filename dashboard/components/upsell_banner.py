@@ -31,7 +31,8 @@ def latest(wanted: Status) -> Download | None:
 
 def named(wanted: Status) -> str:
     """Return the model's name, with its download size if known."""
-    return wanted.spec.title + (f" ({labels.size(wanted.download)})" if wanted.download else "")
+    name = labels.plain(wanted.spec)
+    return f"{name} ({labels.size(wanted.download)})" if wanted.download else name
 
 
 def decline() -> None:

@@ -21,6 +21,7 @@ from detector.decision.next_steps import (
 )
 from detector.pipeline import CLOSER, estimate
 from detector.presentation import actions
+from detector.presentation.models import plain
 from detector.schema.analysis import Analysis
 from detector.sentences import say
 from service.records.model import Confirmed, Query, RecordsError
@@ -50,7 +51,7 @@ def facts(linked: ResultViewState, match: KnownMatch) -> Facts:
     return Facts(
         closer=closer,
         closer_seconds=seconds,
-        strong=offered.spec.title if offered else "",
+        strong=plain(offered.spec) if offered else "",
         strong_bytes=offered.download if offered else None,
         untouched=_untouched(),
         same=_same(linked, match),
