@@ -14,7 +14,7 @@ from cli.options import arg, opt
 from detector import paths
 from detector._version import __version__
 from detector.errors import UnmaskError, UsageError
-from detector.sentences import _
+from detector.sentences import _, numeral
 from detector.weights import digest
 
 _TORCH = "https://download.pytorch.org/whl/cpu"
@@ -59,7 +59,7 @@ def bundle(
         (folder / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
     size = sum(file.stat().st_size for file in files)
     text = _("{folder}: {files} wheels, {size} MB. There: sh install.sh")
-    tell(text.format(folder=folder, files=len(files), size=f"{size / 1000000.0:,.0f}"))
+    tell(text.format(folder=folder, files=len(files), size=numeral(size / 1000000.0, ",.0f")))
     return 0
 
 

@@ -11,7 +11,7 @@ from detector import weights
 from detector.errors import UsageError
 from detector.models import inventory, registry
 from detector.models.base import ModelSpec
-from detector.sentences import _
+from detector.sentences import _, numeral
 
 
 def fetch(
@@ -76,7 +76,7 @@ def _fetch_recommended(accept_license: bool) -> None:
         spec = registry.get_spec(entry.id)
         size = weights.missing_bytes(spec)
         known = "here already" if size == 0 else "size unknown"
-        amount = f"{size / 1e6:,.0f} MB" if size else known
+        amount = f"{numeral(size / 1e6, ',.0f')} MB" if size else known
         print(f"{spec.title} ({spec.license_weights}; {amount}): {entry.adds}", file=sys.stderr)
         _fetch_known(spec, accept_license)
 
@@ -95,7 +95,7 @@ def _fetch_hub(name: str, fake: str | None, id: str | None, accept_license: bool
         f"{model.repo} at {model.revision}",
         _("  classes {labels}").format(labels=line(labels)),
         _("  license {stated}").format(stated=line(model.license or "none stated")),
-        f"  {model.size / 1e6:,.1f} MB",
+        f"  {numeral(model.size / 1e6, ',.1f')} MB",
         error=True,
     )
     spec = hub_import.add(

@@ -11,7 +11,7 @@ from detector import weights
 from detector.errors import InputError, LabelOrderError, WeightsError
 from detector.models import inventory, registry, user_models
 from detector.models.base import ModelSpec
-from detector.sentences import _
+from detector.sentences import _, numeral
 
 actions = typer.Typer(add_completion=False, subcommand_metavar="[ACTION] …")
 
@@ -126,7 +126,9 @@ def remove(ids: list[str]) -> int:
     """Forget a model that you added."""
     for id in ids:
         text = _("{id}: removed, {id_} MB freed")
-        tell(text.format(id=id, id_=f"{user_models.remove(id) / 1000000.0:,.1f}"), error=True)
+        tell(
+            text.format(id=id, id_=numeral(user_models.remove(id) / 1000000.0, ",.1f")), error=True
+        )
     return 0
 
 
@@ -135,7 +137,7 @@ def delete(ids: list[str]) -> int:
     """Delete downloaded weights."""
     for id in ids:
         text = _("{id}: {id_} MB freed")
-        tell(text.format(id=id, id_=f"{inventory.delete(id) / 1000000.0:,.1f}"), error=True)
+        tell(text.format(id=id, id_=numeral(inventory.delete(id) / 1000000.0, ",.1f")), error=True)
     return 0
 
 

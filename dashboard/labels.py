@@ -28,7 +28,7 @@ from detector.models.base import ModelSpec
 from detector.presentation.models import plain as plain
 from detector.schema.analysis import Label
 from detector.sentences import NBSP as NBSP
-from detector.sentences import _, ngettext
+from detector.sentences import _, ngettext, numeral
 from detector.sentences import count as count
 
 BadgeColor = Literal["red", "green", "orange", "gray"]
@@ -94,7 +94,7 @@ def day(moment: date, *, year: bool = True) -> str:
 def days(number: float) -> str:
     """Return 1 as "1 day", 0.5 -> "0.5 days"."""
     whole = round(number) if number == round(number) else 2
-    return f"{number:g}{NBSP}{ngettext('day', 'days', whole)}"
+    return f"{numeral(number, 'g')}{NBSP}{ngettext('day', 'days', whole)}"
 
 
 def _formats() -> str:

@@ -15,6 +15,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
+from string import Formatter
 from typing import Any, Protocol, TypeVar
 
 NBSP = "\u00a0"
@@ -72,6 +74,28 @@ def resolve_by(resolver: Callable[[], Translations]) -> None:
     _resolvers[:] = [resolver]
 
 
+class _Numerals(Formatter):
+    """Formatter that writes numbers with the separators of a language."""
+
+    def __init__(self, separators: Mapping[str, str]) -> None:
+        self._separators = str.maketrans(dict(separators))
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text = str(super().format_field(value, format_spec))
+        return text.translate(self._separators) if isinstance(value, int | float) else text
+
+
+@lru_cache(maxsize=32)
+def _numerals(code: str) -> _Numerals:
+    if code == "en":
+        return _Numerals({})
+    from babel.numbers import get_decimal_symbol, get_group_symbol  # with every other language
+
+    latin = partial(get_decimal_symbol, numbering_system="latn")
+    group = partial(get_group_symbol, numbering_system="latn")
+    return _Numerals({".": latin(code), ",": group(code)})
+
+
 @dataclass(frozen=True)
 class MessageSpec:
     """Source and parameters of a message."""
@@ -96,7 +120,7 @@ class MessageSpec:
             name: value.render(translations) if isinstance(value, MessageSpec) else value
             for name, value in self.params.items()
         }
-        return text.format(**values)
+        return _numerals(translations.info().get("language", "en")).vformat(text, (), values)
 
 
 class Message(str):
@@ -136,9 +160,21 @@ def ngettext(one: str, many: str, number: int) -> str:
 
 def count(number: int, one: str, many: str) -> str:
     """Return count(1, "file", "files") -> "1 file"; both forms as literals."""
-    return _literal(f"{{number}}{NBSP}{{noun}}").format(
-        number=f"{number:,}", noun=ngettext(one, many, number)
+    return _literal(f"{{number:,}}{NBSP}{{noun}}").format(
+        number=number, noun=ngettext(one, many, number)
     )
+
+
+def numeral(value: float, spec: str = ",") -> str:
+    """Return a number as the reader's language writes it: 1348 -> "1,348", in German "1.348";
+    `spec` is Python's format."""
+    exact = value if isinstance(value, int) else float(value)
+    return _literal(f"{{value:{spec}}}").format(value=exact)
+
+
+def separators() -> str:
+    """Return the decimal and the grouping separator of the reader's language."""
+    return numeral(0.5, ".1f")[1] + numeral(1000)[1]
 
 
 def join(*parts: str, by: str = " ") -> str:

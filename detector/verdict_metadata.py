@@ -18,7 +18,7 @@ from detector import __version__, paths
 from detector.errors import UsageError
 from detector.media.boxes import XMP_BOX, boxes, xmp_box
 from detector.media.files import open_file, sha256
-from detector.messages.format import likelihood
+from detector.messages.format import shown
 from detector.provenance.earlier import SIDECAR
 from detector.schema.analysis import Analysis
 from detector.sentences import _
@@ -83,7 +83,7 @@ def properties(analysis: Analysis) -> dict[str, str]:
     share = verdict.probability
     return {
         "label": verdict.label.value,
-        "likelihood": "" if share is None else likelihood(share, verdict.thresholds.edges),
+        "likelihood": "" if share is None else f"{shown(share, verdict.thresholds.edges)}",
         "analyzed": analysis.created.date().isoformat(),
         "sha256": analysis.media.sha256,
         "analysis": analysis.id,

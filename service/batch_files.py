@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 from detector.batch import Entry, is_container, read_container
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.schema.origin import FileSource
-from detector.sentences import _, ngettext
+from detector.sentences import _, ngettext, numeral
 from service.limits import MEGABYTE
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
 
@@ -73,7 +73,7 @@ def opened(
             )
             hint = _("Unpack it, and upload the others in another batch.")
             left_out = MediaError(
-                text.format(number=f"{number:,}"), code="too_many_files", hint=hint
+                text.format(number=numeral(number)), code="too_many_files", hint=hint
             )
             yield RefusedFile(file.name, left_out)
 

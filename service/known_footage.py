@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from detector import paths
 from detector.errors import InputError, MediaError, UnmaskError
-from detector.sentences import _
+from detector.sentences import _, numeral
 from service import limits
 from service.batch_files import IncomingFile
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
@@ -174,7 +174,7 @@ class KnownFootage(SubjectTasks[LibraryTask]):
             task.on_progress(0, 0)
             if len(found) > MAX_FOOTAGE:
                 most = _("This folder holds more than {number} files.")
-                raise InputError(most.format(number=f"{MAX_FOOTAGE:,}"))
+                raise InputError(most.format(number=numeral(MAX_FOOTAGE)))
         new = library.unseen(task.owner, source, found)
         task.known = len(found) - len(new)
         self._add(task, {path: path.relative_to(folder).as_posix() for path in new}, source)

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 
 from detector import sentences
 from detector.errors import InputError
-from detector.sentences import _, join
+from detector.sentences import _, join, numeral
 from service import auth
 from service.config import get_config
 from service.context import Principal, PrincipalKind, RequestContext
@@ -100,7 +100,7 @@ def count_request(context: RequestContext) -> None:
     keys = {context.principal.id: most, f"{_ADDRESS}{context.address}": most}
     if refusal := requests.take(keys):
         text = _("This server answers {number} requests a minute.")
-        raise _refused(text.format(number=f"{refusal.most:,}"), refusal)
+        raise _refused(text.format(number=numeral(refusal.most)), refusal)
 
 
 def count_rejected(address: str) -> None:

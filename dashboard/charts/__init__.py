@@ -21,6 +21,7 @@ from detector.messages.format import time_ticks
 from detector.presentation import series
 from detector.presentation.series import Lane
 from detector.schema.analysis import Thresholds
+from detector.sentences import separators
 
 _get_module = optional_imports.get_module
 
@@ -312,6 +313,7 @@ def layout(palette: Palette, height: int, **more: Any) -> Part:
     return {
         **BARE,
         "height": height,
+        "separators": separators(),
         "font": {"family": SANS, "size": AXIS, "color": palette.muted},
         "hoverlabel": {
             "bgcolor": palette.surface,

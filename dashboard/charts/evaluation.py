@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dashboard.charts import BARE, DASHES, PLAIN, Part, area, rgba, rule, scatter
+from dashboard.charts import DASHES, PLAIN, Part, area, layout, rgba, rule, scatter
 from dashboard.theme import AXIS, SANS, Palette
 from detector.evaluation.metrics import Roc
 from detector.evaluation.report import Bar
@@ -143,15 +143,15 @@ def _figure(traces: list[Part], texts: ChartTexts, colors: Palette, **more: Any)
     }
     return go.Figure(
         traces,
-        {
-            **BARE,
-            "height": HEIGHT,
-            "margin": {"l": 52, "r": 24, "t": 14, "b": 42},
-            "hovermode": "closest",
-            "xaxis": {**axis, "title": {"text": texts.across, "font": font}},
-            "yaxis": {**axis, "title": {"text": texts.up, "font": font}},
+        layout(
+            colors,
+            HEIGHT,
+            margin={"l": 52, "r": 24, "t": 14, "b": 42},
+            hovermode="closest",
+            xaxis={**axis, "title": {"text": texts.across, "font": font}},
+            yaxis={**axis, "title": {"text": texts.up, "font": font}},
             **more,
-        },
+        ),
     )
 
 

@@ -17,7 +17,7 @@ from dashboard.components.collection import ListColumn
 from dashboard.images import data_url
 from dashboard.labels import NBSP, StateLook
 from detector.messages import states
-from detector.messages.format import interval, likelihood
+from detector.messages.format import interval, shown
 from detector.presentation import summary
 from detector.schema.analysis import Label
 from detector.schema.summary import ResultSummary
@@ -97,7 +97,7 @@ class ListedRecord(Generic[T]):
     def percent(self) -> float | None:
         if self.result is None or self.result.probability is None:
             return None
-        return float(likelihood(self.result.probability, self.result.limits))
+        return shown(self.result.probability, self.result.limits)
 
     @property
     def length(self) -> str:

@@ -18,7 +18,7 @@ from detector import paths
 from detector.errors import InputError, UsageError
 from detector.schema.analysis import OwnThreshold, Question
 from detector.schema.base import StrictModel
-from detector.sentences import _, join
+from detector.sentences import _, join, numeral
 
 FILE = "own-thresholds.json"
 MOST = 20
@@ -159,4 +159,4 @@ def _save(store: ThresholdStore) -> None:
 
 def rate_words(rate: float) -> str:
     """Return a rate in words: 0.05 -> "5 %", 0.025 -> "2.5 %"."""
-    return f"{rate * 100:.2g} %"
+    return f"{numeral(rate * 100, '.2g')} %"

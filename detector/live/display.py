@@ -47,7 +47,7 @@ from detector.schema.live import (
     LiveState,
     TooSlow,
 )
-from detector.sentences import join
+from detector.sentences import join, numeral
 
 MEASURED = 3.0  # s
 MAX_TIMES = 256  # events stored for each stage: 3 s at 85 a second
@@ -174,7 +174,7 @@ class QualityMonitor:
             text = words.hint("too_slow", text=words.scored(too_slow))
             hints.append(Hint(HintCode.TOO_SLOW, *text, blocking=True))
         elif settled and rate < SLOW:
-            text = words.hint("slow", rate=f"{rate:.1f}", lag=f"{lag:.0f}")
+            text = words.hint("slow", rate=numeral(rate, ".1f"), lag=f"{lag:.0f}")
             hints.append(Hint(HintCode.TOO_SLOW, *text, blocking=False))
         return hints
 

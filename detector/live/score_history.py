@@ -35,7 +35,7 @@ from detector.schema.analysis import (
 )
 from detector.schema.live import LiveSettings
 from detector.schema.subject import letter
-from detector.sentences import _
+from detector.sentences import _, numeral
 
 MAX_SAMPLES = 1200
 """stored of a session: all of more than a minute, or some of each stretch of a longer one"""
@@ -169,7 +169,7 @@ class ScoreHistory:
         analysis.media.notes.extend(notes)
         if self._stretch > SHORTEST_STRETCH:
             text = _("Of a long session one scored moment in {stretch} s was kept.")
-            analysis.media.notes.append(text.format(stretch=f"{self._stretch:.1f}"))
+            analysis.media.notes.append(text.format(stretch=numeral(self._stretch, ".1f")))
         return analysis
 
     def thumbnails(self) -> dict[str, np.ndarray]:

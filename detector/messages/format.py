@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 
-from detector.sentences import NBSP, _
+from detector.sentences import NBSP, _, numeral
 
 
 def whole_percent(probability: float) -> int:
@@ -26,13 +26,19 @@ CLOSE = 0.01
 """of probability; nearer to a limit a whole percent could read as on its other side"""
 
 
-def likelihood(probability: float, near: Iterable[float] = ()) -> str:
-    """Return a probability in percent without the sign: whole, and with one decimal within a
-    percent of one of the limits `near` it: 0.934 beside 0.93 -> "93.4"."""
+def shown(probability: float, near: Iterable[float] = ()) -> float:
+    """Return a probability in percent as it is printed: whole, and with one decimal within a
+    percent of one of the limits `near` it: 0.934 beside 0.93 -> 93.4."""
     close = any(abs(probability - limit) < CLOSE for limit in near)
     if not close or not 0.001 < probability < 0.999:
-        return str(whole_percent(probability))
-    return f"{100 * probability:.1f}"
+        return whole_percent(probability)
+    return float(f"{100 * probability:.1f}")
+
+
+def likelihood(probability: float, near: Iterable[float] = ()) -> str:
+    """Return the same in words, without the sign: "93.4", of a round value "93.0"."""
+    value = shown(probability, near)
+    return numeral(value, ".1f") if isinstance(value, float) else str(value)
 
 
 def percent(probability: float, near: Iterable[float] = ()) -> str:
@@ -72,7 +78,7 @@ def size(count: int) -> str:
     while value >= 999.5 and len(units) > 1:
         value, units = value / 1000, units[1:]
     unit = units[0]
-    return f"{value:.1f}{NBSP}{unit}" if value < 10 else f"{value:.0f}{NBSP}{unit}"
+    return f"{numeral(value, '.1f')}{NBSP}{unit}" if value < 10 else f"{value:.0f}{NBSP}{unit}"
 
 
 def took(seconds: float) -> str:
@@ -80,7 +86,7 @@ def took(seconds: float) -> str:
     if seconds < 0.05:
         return _("under 0.1\u00a0s")
     if seconds < 10:
-        return f"{seconds:.1f}{NBSP}s"
+        return f"{numeral(seconds, '.1f')}{NBSP}s"
     if seconds < 60:
         return f"{seconds:.0f}{NBSP}s"
     minutes, rest = divmod(round(seconds), 60)
@@ -148,4 +154,4 @@ def signed(logit: float) -> str:
     rounded = round(logit, 1)
     if rounded == 0:
         return "0.0"
-    return f"{'+' if rounded > 0 else '−'}{abs(rounded):.1f}"
+    return f"{'+' if rounded > 0 else '−'}{numeral(abs(rounded), '.1f')}"

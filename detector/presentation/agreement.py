@@ -14,7 +14,7 @@ from detector.presentation import Block, Curve, Grid, Section, Text, models, ser
 from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis, Label, ModelResult, Question, Subject, Thresholds
 from detector.schema.codes import Side
-from detector.sentences import _, join, ngettext
+from detector.sentences import _, join, ngettext, numeral
 
 _OUTER = {Side.FAKE: Label.FAKE, Side.REAL: Label.REAL}
 FAR = 0.3
@@ -156,7 +156,7 @@ def table(compared: Iterable[Pair]) -> Grid:
             f"{round(100 * pair.apart)}" if pair.both else "–",
             f"{pair.both}",
             f"{pair.opposite}",
-            "–" if pair.correlation is None else f"{pair.correlation:.2f}",
+            "–" if pair.correlation is None else numeral(pair.correlation, ".2f"),
         )
         for pair in compared
     ]

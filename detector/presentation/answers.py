@@ -30,7 +30,7 @@ from detector.schema.analysis import (
     Side,
     Thresholds,
 )
-from detector.sentences import _, say
+from detector.sentences import _, numeral, say
 
 HOW = _("How we know")
 WEAK = 0.75
@@ -237,7 +237,7 @@ def error_rates(question: Question, answer: Answer, *, interval: bool = False) -
             "the thresholds were made on. Each was scored by a fit that had seen nothing of its "
             "group of sources; the groups were drawn anew."
         )
-        lines += [text.format(clips=f"{answer.odds.clips:,}"), say(question.spec.prior)]
+        lines += [text.format(clips=numeral(answer.odds.clips)), say(question.spec.prior)]
     return [*blocks, *([Text(" ".join(lines))] if lines else [])]
 
 
@@ -261,8 +261,8 @@ def _errors(question: Question, limits: Thresholds, label: Label) -> str:
         text = _("{count} of {files} {kind}: {rate} %, {low} to {high} %")
         shares = {"rate": tally.count / tally.files, "low": low, "high": high}
         return text.format(
-            count=f"{tally.count:,}", files=f"{tally.files:,}", kind=kind,
-            **{name: f"{100 * share:.1f}" for name, share in shares.items()},
+            count=numeral(tally.count), files=numeral(tally.files), kind=kind,
+            **{name: numeral(100 * share, ".1f") for name, share in shares.items()},
         )  # fmt: skip
     if rate is None:
         return ""
@@ -330,8 +330,10 @@ def not_tested(analysis: Analysis) -> Section:
             "{missed} of {frames} frames were not looked at; the longest stretch without one is "
             "{seconds} s."
         )
-        missed, gap = coverage.frames - coverage.sampled, f"{coverage.longest_gap:.1f}"
-        out.append(text.format(missed=f"{missed:,}", frames=f"{coverage.frames:,}", seconds=gap))
+        missed, gap = coverage.frames - coverage.sampled, numeral(coverage.longest_gap, ".1f")
+        out.append(
+            text.format(missed=numeral(missed), frames=numeral(coverage.frames), seconds=gap)
+        )
     if analysis.robustness is None:
         out.append(_("Whether the verdict survives compression, scaling and noise was not tried."))
     if analysis.comparison is None and analysis.media.kind != "audio" and not analysis.media.live:

@@ -14,7 +14,7 @@ from detector.messages import states
 from detector.messages.format import percent
 from detector.presentation import Block, Grid, Row, Section, Text
 from detector.schema.codes import ANSWERED
-from detector.sentences import _, count, ngettext, say
+from detector.sentences import _, count, ngettext, numeral, say
 
 if TYPE_CHECKING:
     from detector.evaluation.metrics import Interval
@@ -37,14 +37,14 @@ def figures(kind: KindReport) -> tuple[Row, ...]:
     """Return the headline figures of the combined answer, each with its interval or count."""
     first = kind.combined
     auc, pairs = first["AUC"], first["pairs won"]
-    interval = _("{low} to {high}").format(low=f"{auc.low:.2f}", high=f"{auc.high:.2f}")
+    interval = _("{low} to {high}").format(low=number(auc.low), high=number(auc.high))
     return (
-        Row(_("AUC"), f"{auc.value:.2f}", interval),
+        Row(_("AUC"), number(auc.value), interval),
         Row(_("Pairs ranked rightly"), *_pairs(pairs.of or 0, pairs.value)),
         Row(say(CALLED_FAKE), *_share(first["originals called FAKE"])),
         Row(_("Got an answer"), *_share(first["decided"])),
         Row(_("Of these, right"), *_share(first["right of the decided"])),
-        Row(_("Calibration error"), f"{first['ECE'].value:.2f}", _("0 is best")),
+        Row(_("Calibration error"), number(first["ECE"].value), _("0 is best")),
     )
 
 
@@ -105,7 +105,7 @@ def roc(kind: KindReport, shown: int) -> ChartTexts:
     """Return the texts of the ROC curves of all models together and of the `shown` best alone."""
     auc, notes, alone = kind.combined["AUC"], list[str](), len(kind.alone)
     said = _("AUC {value}, between {low} and {high}").format(
-        value=f"{auc.value:.2f}", low=f"{auc.low:.2f}", high=f"{auc.high:.2f}"
+        value=number(auc.value), low=number(auc.low), high=number(auc.high)
     )
     if alone > shown:
         text = _(
@@ -137,7 +137,7 @@ def reliability(kind: KindReport) -> ChartTexts:
     """Return the texts of the observed frequencies: the calibration error, alone and beside that of
     perfectly calibrated percentages."""
     first = kind.combined
-    error, chance = f"{first['ECE'].value:.2f}", f"{first['ECE by chance'].value:.2f}"
+    error, chance = number(first["ECE"].value), number(first["ECE by chance"].value)
     text = _(
         "Expected calibration error {error}; exactly right percentages would show {chance} on so "
         "few files."
@@ -207,7 +207,7 @@ def lines(runs: Iterable[tuple[Report, KindReport]], most: int) -> dict[str, Lin
 
 def over_time(drawn: Mapping[str, Line]) -> ChartTexts:
     """Return the texts of `lines`."""
-    ends = "; ".join(f"{name}: {line[-1][1]:.2f}" for name, line in drawn.items())
+    ends = "; ".join(f"{name}: {number(line[-1][1])}" for name, line in drawn.items())
     hover = _("{name}: AUC {auc}, {date}").format(name="{name}", auc="{y}", date="{x}")
     note = _("AUC by date. Only runs on the same files can be compared.")
     said = f"{_('AUC by date. Last: ')}{ends}"
@@ -271,7 +271,7 @@ def history(runs: Iterable[tuple[Report, KindReport]]) -> Grid:
         (
             f"{report.created:%Y-%m-%d %H:%M}",
             f"{report.labels.rpartition('/')[2]} ({kind.files})",
-            f"{kind.combined['AUC'].value:.2f}",
+            number(kind.combined["AUC"].value),
             report.software.version,
         )
         for report, kind in runs
@@ -411,4 +411,4 @@ def text_of(value: Any) -> str:
 
 def number(value: float, digits: int = 2) -> str:
     """Return a figure, or a dash where there is none."""
-    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+    return numeral(value, f".{digits}f") if math.isfinite(value) else "–"

@@ -4,7 +4,7 @@ from detector import messages
 from detector.messages.format import size
 from detector.presentation import Block, Grid, Row, Section, Text, facts, rows_of, summary
 from detector.schema.analysis import Analysis, Audio, Media
-from detector.sentences import NBSP, _, count, ngettext, say
+from detector.sentences import NBSP, _, count, ngettext, numeral, say
 
 CODECS = {
     "h264": "H.264", "hevc": "HEVC", "vp8": "VP8", "vp9": "VP9", "av1": "AV1", "mjpeg": "MJPEG",
@@ -37,14 +37,14 @@ def rows_of_media(media: Media) -> tuple[Row, ...]:
         long = summary.length(media.duration)
         if media.frame_count:
             long = f"{long}, {count(media.frame_count, 'frame', 'frames')}"
-        rows.append(Row(_("Length"), long, f"{media.duration:.2f}{NBSP}s"))
+        rows.append(Row(_("Length"), long, f"{numeral(media.duration, '.2f')}{NBSP}s"))
     if media.live:
         none = _("none: frames of a live session were scored as they came")
         return (*rows, Row(_("File"), none))
     if media.kind in ("audio", "video"):
         rows.append(Row(_("Sound"), sound(media.audio)))
-    rate = f" ({media.bit_rate / 1e6:.2g}{NBSP}Mbit/s)" if media.bit_rate else ""
-    exact = _("{number}\u00a0bytes").format(number=f"{media.size:,}")
+    rate = f" ({numeral(media.bit_rate / 1e6, '.2g')}{NBSP}Mbit/s)" if media.bit_rate else ""
+    exact = _("{number}\u00a0bytes").format(number=numeral(media.size))
     rows.append(Row(_("Size"), f"{size(media.size)}{rate}", f"{exact}, {media.container}"))
     if media.rotation:
         turned = _("turned {degrees}° to stand upright").format(degrees=media.rotation)
@@ -82,14 +82,14 @@ def sound(audio: Audio | None) -> str:
     many = ngettext("{number} channel", "{number} channels", audio.channels)
     named = {1: _("mono"), 2: _("stereo")}
     channels = named.get(audio.channels, many.format(number=audio.channels))
-    return f"{codec}, {channels}, {audio.sample_rate / 1000:g}{NBSP}kHz"
+    return f"{codec}, {channels}, {numeral(audio.sample_rate / 1000, 'g')}{NBSP}kHz"
 
 
 def _picture(media: Media) -> Row:
     kinds = {"video": _("Video"), "image": _("Picture"), "animation": _("Animation")}
     parts = [f"{media.width}×{media.height}"]
     if media.fps and media.kind != "image":
-        rate = f"{media.fps:.4g}{NBSP}fps"
+        rate = f"{numeral(media.fps, '.4g')}{NBSP}fps"
         average = _("{rate} on average").format(rate=rate)
         parts.append(average if media.variable_frame_rate else rate)
     parts.append(CODECS.get(media.codec, media.codec))

@@ -8,7 +8,7 @@ from detector.messages.format import capital, clock, listed, lower_first, percen
 from detector.messages.states import contribution, state, subject_name
 from detector.presentation import joint
 from detector.schema.analysis import Analysis, Modality, Question, Reason, Subject
-from detector.sentences import _, ngettext, say
+from detector.sentences import _, ngettext, numeral, say
 
 MANY_PEOPLE = 4
 """named in the sentence about the others; more are counted."""
@@ -331,17 +331,17 @@ def _whom(analysis: Analysis, subject: Subject) -> str:
 
 def _without_sign(analysis: Analysis, top: Subject) -> str:
     scored = sum(s.probability is not None for s in analysis.people)
-    whom = f"{scored:,}\u00a0{ngettext('person', 'people', scored)}"
+    whom = f"{numeral(scored)}\u00a0{ngettext('person', 'people', scored)}"
     if top.modality.spec.about:
         whom = say(top.modality.spec.about)
     if analysis.media.kind == "image":
         return _("For {whom}.").format(whom=whom)
     frames, looked = analysis.coverage.frames if analysis.coverage else 0, len(analysis.timestamps)
     if frames <= looked:
-        seen = f"{looked:,}\u00a0{ngettext('frame', 'frames', looked)}"
+        seen = f"{numeral(looked)}\u00a0{ngettext('frame', 'frames', looked)}"
         return _("For {whom}, in {frames}.").format(whom=whom, frames=seen)
     said = _("For {whom}, in {looked} of {frames} frames.")
-    return said.format(whom=whom, looked=f"{looked:,}", frames=f"{frames:,}")
+    return said.format(whom=whom, looked=numeral(looked), frames=numeral(frames))
 
 
 def _scored(subject: Subject) -> str:

@@ -17,7 +17,7 @@ from detector.schema.analysis import (
     Subject,
     Thresholds,
 )
-from detector.sentences import NBSP, _, join, say
+from detector.sentences import NBSP, _, join, numeral, say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -248,7 +248,7 @@ def sound(found: SoundMap, model: ModelResult) -> str:
     part = stretch(float(found.times[column]), float(found.times[column + 1]), tenths=True)
     said = text.format(
         when=stretch(first, last, tenths=True), part=part,
-        low=f"{found.bands[row]:,.0f}", high=f"{found.bands[row + 1]:,.0f}",
+        low=numeral(found.bands[row], ",.0f"), high=numeral(found.bands[row + 1], ",.0f"),
         before=percent(_likelihood(found.before, model)),
         after=percent(_likelihood(found.before - fall, model)),
     )  # fmt: skip

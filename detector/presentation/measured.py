@@ -7,7 +7,7 @@ from detector import messages
 from detector.presentation import Row, series, summary
 from detector.schema.analysis import Analysis, Calibration, Evidence, Thresholds
 from detector.schema.media import Coverage
-from detector.sentences import NBSP, _, count, join, ngettext, say, spec_of
+from detector.sentences import NBSP, _, count, join, ngettext, numeral, say, spec_of
 
 
 def unit(limits: Thresholds) -> str:
@@ -55,7 +55,7 @@ def on_clips(calibration: Calibration) -> str:
     """Return the number of distinct clips of a calibration set."""
     clips = min(calibration.clips, files(calibration.data) or calibration.clips)
     text = ngettext("on {number} clip", "on {number} clips", clips)
-    return text.format(number=f"{clips:,}")
+    return text.format(number=numeral(clips))
 
 
 def _params(data: str) -> Mapping[str, Any]:
@@ -92,7 +92,7 @@ def looks(analysis: Analysis, scored: int) -> tuple[str, str, str]:
 def sampling(analysis: Analysis) -> str:
     """Return the sampling strategy: "spread evenly"."""
     settings = analysis.settings
-    rate = f"{settings.fps:.1f}" if analysis.media.live else f"{settings.fps:g}"
+    rate = numeral(settings.fps, ".1f") if analysis.media.live else numeral(settings.fps, "g")
     return {
         "uniform": _("spread evenly"),
         "keyframes": _("where the picture changes"),
@@ -107,7 +107,7 @@ def covered(coverage: Coverage | None) -> str:
         return ""
     text = ngettext(
         "{moments} of {frames} frame", "{moments} of {frames} frames", coverage.frames
-    ).format(moments=coverage.sampled, frames=f"{coverage.frames:,}")
+    ).format(moments=coverage.sampled, frames=numeral(coverage.frames))
     if coverage.shots is None or coverage.shots_seen is None:
         return text
     if coverage.shots == 1:
@@ -125,4 +125,4 @@ def looked_at(analysis: Analysis) -> str:
     step = series.length(analysis) / sampled
     if sampled < 2 or step < 1 or analysis.settings.sampling == "closer":
         return many
-    return _("{many}, one each {step}").format(many=many, step=f"{step:.2g}{NBSP}s")
+    return _("{many}, one each {step}").format(many=many, step=f"{numeral(step, '.2g')}{NBSP}s")

@@ -7,7 +7,7 @@ from detector.messages.format import score, size, took
 from detector.models.base import ModelSpec
 from detector.presentation import Block, Cell, Grid, Row, Section, Text, facts, measured, series
 from detector.schema.analysis import Analysis, Calibration, FrameSegment, Label, ModelResult
-from detector.sentences import NBSP, _, count, say
+from detector.sentences import NBSP, _, count, numeral, say
 
 
 def section(analysis: Analysis) -> Section:
@@ -66,7 +66,7 @@ def cells(analysis: Analysis, model: ModelResult) -> tuple[str | Cell, ...]:
         says,
         looks(model.scored, kind) if model.scored else "–",
         "–" if model.seconds is None else took(model.seconds),
-        f"{model.weight:g}" if model.weight and not out else "–",
+        numeral(model.weight, "g") if model.weight and not out else "–",
         Cell(_calibrated(model), of_them),
     )
 

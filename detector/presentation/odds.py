@@ -4,7 +4,7 @@ verbal scale of forensic institutes."""
 from detector import questions
 from detector.messages.format import likelihood
 from detector.schema.verdict import Answer, EmpiricalOdds
-from detector.sentences import _, say
+from detector.sentences import _, numeral, say
 
 
 def of_tests(odds: EmpiricalOdds, question: str | None = None) -> str:
@@ -81,5 +81,5 @@ def support(answer: Answer, question: str | None) -> str:
     text = _("Such a score is {ratio} times as likely of a file that is {one} as of one that is "
              "{other}: {scale} (scale of the ENFSI).")  # fmt: skip
     size = max(ratio, 1 / ratio)
-    shown = f"{size:.1f}" if size < 10 else f"{size:.0f}"
+    shown = numeral(size, ".1f") if size < 10 else f"{size:.0f}"
     return text.format(ratio=shown, one=one, other=other, scale=scale.format(word=one))

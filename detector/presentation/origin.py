@@ -15,7 +15,7 @@ from detector.presentation import (
 )  # fmt: skip
 from detector.schema.analysis import Label, Media
 from detector.schema.origin import Credential, Document, EarlierVerdict, Fact, Posted, Provenance
-from detector.sentences import _, say
+from detector.sentences import _, numeral, say
 
 CREDENTIALS: dict[str, str] = {
     "none": _("None. Most files have none, so this says nothing either way."),
@@ -154,7 +154,7 @@ def section(origin: Provenance, media: Media) -> Section:
         spot = f"{origin.place.latitude:.5f}, {origin.place.longitude:.5f}"
         rows.append((_("Recorded at (private)"), spot, say(origin.place.source)))
     for h in origin.hashes:
-        when = f", {h.time:.1f} s" if h.time is not None else ""
+        when = f", {numeral(h.time, '.1f')} s" if h.time is not None else ""
         rows.append((_("Perceptual hash") + when, h.phash, _("computed here")))
     if rows:
         blocks.append(Grid((_("Says"), _("Value"), _("Where")), rows))

@@ -34,7 +34,7 @@ from detector.presentation.comparison import (
 )  # fmt: skip
 from detector.schema.codes import Label
 from detector.schema.comparison import ComparedMoment, Comparison, FaceDifference, SharedMovement
-from detector.sentences import _, say
+from detector.sentences import _, numeral, say
 
 EDITS = 12  # places that are listed, the largest first; all are in the attached data
 BESIDE = _(
@@ -139,7 +139,7 @@ def _measured(comparison: Comparison) -> Section:
             part = differs(comparison, person)
             levels = (person.difference, person.rim, person.noise_threshold)
             seen = when(comparison, person.spans) if person.spans else ""
-            rows.append((person.id, capital(part), seen, *(f"{level:.1f}" for level in levels)))
+            rows.append((person.id, capital(part), seen, *map(_gray, levels)))
         heads = (
             _("Person"), _("Finding"), _("When"), _("Inside"), _("Rim"), _("Re-encoding leaves"),
         )  # fmt: skip
@@ -151,7 +151,7 @@ def _measured(comparison: Comparison) -> Section:
             kind = _("Laid over") if edit.kind == "overlay" else _("Changed")
             place = _("{start} to {end} px of {copy}")
             place = place.format(start=f"{x0}, {y0}", end=f"{x1}, {y1}", copy=copy)
-            edits.append((kind, place, when(comparison, edit.spans), f"{edit.difference:.1f}"))
+            edits.append((kind, place, when(comparison, edit.spans), _gray(edit.difference)))
         columns = _("Outside faces"), _("Where"), _("When"), _("Gray levels")
         blocks.append(Grid(columns, edits))
     return Section("measured", _("What was measured"), tuple(blocks))
@@ -211,7 +211,7 @@ def over_time(
         Curve(shown),
         Curve(inside(person, where=differs_at), 0.9, state=Label.FAKE),
     )
-    ticks = tuple((level, f"{level:g}") for level in (0.0, top / 2, top))
+    ticks = tuple((level, numeral(level, "g")) for level in (0.0, top / 2, top))
     return CurveChart(lines, end, 0.0, top, ticks, leaves, said=_in_words(comparison))
 
 
@@ -222,9 +222,9 @@ def _in_words(comparison: Comparison) -> str:
         "re-encoding alone leaves up to {limit}."
     )
     return text.format(
-        inside=f"{max((p.difference for p in changed), default=0.0):.1f}",
-        rest=f"{comparison.background_difference or 0:.1f}",
-        limit=f"{comparison.noise_threshold or 0:.1f}",
+        inside=_gray(max((p.difference for p in changed), default=0.0)),
+        rest=_gray(comparison.background_difference or 0),
+        limit=_gray(comparison.noise_threshold or 0),
     )
 
 
@@ -241,7 +241,11 @@ APART = _("Apart by")
 
 def level(face: FaceDifference) -> str:
     """Return how far a face differs in gray levels, with a tenth below 10."""
-    return f"{face.difference:.0f}" if face.difference >= 10 else f"{face.difference:.1f}"
+    return f"{face.difference:.0f}" if face.difference >= 10 else _gray(face.difference)
+
+
+def _gray(levels: float) -> str:
+    return numeral(levels, ".1f")
 
 
 def place(comparison: Comparison, number: int) -> str:
@@ -258,7 +262,7 @@ def face_said(moment: ComparedMoment, face: FaceDifference) -> str:
     text = _("{time}, Person {id}: {levels} gray levels apart, re-encoding leaves {limit}")
     return text.format(
         time=clock(moment.time, tenths=True), id=face.person,
-        levels=f"{face.difference:.1f}", limit=f"{face.noise_threshold:.1f}",
+        levels=_gray(face.difference), limit=_gray(face.noise_threshold),
     )  # fmt: skip
 
 
@@ -307,9 +311,9 @@ def map_said(moment: ComparedMoment) -> str:
         text = _("Where they differ at {time}: {rest} gray levels on average; no face is seen.")
     return text.format(
         time=clock(moment.time, tenths=True),
-        levels=f"{most.difference:.1f}" if most else "",
+        levels=_gray(most.difference) if most else "",
         id=most.person if most else "",
-        rest=f"{moment.background_difference:.1f}",
+        rest=_gray(moment.background_difference),
     )
 
 
@@ -358,8 +362,8 @@ def _method(comparison: Comparison) -> Section:
         )
         values = {"number": len(comparison.moments), "length": clock(length, tenths=True)}
         apart = length / len(comparison.moments)
-        blocks.append(Text(text.format(**values, seconds=f"{apart:.2g}"), "note"))
-    took = f"{comparison.seconds:.1f} s" if comparison.seconds else _("not measured")
+        blocks.append(Text(text.format(**values, seconds=numeral(apart, ".2g")), "note"))
+    took = f"{numeral(comparison.seconds, '.1f')} s" if comparison.seconds else _("not measured")
     made = facts([(_("Program"), f"Unmask {__version__}"), (_("Took"), took)])
     return Section("method", _("How it was measured"), (*blocks, made))
 
@@ -369,12 +373,12 @@ def _moments(comparison: Comparison) -> Section:
     for moment in comparison.moments:
         face = max(moment.faces, key=lambda face: face.difference, default=None)
         inside = (
-            (f"{face.difference:.1f}", f"{face.noise_threshold:.1f}", face.person)
+            (_gray(face.difference), _gray(face.noise_threshold), face.person)
             if face
             else ("",) * 3
         )
-        times = (f"{t:.2f} s" for t in (moment.time, moment.original_time))
-        rows.append((*times, *inside, f"{moment.background_difference:.1f}"))
+        times = (f"{numeral(t, '.2f')} s" for t in (moment.time, moment.original_time))
+        rows.append((*times, *inside, _gray(moment.background_difference)))
     first = _("First file"), _("Second file")
     if comparison.roles_known:
         first = _("Copy"), _("Original")

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from detector import signals
 from detector.presentation import Block, Cell, Curve, CurveChart, Grid, Section, Text, items
 from detector.schema.analysis import Analysis, Label, Side, Signal
-from detector.sentences import _, say
+from detector.sentences import _, numeral, say
 from detector.signals.reference import FAMILY
 
 READINGS = {
@@ -69,7 +69,7 @@ def over_time(signal: Signal) -> CurveChart:
     room = 0.05 * (most - least) or 1.0
     low, high = least - room, most + room
     band = [(0.0, usual[1]), (end, usual[1])] if usual else []
-    ticks = tuple((value, f"{value:.3g}") for value in (*(usual or ()), least, most))
+    ticks = tuple((value, numeral(value, ".3g")) for value in (*(usual or ()), least, most))
     floor, unit = usual[0] if usual else low, say(signal.unit)
     return CurveChart(
         (Curve(signal.series),), end, low, high, ticks, band, floor, unit, said=signal.value

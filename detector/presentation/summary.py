@@ -7,7 +7,7 @@ from detector.messages.format import confidence, listed, percent, took
 from detector.presentation import Cell, Row
 from detector.schema.analysis import Label, Proof, Question, headline_label
 from detector.schema.summary import ResultSummary
-from detector.sentences import NBSP, _, join
+from detector.sentences import NBSP, _, join, numeral
 
 
 def headline(result: ResultSummary) -> str:
@@ -54,7 +54,7 @@ def length(seconds: float | None) -> str:
     """Return how long a file is: "6.5 s", "14 s", "2 min 5 s", "212 h"; "picture" for None."""
     if seconds is None:
         return _("picture")
-    return took(seconds) if seconds < 3600 else f"{seconds / 3600:,.0f}{NBSP}h"
+    return took(seconds) if seconds < 3600 else f"{numeral(seconds / 3600, ',.0f')}{NBSP}h"
 
 
 def kind(name: str, seconds: float | None) -> str:

@@ -26,7 +26,7 @@ from detector.presentation import (
 from detector.presentation.pulls import answer_of
 from detector.schema.analysis import Analysis, Basis, CaveatCode, Label, Reason, ReasonCode, Verdict
 from detector.schema.ensemble import NotCounted
-from detector.sentences import _, count, join, say
+from detector.sentences import _, count, join, numeral, say
 
 COMBINED = _("combined likelihood")
 """What the one number of a result is."""
@@ -217,7 +217,7 @@ def judged_by(analysis: Analysis) -> str:
             auc = _("AUC {value} on sources left out")
             if (fit := counted[0].calibration) is not None and measured.in_copies(fit):
                 auc = _("AUC {value} on sources left out, copies included")
-            parts.append(auc.format(value=f"{answer.auc.value:.2f}"))
+            parts.append(auc.format(value=numeral(answer.auc.value, ".2f")))
     return " · ".join(filter(None, parts))
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from detector.schema.analysis import Signal, SignalRating
-from detector.sentences import _, join, say
+from detector.sentences import _, join, numeral, say
 from detector.sentences import known as known_text
 
 FILE = Path(__file__).with_name("reference.json")
@@ -83,7 +83,7 @@ def worth(id: str) -> str:
         text = _("AUC {value} [{low}, {high}]: tells fakes from genuine clips poorly.")
         if row["high"] < 0.5:
             text = _("AUC {value} [{low}, {high}]: fakes measure lower, a little more often.")
-    return text.format(**{name: f"{row[name]:.2f}" for name in ("value", "low", "high")})
+    return text.format(**{name: numeral(row[name], ".2f") for name in ("value", "low", "high")})
 
 
 def curve(id: str, kind: str) -> CurveRange | None:
@@ -135,7 +135,7 @@ class SignalSpec:
 
     def span(self, usual: tuple[float, float]) -> str:
         """Return the usual range as text."""
-        low, high = (f"{bound:.2g}".replace("-", "−") for bound in usual)
+        low, high = (numeral(bound, ".2g").replace("-", "−") for bound in usual)
         text = {
             "high": _("Usual: up to {high} {unit}."),
             "low": _("Usual: from {low} {unit}."),

@@ -15,7 +15,7 @@ from detector.errors import InputError
 from detector.media.files import one_line
 from detector.schema.summary import ANALYSES as ANALYSES
 from detector.schema.summary import MAX_NAME_LENGTH, FoundFootage
-from detector.sentences import _
+from detector.sentences import _, numeral
 from service.context import new_id
 from service.records.database import StoredRows, affected, insert_new, upsert
 from service.records.model import GUEST, KEY, LOCAL, MissedLookup
@@ -91,7 +91,7 @@ class FootageStore(StoredRows):
         """Store the fingerprints of a file; return None if its content is known. Raise InputError
         if this owner's library is full."""
         if self.count(owner) >= MAX_FOOTAGE:
-            full = _("A library holds {most} files at most.").format(most=f"{MAX_FOOTAGE:,}")
+            full = _("A library holds {most} files at most.").format(most=numeral(MAX_FOOTAGE))
             raise InputError(full, hint=_("Remove some first."))
         new = Footage(
             id=new_id(), owner=owner, name=kept_name(name), sha256=sha256, source=source,

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from detector.errors import InputError
 from detector.schema.analysis import CustomEnsemble
-from detector.sentences import _
+from detector.sentences import _, numeral
 from service.context import PrincipalKind
 from service.records.model import (
     GUEST,
@@ -67,7 +67,7 @@ def _clean_note(note: str) -> str:
     note = storable(_STEERS.sub("", note).strip())
     if len(note) > MAX_NOTE_LENGTH:
         text = _("A note can have {most} characters; this one has {number}.")
-        text = text.format(most=f"{MAX_NOTE_LENGTH:,}", number=f"{len(note):,}")
+        text = text.format(most=numeral(MAX_NOTE_LENGTH), number=numeral(len(note)))
         raise InputError(text, hint=_("Nothing was changed."))
     return note
 

@@ -20,7 +20,7 @@ from detector.presentation import summary
 from detector.presentation.run import STAGES
 from detector.presentation.verdict import unjudged
 from detector.schema.analysis import Label
-from detector.sentences import _, in_english, ngettext, say
+from detector.sentences import _, in_english, ngettext, numeral, say
 from service.batches import BatchRow, BatchState
 from service.records.export import ExportRow
 from service.records.model import State
@@ -275,7 +275,7 @@ def finished(rows: Sequence[BatchRow], created: datetime, task: Task | None) -> 
     parts = [(states.group(label), groups.count(label.value)) for label in Label]
     parts += [(_("Not read"), groups.count(UNJUDGED)), (_("Running"), _running(rows))]
     parts.append((_("Waiting"), _waiting(rows)))
-    said = [f"{number:,} {labels.lower_first(words)}" for words, number in parts if number]
+    said = [f"{numeral(number)} {labels.lower_first(words)}" for words, number in parts if number]
     return head, f"{', '.join(said)}."
 
 

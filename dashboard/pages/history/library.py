@@ -26,7 +26,7 @@ from dashboard.i18n import advice
 from dashboard.pages import alerted, refused_in
 from dashboard.pages.history import state
 from detector.presentation.summary import length
-from detector.sentences import _, say
+from detector.sentences import _, numeral, say
 from service import known_footage, limits
 from service.batch_files import IncomingFile
 from service.context import PrincipalKind
@@ -410,7 +410,7 @@ def _file_field() -> None:
 def _progress(task: LibraryTask) -> str:
     if not task.total:
         return _("Looking what is there")
-    text = _("{done} of {total} files").format(done=f"{task.done:,}", total=f"{task.total:,}")
+    text = _("{done} of {total} files").format(done=numeral(task.done), total=numeral(task.total))
     return task_progress.with_time_left(text, task)
 
 
@@ -445,5 +445,5 @@ def _numbers(task: LibraryTask) -> str:
         return _("There was no footage in it.") if task.state is State.DONE else ""
     words = [labels.count(task.added, "file added", "files added")]
     if task.known:
-        words.append(_("{number} known already").format(number=f"{task.known:,}"))
+        words.append(_("{number} known already").format(number=numeral(task.known)))
     return " · ".join(words)

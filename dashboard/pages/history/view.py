@@ -26,7 +26,7 @@ from detector.models.registry import list_models
 from detector.presentation import evaluation
 from detector.presentation.verdict import unjudged
 from detector.schema.analysis import Label
-from detector.sentences import _, in_english
+from detector.sentences import _, in_english, numeral
 from service import feedback
 from service.records import sql
 from service.records.export import ExportRow
@@ -163,7 +163,7 @@ def _export(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None
         which = labels.count(count, "kept analysis", "kept analyses")
     text = _("{analyses}, without media.").format(analyses=which)
     if not marked and page.total > count:
-        text += " " + _("Only the first {number}.").format(number=f"{MAX_RECORDS:,}")
+        text += " " + _("Only the first {number}.").format(number=numeral(MAX_RECORDS))
     typography.caption(text)
     for form, label, make in (
         ("csv", _("CSV, a row each"), files.as_csv),

@@ -16,7 +16,7 @@ from detector.models.base import Measured, ModelSpec
 from detector.models.inventory import Status
 from detector.presentation import measured
 from detector.schema.analysis import QUESTION_OF
-from detector.sentences import _, ngettext, say
+from detector.sentences import _, ngettext, numeral, say
 from service.tasks.kinds import Download
 
 _STATES = {
@@ -102,7 +102,7 @@ def _accuracy(spec: ModelSpec) -> Markup:
     if spec.published:
         best = spec.published[0]
         text += " " + _("Published: {metric} {value} on {data}.").format(
-            metric=best.metric, value=f"{best.value:.2f}", data=best.data
+            metric=best.metric, value=numeral(best.value, ".2f"), data=best.data
         )
     return cards.model_accuracy(_("AUC, our measurement"), typography.text(text))
 
@@ -114,14 +114,20 @@ def _measured(ours: Measured, all_ours: list[Measured]) -> Markup:
         head = _("AUC on development clips, which flatter")
     else:
         head = _("AUC on development clips")
-    note = ngettext("{number} clip", "{number} clips", ours.clips).format(number=f"{ours.clips:,}")
+    note = ngettext("{number} clip", "{number} clips", ours.clips).format(
+        number=numeral(ours.clips)
+    )
     ends = ours.value, ours.value
     if ours.low is not None and ours.high is not None:
         ends = ours.low, ours.high
-        between = _("{low} to {high}").format(low=f"{ours.low:.2f}", high=f"{ours.high:.2f}")
+        between = _("{low} to {high}").format(
+            low=numeral(ours.low, ".2f"), high=numeral(ours.high, ".2f")
+        )
         note = f"{between}, {note}"
     value, low, high = (2 * (each - 0.5) for each in (ours.value, *ends))
-    return cards.model_accuracy(head, figures.interval(value, low, high, f"{ours.value:.2f}", note))
+    return cards.model_accuracy(
+        head, figures.interval(value, low, high, numeral(ours.value, ".2f"), note)
+    )
 
 
 def _facts(status: Status, seconds: float | None) -> Markup:
@@ -143,7 +149,7 @@ def _calibrated(spec: ModelSpec) -> Text:
     if spec.calibration is None:
         text = _("not yet: shown as uncalibrated")
         if spec.operating_point is not None:
-            point = f"{spec.operating_point:g}"
+            point = numeral(spec.operating_point, "g")
             text = _("not here; its own score decides, at {point}").format(point=point)
         return typography.caution(text)
     return measured.fitted_on(spec.calibration)
@@ -300,7 +306,7 @@ def _full_card(status: Status, seconds: float | None) -> None:
     """Draw the whole model card."""
     spec, point = status.spec, ""
     if spec.operating_point is not None:
-        point = f"{spec.operating_point:g}. {spec.operating_point_source}".strip()
+        point = f"{numeral(spec.operating_point, 'g')}. {spec.operating_point_source}".strip()
     show(_head(status, None), _facts(status, seconds))
     rows = [
         (_("Which output means fake"), f"{spec.fake_output} ({spec.label_order})"),
@@ -331,7 +337,7 @@ def _full_card(status: Status, seconds: float | None) -> None:
             {
                 _("On"): p.data,
                 _("Figure"): p.metric,
-                _("Value"): f"{p.value:.3f}",
+                _("Value"): numeral(p.value, ".3f"),
                 _("Source"): p.source,
             }
             for p in spec.published
@@ -351,15 +357,15 @@ def crop_words(spec: ModelSpec) -> str:
         "upright": _("a square about the face, placed by its landmarks and not turned, {size}"),
         "whole": _("the whole picture, {size}"),
     }
-    picture = texts[crop.kind].format(scale=f"{crop.scale:g}", size=f"{crop.size} px")
+    picture = texts[crop.kind].format(scale=numeral(crop.scale, "g"), size=f"{crop.size} px")
     if crop.around:
         picture = _("{picture}; next to it a square of {scale} times the face box").format(
-            picture=picture, scale=f"{crop.around:g}"
+            picture=picture, scale=numeral(crop.around, "g")
         )
     if spec.kind != "video":
         return picture
     if not spec.clip_step:
         return _("{picture}; {number} frames").format(picture=picture, number=spec.clip_frames)
     return _("{picture}; {number} frames {seconds} s apart").format(
-        picture=picture, number=spec.clip_frames, seconds=f"{spec.clip_step:g}"
+        picture=picture, number=spec.clip_frames, seconds=numeral(spec.clip_step, "g")
     )

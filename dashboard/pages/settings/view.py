@@ -29,7 +29,7 @@ from detector.messages import states
 from detector.models.memory import budget as memory_budget
 from detector.models.registry import list_models, selectable
 from detector.presentation import own_threshold
-from detector.sentences import _, ngettext, say
+from detector.sentences import _, ngettext, numeral, say
 from service import languages
 from service.config import get_config
 from service.languages import SOURCE, available, own_name
@@ -291,7 +291,7 @@ def server_facts(here: bool) -> list[tuple[str, Text]]:
     limit = st.get_option("server.maxUploadSize")
     files = labels.count(session.application().jobs.workers, "file", "files")
     apart = _("apart from the server") if isolated() else _("by the server itself")
-    room = f"{memory_budget('cpu') / 1e9:.1f}{NBSP}GB"
+    room = f"{numeral(memory_budget('cpu') / 1e9, '.1f')}{NBSP}GB"
     rows: list[tuple[str, Text, str]] = [
         (_("Files"), _("kept {time}").format(time=hours), "UNMASK_RETENTION_HOURS"),
         (

@@ -19,7 +19,7 @@ from detector.audio.sound import SAMPLE_RATE, Span
 from detector.decision.numbers import sigmoid
 from detector.schema.analysis import LIPS as ID
 from detector.schema.analysis import Media, Signal, Subject
-from detector.sentences import _, join
+from detector.sentences import _, join, numeral
 from detector.signals.measure import material, on_request
 from detector.signals.reference import SignalSpec, lips_fit, usual
 
@@ -122,7 +122,7 @@ def _lag(lag: float) -> str:
     text = _("The lips fit the voice best {seconds} s after it.")
     if lag < 0:
         text = _("The lips fit the voice best {seconds} s before it.")
-    return text.format(seconds=f"{abs(lag):.2f}")
+    return text.format(seconds=numeral(abs(lag), ".2f"))
 
 
 def _share(found: LipsMeasurement) -> str:

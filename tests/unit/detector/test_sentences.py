@@ -1,6 +1,7 @@
 """Messages: in the reader's language, with what was filled in, also after they were kept."""
 
 import copy
+import gettext
 import pickle
 
 import pytest
@@ -8,11 +9,14 @@ from pydantic import TypeAdapter
 
 from detector import sentences as texts
 from detector.schema.base import EnglishSentence, Sentence, StrictModel
-from detector.sentences import Message, MessageSpec, _, count, join, ngettext, say, spec_of
+from detector.sentences import Message, MessageSpec, _, count, join, ngettext, numeral, say, spec_of
 
 
 class Loud:
-    """A language that is English in capitals; one and two are "few"."""
+    """A language that is English in capitals; one and two are "few", and numbers are German."""
+
+    def info(self):
+        return {"language": "de"}
 
     def gettext(self, message):
         return message.upper().replace("{NAME}", "{name}").replace("{FILES}", "{files}")
@@ -21,11 +25,16 @@ class Loud:
         return f"few {many}" if number <= 2 else f"lots of {many}"
 
 
+class German(gettext.NullTranslations):
+    def info(self):
+        return {"language": "de"}
+
+
 def sentences():
     yield _("No file."), "No file.", "NO FILE."
     yield _("{name} is full.").format(name="a{b}.mp4"), "a{b}.mp4 is full.", "a{b}.mp4 IS FULL."
     yield ngettext("file", "files", 1), "file", "few files"
-    yield count(1200, "file", "files"), "1,200\u00a0files", "1,200\u00a0lots of files"
+    yield count(1200, "file", "files"), "1,200\u00a0files", "1.200\u00a0lots of files"
     yield (
         join(_("At most {files}.").format(files=count(2, "file", "files")), "", _("Wait.")),
         "At most 2\u00a0files. Wait.",
@@ -56,6 +65,19 @@ def test_what_is_filled_in_is_taken_by_what_it_says():
     assert broken.spec.params == {"name": "no such disk"}
     with pytest.raises(TypeError, match="names"):
         _("{}").format("x")
+
+
+@pytest.mark.parametrize(
+    ("value", "spec", "english", "german"),
+    [(1348, ",", "1,348", "1.348"), (0.834, ".2f", "0.83", "0,83"), (12.0, "g", "12", "12")],
+)
+def test_a_number_has_the_separators_of_the_language(value, spec, english, german):
+    written = numeral(value, spec)
+    assert written == english and texts.separators() == ".,"
+    full = _("{size:,.1f} GB of {name}").format(size=1348.25, name="a,b.mp4")
+    with texts.use(German()):
+        assert say(written) == numeral(value, spec) == german and texts.separators() == ",."
+        assert say(full) == "1.348,2 GB of a,b.mp4"
 
 
 def test_the_space_of_a_count_does_not_break():
