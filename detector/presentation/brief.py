@@ -28,7 +28,7 @@ def lines(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
         *verdict.paragraphs(analysis, base_rate),
         lead.sides(analysis),
         *(section.line for section in accounts(analysis.provenance)),
-        *(_answered(row) for row in answers.rows(analysis) if row.likelihood),
+        *map(_answered, answers.rows(analysis)),
     ]
     if answer is not None and answer.odds is not None:
         said = odds.of_tests(answer.odds, analysis.verdict.question)
@@ -72,8 +72,10 @@ def of_comparison(found: Comparison) -> list[str]:
 
 
 def _answered(row: answers.AnswerRow) -> str:
-    """Return a question and its answer in a line."""
+    """Return a question and its answer, or why there is none, in a line."""
     likely = row.likelihood
+    if not likely:
+        return f"{row.question} {row.answer}"
     if row.counts:
         likely = f"{likely} {say(verdict.COMBINED)}"
     known = "; ".join(filter(None, [row.bands, row.basis]))

@@ -146,10 +146,11 @@ def test_page_and_terminal_say_the_same_of_each_question():
     page, terminal = page_of.rows(analysis).replace("\u00a0", " "), summary(analysis)
     for row in rows:
         assert row.question in page and row.answer in page
-        assert not row.likelihood or f"{row.question} {row.answer}, {row.likelihood}" in terminal
+        said = f"{row.question} {row.answer}"
+        assert (f"{said}, {row.likelihood}" if row.likelihood else said) in terminal
     open_one = rows[1]
     assert open_one.answer == "Not decided: score under 80 %" and not open_one.counts
-    assert open_one.label is Label.NOT_APPLICABLE and open_one.likelihood.endswith("not counted")
+    assert open_one.state is Label.NOT_APPLICABLE and open_one.likelihood.endswith("not counted")
     assert [row.answer for row in rows if not row.evaluated] == ["Not asked by these models"] * 2
 
 
