@@ -300,6 +300,12 @@ def parse(text: str, rules: LinkRules) -> CameraAddress:
     )
 
 
+def without_login(text: str) -> str:
+    """Return the text of a camera's URL without credentials, also where it is not valid: nothing
+    before its last @ is left but the scheme."""
+    return re.sub(r"^(\s*[\w+.-]*:?//)?.*@", r"\1", text, flags=re.DOTALL)
+
+
 class CameraStream(stream.Stream):
     """A camera at a URL, reopened when it is lost; its address is checked each time. `resolve` and
     `verify` as in `PinnedTransport`."""

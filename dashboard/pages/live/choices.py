@@ -12,7 +12,7 @@ from dashboard.pages.live import CHOICES
 from dashboard.pages.live.link import Camera
 from dashboard.pages.live.state import SHARED
 from detector.links.addresses import MAX_URL
-from detector.links.cameras import CameraAddress
+from detector.links.cameras import CameraAddress, without_login
 from detector.live import LiveSettings
 from detector.models.base import ModelSpec
 from detector.models.registry import manifest, selectable
@@ -114,7 +114,9 @@ def draw_address(*, disabled: bool) -> None:
 def take_address() -> CameraAddress:
     """Return the address of the network camera, whose password is removed from the field. Raise
     LinkRefused."""
-    camera = cameras.address(str(st.session_state.get(_URL) or ""))
+    written = str(st.session_state.get(_URL) or "")
+    st.session_state[_URL] = without_login(written)  # first: what is refused stays in the field
+    camera = cameras.address(written)
     known: CameraAddress | None = st.session_state.get(_LOGIN)
     if known is not None and not camera.username and camera.public == known.public:
         camera = known

@@ -784,6 +784,7 @@ def test_cameras_by_address_are_off_unless_the_operator_says_otherwise(at):
     ("url", "said"),
     [
         ("", "This is not the address of a camera."),
+        ("rtsp://ann:s3cret/#@[cam", "This is not the address of a camera."),
         ("rtsp://ann:s3cret@127.0.0.1:9/key-7", "Port 9 is not one that cameras are watched at"),
         ("rtsp://10.1.2.3/key-7", "in a network that this server watches no cameras in"),
     ],
@@ -795,6 +796,7 @@ def test_an_address_that_is_refused_is_said_in_words(at, by_address, engine, url
         until(lambda viewer=viewer: viewer.ended)
     at.run()
     assert said in cover(at) and "s3cret" not in cover(at) and "key-7" not in cover(at)
+    assert "s3cret" not in at.text_input(key="live-address").value
     assert not at.exception and not at.button(key="live-start").disabled
 
 
