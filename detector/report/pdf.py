@@ -9,7 +9,7 @@ from detector.presentation import Presentation
 from detector.report import certificate
 from detector.report.content import Content, PairContent
 from detector.report.document import checking, document
-from detector.report.paper import Paper, laid_out
+from detector.report.pages import ReportPages, laid_out
 from detector.report.seal import ATTACHMENT, PAIR_ATTACHMENT, seal_pdf
 from detector.report.table import as_json
 from detector.sentences import _
@@ -21,7 +21,7 @@ def as_pdf(content: Content | PairContent, key: Ed25519PrivateKey | None = None)
     by = (signer.subject_name or "") if signer else ""
     attachment = PAIR_ATTACHMENT if isinstance(content, PairContent) else ATTACHMENT
 
-    def draw(pdf: Paper) -> None:
+    def draw(pdf: ReportPages) -> None:
         pdf.document(shown)
         pdf.section(checking(attachment, signed=key is not None, by=by, numbered=pdf.numbered))
 

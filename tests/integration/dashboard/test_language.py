@@ -163,7 +163,7 @@ NAMES |= {"unmask export-labels", "in force", "Metadata", "Contents"}
 NAMES |= {"Bing", "Yandex", "Left", "Right", "Data", "dd MMMM y, HH:mm"}
 """Of products; a command; a state as the service calls it; fields of S3's and of PDF; keys of a
 keyboard; a pattern of dates."""
-REPORT = {"content.py", "document.py", "paper.py", "pdf.py"}
+REPORT = {"content.py", "document.py", "fonts.py", "pages.py", "pdf.py"}
 """What draws a report; the other files there seal and check it."""
 
 

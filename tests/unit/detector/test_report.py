@@ -24,7 +24,8 @@ from detector.messages.format import clock, percent
 from detector.presentation import answers, lead, run, signals
 from detector.report import content
 from detector.report.content import explained
-from detector.report.paper import FONT, Paper, height_of, printable
+from detector.report.fonts import FONT, printable
+from detector.report.pages import ReportPages, height_of
 from detector.report.seal import ATTACHMENT
 from detector.schema.analysis import (
     CustomEnsemble,
@@ -386,17 +387,17 @@ def test_the_scale_is_in_the_words_of_the_question_that_is_answered():
     face, whole = make_analysis(), make_analysis(whole=3.0, fake=False)
     for analysis, says in ((face, "likely manipulated"), (whole, "likely AI-generated")):
         assert analysis.verdict.question is not None
-        paper = Paper("scale", "", WHEN)
+        pages = ReportPages("scale", "", WHEN)
         answer = analysis.verdict.answers[analysis.verdict.question]
         limits = answer.thresholds
-        paper.block(answers.scale(answer.probability, limits, analysis.verdict.question))
-        assert says in text_of(bytes(paper.output()))
+        pages.block(answers.scale(answer.probability, limits, analysis.verdict.question))
+        assert says in text_of(bytes(pages.output()))
 
 
 def test_a_zone_that_there_is_none_of_is_not_drawn_on_the_scale():
-    paper = Paper("scale", "", WHEN)
-    paper.block(answers.scale(0.5, Thresholds(low=0.0, high=0.9), Question.MANIPULATION))
-    pdf = bytes(paper.output())
+    pages = ReportPages("scale", "", WHEN)
+    pages.block(answers.scale(0.5, Thresholds(low=0.0, high=0.9), Question.MANIPULATION))
+    pdf = bytes(pages.output())
     assert "no sign" not in text_of(pdf)
     with pypdfium2.PdfDocument(pdf) as document:
         page = np.asarray(document[0].render(scale=2.0).to_pil().convert("RGB")).astype(int)
