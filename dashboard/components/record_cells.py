@@ -1,6 +1,6 @@
 """Cells, cards and previews of records, for every page that lists some."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
@@ -126,6 +126,17 @@ class ListedRecord(Generic[T]):
 
 
 RIGHT = partial(st.column_config.TextColumn, alignment="right")
+
+
+LETTER, AROUND = 6.8, 30
+"""px of a letter in a chip of a table, and around its text"""
+
+
+def verdict_width(rows: Iterable[ListedRecord[T]], least: int) -> int:
+    """Return the width in px of the column of verdicts: that of the longest chip, which a language
+    with long words would cut at `least`."""
+    longest = max((len(row.badges[0]) for row in rows), default=0)
+    return max(least, round(LETTER * longest) + AROUND)
 
 
 def columns(

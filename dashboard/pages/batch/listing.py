@@ -28,6 +28,8 @@ from service.tasks.task import Task
 
 ROW = 52
 """px of a row"""
+VERDICT, MIN_NOTE = 190, 60
+"""px of the column of verdicts in most languages, and of notes at least"""
 PAGE = 50
 """rows of a page"""
 NAME_LENGTH = 48
@@ -180,10 +182,12 @@ def listed(
 
     first = partial(st.column_config.ButtonColumn, type="tertiary", on_click=advance, key=pressed)
     waits = any(row.item.waits for row in rows)
-    columns = record_cells.columns(rows, 190)
+    width = record_cells.verdict_width(rows, VERDICT)
+    columns = record_cells.columns(rows, width)
     if not waits:  # where it would take the room of the note
         columns["took"] = ListColumn(_("Took"), took, 56, record_cells.RIGHT)
-    columns["note"] = ListColumn(_("Note"), remark, 88 if waits else 125)
+    room = (88 if waits else 125) + VERDICT - width  # what long chips leave: a preview has it all
+    columns["note"] = ListColumn(_("Note"), remark, max(MIN_NOTE, room))
     if waits:
         columns["first"] = ListColumn(
             "", lambda row: _("do it first") if row.item.waits else None, 90, first

@@ -248,7 +248,7 @@ def listed(rows: Sequence[ListedRecord[Record]]) -> Collection[ListedRecord[Reco
         confirmed = row.item.confirmed
         return "" if confirmed is Confirmed.OPEN else say(CONFIRMED[confirmed])
 
-    columns = record_cells.columns(rows, 226)
+    columns = record_cells.columns(rows, record_cells.verdict_width(rows, 226))
     columns["analyzed"] = ListColumn(_("Added"), lambda row: row.note, 96)
     if any(map(found, rows)):
         columns["found"] = ListColumn(_("Found out"), found, "medium")
