@@ -7,7 +7,6 @@ from dashboard.charts import LEFT, PLAIN, RIGHT, Part, area, layout, rule, scatt
 from dashboard.theme import Palette
 from detector.messages.format import score, time_ticks
 from detector.presentation import BarChart, Curve, CurveChart, series
-from detector.schema.codes import Label
 
 HEIGHT, ROW, TOP = 180, 30, 26
 """px of a chart over time, of a row of dots, and above the rows."""
@@ -61,7 +60,7 @@ def _dots(chart: BarChart, palette: Palette) -> go.Figure:
     traces, bottom = list[Part](), len(chart.rows) - 0.5
     for place, row in enumerate(chart.rows):
         if row.end is not None:
-            state = palette.state(row.state or Label.NOT_APPLICABLE)
+            state = palette.state(row.state)
             stroke = {"color": palette.edge, "width": 1.5}
             dot = {"size": 12, "color": state.fill, "line": {"width": 2, "color": state.ink}}
             traces += [

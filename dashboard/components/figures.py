@@ -11,9 +11,12 @@ from dashboard.charts import CONFIG
 from dashboard.components.markup import Text, join, show, tag
 
 
-def chart(figure: go.Figure, key: str, alt: str, *, at: DeltaGenerator | None = None) -> None:
-    """Draw a Plotly figure; `alt` is its text alternative."""
-    (at or st).plotly_chart(figure, theme=None, config=CONFIG, key=key, alt=alt)
+def chart(
+    figure: go.Figure, key: str, alt: str, *, at: DeltaGenerator | None = None, still: bool = False
+) -> None:
+    """Draw a Plotly figure, `still` without a pointer; `alt` is its text alternative."""
+    config = {**CONFIG, "staticPlot": still}
+    (at or st).plotly_chart(figure, theme=None, config=config, key=key, alt=alt)
 
 
 def missing(text: Text, *, at: DeltaGenerator | None = None) -> None:

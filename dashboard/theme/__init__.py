@@ -53,9 +53,9 @@ class Palette:
     inconclusive: StateColor
     not_applicable: StateColor
 
-    def state(self, label: Label) -> StateColor:
-        """Return the colors of a verdict, a person or a score."""
-        color: StateColor = getattr(self, label.name.lower())
+    def state(self, label: Label | None) -> StateColor:
+        """Return the colors of a verdict, a person or a score; gray for none."""
+        color: StateColor = getattr(self, (label or Label.NOT_APPLICABLE).name.lower())
         return color
 
 

@@ -204,11 +204,6 @@ class Presentation:
     sections: Sequence[Section]
 
 
-def rows_of(pairs: Iterable[tuple[str, str]]) -> list[Row]:
-    """Return a row for each name with a value."""
-    return [Row(name, value) for name, value in pairs if value]
-
-
 def facts(rows: Iterable[Row | tuple[str, str]]) -> Grid:
     """Return names and values as a table without heads; names without a value are left out."""
     out = [row if isinstance(row, Row) else Row(*row) for row in rows]

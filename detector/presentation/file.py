@@ -2,7 +2,7 @@
 
 from detector import messages
 from detector.messages.format import size
-from detector.presentation import Block, Grid, Row, Section, Text, facts, rows_of, summary
+from detector.presentation import Block, Grid, Row, Section, Text, facts, summary
 from detector.schema.analysis import Analysis, Audio, Media
 from detector.sentences import NBSP, _, count, ngettext, numeral, say
 
@@ -70,7 +70,7 @@ def hashed(media: Media, now: str | None, before: str) -> Grid:
     same = _("the same") if now == media.sha256 else now
     same = same or _("not checked: the file was not there")
     name, *rows = rows_of_media(media)
-    hashes = rows_of([(before, media.sha256), (_("SHA-256 at export"), same)])
+    hashes = (before, media.sha256), (_("SHA-256 at export"), same)
     return facts((name, *(() if media.live else hashes), *rows))
 
 

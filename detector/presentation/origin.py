@@ -3,16 +3,7 @@
 from collections.abc import Iterable
 
 from detector.messages import states
-from detector.presentation import (
-    Block,
-    Grid,
-    Row,
-    Section,
-    Text,
-    facts,
-    items,
-    rows_of,
-)  # fmt: skip
+from detector.presentation import Block, Grid, Section, Text, facts, items  # fmt: skip
 from detector.schema.analysis import Label, Media
 from detector.schema.origin import Credential, Document, EarlierVerdict, Fact, Posted, Provenance
 from detector.sentences import _, numeral, say
@@ -51,22 +42,20 @@ SOURCES: dict[str, str] = {
 
 def credential(signed: Credential) -> Section:
     """Return the C2PA manifest; the first row is its validity."""
-    rows = [Row(_("Signed origin (C2PA)"), say(CREDENTIALS[signed.state]))]
     signer = ", ".join(p for p in (signed.signer, signed.organization) if p)
-    rows += rows_of(
-        [
-            (_("Signed by"), f"{signer} {signed.signed or ''}".strip() if signer else ""),
-            (_("Claimed by"), signed.generator or ""),
-            (_("It says"), ", ".join(say(SOURCES.get(s, s)) for s in signed.sources)),
-            (_("Steps"), "; ".join(signed.actions)),
-            (_("Made from"), ", ".join(signed.ingredients)),
-            (_("Kept at"), signed.address or ""),
-            (_("Problems"), ", ".join(map(say, signed.problems))),
-        ]
-    )
-    if signed.state == "untrusted" and not signed.trust_list:
-        none = _("None is configured here, so no signer is trusted.")
-        rows.append(Row(_("Trust list"), none))
+    distrusted = signed.state == "untrusted" and not signed.trust_list
+    none = _("None is configured here, so no signer is trusted.")
+    rows = [
+        (_("Signed origin (C2PA)"), say(CREDENTIALS[signed.state])),
+        (_("Signed by"), f"{signer} {signed.signed or ''}".strip() if signer else ""),
+        (_("Claimed by"), signed.generator or ""),
+        (_("It says"), ", ".join(say(SOURCES.get(s, s)) for s in signed.sources)),
+        (_("Steps"), "; ".join(signed.actions)),
+        (_("Made from"), ", ".join(signed.ingredients)),
+        (_("Kept at"), signed.address or ""),
+        (_("Problems"), ", ".join(map(say, signed.problems))),
+        (_("Trust list"), none if distrusted else ""),
+    ]
     return Section("credential", _("Signed origin (C2PA)"), (facts(rows),))
 
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from markupsafe import Markup
 
-from dashboard import charts, labels, session, theme, url_state
+from dashboard import labels, session, theme, url_state
 from dashboard.charts import live as chart
 from dashboard.components import camera, chips, controls, figures, record_cells, typography, verdict
 from dashboard.components import cards as heads
@@ -223,13 +223,7 @@ def _minute(name: str, zones: Markup, figure: go.Figure, alt: str) -> None:
     beside, plot = st.columns([10, 90], gap=None)
     with beside, st.container(key=f"live-words{name}"):
         show(zones)
-    plot.plotly_chart(
-        figure,
-        theme=None,
-        config={**charts.CONFIG, "staticPlot": True},
-        key=f"live-minute{name}",
-        alt=alt,
-    )
+    figures.chart(figure, f"live-minute{name}", alt, at=plot, still=True)
 
 
 # --- the connection test --------------------------------------------------------------------------
