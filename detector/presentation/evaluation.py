@@ -101,6 +101,11 @@ class ChartTexts:
     notes: tuple[str, ...] = ()
 
 
+def _hover(text: str, **places: str) -> str:
+    """Return a text whose places a chart fills in: no message, which would be filled in anew."""
+    return str(text.format(**places))
+
+
 def roc(kind: KindReport, shown: int) -> ChartTexts:
     """Return the texts of the ROC curves of all models together and of the `shown` best alone."""
     auc, notes, alone = kind.combined["AUC"], list[str](), len(kind.alone)
@@ -114,7 +119,7 @@ def roc(kind: KindReport, shown: int) -> ChartTexts:
         )
         notes.append(text.format(shown=shown, models=alone))
     hover = _("{name}: {found} found at {alarms} false alarms")
-    hover = hover.format(name="{name}", found="{y}", alarms="{x}")
+    hover = _hover(hover, name="{name}", found="{y}", alarms="{x}")
     title = _("ROC, with its 95 % band")
     return ChartTexts(title, say(CALLED_FAKE), say(FOUND), hover, said, tuple(notes))
 
@@ -127,7 +132,7 @@ def precision(kind: KindReport) -> ChartTexts:
         _("Precision against recall"),
         _("Fakes found (recall)"),
         _("Of what is called fake, is fake"),
-        hover.format(name="{name}", right="{y}", found="{x}"),
+        _hover(hover, name="{name}", right="{y}", found="{x}"),
         _("Precision at each recall, for each model"),
         (text.format(percent=percent(kind.fake / max(1, kind.real + kind.fake))),),
     )
@@ -147,7 +152,7 @@ def reliability(kind: KindReport) -> ChartTexts:
         _("Can the percentages be taken at their word?"),
         _("Said: likely manipulated"),
         _("Seen: share of fakes"),
-        hover.format(said="{x}", seen="{y}", files="{n}"),
+        _hover(hover, said="{x}", seen="{y}", files="{n}"),
         _("Expected calibration error {error}").format(error=error),
         (text.format(error=error, chance=chance),),
     )
@@ -170,7 +175,7 @@ def sides() -> tuple[tuple[str, str], tuple[str, str]]:
         (_("originals"), _("{number} originals at {percent}")),
         (_("fakes"), _("{number} fakes at {percent}")),
     )
-    first, second = ((name, hover.format(number="{n}", percent="{x}")) for name, hover in named)
+    first, second = ((name, _hover(hover, number="{n}", percent="{x}")) for name, hover in named)
     return first, second
 
 
@@ -208,7 +213,7 @@ def lines(runs: Iterable[tuple[Report, KindReport]], most: int) -> dict[str, Lin
 def over_time(drawn: Mapping[str, Line]) -> ChartTexts:
     """Return the texts of `lines`."""
     ends = "; ".join(f"{name}: {number(line[-1][1])}" for name, line in drawn.items())
-    hover = _("{name}: AUC {auc}, {date}").format(name="{name}", auc="{y}", date="{x}")
+    hover = _hover(_("{name}: AUC {auc}, {date}"), name="{name}", auc="{y}", date="{x}")
     note = _("AUC by date. Only runs on the same files can be compared.")
     said = f"{_('AUC by date. Last: ')}{ends}"
     return ChartTexts(_("Evaluations over time"), "", _("AUC"), hover, said, (note,))

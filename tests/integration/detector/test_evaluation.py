@@ -687,4 +687,4 @@ def test_recordings_are_sounds_and_not_clips(tmp_path):
     assert all(model.count("judged") == 4 for model in sounds.table("model"))
     written = tables.to_markdown(made)
     assert "## Sounds" in written and "Clips" not in written
-    assert "4 sounds" in tables.reliability_svg(sounds)
+    assert "Sounds: 4" in tables.reliability_svg(sounds)
