@@ -28,7 +28,7 @@ from detector.evaluation.metrics import Interval
 from detector.models import registry
 from detector.schema.analysis import QUESTION_OF, BandRate, Calibration, Ensemble, Question
 from detector.sentences import _
-from lab.evaluation import bands, calibration, manifest
+from lab.evaluation import bands, calibration
 from lab.evaluation.calibration import Calibrated, fit_clips
 from lab.evaluation.ensemble_fit import Clip, ScoredPerson
 from lab.evaluation.tables import markdown, tally
@@ -312,6 +312,8 @@ def write(
     words = table["label"].map({0: "real", 1: "fake"})
     table.assign(label=words).to_csv(folder / "left_out.csv", columns=COLUMNS, index=False)
     own = found.models[id].model_dump().items()
+    from lab.evaluation import manifest  # imports tomlkit, which an installation may lack
+
     lines = [manifest.to_toml(found), f"weight = {found.weights[id]}", "", "[models.calibration]"]
     text = "\n".join([*lines, *(f"{key} = {value!r}" for key, value in own)])
     (folder / "calibration.toml").write_text(f"{text}\n")
