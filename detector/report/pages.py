@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from babel import Locale
-from fpdf import FPDF, TextStyle
+from fpdf import TextStyle
 from fpdf.enums import Align, TableBordersLayout, VAlign
 from fpdf.fonts import TTFFont
 
@@ -50,7 +50,7 @@ _XMP = """<x:xmpmeta xmlns:x="adobe:ns:meta/">
 _FROM_THE_RIGHT = "\u200f"
 
 
-class ReportPages(FPDF):
+class ReportPages(charts.ChartPage):
     """A4 pages with embedded fonts as PDF/A-3, which may carry data."""
 
     def __init__(self, title: str, footer: str, created: datetime, spacing: float = 1.0) -> None:
@@ -58,9 +58,7 @@ class ReportPages(FPDF):
         self.foot = footer
         code = language().info().get("language", "en-US").replace("_", "-")
         self.rtl = Locale.parse(code, sep="-").text_direction == "rtl"
-        """Whether it is read from right to left."""
         self.start, self.end = (Align.R, Align.L) if self.rtl else (Align.L, Align.R)
-        """The sides at which lines begin and end."""
         self.serif = "sans" if self.rtl else "serif"  # which has no Arabic letters
         self.spacing = spacing
         """of the usual distance between lines"""
