@@ -556,6 +556,9 @@ def test_a_reason_is_said_in_the_language_of_whoever_looks():
         def ngettext(self, msgid1, msgid2, n, /):
             return f"⟦{msgid2}⟧"
 
+        def info(self):
+            return {}
+
     out = decide(beside(3.0))
     for message in (*out.verdict.reasons, *out.verdict.caveats):
         with use(Brackets()):
