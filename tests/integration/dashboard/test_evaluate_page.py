@@ -366,7 +366,8 @@ def test_more_models_than_can_be_told_apart_are_chosen_by_their_rank(finished):
         )
         for n, value in enumerate((0.5, 0.9, 0.6, 0.8))
     ]  # fmt: skip
-    many = kind.model_copy(update={"rows": [together, *ranked]})
+    answer = kind.table("answer")
+    many = kind.model_copy(update={"rows": [*answer, together, *ranked]})
     assert list(view.columns(many, finished.scored)) == ["All together", "M1", "M3", "M2"]
     (note,) = evaluation.roc(many, 3).notes
     assert "the 3 of 4 models that rank these files best alone" in note
