@@ -3,11 +3,11 @@ of bars begin where lines of text do."""
 
 from collections.abc import Callable
 
-from fpdf import FPDF
 from fpdf.enums import Align
 
 from detector.messages.format import time_ticks
 from detector.presentation import BarChart, Curve, CurveChart, LikelihoodScale, Text, series
+from detector.report.page import A4Page
 from detector.report.styles import BAND, EDGE, FILL, LABEL, LINE, STRONG_LABEL, TEXT, TICK, Color
 
 Point = tuple[float, float]
@@ -16,25 +16,7 @@ LANE, HEIGHT = 24.0, 3.6  # mm: height of a chart over time, and of a text
 PITCH = 4.8  # mm from one bar to the next
 
 
-class ChartPage(FPDF):
-    """A document that charts are drawn on."""
-
-    rtl: bool
-    """Whether it is read from right to left."""
-    start: Align
-    end: Align
-    """The sides at which lines begin and end."""
-
-    def text_of(self, text: Text) -> None:
-        """Write a text in its style."""
-        raise NotImplementedError
-
-    def fit(self, text: str) -> str:
-        """Return a text as the fonts can print it."""
-        raise NotImplementedError
-
-
-def draw_scale(pdf: ChartPage, scale: LikelihoodScale) -> None:
+def draw_scale(pdf: A4Page, scale: LikelihoodScale) -> None:
     """Draw the zones of a question from 0 to 100 %, and a pointer at the likelihood."""
     x, y, width, height = pdf.l_margin, pdf.get_y() + 4, pdf.epw, 3.2
     for label, start, end in scale.zones:
@@ -50,7 +32,7 @@ def draw_scale(pdf: ChartPage, scale: LikelihoodScale) -> None:
     pdf.text_of(Text(" · ".join(scale.bands), "note"))
 
 
-def draw_bars(pdf: ChartPage, chart: BarChart) -> None:
+def draw_bars(pdf: A4Page, chart: BarChart) -> None:
     """Draw a bar, or a dot, for each row over one axis."""
     top, width = pdf.get_y() + 1, pdf.epw - NAMES - AXIS
     height = PITCH * len(chart.rows)
@@ -87,7 +69,7 @@ def draw_bars(pdf: ChartPage, chart: BarChart) -> None:
     pdf.set_xy(pdf.l_margin, top + height + 2)
 
 
-def draw_curves(pdf: ChartPage, chart: CurveChart) -> None:
+def draw_curves(pdf: A4Page, chart: CurveChart) -> None:
     """Draw curves over the times of a clip; a gap is never drawn through."""
     if chart.title:
         pdf.text_of(Text(chart.title, "subhead"))
@@ -113,7 +95,7 @@ def draw_curves(pdf: ChartPage, chart: CurveChart) -> None:
     pdf.set_xy(pdf.l_margin, y + LANE + 6)
 
 
-def _curve(pdf: ChartPage, line: Curve, at: Callable[[Point], Point]) -> None:
+def _curve(pdf: A4Page, line: Curve, at: Callable[[Point], Point]) -> None:
     color = FILL[line.state] if line.state else EDGE if line.muted else TEXT
     _stroke(pdf, color, line.width)
     pdf.set_fill_color(*color)
@@ -128,13 +110,13 @@ def _curve(pdf: ChartPage, line: Curve, at: Callable[[Point], Point]) -> None:
 
 
 def _label(
-    pdf: ChartPage, x: float, y: float, width: float, text: str, align: Align | str = "C"
+    pdf: A4Page, x: float, y: float, width: float, text: str, align: Align | str = "C"
 ) -> None:  # fmt: skip
     """Write a text centered on `y`."""
     pdf.set_xy(x, y - HEIGHT / 2)
     pdf.cell(width, HEIGHT, text, align=align)
 
 
-def _stroke(pdf: ChartPage, color: Color, width: float) -> None:
+def _stroke(pdf: A4Page, color: Color, width: float) -> None:
     pdf.set_draw_color(*color)
     pdf.set_line_width(width)
