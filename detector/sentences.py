@@ -87,8 +87,6 @@ class _Numerals(Formatter):
 
 @lru_cache(maxsize=32)
 def _numerals(code: str) -> _Numerals:
-    if code == "en":
-        return _Numerals({})
     from babel.numbers import get_decimal_symbol, get_group_symbol  # with every other language
 
     latin = partial(get_decimal_symbol, numbering_system="latn")
@@ -120,7 +118,10 @@ class MessageSpec:
             name: value.render(translations) if isinstance(value, MessageSpec) else value
             for name, value in self.params.items()
         }
-        return _numerals(translations.info().get("language", "en")).vformat(text, (), values)
+        code = translations.info().get("language", "en")
+        if code == "en":
+            return text.format(**values)
+        return _numerals(code).vformat(text, (), values)
 
 
 class Message(str):
