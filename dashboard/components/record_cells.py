@@ -79,6 +79,11 @@ RUNS = {
 """Icon and word of a record without a result."""
 
 
+def unjudged(icon: str) -> StateLook:
+    """Return the look of a record without a verdict."""
+    return StateLook(icon, "gray", "na")
+
+
 @dataclass(frozen=True)
 class ListedRecord(Generic[T]):
     """A record in a list, or a file that became none."""

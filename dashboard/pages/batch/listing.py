@@ -49,13 +49,13 @@ def _state(row: BatchRow) -> tuple[StateLook, str]:
         return labels.look(said.state), said.text
     if row.state is None:
         text = _("Not fetched") if is_link(row.item.name) else _("Not taken")
-        return StateLook("block", "gray", "na"), text
+        return record_cells.unjudged("block"), text
     icon, text = _RUNS[row.state]
     if row.state is State.INTERRUPTED and not row.kept:
         icon, text = "block", _("Gone")
     elif row.state is State.RUNNING:
         text = STAGES.get(row.stage, text)
-    return StateLook(icon, "gray", "na"), say(text)
+    return record_cells.unjudged(icon), say(text)
 
 
 def title(row: BatchRow) -> str:

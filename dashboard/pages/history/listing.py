@@ -222,7 +222,7 @@ def row_of(record: Record, picture: bytes | None) -> ListedRecord[Record]:
             job = session.find_job(record.id)
             progress = job.state if job else State.INTERRUPTED
         icon, text = record_cells.RUNS[progress]
-        look, short = labels.StateLook(icon, "gray", "na"), say(text)
+        look, short = record_cells.unjudged(icon), say(text)
     proven = result is not None and result.proof is not None
     return ListedRecord(
         record,
