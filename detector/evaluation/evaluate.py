@@ -228,7 +228,7 @@ def _models(
     families: Sequence[str],
 ) -> Iterator[FigureRow]:
     """Yield all models together and each alone, also on one family of fakes at a time."""
-    titles = {spec.id: spec.plain or spec.title for spec in registry.list_models()}
+    titles = _plain_names()
     for id, column in columns.items():
         figures = ranking(column, couples)
         for row in _rows("method", column, scored, families, True):
@@ -312,11 +312,15 @@ def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
     return [spec.id for spec in specs if spec.id not in missing], missing
 
 
+def _plain_names() -> dict[str, str]:
+    return {spec.id: spec.plain or spec.title for spec in registry.list_models()}
+
+
 def compare(
     scored: Sequence[Scored], ids: Sequence[str], ours: Column, couples: Sequence[tuple[int, int]]
 ) -> Iterator[FigureRow]:
     """Yield the figures of every baseline with a score, published first, against `ours`."""
-    titles = {spec.id: spec.plain or spec.title for spec in registry.list_models()}
+    titles = _plain_names()
     columns = [(id, titles[id], [s.highest.get(id) for s in scored]) for id in ids]
     columns += [(name, name, [s.features.get(name) for s in scored]) for name in scores.FEATURES]
     for place, (id, title, values) in enumerate(columns):
