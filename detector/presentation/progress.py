@@ -85,7 +85,7 @@ def percent_of(progress: Progress) -> str:
 
 def steps(progress: Progress, names: Mapping[str, str]) -> list[ProgressStep]:
     """Return the steps of a run; `names` are those of models by id."""
-    # What is heard is listened to beside the search for faces: one step, and one place.
+    # Speech detection runs beside face detection: both are one step.
     stages = list(STAGES)
     at = stages.index("faces" if progress.stage == "sound" else progress.stage)
     at -= at > stages.index("sound")
@@ -175,7 +175,7 @@ def _contents(media: Media) -> str:
 # --- what was found so far ------------------------------------------------------------------------
 
 
-NOBODY = _("No face has been found so far.")
+NO_FACE = _("No face has been found so far.")
 
 
 def people(more: int) -> tuple[str, str]:

@@ -222,7 +222,7 @@ def _timeline(job: Job) -> None:
         st.skeleton(height=charts.lane_sizes(1)[0].height)
         return
     if partial is None or not tracks:
-        typography.caption(say(presented.NOBODY))
+        typography.caption(say(presented.NO_FACE))
         return
     palette, limits = theme.palette(), partial.verdict.thresholds
     sizes = charts.lane_sizes(len(tracks))
