@@ -32,7 +32,7 @@ class LiveFrame:
     count: int = 0  # of all people in it
     schedule: Schedule = field(default_factory=Schedule)
     segments: dict[int, FrameSegment] = field(default_factory=dict)  # by track number
-    models: frozenset[str] = frozenset()  # ids of those that gave a score
+    models: set[str] = field(default_factory=set)  # ids of those that gave a score
 
 
 @dataclass

@@ -25,13 +25,13 @@ class Pace:
         self.seconds = self.slow_seconds = 0.0
         """with a face in view, and the part of these that was too slow"""
         self._frames: deque[tuple[float, float]] = deque()  # time, s with a face in view before it
-        self._scored: deque[tuple[float, frozenset[str]]] = deque()  # time, models
+        self._scored: deque[tuple[float, Collection[str]]] = deque()  # time, models
         self._last: float | None = None
         self._seen = self._cleared = float("-inf")
 
     def add_score(self, time: float, models: Collection[str]) -> None:
-        """Count a frame that models scored."""
-        self._scored.append((time, frozenset(models)))
+        """Count a frame that models scored; more may join `models` later."""
+        self._scored.append((time, models))
 
     def add_frame(self, time: float, *, in_view: bool, titles: Mapping[str, str]) -> None:
         """Count a pushed frame; `in_view`: a face that can be scored is in view, as far as known.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 MEASURED = 50  # runs of each kind of work that are timed: the first seconds of a session
-USUAL_RATE = 25.0  # frames a second of a camera
+SLACK = 1e-3  # s by which frame times may be rounded
 BEST_SCORED = 50 / 3
 """scored frames a second, two of three of 25: neighboring frames score nearly the same"""
 SELDOM_SECONDS = 0.96
@@ -21,6 +21,23 @@ class Schedule:
     score_every: float = 1 / BEST_SCORED  # s between two scored frames
     model_every: Mapping[str, int] = field(default_factory=dict)
     """A frame model scores every n-th scored frame."""
+
+
+class Cadence:
+    """Turns at a fixed interval among frames that come at another one."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")  # s; when the newest turn was due
+
+    def due(self, time: float, every: float) -> bool:
+        """Return True if a frame at `time`, s, has a turn at intervals of `every` s."""
+        return time - self._last >= every - SLACK
+
+    def take(self, time: float, every: float) -> None:
+        """Take the turn. Its delay is carried over, else an interval of 0.06 s would become 0.08 s
+        with a camera of 25 frames a second."""
+        late = time - self._last - every
+        self._last = time - (late if 0 < late < every else 0)
 
 
 class Rates:
@@ -45,18 +62,20 @@ class Rates:
 
     def plan(self, faces: int, share: float) -> Schedule:
         """Return intervals that fit into `share` s of work a second, with `faces` in a frame. The
-        search takes at most half; the rest is shared out, cheapest work first, in equal parts."""
+        search takes at most half; the rest is shared out in equal parts, of which work that needs
+        less leaves the others what it does not need."""
         search = self._cost("search")
-        left = share - min(share / 2, search * USUAL_RATE)
+        search_every = 0.0 if math.isinf(share) else max(1 / self.best, 2 * search / share)
+        left = share - (search / search_every if search_every else 0.0)
         costs = {id: faces * self._cost(id) for id in self._seldom} | {"judge": self._cost("judge")}
+        wanted = {id: SELDOM_SECONDS if self._seldom.get(id) else 1 / self.best for id in costs}
         every: dict[str, float] = {}
-        for id, cost in sorted(costs.items(), key=lambda pair: pair[1]):
-            wanted = SELDOM_SECONDS if self._seldom.get(id) else 1 / self.best
-            every[id] = max(wanted, cost * (len(costs) - len(every)) / left)
-            left -= cost / every[id]
+        for id in sorted(costs, key=lambda id: costs[id] / wanted[id]):
+            every[id] = max(wanted[id], costs[id] * (len(costs) - len(every)) / left)
+            left -= costs[id] / every[id]
         score_every = max(every.pop("judge"), min(every.values(), default=0.0))
         return Schedule(
-            search_every=0.0 if math.isinf(share) else 2 * search / share,
+            search_every=search_every,
             score_every=score_every,
             model_every={id: max(1, round(s / score_every)) for id, s in every.items()},
         )

@@ -1,7 +1,7 @@
 """Scoring of a live session: the frame models due on a frame, and the windows of video models."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 
 from detector.isolation import Frame
@@ -104,15 +104,21 @@ class LiveScorer(Scorer):
         clips = [model.spec for model in self.models.values() if model.spec.kind == "video"]
         return fed(clips, lambda spec: ClipShape.of(spec, None))
 
-    def frame(self, frame: LiveFrame, rates: Rates) -> None:
-        """Score the usable faces of a frame by the models that are due, and time each model."""
-        good = [face for face in frame.segments.values() if face.usable]
-        if not good:
-            return
+    def due(self, frame: LiveFrame) -> tuple[list[ModelSpec], list[ModelSpec]]:
+        """Return the models whose turn it is with this frame: those to score at once, and slow ones
+        made for few moments of a clip, which may follow while the next frames are scored."""
         every = frame.schedule.model_every
         due = [s for id, s in self.of_frames.items() if not self._count % every.get(id, 1)]
         self._count += 1
-        for recipe, ids in fed(due, lambda spec: spec.crop).items():
+        often = [s for s in due if not s.moments and not self.results[s.id].error]
+        return (often, [spec for spec in due if spec.moments]) if often else (due, [])
+
+    def frame(self, frame: LiveFrame, specs: Iterable[ModelSpec], rates: Rates) -> None:
+        """Score the usable faces of a frame by these models, and time each model."""
+        good = [face for face in frame.segments.values() if face.usable]
+        if not good:
+            return
+        for recipe, ids in fed(specs, lambda spec: spec.crop).items():
             begun = perf_counter()
             items = [
                 ScoreItem.cut(Modality.FACE, frame.rgb, face, recipe, ids, self._detector)
@@ -123,3 +129,4 @@ class LiveScorer(Scorer):
                     self.score(id, batch)
                 rates.add(id, (perf_counter() - begun) / len(good))
                 begun = perf_counter()
+        frame.models.update(id for face in good for id in face.logits)

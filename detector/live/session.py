@@ -16,7 +16,7 @@ from detector.isolation import Frame
 from detector.live import recapture
 from detector.live.display import SessionDisplay
 from detector.live.faces import FaceTracker, LiveFrame
-from detector.live.rates import Rates, Schedule
+from detector.live.rates import Cadence, Rates, Schedule
 from detector.live.scoring import ClipCollector, LiveScorer, unfit
 from detector.live.voice import LiveVoice
 from detector.live.worker import WorkerGroup
@@ -31,16 +31,15 @@ from detector.sentences import _
 SEARCH_AGAIN = 0.25  # s between searches while no face is in view
 STRIPES_EVERY = 1.0  # s between two checks for a filmed screen
 MAX_SIDE = 4096  # px; larger frames are refused, since several copies are in memory
-SLACK = 1e-3  # s by which frame times may be rounded
 
 
 class LiveSession(WorkerGroup):
     """Session of one viewer: frames in, states out. Thread-safe.
 
-    Created by `LiveEngine.open`. Three workers detect faces, score frames and decide, and score
-    windows of video models. Each has a queue of length one in which the newest item replaces the
-    waiting one. `share`: s of work a second granted to this viewer; infinite if no frame is
-    dropped.
+    Created by `LiveEngine.open`. Four workers detect faces, score frames and decide, score a frame
+    a second by slow models, and score windows of video models. Each has a queue of length one in
+    which the newest item replaces the waiting one. `share`: s of work a second granted to this
+    viewer; infinite if no frame is dropped.
     """
 
     def __init__(
@@ -65,20 +64,22 @@ class LiveSession(WorkerGroup):
         # Queues of length one.
         self._frame: LiveFrame | None = None
         self._candidate: LiveFrame | None = None
+        self._moment: tuple[LiveFrame, list[ModelSpec]] | None = None
         self._complete: dict[tuple[int, tuple[str, ...]], CompleteRun] = {}
         """by person and models, longest waiting first"""
 
         # Created when the models are loaded; each is used by one worker.
         self._tracker: FaceTracker | None = None
         self._collectors: list[ClipCollector] = []
-        self._last_look = self._last_search = self._last_candidate = float("-inf")
-        self._last_stripes = float("-inf")
+        self._looks, self._scores = Cadence(), Cadence()
+        self._last_search = self._last_stripes = float("-inf")
 
         # Under the lock.
         self._display = SessionDisplay(settings, specs, drop_frames=threaded)
         self._rates, self._schedule = Rates({}), Schedule()
 
-        super().__init__(self._look, self._score, self._score_clip, threaded=threaded)
+        works = self._look, self._score, self._score_moment, self._score_clip
+        super().__init__(*works, threaded=threaded)
 
     def push(self, frame: np.ndarray, t: float) -> None:
         """Queue a frame without blocking; it replaces one that no worker has taken yet.
@@ -159,7 +160,7 @@ class LiveSession(WorkerGroup):
             if self.closed:
                 return
             self.closed = True
-            self._frame = self._candidate = self._tracker = None
+            self._frame = self._candidate = self._moment = self._tracker = None
             self._collectors = []
             self._display.scorer = None
             self._complete.clear()
@@ -169,7 +170,7 @@ class LiveSession(WorkerGroup):
     @property
     def busy(self) -> bool:
         """Return True while frames wait for a worker."""
-        return bool(self._frame or self._candidate or self._complete)
+        return bool(self._frame or self._candidate or self._moment or self._complete)
 
     def _load_models(self) -> None:
         detector, results = self._detector(), self._display.history.results
@@ -202,11 +203,12 @@ class LiveSession(WorkerGroup):
             return True
         with self._lock:
             frame, tracker, collectors = self._frame, self._tracker, self._collectors
-            free, origin, schedule = self._candidate is None, self._display.began, self._schedule
+            origin, schedule = self._display.began, self._schedule
             if frame is None or tracker is None or origin is None:
                 return False
-            if frame.time - self._last_look < schedule.search_every - SLACK:
+            if not self._looks.due(frame.time, schedule.search_every):
                 return False
+            self._looks.take(frame.time, schedule.search_every)
             self._frame = None
         here = []
         search = bool(tracker.in_view()) or frame.time - self._last_search >= SEARCH_AGAIN
@@ -220,19 +222,14 @@ class LiveSession(WorkerGroup):
         decoded = Frame(0, frame.time - origin, frame.rgb)
         complete = [run for collector in collectors for run in collector.add(decoded, judged)]
         frame.people, frame.count = {p.number: p.face for p in judged}, len(sure)
-        every = schedule.score_every
-        due = free and frame.time - self._last_candidate >= every - SLACK
-        due = due and bool(judged or search)
+        due = bool(judged or search) and self._scores.due(frame.time, schedule.score_every)
         if due:
-            # Carry the delay over: else an interval of 0.06 s becomes 0.08 s with a camera of 25
-            # frames a second.
-            late = frame.time - self._last_candidate - every
-            self._last_candidate = frame.time - (late if 0 < late < every else 0)
+            self._scores.take(frame.time, schedule.score_every)
             schedule = frame.schedule = self._rates.plan(max(1, len(judged)), self._share())
         with self._lock:
             if self.closed:
                 return False
-            self._last_look, self._schedule = frame.time, schedule
+            self._schedule = schedule
             self._candidate = frame if due else self._candidate
             self._complete = {k: run for k, run in self._complete.items() if k[0] in frame.people}
             self._complete |= {(run[0], run[2].models): run for run in complete}
@@ -254,8 +251,8 @@ class LiveSession(WorkerGroup):
             for number, face in frame.people.items()
         }
         cut = self._clock() - begun
-        scorer.frame(frame, self._rates)
-        frame.models = frozenset(id for seen in frame.segments.values() for id in seen.logits)
+        at_once, later = scorer.due(frame)
+        scorer.frame(frame, at_once, self._rates)
         striped = None
         if not self.settings.screen and frame.time - self._last_stripes >= STRIPES_EVERY:
             self._last_stripes = frame.time
@@ -279,7 +276,17 @@ class LiveSession(WorkerGroup):
         with self._lock:
             if not self.closed:
                 self._display.update_scores(frame, decided, self._clock())
+                self._moment = (frame, later) if later else self._moment
         self._rates.add("judge", cut + self._clock() - begun)
+        self.wake()
+        return True
+
+    def _score_moment(self) -> bool:
+        with self._lock:
+            (moment, self._moment), scorer = (self._moment, None), self._display.scorer
+        if moment is None or scorer is None:
+            return False
+        scorer.frame(*moment, self._rates)  # the next scored frame's verdict counts it
         return True
 
     def _score_clip(self) -> bool:

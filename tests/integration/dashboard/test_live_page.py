@@ -358,7 +358,7 @@ def test_box_card_and_line_show_one_reading_until_the_page_is_drawn_anew(at, bro
     viewer = started(at, browser)
     boxes = []
     monkeypatch.setattr(
-        viewers.overlay, "draw", lambda rgb, state, style, **_: boxes.append(state.faces[0]) or rgb
+        viewers.overlay, "draw", lambda rgb, state, **_: boxes.append(state.faces[0]) or rgb
     )
     for probability, label in ((0.93, Label.FAKE), (0.65, Label.INCONCLUSIVE)):
         state = made_state(

@@ -436,7 +436,7 @@ def test_closing_frees_threads_frames_and_places():
         session.push(REAL, n / FPS)
         time.sleep(0.002)
     until(lambda: session.state.rates.scored > 0)
-    assert len(workers()) == 3
+    assert len(workers()) == 4
     session.close()
     session.close()
     until(lambda: not workers())
@@ -455,7 +455,7 @@ def test_a_crash_in_a_model_leaves_the_others(engine, caplog):
     engine._load = lambda id: Broken(registry.get_spec(id)) if id == "texture" else known(id)
     session = engine.open(live.LiveSettings(models=("texture", "clip", "clip-generated")))
     state = feed(engine, session, 3, REAL)[-1]
-    assert "Texture takes no part" in next(
+    assert "Texture of the face takes no part" in next(
         h.text for h in state.hints if h.code is live.HintCode.MODEL_FAILED
     )
     states = {m.id: m for m in session.finish().models}

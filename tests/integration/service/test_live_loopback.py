@@ -334,13 +334,13 @@ def test_a_camera_takes_cores_from_the_budget_and_gives_them_back_whatever_ends_
     viewers = [crowd.open(LiveSettings(), LiveOptions()) for _ in range(2)]
     with pytest.raises(UnmaskError):
         crowd.open(LiveSettings(), LiveOptions())  # no place, and nothing reserved for it
-    assert tasks._line.reserved == [CORES] * 2
+    assert tasks._scheduler.reserved == [CORES] * 2
     viewers[0].end()
     viewers[0].end()
-    assert tasks._line.reserved == [CORES]
+    assert tasks._scheduler.reserved == [CORES]
     clock.now += 1000  # nobody is there any more
     crowd.sweep()
-    assert tasks._line.reserved == []
+    assert tasks._scheduler.reserved == []
     crowd.close()
     tasks.close()
 
