@@ -6,7 +6,10 @@ The generated picture is a sample that the makers of FLUX.1 [schnell] published 
 of `assets/schnell_grid.jpg` of github.com/black-forest-labs/flux. In the manipulated samples a face
 is blended with an altered copy of itself, as a face swap leaves it. One man's voice is there twice:
 as he recorded it for github.com/NabuCasa/voice-datasets (CC0, `en_US/joe`), and cloned by Piper
-(piper-tts 1.8.0 with the voice en_US-joe-medium, CC0). Every sample says what it is."""
+(piper-tts 1.8.0 with the voice en_US-joe-medium, CC0). The genuine speaker is talker 1 of the GRID
+audio-visual corpus (Cooke, Barker, Cunningham and Shao 2006, doi 10.5281/zenodo.3625687, CC BY
+4.0): his sentences bbal8p, bgig8p, bwag6p and lbij6n, joined and encoded in H.264. Every sample
+says what it is."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -29,12 +32,12 @@ Kind = Literal["video", "image", "audio"]
 Person = Literal["collins", "hopper"]
 Alteration = Literal["swap", "small", "blend"]
 
-VERSION = 6
+VERSION = 7
 """Increment it when a sample changes: the old set stays for running sessions."""
 
 FPS = 25
 SECONDS = 8.0  # of a clip
-_VOICES = {"cloned": 8.3, "spoken": 8.4}  # Seconds
+_RECORDED = {"cloned": 8.3, "spoken": 8.4, "speaker": 12.0}  # Seconds
 MANIPULATED_FROM = 1.0  # Seconds: until then the manipulated clips are untouched
 
 _CLIP = (640, 360)
@@ -80,6 +83,7 @@ _CAMERA = "Man at a camera by Lav Varshney, CC0"
 _COFFEE = "Coffee cup by Rachel Michetti, CC0"
 _FLUX = "FLUX.1 [schnell] by Black Forest Labs, Apache-2.0"
 _JOE = "Joe, recorded for the voice datasets of Nabu Casa, CC0"
+_GRID = "Talker 1 of the GRID corpus, University of Sheffield, CC BY 4.0"
 _PIPER = "Piper with the voice Joe, CC0"
 
 
@@ -127,7 +131,7 @@ def gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
             path=folder / name,
             thumbnail=folder / f"{id}-thumbnail.jpg",
             kind=kind,
-            duration=None if kind == "image" else _VOICES.get(id, SECONDS),
+            duration=None if kind == "image" else _RECORDED.get(id, SECONDS),
             manipulated=altered,
             credit=credit,
             offered=offered,
@@ -141,8 +145,11 @@ def gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
              "Made here from two public-domain portraits: left untouched, right mirrored. "
              f"{since}, the right face is blended with an altered copy of itself.",
              f"{_NAVY}; {_NASA}", (scene.call, 3.0), altered=True),
+        made("speaker.mp4", "Genuine speaker",
+             "A volunteer reads four sentences to a camera, for a corpus of speech. As recorded, "
+             "joined here.", _GRID, (scene.speaker, 1.2)),
         made("portrait.mp4", "Untouched clip", f"{camera} The face is as it was photographed.",
-             _NAVY, (scene.portrait, 3.0)),
+             _NAVY, (scene.portrait, 3.0), offered=False),
         made("picture.jpg", "Manipulated picture",
              f"Made here from a public-domain portrait: {altered}", _NASA, (scene.picture, 3.6),
              altered=True),
@@ -175,10 +182,10 @@ def _complete(samples: list[Sample]) -> bool:
 
 def _write(sample: Sample, draw: Draw, poster: float) -> None:
     picture = Image.fromarray(draw(poster))
-    if sample.kind == "video":
+    if (shipped := _shipped(sample.path.name)).is_file():
+        shutil.copyfile(shipped, sample.path)
+    elif sample.kind == "video":
         _write_clip(sample.path, draw)
-    elif sample.kind == "audio":
-        shutil.copyfile(_shipped(sample.path.name), sample.path)
     else:
         picture.save(sample.path, quality=92)
     # The upper part of a tall picture: a portrait has its face there.
@@ -250,6 +257,12 @@ class _Scene:
 
     def generated(self, t: float) -> np.ndarray:
         return np.asarray(Image.open(_shipped("generated.jpg")))
+
+    def speaker(self, t: float) -> np.ndarray:
+        """Return a frame without its upper part, for a picture of the face."""
+        with av.open(str(_shipped("speaker.mp4"))) as container:
+            frame = next(f for f in container.decode(video=0) if f.time >= t)
+        return frame.to_ndarray(format="rgb24")[44:]
 
     def coffee(self, t: float) -> np.ndarray:
         return _shoot(self.cup, _CLIP, t, center=(300, 190), zoom=1.28)

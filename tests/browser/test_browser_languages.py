@@ -51,7 +51,7 @@ def test_a_result_is_read_from_right_to_left(visit: Visitor) -> None:
     person = visit(locale="ar")
     page = person.page
     wait_ready(page)
-    open_it = page.locator(".st-key-open-portrait button")
+    open_it = page.locator(".st-key-open-speaker button")
     until(open_it.click, page.locator(".um-verdict").wait_for)
     assert languages.catalog("ar").gettext("Can’t tell") in wait_verdict(page)
     look(person, "result")
