@@ -6,7 +6,6 @@ Pictures are cached with bounds; face tiles are cut in the background.
 
 import logging
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import streamlit as st
+from cachetools import LRUCache
 
 from dashboard.images import data_url, jpeg
 from detector import explain, media, vision
@@ -144,7 +144,7 @@ _drawing = threading.Lock()
 CACHED_HEATMAPS = 96
 """Compare shows up to 48."""
 # Not by Streamlit's cache: that draws a progress bar again wherever it was once drawn.
-_heatmaps: OrderedDict[tuple[object, ...], explain.Heatmap | None] = OrderedDict()
+_heatmaps: LRUCache[tuple[object, ...], explain.Heatmap | None] = LRUCache(CACHED_HEATMAPS)
 
 
 def heatmap(
@@ -165,9 +165,6 @@ def heatmap(
             _heatmaps[key] = explain.heatmap(
                 path, analysis, person, time, model, method, on_progress=on_progress
             )
-        _heatmaps.move_to_end(key)
-        while len(_heatmaps) > CACHED_HEATMAPS:
-            _heatmaps.popitem(last=False)
         return _heatmaps[key]
 
 

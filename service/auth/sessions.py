@@ -8,13 +8,13 @@ stored before it is used, so that a restart, or two tabs at once, lose no sessio
 import math
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import httpx
 import supabase
+from cachetools import LRUCache
 from supabase_auth import SyncSupportedStorage
 from supabase_auth.constants import STORAGE_KEY
 from supabase_auth.errors import (
@@ -225,7 +225,7 @@ class SessionManager:
     ) -> None:
         self._store, self._accounts, self._pool = store, accounts, pool
         self._lock = threading.Lock()
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._sessions: LRUCache[str, Session] = LRUCache(MAX_CLIENTS)
 
     def begin(self, grant: Grant, *, ttl: float) -> str:
         """Begin a session and return a fresh cookie (no session fixation)."""
@@ -249,9 +249,6 @@ class SessionManager:
                 session = self._sessions[key] = Session(
                     key, self._store, self._accounts, self._pool()
                 )
-            self._sessions.move_to_end(key)
-            while len(self._sessions) > MAX_CLIENTS:
-                self._sessions.popitem(last=False)
             return session
 
     def end_all(self, user: str, *, keep: str = "") -> None:

@@ -9,7 +9,7 @@ import binascii
 import math
 import os
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -17,6 +17,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 import numpy as np
+from cachetools import LRUCache
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detector import media
@@ -111,7 +112,7 @@ class Library:
     def __init__(self, store: FootageStore) -> None:
         self.store = store
         self._lock = threading.Lock()
-        self._indexes: OrderedDict[str, tuple[str, PrintIndex]] = OrderedDict()
+        self._indexes: LRUCache[str, tuple[str, PrintIndex]] = LRUCache(MAX_INDEXES)
 
     def _read(
         self, owner: str, path: Path, name: str | None, cancel: threading.Event | None
@@ -282,9 +283,6 @@ class Library:
             if kept is None or kept[0] != version:
                 kept = version, PrintIndex(self.store.prints(owner))
                 self._indexes[owner] = kept
-            self._indexes.move_to_end(owner)
-            while len(self._indexes) > MAX_INDEXES:
-                self._indexes.popitem(last=False)
             return kept[1]
 
 

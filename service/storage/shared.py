@@ -12,7 +12,6 @@ import os
 import shutil
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ import boto3
 from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from cachetools import TLRUCache
 
 from detector.media.files import disk_name, sha256
 from detector.sentences import _
@@ -190,7 +190,7 @@ class SharedUploads(Uploads):
         self._bucket = bucket
         self._lock = threading.Lock()
         self._fetching: dict[str, threading.Lock] = {}
-        self._known: OrderedDict[str, tuple[float, StoredFile | None]] = OrderedDict()
+        self._known: TLRUCache[str, StoredFile | None] = TLRUCache(MAX_KNOWN, _expiry)
 
     def add(self, source: BinaryIO, name: str, *, size: int | None = None) -> Upload:
         """Copy a file to disk and bucket under a fresh token, or to neither. Raise StorageError."""
@@ -284,19 +284,17 @@ class SharedUploads(Uploads):
 
     def _stored(self, token: str) -> StoredFile | None:
         """Return the bucket's metadata of a file, cached for a moment."""
-        now = time.monotonic()
-        with self._lock:
-            asked, stored = self._known.get(token, (float("-inf"), None))
-        if now - asked < (KNOWN_SECONDS if stored is not None else UNKNOWN_SECONDS):
-            return stored
+        with self._lock, suppress(KeyError):
+            return self._known[token]
         stored = self._bucket.find(token)
         with self._lock:
-            self._known[token] = now, stored
-            self._known.move_to_end(token)
-            while len(self._known) > MAX_KNOWN:
-                self._known.popitem(last=False)
+            self._known[token] = stored
         return stored
 
     def _forget(self, token: str) -> None:
         with self._lock:
             self._known.pop(token, None)
+
+
+def _expiry(token: str, stored: StoredFile | None, now: float) -> float:
+    return now + (KNOWN_SECONDS if stored is not None else UNKNOWN_SECONDS)

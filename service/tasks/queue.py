@@ -15,7 +15,6 @@ import os
 import sys
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -94,7 +93,7 @@ class TaskQueue:
         self._changed = threading.Condition(threading.RLock())  # Guards the three that follow
         self._scheduler = Scheduler(cores or os.cpu_count() or 2)
         self._runs: dict[Task, _Run] = {}  # What waits or runs in this process
-        self._tasks: dict[str, OrderedDict[str, Task]] = {}
+        self._tasks: dict[str, dict[str, Task]] = {}
         self._foreign: list[Task] = []
         self._foreign_read = float("-inf")
 
@@ -201,7 +200,7 @@ class TaskQueue:
     def newest(self, kind: TaskKind[AnyTask], subject: str) -> AnyTask | None:
         """Return the newest task of a subject in this process's memory."""
         with self._changed:
-            known = reversed(self._tasks.get(kind.name, OrderedDict()).values())
+            known = reversed(self._tasks.get(kind.name, {}).values())
             return next((cast(AnyTask, task) for task in known if task.subject == subject), None)
 
     def remember(self, task: AnyTask, known: Task | None) -> AnyTask:
@@ -265,14 +264,14 @@ class TaskQueue:
         """Stop a task and forget it."""
         self.cancel(task)
         with self._changed:
-            self._tasks.get(task.kind.name, OrderedDict()).pop(task.id, None)
+            self._tasks.get(task.kind.name, {}).pop(task.id, None)
         with _suppress_store_errors():
             self._store.delete(task.id)
 
     def dismiss_subject(self, kind: TaskKind[Any], subject: str) -> None:
         """Stop and forget all tasks of a deleted subject, of any owner."""
         with self._changed:
-            known = self._tasks.get(kind.name, OrderedDict())
+            known = self._tasks.get(kind.name, {})
             about = [task for task in known.values() if task.subject == subject]
             for task in about:
                 del known[task.id]
@@ -483,7 +482,7 @@ class TaskQueue:
 
     def _remember(self, task: Task) -> None:
         """Cache a task in memory. Requires the lock."""
-        known = self._tasks.setdefault(task.kind.name, OrderedDict())
+        known = self._tasks.setdefault(task.kind.name, {})
         known[task.id] = task
         idle = [id for id, one in known.items() if not one.active and one is not task]
         for id in idle[: max(0, len(known) - task.kind.max_in_memory)]:
