@@ -25,6 +25,7 @@ TIMES, BUSY = 10.0, 10.0
 """Multiple of its estimated core seconds that a run may take; further multiple in wall time, since
 a busy computer is not the file's fault (a run of 6 core seconds was seen to take 415)."""
 LOOK_SECONDS = 0.1
+MAX_LOOK_SECONDS = 1.0  # charged for one look: a later one is of a process that was stopped
 _STATM = Path("/proc/self/statm")
 
 
@@ -40,6 +41,7 @@ class RunBudget:
         self.alone = alone  # No other run went on meanwhile
         self._stop = stop
         self._spent = 0.0
+        self._paused = False
         # Not the error itself: raised, it would hold the run's frames in a reference cycle.
         self._exceeded: Callable[[], Exception] | None = None
 
@@ -51,12 +53,22 @@ class RunBudget:
     def look(self, memory: int, worked: float, waited: float, runs: int) -> None:
         """Stop the run if the bytes that `runs` take together, or its own time, exceed the budget.
         Each run is charged its part of the core seconds `worked` and the wall seconds `waited`
-        since the last look."""
-        self._spent += max(worked, waited / BUSY) / runs
+        since the last look, unless it is paused."""
+        if not self._paused:
+            self._spent += max(worked, min(waited, MAX_LOOK_SECONDS) / BUSY) / runs
         if memory > MEMORY + (runs - 1) * BESIDE:
             self._exceed(_memory if self.alone else Crowded)
         elif self._spent > TIMES * self.seconds:
             self._exceed(_time)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Charge the run no time meanwhile: others work, or it waits for a person."""
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
 
     def _exceed(self, error: Callable[[], Exception]) -> None:
         self._exceeded = self._exceeded or error

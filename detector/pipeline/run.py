@@ -30,7 +30,7 @@ from detector.pipeline.bounded_queue import (
     timed,
     with_timestamps,
 )
-from detector.pipeline.budget import Crowded, RunBudget, budgets
+from detector.pipeline.budget import Crowded, budgets
 from detector.pipeline.frozen import FrozenCheck, averaged
 from detector.pipeline.loops import LONGEST, MOST, LoopCheck
 from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
@@ -151,13 +151,15 @@ class AnalysisRun:
     def execute(self, *, alone: bool) -> Analysis:
         """Run the stages and decide, within a budget; with `alone` while no other run goes on.
         Raise the error of any stage."""
-        with budgets.watch(self.stop, alone=alone) as budget:
-            return self._execute(budget)
+        with budgets.watch(self.stop, alone=alone) as self.budget:
+            return self._execute()
 
-    def _execute(self, budget: RunBudget) -> Analysis:
+    def _execute(self) -> Analysis:
         sampled, windows = self._plan()
         decoded = tuple(sorted({*sampled, *(t for window in windows for t in window.times)}))
-        budget.seconds = planning.expected(self.media, self.settings, len(self.specs), len(decoded))
+        self.budget.seconds = planning.expected(
+            self.media, self.settings, len(self.specs), len(decoded)
+        )
         self.scoring = ScoreStage(
             self.specs,
             self.results,
@@ -187,7 +189,7 @@ class AnalysisRun:
             self.stop.set()
             for worker in workers:
                 worker.join()
-        budget.check()
+        self.budget.check()
         if self.cancel.is_set():
             raise Canceled()
         for worker in workers:
@@ -494,4 +496,5 @@ class AnalysisRun:
             stage, 0.0, dict(self.timings), sampled,
             models=models, media=self.media, partial=partial,
         )  # fmt: skip
-        self.reporter.report(progress, done=done)
+        with self.budget.paused():  # an observer may pause the run
+            self.reporter.report(progress, done=done)

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from PIL import Image
 
 from cli import main
 from detector.batch import BatchOptions, BatchRun, read_source
-from detector.errors import MediaError
+from detector.errors import CancellationToken, MediaError
 from detector.pipeline import Analyzer, budget, planning
 from detector.schema.analysis import Analysis, Settings
 from detector.vision import FaceSearch
@@ -87,6 +88,29 @@ def test_ten_times_the_estimate_is_the_end(files, monkeypatch):
     assert raised.value.code == "analysis_timeout"
     monkeypatch.undo()
     assert Analyzer().analyze(files / "c.mp4", SETTINGS).timestamps
+
+
+def test_a_paused_run_is_charged_no_time(files, monkeypatch):
+    monkeypatch.setattr(planning, "expected", lambda *_: 0.3)
+    paused = []
+
+    def others_work(progress):
+        if progress.sampled and not paused:
+            paused.append(progress)
+            end = time.process_time() + 2 * budget.TIMES * 0.3
+            while time.process_time() < end:
+                pass
+
+    analyzer = Analyzer()
+    analyzer.warm_up(["texture"])
+    assert analyzer.analyze(files / "c.mp4", SETTINGS, observe=others_work).timestamps and paused
+
+
+def test_a_process_that_was_stopped_for_an_hour_goes_on():
+    run = budget.RunBudget(CancellationToken(threading.Event()), alone=True)
+    run.seconds = 1.0
+    run.look(memory=0, worked=0.1, waited=3600.0, runs=1)
+    run.check()
 
 
 def test_an_estimate_grows_with_what_is_to_be_done(files):
