@@ -112,7 +112,7 @@ class Application:
         self.self_checks = SelfChecks(self.tasks)
         self.originals = Originals(self.tasks, self.jobs, store.database, self.gallery.sha256)
         self.cases = CaseService(self.scope, files, self.find)
-        self.batch_runs = BatchService(self.tasks, self.jobs, self.batches)
+        self.batch_runs = BatchService(self.tasks, self.jobs, self.batches, self.links)
         self.webhooks = Webhooks(
             self.tasks, data, lambda owner, id: self.jobs.find(id, RecordScope(owner, store))
         )
@@ -180,7 +180,7 @@ class Application:
     def submit_link(self, context: RequestContext, url: str, settings: Settings) -> Job:
         """Fetch a file by its address and submit it. Raise QueueFull, InputError or RecordsError if
         it is not fetched or not accepted."""
-        with limits.taking(context), links.fetched(url, context.principal) as (link, file):
+        with self.links.fetched(context, url) as (link, file):
             return self._submit_fetched(link, file, settings, self.scope(context))
 
     def start_link(self, context: RequestContext, url: str, settings: Settings) -> Task:

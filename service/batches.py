@@ -20,10 +20,11 @@ from detector.batch.engine import run_side_by_side
 from detector.errors import CancellationToken, UnmaskError
 from detector.schema.analysis import Label, Proof, Settings, Verdict, headline_label
 from detector.sentences import _
-from service import limits, links
+from service import limits
 from service.batch_files import IncomingFile, RefusedFile, opened
 from service.context import Principal, RequestContext
 from service.limits import MEGABYTE
+from service.links import MAX_REQUEST_SECONDS, LinkFetches
 from service.records.batches import Batches
 from service.records.model import BatchItem, ErrorReport, Record, State
 from service.records.rules import has_account
@@ -37,7 +38,6 @@ from service.tasks.task import ACTIVE, Priority, QueueFull, Task, TaskKind
 POLL_SECONDS = 0.3  # Between two looks at what runs
 STOP_SECONDS = 3.0  # Longest wait for the task of a batch that is stopped
 MAX_FILES = 500  # Of one batch
-MAX_LINK_SECONDS = 300.0  # For all links that come at a time
 
 
 KIND = TaskKind("batch", Priority.BATCH, 0.0, Task, max_running=16, min_steps=3)
@@ -119,8 +119,8 @@ class BatchRow:
 class BatchService:
     """The batches of a server; each is visible to its owner alone."""
 
-    def __init__(self, tasks: TaskQueue, jobs: Jobs, batches: Batches) -> None:
-        self._tasks, self._jobs, self._batches = tasks, jobs, batches
+    def __init__(self, tasks: TaskQueue, jobs: Jobs, batches: Batches, links: LinkFetches) -> None:
+        self._tasks, self._jobs, self._batches, self._links = tasks, jobs, batches, links
         self._kind = replace(KIND, on_interrupted=self._resume)
         tasks.register(self._kind)
 
@@ -138,7 +138,8 @@ class BatchService:
         fetched now; archives and documents are expanded; the row of a refused file has the reason.
         Raise RecordsError if nothing can be stored."""
         known = self._batches.get(scope.owner, id) if id else None
-        intake = _Intake(self._jobs, context, scope, settings, known.items if known else ())
+        items = known.items if known else ()
+        intake = _Intake(self._jobs, self._links, context, scope, settings, items)
         for file in files:
             intake.take(file)
         if known is None:
@@ -164,9 +165,8 @@ class BatchService:
     def stop(self, principal: Principal, scope: RecordScope, batch: Batch) -> None:
         """Cancel running and waiting files; results stay."""
         self.pause(principal, batch)
-        task, deadline = self.task(principal, batch), time.monotonic() + STOP_SECONDS
-        while task is not None and task.active and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS / 10)  # it may be about to put one more in line
+        if (task := self.task(principal, batch)) is not None:
+            self._tasks.wait(task, STOP_SECONDS)  # it may be about to put one more in line
         for id in filter(None, (item.analysis for item in batch.items)):
             job = self._jobs.find(id, scope)
             if job is not None and job.active:
@@ -309,14 +309,16 @@ class _Intake:
     def __init__(
         self,
         jobs: Jobs,
+        links: LinkFetches,
         context: RequestContext,
         scope: RecordScope,
         settings: Settings,
         known: Sequence[BatchItem],
     ) -> None:
-        self._jobs, self._context, self._scope, self._settings = jobs, context, scope, settings
+        self._jobs, self._links = jobs, links
+        self._context, self._scope, self._settings = context, scope, settings
         self.items: list[BatchItem] = []
-        self._deadline = time.monotonic() + MAX_LINK_SECONDS
+        self._deadline = time.monotonic() + MAX_REQUEST_SECONDS
         self._known = len(known)
         self._alike: dict[str, str] = {}  # The active analysis of each question, by its key
         for id in filter(None, (item.analysis for item in known)):
@@ -337,14 +339,8 @@ class _Intake:
                 hint = _("Upload this one in another batch.")
                 raise QueueFull(text, code="too_many_files", hint=hint)
             if isinstance(file, str):
-                seconds = self._deadline - time.monotonic()
-                if seconds <= 0:
-                    text = _("There was no time left in this request to fetch the link.")
-                    raise QueueFull(text, hint=_("Send it again, in another request."))
-                with (
-                    limits.taking(self._context),
-                    links.fetched(file, self._context.principal, seconds=seconds) as (link, got),
-                ):
+                fetched = self._links.fetched(self._context, file, deadline=self._deadline)
+                with fetched as (link, got):
                     self._set_aside(IncomingFile(got, link.name, link.size, link.source))
                 return
             largest = limits.megabytes(self._context.principal, max_upload_mb()) * MEGABYTE

@@ -232,6 +232,11 @@ class TaskQueue:
         """Return the subjects of a kind's waiting and running tasks, on any server."""
         return {row.subject for row in self._store.active() if row.kind == kind.name}
 
+    def wait(self, task: Task, seconds: float | None = None) -> bool:
+        """Wait until a task of this process has ended; return whether it has."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not task.active, seconds)
+
     def now(self, task: Task) -> Task:
         """Return a task's present state: itself if it runs here, else its server's last report."""
         if not task.active or self.runs_here(task):
@@ -450,8 +455,10 @@ class TaskQueue:
                 self._store.update(task, state)
         finally:
             task.checkpoint = _nothing  # breaks a reference cycle: memory is freed at once
-            task.state = state
-            self._runs.pop(task)
+            with self._changed:
+                task.state = state
+                self._runs.pop(task)
+                self._changed.notify_all()
 
     def _restore(self, id: str) -> Task | None:
         row = self._store.get(id)

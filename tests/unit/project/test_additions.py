@@ -29,6 +29,7 @@ from service.api.app import create_app
 from service.batch_files import IncomingFile
 from service.batches import BatchService
 from service.context import LOCAL, RequestContext
+from service.links import LinkFetches
 from service.records.batches import Batches
 from service.records.model import State
 from service.records.sql import SQLStore
@@ -131,7 +132,7 @@ def test_another_executor_is_a_class(tmp_path):
     job = jobs.submit(io.BytesIO(b"server"), "a.mp4", Settings(), local(jobs))
     assert job.state is State.DONE and jobs.workers == 3
     batches = Batches(jobs.store.database)
-    service, context = BatchService(tasks, jobs, batches), RequestContext(LOCAL)
+    service, context = BatchService(tasks, jobs, batches, LinkFetches(tasks)), RequestContext(LOCAL)
     page = [IncomingFile(io.BytesIO(name), "c.mp4", 4) for name in (b"page", b"rest")]
     batch = service.add(context, local(jobs), page, Settings())
     assert [row.state for row in service.rows(local(jobs), batch)] == [State.DONE] * 2

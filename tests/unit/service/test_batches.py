@@ -15,6 +15,7 @@ from service import metrics
 from service.batch_files import IncomingFile, RefusedFile, opened
 from service.batches import BatchRow, BatchService, BatchState
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext, Role
+from service.links import LinkFetches
 from service.records.batches import Batches
 from service.records.model import State
 from service.records.store import RecordScope
@@ -36,7 +37,9 @@ class Bench:
     def __init__(self, data, analyzer, **options):
         self.jobs: Jobs = open_jobs(data, analyzer, workers=1, **options)
         self.batches = Batches(self.jobs.store.database)
-        self.service = BatchService(self.jobs._tasks, self.jobs, self.batches)
+        self.service = BatchService(
+            self.jobs._tasks, self.jobs, self.batches, LinkFetches(self.jobs._tasks)
+        )
         self.jobs._tasks.recover()
         self.scope: RecordScope = local(self.jobs)
 

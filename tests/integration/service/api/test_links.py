@@ -72,7 +72,7 @@ def test_a_batch_takes_files_and_links(client, web):
 
 
 def test_links_of_one_request_share_its_time(client, web, monkeypatch):
-    monkeypatch.setattr(batches, "MAX_LINK_SECONDS", 4.0)
+    monkeypatch.setattr(batches, "MAX_REQUEST_SECONDS", 4.0)
     web.answers["/slow"] = lambda handler: web.left.wait(30) and None
     urls = [web.url(PRIVATE, "/slow"), web.url(PRIVATE, "/a.gif")]
     batch = client.post("/v1/batches", data={"url": urls}).json()
@@ -80,17 +80,26 @@ def test_links_of_one_request_share_its_time(client, web, monkeypatch):
     assert [item["error"]["code"] for item in batch["items"]] == ["link_slow", "busy"]
 
 
-def test_a_server_fetches_a_few_links_at_a_time(client, web, analyzer):
-    for _place in range(links.MAX_AT_ONCE):
-        assert links._places.acquire(blocking=False)
-    try:
-        answer = client.post("/v1/analyses", data={"url": web.url(PRIVATE, "/a.gif")})
-        assert answer.status_code == 503 and answer.headers["Retry-After"] and not web.came
-    finally:
-        for _place in range(links.MAX_AT_ONCE):
-            links._places.release()
+def test_a_server_fetches_a_few_links_at_a_time(client, web, application, monkeypatch):
+    monkeypatch.setattr(links, "MAX_REQUEST_SECONDS", 1.0)
+    web.answers["/slow"] = lambda handler: web.left.wait(30) and None
+    slow, wanted = web.url(PRIVATE, "/slow"), {"url": web.url(PRIVATE, "/a.gif")}
+    tasks = [client.post("/v1/links", data={"url": slow}).json() for _ in range(links.MAX_AT_ONCE)]
+    until(lambda: len(web.came) == links.MAX_AT_ONCE)
+    late = client.post("/v1/analyses", data=wanted)
+    assert late.status_code == 503 and late.headers["Retry-After"]
+    assert len(web.came) == links.MAX_AT_ONCE and nothing_left(application)
+    monkeypatch.setattr(links, "MAX_REQUEST_SECONDS", 60.0)
+    for task in tasks:
+        client.delete(task["href"])
+    assert client.post("/v1/analyses", data=wanted).status_code in (200, 202)
+    web.left.set()
+
+
+def test_our_own_failure_is_not_the_links(client, web, monkeypatch):
+    monkeypatch.setattr(links.links, "fetch", lambda *_, **__: 1 / 0)
     answer = client.post("/v1/analyses", data={"url": web.url(PRIVATE, "/a.gif")})
-    assert answer.status_code in (200, 202)
+    assert answer.status_code == 500
 
 
 def test_a_fetch_is_a_task_that_tells_its_bytes_and_ends_in_an_analysis(client, web, application):
@@ -143,8 +152,7 @@ def test_a_fetch_that_is_stopped_leaves_nothing(client, web, application, said):
     assert client.get(task["href"]).json()["result"] is None
     hung.set()
     assert nothing_left(application)
-    assert links._places.acquire(blocking=False), "its place is free again"
-    links._places.release()
+    assert not application.tasks.active(), "its place is free again"
     until(lambda: not _unlinked(set(os.listdir("/proc/self/fd")) - open_files))
 
 
