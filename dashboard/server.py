@@ -38,8 +38,8 @@ from service.config import FALLBACK, get_config, set_fallback
 from service.limits import RateLimitExceeded
 from service.live.viewers import Viewer
 from service.records.model import RecordsError
-from service.storage import previews
 from service.storage.uploads import StorageUnreachable, upload_limit_mb
+from service.tasks import previews
 
 _compat.install()
 

@@ -13,7 +13,7 @@ import streamlit as st
 from dashboard import _compat
 
 COPY = "copy"
-"""In the query of a file: the copy that browsers play is meant (`service.storage.previews`)."""
+"""In the query of a file: the copy that browsers play is meant (`service.tasks.previews`)."""
 QUESTION = "q"
 """In the query of the Models page: the task of the models that are shown."""
 _NAME, _LINK = "a", "s"

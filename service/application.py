@@ -49,6 +49,7 @@ from service.tasks.calibrations import Calibrations
 from service.tasks.evaluations import Evaluations
 from service.tasks.jobs import Job, Jobs
 from service.tasks.kinds import Downloads, RobustnessQueue, SelfChecks
+from service.tasks.previews import Previews
 from service.tasks.queue import TaskQueue
 from service.tasks.task import Task, TaskStore
 from service.tasks.throughput import ThroughputEstimator
@@ -110,6 +111,7 @@ class Application:
         self.downloads = Downloads(self.tasks)
         self.links = links.LinkFetches(self.tasks)
         self.self_checks = SelfChecks(self.tasks)
+        self.previews = Previews(self.tasks)
         self.originals = Originals(self.tasks, self.jobs, store.database, self.gallery.sha256)
         self.cases = CaseService(self.scope, files, self.find)
         self.batch_runs = BatchService(self.tasks, self.jobs, self.batches, self.links)
@@ -235,7 +237,8 @@ class Application:
         with self.originals.deleting(scope, keys):
             deleted = self.jobs.delete(keys, scope)
         for key in deleted:
-            self.tasks.dismiss_subject(self.robustness.kind, key)
+            for kind in (self.robustness.kind, self.previews.kind):
+                self.tasks.dismiss_subject(kind, key)
         return deleted
 
     def count_guest_analyses(self, context: RequestContext) -> int:
@@ -375,6 +378,7 @@ class Application:
             except InputError as error:
                 log.warning("an account's old records were not deleted: %s", error.code)
 
+        # No task: it takes a moment, and its owner asked for nothing.
         threading.Thread(target=work, name="tidy", daemon=True).start()
 
 

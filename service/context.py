@@ -87,6 +87,7 @@ class Principal:
 
 
 LOCAL = Principal("local", PrincipalKind.LOCAL, Role.ADMIN)
+SYSTEM = Principal("system", PrincipalKind.LOCAL, Role.ADMIN)  # This server; sees all tasks
 
 
 @dataclass(frozen=True)

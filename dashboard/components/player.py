@@ -14,7 +14,7 @@ from detector import media
 from detector.errors import UnmaskError
 from detector.schema.analysis import Media
 from detector.sentences import _
-from service.storage import previews
+from service.tasks import previews
 from service.tasks.jobs import Job
 
 PLAYS = {"h264", "vp8", "vp9", "av1", "theora", "hevc"}

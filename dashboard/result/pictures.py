@@ -49,6 +49,7 @@ class _Strips:
     cutting: Future[None] | None = None
 
 
+# No tasks of the queue: a page waits for them, and they end within a second or two.
 _pool = ThreadPoolExecutor(1, thread_name_prefix="strips")
 _submitting = threading.Lock()
 

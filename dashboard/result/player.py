@@ -27,7 +27,6 @@ from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis
 from detector.sentences import _
 from detector.vision.boxes import FaceBox
-from service.storage.previews import previews
 from service.storage.uploads import retention
 
 STILL_SIDE = 1280
@@ -78,9 +77,9 @@ def draw(
 
 def _player(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the file in the browser's player, or the frame at the moment in its place."""
-    path, media = linked.path, analysis.media
+    path, media, previews = linked.path, analysis.media, session.application().previews
     as_it_is = plays(media)
-    copy = previews().of(path, media) if media.kind == "video" and not as_it_is else None
+    copy = previews.of(path, media) if media.kind == "video" and not as_it_is else None
     playable = (as_it_is or copy is not None) and not linked.unplayable
     shown_as_is = media.kind == "animation" and path.suffix in SHOWN_AS_IS
     style.player_shape(media.width, media.height)
@@ -106,7 +105,7 @@ def _player(analysis: Analysis, linked: ResultViewState) -> None:
         "This browser can’t play the file, so the frame at {time} is shown. The analysis read "
         "it in full."
     ).format(time=labels.clock(linked.time))
-    if previews().pending(path):
+    if previews.pending(path):
         text += " " + _("Preparing a playable copy.")
     typography.caption(text)
     if not linked.unplayable:
@@ -190,7 +189,7 @@ def _simple_strip(
 def _wait_for_copy(path: Path) -> None:
     """Rerun the page when a playable copy is ready or failed."""
     waited = st.session_state.setdefault("copies-awaited", set())
-    if previews().pending(path):
+    if session.application().previews.pending(path):
         waited.add(path)
     elif path in waited:
         waited.discard(path)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from detector.errors import InputError
 from detector.schema.analysis import CustomEnsemble
 from detector.sentences import _, numeral
-from service.context import PrincipalKind
+from service.context import SYSTEM, PrincipalKind
 from service.records.model import (
     GUEST,
     KEY,
@@ -55,7 +55,7 @@ def has_account(owner: str) -> bool:
 
 def owner_kind(owner: str) -> tuple[PrincipalKind, str]:
     """Return the kind of an owner, with a few characters that distinguish two of a kind."""
-    if owner == LOCAL:
+    if owner in (LOCAL, SYSTEM.id):
         return PrincipalKind.LOCAL, ""
     for prefix, kind in ((GUEST, PrincipalKind.GUEST), (KEY, PrincipalKind.KEY)):
         if owner.startswith(prefix):

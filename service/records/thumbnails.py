@@ -46,6 +46,7 @@ class EarlyThumbnail:
             if progress.sampled < progress.sampled_total:
                 return
             self._time = moment(known)
+            # Part of a task, which waits for it.
             self._thread = threading.Thread(target=self._make, args=(known,), daemon=True)
             self._thread.start()
 

@@ -1,4 +1,4 @@
-"""Media of people: uploads, and playable copies for browsers."""
+"""Media of people: uploads, on the disk or in a bucket."""
 
 from pathlib import Path
 

@@ -25,10 +25,10 @@ from detector.evaluation.report import Report
 from detector.evaluation.scores import Scored
 from detector.perturbation import conditions
 from detector.sentences import _
-from service.context import Principal, is_id
+from service.context import SYSTEM, Principal, is_id
 from service.records.model import State
 from service.tasks.queue import TaskQueue
-from service.tasks.task import SYSTEM, Priority, Task, TaskKind
+from service.tasks.task import Priority, Task, TaskKind
 
 
 class Evaluation(Task):

@@ -26,16 +26,16 @@ from detector.schema.origin import FileSource
 from detector.sentences import _, ngettext
 from service import metrics
 from service.config import get_config
-from service.context import new_id
+from service.context import SYSTEM, new_id
 from service.records import thumbnails
-from service.records.media_replicator import MediaReplicator
 from service.records.model import ErrorReport, Record, RecordsError, ResultOrigin, State, fault_of
 from service.records.seals import believed, origin
 from service.records.sql import SQLStore
 from service.records.store import RecordScope, Store
 from service.storage.uploads import Upload, Uploads
+from service.tasks.media_replicator import MediaReplicator
 from service.tasks.queue import TaskQueue
-from service.tasks.task import RESUMED, SYSTEM, Priority, QueueFull, Task, TaskKind
+from service.tasks.task import RESUMED, Priority, QueueFull, Task, TaskKind
 from service.tasks.throughput import ThroughputEstimator
 
 __all__ = ["ErrorReport", "Job", "Jobs", "QueueFull", "State"]
@@ -169,11 +169,12 @@ class Jobs:
         )
         self.kind = tasks.register(kind)
         self._tasks = tasks
-        self._copies = MediaReplicator()
+        self._copies = MediaReplicator(tasks)
         self._analyzer = analyzer
         self.on_done: Callable[[Job], None] = lambda job: None
         """Called with each that has a result, when that is written."""
         self._check = check
+        # Not tasks: each takes milliseconds, and two writes of its row would take as many.
         self._arrivals = ThreadPoolExecutor(1, thread_name_prefix="arrival")
 
     def submit(
@@ -333,7 +334,6 @@ class Jobs:
         """Stop all work and wait for the workers; interrupted analyses are offered again."""
         self._arrivals.shutdown(wait=True, cancel_futures=True)
         self._tasks.close()
-        self._copies.close()
 
     def _new_run(self) -> str:
         return f"{self._tasks.server.id}:{secrets.token_hex(6)}"

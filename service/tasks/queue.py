@@ -23,11 +23,11 @@ from functools import partial
 from typing import Any, Generic, cast
 
 from detector.errors import Canceled, InputError, UnmaskError
-from service.context import Principal
+from service.context import SYSTEM, Principal
 from service.records.instances import BEAT_SECONDS, Server
 from service.records.model import ErrorReport, State, fault_of
 from service.tasks.scheduler import Scheduler
-from service.tasks.task import RESUMED, SYSTEM, AnyTask, Task, TaskKind, TaskStore, restore
+from service.tasks.task import RESUMED, AnyTask, Task, TaskKind, TaskStore, restore
 
 log = logging.getLogger(__name__)
 

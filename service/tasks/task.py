@@ -20,7 +20,7 @@ from sqlalchemy import delete, select, update
 
 from detector.errors import Canceled, UnmaskError
 from detector.sentences import _
-from service.context import Principal, PrincipalKind, Role, new_id
+from service.context import Principal, new_id
 from service.records.database import Database
 from service.records.model import ErrorReport, State, hint_of, message_of
 from service.records.tables import TaskRow
@@ -29,7 +29,6 @@ ACTIVE = (State.QUEUED, State.RUNNING)
 RESUMED = "resumed"  # in the parameters of a task that follows a lost one
 INTERNAL = "internal"  # The error code of what nobody raised on purpose
 MAX_IN_MEMORY = 100  # Ended tasks of a kind in memory; older ones are in the store
-SYSTEM = Principal("system", PrincipalKind.LOCAL, Role.ADMIN)  # Sees all tasks
 
 
 class Priority(IntEnum):

@@ -37,7 +37,6 @@ from detector.sentences import _, join, say
 from service import exports
 from service.records.model import State
 from service.records.tables import KeptComparison
-from service.storage.previews import previews
 from service.tasks.jobs import Job, QueueFull
 from service.tasks.task import Task
 
@@ -351,7 +350,7 @@ def _clip(job: Job, name: str) -> None:
     elif analysis is not None:
         start, info = st.session_state.get(_TIME, 0.0), analysis.media
         if info.kind == "video" and not player.plays(info):
-            previews().of(job.path, info)  # a copy that plays, at the next look
+            session.application().previews.of(job.path, info)  # a copy that plays, at the next look
         player.media_of(job, analysis.media, f"{name}: {job.name}", start)
     if analysis is None:
         typography.caption(say(pair.NOT_JUDGED))

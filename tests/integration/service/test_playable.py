@@ -14,9 +14,10 @@ from detector.errors import Canceled, MediaError
 from detector.isolation import Sandbox
 from detector.media import webm
 from detector.media.limits import WORKER, WORKER_PRELOAD
-from service.storage.previews import NAME, Previews
 from service.storage.uploads import Uploads
+from service.tasks.previews import NAME, Previews
 from tests.conftest import camera
+from tests.support.tasks import make_tasks
 from tests.support.waiting import until
 
 SIZE = (480, 270)
@@ -92,16 +93,23 @@ def kept(make_clip, tmp_path):
     return uploads, token, uploads.path(token)
 
 
+@pytest.fixture
+def tasks(tmp_path):
+    tasks = make_tasks(tmp_path)
+    yield tasks
+    tasks.close()
+
+
 def wait(previews, path):
     until(lambda: not previews.pending(path))
 
 
-def test_a_copy_lies_beside_the_file_and_goes_with_it(kept):
+def test_a_copy_lies_beside_the_file_and_goes_with_it(kept, tasks):
     uploads, token, path = kept
     old = time.time() - 3600 * 23
     os.utime(path, (old, old))
     os.utime(path.parent, (old, old))
-    previews = Previews()
+    previews = Previews(tasks)
     about = media.probe(path)
     assert previews.of(path, about) is None  # on its way
     assert previews.pending(path)
@@ -118,10 +126,10 @@ def test_a_copy_lies_beside_the_file_and_goes_with_it(kept):
     assert not copy.exists()
 
 
-def test_a_file_that_gets_none_is_asked_once(kept):
+def test_a_file_that_gets_none_is_asked_once(kept, tasks):
     _, _, path = kept
     about = media.probe(path).model_copy(update={"duration": 5000.0})
-    previews = Previews()
+    previews = Previews(tasks)
     for _ in range(2):
         assert previews.of(path, about) is None
         wait(previews, path)
@@ -129,11 +137,11 @@ def test_a_file_that_gets_none_is_asked_once(kept):
     assert [p.name for p in path.parent.iterdir()] == [path.name]
 
 
-def test_a_file_deleted_meanwhile_gets_none(kept):
+def test_a_file_deleted_meanwhile_gets_none(kept, tasks):
     uploads, token, path = kept
     about = media.probe(path)
     uploads.delete(token)
-    previews = Previews()
+    previews = Previews(tasks)
     previews.of(path, about)
     wait(previews, path)
     assert previews.of(path, about) is None
