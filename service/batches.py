@@ -331,7 +331,6 @@ class _Intake:
 
     def take(self, file: IncomingFile | str) -> None:
         """Add a file, the contents of an archive, or the file of a link."""
-        name = file if isinstance(file, str) else file.name
         try:
             limits.check(self._context)
             if self.room <= 0:
@@ -345,17 +344,15 @@ class _Intake:
                 return
             largest = limits.megabytes(self._context.principal, max_upload_mb()) * MEGABYTE
             for one in opened(file, self._jobs.uploads, most=self.room, largest=largest):
-                name = one.name
-                if isinstance(one, RefusedFile):
-                    self._refuse(name, one.error)
-                    continue
                 try:
+                    if isinstance(one, RefusedFile):
+                        raise one.error
                     with limits.taking(self._context, one.size):
                         self._set_aside(one)
                 except UnmaskError as error:
-                    self._refuse(name, error)
+                    self._refuse(one.name, error)
         except UnmaskError as error:
-            self._refuse(name, error)
+            self._refuse(file if isinstance(file, str) else file.name, error)
 
     def _refuse(self, name: str, error: UnmaskError) -> None:
         why = {"code": error.code, "message": str(error.message), "hint": str(error.hint)}

@@ -34,7 +34,7 @@ from service.records.sql import SQLStore
 from service.records.store import RecordScope, Store
 from service.storage.uploads import Upload, Uploads
 from service.tasks.media_replicator import MediaReplicator
-from service.tasks.queue import TaskQueue
+from service.tasks.queue import TaskQueue, suppress_store_errors
 from service.tasks.task import RESUMED, Priority, QueueFull, Task, TaskKind
 from service.tasks.throughput import ThroughputEstimator
 
@@ -119,14 +119,6 @@ def refuse(most: int, waiting: int, running: int) -> UnmaskError | None:
     )
     hint = _("Try again in a few minutes; nothing was kept.")
     return QueueFull(text.format(number=waiting), hint=hint)
-
-
-def _save_safely(write: Callable[[], object]) -> None:
-    """Write to the store; if that fails, the result stays readable until the server stops."""
-    try:
-        write()
-    except InputError as error:
-        log.warning("an outcome could not be kept: %s", error.message)
 
 
 def default_workers() -> int:
@@ -279,7 +271,8 @@ class Jobs:
         if job.analysis is not None:
             analysis = job.store.seals.seal_again(job.record, job.analysis, change(job.analysis))
             job.analysis = analysis
-            _save_safely(lambda: job.store.update_result(job.record.owner, job.key, analysis))
+            with suppress_store_errors():
+                job.store.update_result(job.record.owner, job.key, analysis)
 
     def delete(self, keys: Collection[str], scope: RecordScope) -> list[str]:
         """Delete the owner's jobs with their records and files. Raise RecordsError; with
@@ -390,11 +383,10 @@ class Jobs:
             key = result_cache.key(record.sha256, job.settings)
         # Own thresholds or a model may have changed while this waited.
         key = key if key == record.cache_key else ""
-        _save_safely(
-            lambda: job.store.finish(
+        with suppress_store_errors():
+            job.store.finish(
                 record.owner, record.id, record.run, analysis, thumbnail=thumbnail, cache_key=key
             )
-        )
         self.speed.learn(analysis)
         self._copies.keep(job.store, record, job.path)
 
@@ -407,7 +399,8 @@ class Jobs:
         if state is State.DONE:
             self.on_done(job)
         else:
-            _save_safely(lambda: job.store.stop(record.owner, record.id, record.run, state, fault))
+            with suppress_store_errors():
+                job.store.stop(record.owner, record.id, record.run, state, fault)
 
     def _resume(self, task: Task) -> None:
         """Queue a lost analysis again; that of an account waits for its owner's token."""

@@ -254,7 +254,7 @@ class TaskQueue:
         if self._withdraw(task):
             self._end(task, State.CANCELED)
         elif task.active and not self.runs_here(task):
-            with _suppress_store_errors():
+            with suppress_store_errors():
                 self._store.request_cancel(task.id)
 
     def fail_waiting(self, task: Task, error: BaseException) -> bool:
@@ -270,7 +270,7 @@ class TaskQueue:
         self.cancel(task)
         with self._changed:
             self._tasks.get(task.kind.name, {}).pop(task.id, None)
-        with _suppress_store_errors():
+        with suppress_store_errors():
             self._store.delete(task.id)
 
     def dismiss_subject(self, kind: TaskKind[Any], subject: str) -> None:
@@ -282,7 +282,7 @@ class TaskQueue:
                 del known[task.id]
         for task in about:
             self.cancel(task)
-        with _suppress_store_errors():
+        with suppress_store_errors():
             self._store.delete_subject(kind.name, subject)
 
     def apply_remote_cancellations(self) -> None:
@@ -328,7 +328,7 @@ class TaskQueue:
     def watch(self) -> None:
         """Apply remote cancellations and recover dead servers' tasks until `close`."""
         while not self._closing.wait(BEAT_SECONDS):
-            with _suppress_store_errors():
+            with suppress_store_errors():
                 self.apply_remote_cancellations()
                 self.recover()
 
@@ -421,7 +421,7 @@ class TaskQueue:
     def _report(self, task: Task, run: _Run) -> None:
         """Store progress; stop a task that was canceled, deleted or marked as lost elsewhere."""
         run.reported = time.monotonic()
-        with _suppress_store_errors():
+        with suppress_store_errors():
             if not self._store.update(task, State.RUNNING):
                 row = self._store.get(task.id)
                 run.lost |= row is not None and row.state == State.INTERRUPTED
@@ -451,7 +451,7 @@ class TaskQueue:
             except Exception:
                 log.exception("the end of a task could not be noted")
             task.fault, task.ended = fault, datetime.now(UTC)
-            with _suppress_store_errors():
+            with suppress_store_errors():
                 self._store.update(task, state)
         finally:
             task.checkpoint = _nothing  # breaks a reference cycle: memory is freed at once
@@ -477,7 +477,7 @@ class TaskQueue:
         now = time.monotonic()
         if now - self._foreign_read >= REPORT_SECONDS:
             self._foreign_read = now
-            with _suppress_store_errors():
+            with suppress_store_errors():
                 self._foreign = [
                     restore(row, self._kinds[row.kind])
                     for row in self._store.active()
@@ -517,8 +517,9 @@ def _nothing() -> None: ...
 
 
 @contextmanager
-def _suppress_store_errors() -> Iterator[None]:
-    """Log a store's refusal to write or read the state of tasks, without failing the task."""
+def suppress_store_errors() -> Iterator[None]:
+    """Log a store's refusal to write or read a task or its result, without failing the task:
+    a result stays readable until the server stops."""
     try:
         yield
     except InputError as error:
