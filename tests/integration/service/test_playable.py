@@ -146,3 +146,12 @@ def test_a_file_deleted_meanwhile_gets_none(kept, tasks):
     wait(previews, path)
     assert previews.of(path, about) is None
     assert not path.parent.exists()
+
+
+def test_a_copy_ends_with_its_analysis(kept, tasks):
+    _, token, path = kept
+    previews = Previews(tasks)
+    previews.of(path, media.probe(path))
+    tasks.dismiss_subject(previews.kind, token)
+    until(lambda: not tasks.active())
+    assert [p.name for p in path.parent.iterdir()] == [path.name]

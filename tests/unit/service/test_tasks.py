@@ -110,6 +110,15 @@ def test_what_waits_for_a_network_takes_no_core_and_waits_for_none(desk):
     assert desk.started[-1] == "batch 2"
 
 
+def test_one_waits_for_the_end_of_a_task_or_for_a_time(tasks):
+    go = threading.Event()
+    tasks.register(FETCH)
+    task = tasks.submit(Task(FETCH, ANN.id), lambda task: go.wait(60))
+    assert not tasks.wait(task, 0.05) and task.active
+    threading.Timer(0.1, go.set).start()
+    assert tasks.wait(task) and task.state is State.DONE
+
+
 def test_cameras_take_from_the_budget_and_stop_nobody_for_good():
     desk = Desk(cores=4)
     desk.line.reserved.append(1.0)
