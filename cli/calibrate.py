@@ -53,14 +53,6 @@ class LabelledOptions:
             rich_help_panel=LABELLED,
         ),
     ] = False
-    conditions: Annotated[
-        str,
-        opt(
-            "learn uncertainty from worse copies too: crf-35,resize-0.5",
-            "NAMES",
-            rich_help_panel=LABELLED,
-        ),
-    ] = ""
     store: Store = None
     write: Annotated[
         bool, opt("write it into the manifest", "--write", rich_help_panel=LABELLED)

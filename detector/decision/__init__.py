@@ -2,10 +2,10 @@
 
 Method. Each question (fake face, generated head, generated picture, cloned voice) is decided by
 itself. A model's raw logit goes through its own Platt map (`context`). A person's logit is the
-starting point plus the weighted sum over the counted models of their means over time, shrunk by the
-uncertainty of the material (`people`). The most suspicious person decides, by thresholds for the
-number of people, and ordered rules veto labels (`policy`). One rule then combines the questions
-(`policy.combine_questions`). `decide` is pure and fast enough to follow a slider.
+starting point plus the weighted sum over the counted models of their means over time (`people`).
+The most suspicious person decides, by thresholds for the number of people, and ordered rules veto
+labels (`policy`). One rule then combines the questions (`policy.combine_questions`). `decide` is
+pure and fast enough to follow a slider.
 """
 
 from collections import Counter
@@ -154,14 +154,12 @@ def _finished(
             answers[question] = SubjectAnswer(reason=_why_unjudged(subject.frames))
             continue
         label, why = opinion.label, opinion.abstains
-        if opinion.uncertain and not opinion.abstains:
-            why = ReasonCode.UNCERTAIN
         # A person's label is no more certain than that of the file that rests on it.
         first = decision.top is not None and decision.top.subject.id == subject.id
-        if opinion.abstains or (first and decision.label is Label.INCONCLUSIVE):
+        if why or (first and decision.label is Label.INCONCLUSIVE):
             label = Label.INCONCLUSIVE
-        p, terms = sigmoid(opinion.logit), opinion.variance_terms
-        answers[question] = SubjectAnswer(probability=p, label=label, reason=why, uncertainty=terms)
+        p = sigmoid(opinion.logit)
+        answers[question] = SubjectAnswer(probability=p, label=label, reason=why)
     judged_for = [q for q, answer in answers.items() if answer.probability is not None]
     shown = leading if leading in judged_for else next(iter(judged_for or answers), None)
     answer = answers[shown] if shown else SubjectAnswer(reason=_why_unjudged(subject.frames))

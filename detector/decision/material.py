@@ -5,21 +5,18 @@ Numbers only: their wording is in `detector.messages.reasons`.
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from enum import StrEnum
 from statistics import median
 
 from detector.decision import voice
-from detector.decision.numbers import CAUSES, rate, rated, weighted_mean
-from detector.schema.analysis import Analysis, Evidence, Media, Modality, Subject, UncertaintyRates
+from detector.decision.numbers import rate, rated
+from detector.schema.analysis import Analysis, Evidence, Media, Modality, Subject
 
 MIN_DURATION = 0.5
 """s; a shorter video has a handful of near-identical frames: save one as a picture instead"""
 MIN_FRAMES = 3
 """scored frames of a person in a video; fewer is a glimpse"""
-GOOD_FRAMES = 16
-"""scored frames of a person from which on more change little: half of the usual 32"""
 WIDE_GAP = 2.0
 """s between two samples from which on a short change can hide between them"""
 POOR_WIDTH = 64
@@ -36,66 +33,6 @@ AUC of 0.82 on clips that show all of it, 0.6 on others."""
 POOR_BITS = {"video": 0.02, "animation": 0.2, "image": 0.4}
 FAIR_BITS = {"video": 0.06, "animation": 0.8, "image": 1.0}
 """bits per pixel (per frame for a video) below which the compression is very heavy / heavy"""
-
-
-@dataclass(frozen=True)
-class Material:
-    """Material of a subject's score; None for a voice where it does not apply."""
-
-    width: float | None  # of the face, px, median over frames
-    sharpness: float | None  # variance of the Laplacian at 128 px, median
-    compression: float | None  # bits per pixel, as a multiple of a fair value for this kind of file
-    frames: int  # scored; of a voice its spans
-
-
-def material(analysis: Analysis, subject: Subject) -> Material:
-    """Return the material of one subject."""
-    if not subject.frames:
-        return Material(None, None, None, len(subject.spans))
-    bits = bits_per_pixel(analysis.media)
-    good = [f.quality for f in subject.frames if f.usable] or [f.quality for f in subject.frames]
-    usable = sum(frame.usable for frame in subject.frames) if subject.spans else 0
-    scored = sum(bool(frame.logits) for frame in subject.frames) or usable
-    return Material(
-        width=float(median(q.width for q in good)),
-        sharpness=float(median(q.sharpness for q in good)),
-        compression=None if bits is None else bits / FAIR_BITS[analysis.media.kind],
-        frames=scored,
-    )
-
-
-def shortfalls(of: Material) -> dict[str, float]:
-    """Return by how many halvings the material is below good (0: good), by cause."""
-
-    def halvings(value: float | None, good: float) -> float:
-        return 0.0 if value is None else max(0.0, math.log2(good / max(value, good / 64)))
-
-    return {
-        "size": halvings(of.width, FAIR_WIDTH),
-        "sharpness": halvings(of.sharpness, FAIR_SHARPNESS),
-        "compression": halvings(of.compression, 1.0),
-        "frames": halvings(of.frames, GOOD_FRAMES),
-    }
-
-
-def disagreement(logits: Mapping[str, float], weights: Mapping[str, float]) -> float:
-    """Return the weighted variance of the models' calibrated logits; 0 for one model."""
-    middle = weighted_mean(logits, weights)
-    if middle is None:
-        return 0.0
-    return weighted_mean({id: (x - middle) ** 2 for id, x in logits.items()}, weights) or 0.0
-
-
-def variance_terms(
-    rates: UncertaintyRates, of: Material, logits: Mapping[str, float], weights: Mapping[str, float]
-) -> dict[str, float]:
-    """Return the variance of a person's logit by cause; causes that add nothing are left out."""
-    by_cause = {cause: getattr(rates, cause) for cause in CAUSES}
-    if not any(by_cause.values()):
-        return {}
-    amounts = shortfalls(of) | {"disagreement": disagreement(logits, weights)}
-    parts = {cause: by_cause[cause] * amounts[cause] for cause in CAUSES}
-    return {cause: part for cause, part in parts.items() if part > 0}
 
 
 def bits_per_pixel(media: Media) -> float | None:

@@ -1,7 +1,7 @@
 """Arithmetic of log odds, shares, thresholds and ratings."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -16,8 +16,6 @@ from detector.schema.analysis import (
 )
 from detector.schema.base import Param
 
-CAUSES = ("size", "sharpness", "compression", "frames", "disagreement")
-"""Causes of an uncertain logit: the fields of `UncertaintyRates`."""
 FEWEST = 20
 """clips near a score that empirical odds need"""
 
@@ -54,13 +52,6 @@ def mapped(calibration: Calibration | None, raw: float) -> float:
     return calibration.scale * raw + calibration.offset if calibration else raw
 
 
-def weighted_mean(logits: Mapping[str, float], weights: Mapping[str, float]) -> float | None:
-    """Return the weighted mean over the models with a weight; None if there are none."""
-    total = sum(weights.get(id, 0.0) for id in logits)
-    added = sum(weights.get(id, 0.0) * x for id, x in logits.items())
-    return added / total if total > 0 else None
-
-
 def for_people(thresholds: Thresholds, correction: float, people: int) -> Thresholds:
     """Return thresholds for a file in which the most suspicious of several people decides.
 
@@ -78,12 +69,6 @@ def for_people(thresholds: Thresholds, correction: float, people: int) -> Thresh
     if thresholds.probably_high is not None:
         update["probably_high"] = raised(thresholds.probably_high)
     return thresholds.model_copy(update=update)
-
-
-def probit_shrink(logit: float, variance: float) -> float:
-    """Return the logit of the mean probability of a Gaussian logit (Spiegelhalter & Lauritzen 1990;
-    MacKay 1992)."""
-    return logit / math.sqrt(1.0 + math.pi * variance / 8.0)
 
 
 def wilson(count: int, total: int) -> tuple[float, float]:

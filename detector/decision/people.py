@@ -10,8 +10,8 @@ import numpy as np
 
 from detector.decision import session, voice
 from detector.decision.context import Context
-from detector.decision.material import MIN_FRAMES, POOR_WIDTH, material, variance_terms
-from detector.decision.numbers import label_of, probit_shrink, sigmoid
+from detector.decision.material import MIN_FRAMES, POOR_WIDTH
+from detector.decision.numbers import label_of, sigmoid
 from detector.schema.analysis import (
     Analysis,
     Contribution,
@@ -33,9 +33,7 @@ class Opinion:
     logit: float  # combined log odds; the sum of `contributions`
     label: Label
     contributions: tuple[Contribution, ...]
-    variance_terms: dict[str, float]  # variance of the logit due to the material, by cause
     abstains: ReasonCode | None = None  # too poor for a verdict, whatever the score
-    uncertain: bool = False  # `variance_terms` alone prevent a verdict
 
 
 @dataclass(frozen=True)
@@ -64,13 +62,11 @@ def judge(
     scores = [_calibrated(look, of) if look.usable else {} for look in looks]
     answers: list[dict[Question, float]] = [{} for _ in looks]
     opinions = {}
-    seen = material(analysis, known)
     for question, context in contexts.items():
         if not context.counted or question not in subject.questions:
             continue
         evidence = {id: context.calibrate(id, means[id]) for id in means if id in context.counted}
-        terms = variance_terms(context.ensemble.uncertainty, seen, evidence, context.weights)
-        _answer_looks(known, context, sum(terms.values()), scores, answers)
+        _answer_looks(known, context, scores, answers)
         if evidence:
             parts = _contributions(known, context, evidence, scores)
             # Each counted frame model has to score a person often enough.
@@ -78,7 +74,7 @@ def judge(
             looked = [sum(id in look.logits for look in looks) for id in of_frames]
             few = min([*looked, sum(question in answer for answer in answers)]) < MIN_FRAMES
             few |= session.seen_briefly(analysis, subject)
-            opinions[question] = _opinion(parts, terms, context, _abstains(known, analysis, few))
+            opinions[question] = _opinion(parts, context, _abstains(known, analysis, few))
     filled = [
         look.model_copy(update={"scores": s, "answers": a, "score": None})
         for look, s, a in zip(subject.looks, scores, answers, strict=True)
@@ -138,26 +134,15 @@ def _abstains(subject: Subject, analysis: Analysis, few: bool) -> ReasonCode | N
 
 
 def _opinion(
-    parts: list[Contribution],
-    terms: dict[str, float],
-    context: Context,
-    abstains: ReasonCode | None,
+    parts: Sequence[Contribution], context: Context, abstains: ReasonCode | None
 ) -> Opinion:
-    total, variance = sum(part.logit for part in parts), sum(terms.values())
-    shrunk = probit_shrink(total, variance) if variance else total
-    shares = [
-        Contribution(kind="probit_shrink", id=cause, logit=(shrunk - total) * term / variance)
-        for cause, term in terms.items()
-    ]
-    label = label_of(sigmoid(shrunk), context.thresholds)
-    uncertain = label is not label_of(sigmoid(total), context.thresholds)
-    return Opinion(shrunk, label, (*parts, *shares), terms, abstains, uncertain)
+    total = sum(part.logit for part in parts)
+    return Opinion(total, label_of(sigmoid(total), context.thresholds), tuple(parts), abstains)
 
 
 def _answer_looks(
     subject: Subject,
     context: Context,
-    variance: float,
     scores: list[dict[str, float]],
     answers: list[dict[Question, float]],
 ) -> None:
@@ -177,8 +162,7 @@ def _answer_looks(
         known = [id for id in context.counted if id in logits]
         if known:
             total = context.start + sum(context.weights[id] * logits[id] for id in known)
-            shrunk = probit_shrink(total, variance) if variance else total
-            answers[n][context.question] = sigmoid(shrunk)
+            answers[n][context.question] = sigmoid(total)
 
 
 Lines = dict[str, list[float]]  # by model id: a calibrated logit at each frame

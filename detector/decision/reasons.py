@@ -132,10 +132,6 @@ def _of_scores(analysis: Analysis, decision: Decision, top: Subject) -> list[Rea
         }
         time = _peak(top, most.id)
         return [_reason(ReasonCode.MODELS_DISAGREE, top, time, most.id, **params)]
-    opinion = decision.opinions[top.id]
-    if opinion.uncertain and opinion.variance_terms:
-        cause = max(opinion.variance_terms, key=lambda name: opinion.variance_terms[name])
-        return [_reason(ReasonCode.UNCERTAIN, top, peak, cause=cause)]
     return [_within(analysis, top, decision)]
 
 

@@ -146,16 +146,6 @@ REASONS: dict[str, Wording] = {
         "The file is too poor for a reading. The models would be guessing.",
         _("The face is {width} px wide; under {least} px the scores mean little."),
     ),
-    "uncertain": by(
-        "cause",
-        size=Template("With a small face the models err too often for a verdict"),
-        sharpness=Template("With a soft picture the models err too often for a verdict"),
-        compression=Template("With heavy compression the models err too often for a verdict"),
-        frames=Template("With so few frames the models err too often for a verdict"),
-        disagreement=Template(
-            "With models that differ so much the models err too often for a verdict"
-        ),
-    ),
     "part_above": _part_above,
     "unmeasured_above": of_question(lambda spec: spec.unmeasured_above, "asked"),
     "unlike_measured": by(

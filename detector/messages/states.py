@@ -122,20 +122,7 @@ def contribution(kind: str, id: str, title: str = "") -> str:
     """Return the name of a `Contribution` by its kind and id; `title` is a model's plain name."""
     if kind == "model":
         return say(title) if title else id
-    return (
-        _("Starting point") if kind == "start" else _("Held back: {cause}").format(cause=cause(id))
-    )
-
-
-def cause(id: str) -> str:
-    """Return a cause of uncertainty in a few words."""
-    return {
-        "size": _("small face"),
-        "sharpness": _("soft picture"),
-        "compression": _("compression"),
-        "frames": _("one or few frames"),
-        "disagreement": _("models differ"),
-    }.get(id, id)
+    return _("Starting point")
 
 
 def not_counted(why: str | None) -> str:

@@ -156,9 +156,6 @@ _ABSTAINED = {
     ReasonCode.TOO_FEW_FRAMES: _("Looking. A first reading takes a few seconds of a face."),
     ReasonCode.LOW_QUALITY: _("The face is too small for a verdict. Show it larger."),
     ReasonCode.TOO_FEW_MODELS: _("Too few models gave a score for a verdict."),
-    ReasonCode.UNCERTAIN: _(
-        "The picture is too poor to be sure. Ask for more light, or go closer."
-    ),
 }
 
 

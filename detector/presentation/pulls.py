@@ -15,8 +15,6 @@ from detector.schema.analysis import Analysis, Answer, Contribution, Label, Mode
 from detector.sentences import _, say
 
 TITLE = _("What pulled which way")
-ORDER = ("model", "start", "probit_shrink", "people")
-"""Kinds of parts: those that are no model stand in a fixed order."""
 
 
 def answer_of(analysis: Analysis) -> Answer | None:
@@ -28,12 +26,12 @@ def answer_of(analysis: Analysis) -> Answer | None:
 
 def rows(analysis: Analysis) -> list[BarRow]:
     """Return the contributions in tenths of log odds: models by size with their strongest moments,
-    then the others. They sum to `combined`."""
+    then the starting point. They sum to `combined`."""
     answer = answer_of(analysis)
     if answer is None or not answer.contributions:
         return []
     models = {m.id: m for m in analysis.models}
-    parts = sorted(answer.contributions, key=lambda p: (ORDER.index(p.kind), -abs(p.logit)))
+    parts = sorted(answer.contributions, key=lambda p: (p.kind != "model", -abs(p.logit)))
     tenths = printed([part.logit for part in parts], _tenths(answer))
     every = [_row(part, models.get(part.id), n) for part, n in zip(parts, tenths, strict=True)]
     shown = [row for row in every if row.id or row.end]

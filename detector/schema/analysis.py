@@ -37,7 +37,6 @@ from detector.schema.ensemble import Ensemble as Ensemble
 from detector.schema.ensemble import LabelOrder as LabelOrder
 from detector.schema.ensemble import ModelResult as ModelResult
 from detector.schema.ensemble import OwnThreshold as OwnThreshold
-from detector.schema.ensemble import UncertaintyRates as UncertaintyRates
 from detector.schema.media import Audio as Audio
 from detector.schema.media import Coverage as Coverage
 from detector.schema.media import Media as Media
@@ -71,7 +70,7 @@ from detector.schema.verdict import Tally as Tally
 from detector.schema.verdict import Thresholds as Thresholds
 from detector.schema.verdict import Verdict as Verdict
 
-SCHEMA_VERSION: Final = "6.0"
+SCHEMA_VERSION: Final = "7.0"
 LONGEST = 1e9
 """s; a number of this size is no time in a file"""
 LIVE_WINDOW: Final = 8.0
@@ -169,7 +168,7 @@ class JointAnswer(StrictModel):
 class Analysis(StrictModel):
     """Everything known of one file."""
 
-    schema_version: Literal["6.0"] = SCHEMA_VERSION
+    schema_version: Literal["7.0"] = SCHEMA_VERSION
     id: str = Field(description="hash of media, settings and weights: same input, same id")
     created: datetime
     media: Media
@@ -302,6 +301,6 @@ class ErrorDetail(StrictModel):
 class Failure(StrictModel):
     """Replaces an `Analysis` in a list when a file could not be analyzed."""
 
-    schema_version: Literal["6.0"] = SCHEMA_VERSION
+    schema_version: Literal["7.0"] = SCHEMA_VERSION
     name: str
     error: ErrorDetail

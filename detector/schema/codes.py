@@ -92,7 +92,6 @@ class ReasonCode(StrEnum):
     TOO_FEW_MODELS = "too_few_models"
     TOO_FEW_FRAMES = "too_few_frames"
     LOW_QUALITY = "low_quality"
-    UNCERTAIN = "uncertain"
     PART_ABOVE = "part_above"
     UNMEASURED_ABOVE = "unmeasured_above"
     OTHER_QUESTION_OPEN = "other_question_open"

@@ -140,21 +140,6 @@ class CustomEnsemble(StrictModel):
     how much the face moves."""
 
 
-class UncertaintyRates(StrictModel):
-    """How uncertain a logit is when the material is poor or the models disagree.
-
-    Each figure is variance of the logit (squared natural-log odds): per halving below what is good
-    (`detector.decision.material` says what that is), and per unit of the models' own variance.
-    """
-
-    size: float = Field(default=0.0, ge=0)
-    sharpness: float = Field(default=0.0, ge=0)
-    compression: float = Field(default=0.0, ge=0)
-    frames: float = Field(default=0.0, ge=0)
-    disagreement: float = Field(default=0.0, ge=0)
-    data: Sentence = Field(default="", description="what it was fitted on, in words")
-
-
 class OwnThreshold(StrictModel):
     """An upper threshold from a person's own untouched clips, by conformal prediction."""
 
@@ -171,15 +156,14 @@ class Ensemble(StrictModel):
     """Combination of the calibrated models of one question, from the manifest.
 
     Evidence is added: logit = starting point + sum of weight * calibrated logit over the counted
-    models (`ModelResult.weight`, `calibration.offset`; logistic regression on sources left out),
-    then less certain by `uncertainty`. A model that could not look adds nothing.
+    models (`ModelResult.weight`, `calibration.offset`; logistic regression on sources left out).
+    A model that could not look adds nothing.
     """
 
     models: list[str] = Field(
         default_factory=list, description="the default ones; `calibration` was fitted on these"
     )
     calibration: Calibration | None = None
-    uncertainty: UncertaintyRates = UncertaintyRates()
     people_correction: float = Field(
         default=0.0,
         ge=0,

@@ -111,11 +111,6 @@ class SubjectAnswer(StrictModel):
     reason: ReasonCode | None = Field(
         default=None, description="why there is no score, or no verdict in spite of one"
     )
-    uncertainty: dict[str, float] = Field(
-        default_factory=dict,
-        description="variance of the logit by cause: size, sharpness, compression, frames, "
-        "disagreement",
-    )
 
 
 class Subject(StrictModel):

@@ -209,10 +209,9 @@ class Contribution(StrictModel):
     kind
         "model": `id` is the model's; its weight times its calibrated logit.
         "start": the starting point that the fit gave.
-        "probit_shrink": `id` is the cause of uncertainty (`UncertaintyRates`).
     """
 
-    kind: Literal["model", "start", "probit_shrink"]
+    kind: Literal["model", "start"]
     id: str = ""
     logit: float
     time: float | None = Field(default=None, description="that model's strongest moment, s")

@@ -8,7 +8,6 @@ from cli.calibrate import LabelledOptions
 from cli.common import ProgressBar, ids, tell, write_text
 from detector.evaluation.scores import Scoring
 from detector.models import user_models
-from detector.perturbation import conditions
 from detector.sentences import _
 from lab.evaluation import calibration, left_out, manifest
 from lab.evaluation.calibration import Calibrated, to_markdown
@@ -38,7 +37,6 @@ def calibrate(
             models=models,
             recipe=hold_out(options.recipe) if options.recipe else None,
             where=options.where,
-            conditions=conditions.parse(options.conditions) if options.conditions else (),
             scoring=Scoring(device=device, store=options.store, on_progress=scored),
         )
     if options.json:

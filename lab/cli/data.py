@@ -119,7 +119,7 @@ def _scores(source: str, items: dict[str, Item]) -> pd.DataFrame:
             (scored.name, "as it is", model, logit)
             for scored in stored_scores(path, items)
             for person in clip_of(scored).people[:1]
-            for model, logit in person.logits.items()
+            for model, logit in person.items()
         ]
         scores = pd.DataFrame(rows, columns=[*KEYS, "logit"])
     else:

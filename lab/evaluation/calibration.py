@@ -17,20 +17,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from detector.decision.numbers import CAUSES
 from detector.errors import InputError
 from detector.evaluation import metrics, scores
 from detector.evaluation.labels import Item, read_labels
 from detector.evaluation.scores import Scored, Scoring
 from detector.models import registry
-from detector.perturbation.conditions import NONE, Condition
 from detector.schema.analysis import (
     QUESTION_OF,
     Calibration,
     ConfidenceInterval,
     Ensemble,
     Question,
-    UncertaintyRates,
 )
 from detector.schema.base import StrictModel
 from detector.schema.verdict import BandRate
@@ -40,7 +37,6 @@ from lab.evaluation.ensemble_fit import Clip, EnsembleFit, clip_of
 from lab.evaluation.groups import HoldOut, held_out_people
 from lab.evaluation.tables import markdown
 
-LEAST_GAIN = 0.001  # nats a clip that uncertainty must save on sources held out, or it is left out
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
@@ -56,8 +52,6 @@ class QuestionReport(StrictModel):
     by_chance: float
     """97.5 % quantile of the calibration error of perfectly calibrated probabilities."""
     brier: float
-    doubt_gains: float
-    """Cross-entropy saved by the uncertainty terms, nats a clip; they are used if positive."""
 
 
 class Summary(StrictModel):
@@ -73,7 +67,6 @@ class Summary(StrictModel):
     """Rates of a file's answers by medium; limits are cross-fitted by source."""
     risk: dict[str, float]
     """Error rate of the most confident 20, 40 … 100 % of the clips, and "area" under the curve."""
-    risk_without_uncertainty: dict[str, float]
 
 
 class Calibrated(StrictModel):
@@ -112,29 +105,24 @@ def to_markdown(result: Calibrated) -> str:
     """Return the result as Markdown; every figure but the models' AUC is cross-fitted."""
     heads = (
         "question", "originals", "fakes", "AUC of each model", "together", "ECE (by chance)",
-        "Brier", "uncertainty saves",
+        "Brier",
     )  # fmt: skip
     rows = [
         (
             r.question.value, r.originals, r.fakes,
             ", ".join(f"{id} {auc:.2f}" for id, auc in r.models.items()), f"{r.auc:.3f}",
             f"{r.calibration_error:.3f} ({r.by_chance:.3f})", f"{r.brier:.3f}",
-            f"{r.doubt_gains:.3f} nats" if r.doubt_gains >= LEAST_GAIN else "nothing, left out",
         )
         for r in result.reports
     ]  # fmt: skip
     s = result.summary
-    wrong = {"wrong": s.risk, "without uncertainty": s.risk_without_uncertainty}
     lines = [
         markdown(heads, rows),
         f"All questions together, {s.clips} clips of {s.sources} sources: AUC {s.auc:.3f}, ECE "
         f"{s.calibration_error:.3f} (by chance {s.by_chance:.3f}), Brier {s.brier:.3f}.",
         "The file's answers, each source judged by limits that were fitted without it:",
         *map(bands.table, s.bands),
-        markdown(
-            ("answered", *s.risk),
-            [(name, *(f"{v:.1%}" for v in risk.values())) for name, risk in wrong.items()],
-        ),
+        markdown(("answered", *s.risk), [("wrong", *(f"{v:.1%}" for v in s.risk.values()))]),
     ]
     return "\n\n".join(lines) + "\n"
 
@@ -148,29 +136,20 @@ class _QuestionFit:
     """Ensemble of one question, and its cross-fitted logits."""
 
     ensemble: EnsembleFit
-    held: np.ndarray  # float [clips], with uncertainty; NaN where a clip can't be judged
-    plain: np.ndarray  # the same without uncertainty
+    held: np.ndarray  # float [clips]; NaN where a clip can't be judged
     about: np.ndarray  # bool [clips]: the fakes of the question
     report: QuestionReport
 
 
-def fit_scores(
-    scored: Sequence[Scored],
-    models: Sequence[str],
-    data: str,
-    *,
-    worse: Sequence[Sequence[Scored]] = (),
-) -> Calibrated:
+def fit_scores(scored: Sequence[Scored], models: Sequence[str], data: str) -> Calibrated:
     """Calibrate on scores and analyses of files that no model was trained on; questions without any
-    of `models` are skipped. `worse` are the same files in the same order under perturbations, to
-    which the uncertainty terms are fitted."""
+    of `models` are skipped."""
     by_question: dict[Question, list[str]] = {}
     for id in models:
         question = QUESTION_OF.get(registry.get_spec(id).task)
         if question:
             by_question.setdefault(question, []).append(id)
-    versions = list(zip(*worse, strict=True)) or [()] * len(scored)
-    clips = [clip_of(s, others) for s, others in zip(scored, versions, strict=True)]
+    clips = [clip_of(s) for s in scored]
     if all(groups.known(clip) for clip in clips):
         # Similar sources make figures optimistic: whole groups of them are left out.
         clips = [replace(c, source=groups.fold_of(c)) for c in clips]
@@ -191,22 +170,17 @@ def fit_clips(
 
 def _fit_question(clips: Sequence[Clip], question: Question, ids: Sequence[str]) -> _QuestionFit:
     known = _known(clips, question, ids)
-    folds = _folds(clips, known, ids)
-    doubting = {name: fold.with_uncertainty() if fold else None for name, fold in folds.items()}
-    gain = _surprise(clips, known, folds) - _surprise(clips, known, doubting)
     whole = EnsembleFit.of([clips[i] for i in known], ids)
-    plain = held = _held_out(clips, folds)
-    if gain >= LEAST_GAIN:
-        whole, held = whole.with_uncertainty(), _held_out(clips, doubting)
+    held = _held_out(clips, _folds(clips, known, ids))
     # A fit is overconfident on unseen clips: the left-out ones give the shrinkage factor (van
     # Houwelingen & le Cessie 1990).
     left, labels = held[known], np.array([clips[i].label for i in known])
     seen = np.isfinite(left)
     scale, offset = fitting.platt(left[seen], labels[seen])
-    held, plain = scale * held + offset, scale * plain + offset
+    held = scale * held + offset
     raw_auc = {}
     for id in ids:
-        x = np.array([clips[i].people[0].logits.get(id, np.nan) for i in known])
+        x = np.array([clips[i].people[0].get(id, np.nan) for i in known])
         raw_auc[id] = metrics.auc(x[np.isfinite(x)], labels[np.isfinite(x)])
     report = QuestionReport(
         question=question,
@@ -214,10 +188,9 @@ def _fit_question(clips: Sequence[Clip], question: Question, ids: Sequence[str])
         fakes=int((labels == 1).sum()),
         models=raw_auc,
         **_quality(held[known], labels),
-        doubt_gains=gain,
     )
     about = np.array([clip.is_fake_of(question) for clip in clips])
-    return _QuestionFit(whole.moved(scale, offset), held, plain, about, report)
+    return _QuestionFit(whole.moved(scale, offset), held, about, report)
 
 
 def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> list[int]:
@@ -227,11 +200,9 @@ def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> 
         for i, clip in enumerate(clips)
         if (not clip.label or clip.is_fake_of(question))
         and clip.people
-        and any(id in clip.people[0].logits for id in models)
+        and any(id in clip.people[0] for id in models)
     ]
-    if any(
-        len({clips[i].label for i in known if id in clips[i].people[0].logits}) < 2 for id in models
-    ):
+    if any(len({clips[i].label for i in known if id in clips[i].people[0]}) < 2 for id in models):
         raise InputError(
             _(
                 "Calibrating {models} needs originals and fakes of its question "
@@ -261,18 +232,6 @@ def held_out_logits(clips: Sequence[Clip], question: Question, ids: Sequence[str
     """Return cross-fitted logits of models together, by maps and weights fitted without a clip's
     source: float [clips], NaN where no model scored it."""
     return _held_out(clips, _folds(clips, _known(clips, question, ids), ids))
-
-
-def _surprise(clips: Sequence[Clip], known: Sequence[int], folds: Folds) -> float:
-    """Return the cross-fitted cross-entropy of clips and their perturbed versions."""
-    columns = []
-    for name, fit in folds.items():
-        own = [clips[i] for i in known if clips[i].source == name]
-        if fit and own:
-            people, labels, weights = fit.versions(own)
-            columns.append((fit.logits(people), labels, weights))
-    logits, labels, weights = (np.concatenate(c) for c in zip(*columns, strict=True))
-    return fitting.cross_entropy(logits, labels, weights)
 
 
 def _quality(held: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -318,14 +277,13 @@ def _assemble(
             count = int(np.isfinite(x).sum())
             maps[id] = Calibration(scale=scale, offset=offset, data=data, clips=count)
             weights[id] = round(float(weight), 3)
-    together, plain = _combined(held), _combined({q: fit.plain for q, fit in fits.items()})
+    together = _combined(held)
     summary = Summary(
         clips=len(clips),
         sources=len(set(origins.tolist())),
         **_quality(together, labels),
         bands=[one.rates for one in fitted],
         risk=risk(together, labels),
-        risk_without_uncertainty=risk(plain, labels),
     )
     reports = [fit.report for fit in fits.values()]
     return Calibrated(
@@ -341,12 +299,10 @@ def _combined(held: Mapping[Question, np.ndarray]) -> np.ndarray:
 def _ensemble(fit: EnsembleFit, held: np.ndarray, data: str, **stated: Any) -> Ensemble:
     """Return one question as the manifest states it."""
     counted = [id for id, w in zip(fit.models, fit.weights, strict=True) if w > 0]
-    rates = dict(zip(CAUSES, fit.variances, strict=True))
     clips = int(np.isfinite(held).sum())
     return Ensemble(
         models=counted,
         calibration=Calibration(scale=1.0, offset=fit.start, data=data, clips=clips),
-        uncertainty=UncertaintyRates(**rates, data=data if any(fit.variances) else ""),
         # Thresholds hold for all of them: of three or more, one may be missing.
         min_models=max(min(2, len(counted)), len(counted) - 1),
         **stated,
@@ -359,26 +315,20 @@ def calibrate(
     models: Sequence[str] = (),
     recipe: HoldOut | None = None,
     where: str = "",
-    conditions: Sequence[Condition] = (),
     scoring: Scoring | None = None,
 ) -> Calibrated:
     """Calibrate models (default: the default ones of pictures) on the clips of a labelled CSV.
 
     Only clips that `recipe` held out of training are used, and those with a value in the column
-    `where`; without both, all, none of which may have been trained on. The uncertainty terms are
-    fitted to scores under `conditions`."""
+    `where`; without both, all, none of which may have been trained on."""
     models = list(models) or [s.id for s in registry.choose() if s.kind != "audio"]
     items = [item for item in read_labels(labels) if item.kind != "image"]
     if recipe is not None or where:
         names = filled(labels, where) if where else set()
         people = held_out_people(items, recipe) if recipe else set()
         items = [item for item in items if item.person in people or item.name in names]
-    scored, *worse = (
-        scores.score_files(items, models=models, condition=condition, scoring=scoring)
-        for condition in (NONE, *conditions)
-    )
-    data = _in_words(items, conditions)
-    return fit_scores(scored, models, data, worse=worse)
+    scored = scores.score_files(items, models=models, scoring=scoring)
+    return fit_scores(scored, models, _in_words(items))
 
 
 def filled(path: Path, column: str) -> set[str]:
@@ -390,11 +340,10 @@ def filled(path: Path, column: str) -> set[str]:
     return set(table["file"][table[column].str.strip() != ""])
 
 
-def _in_words(items: Sequence[Item], conditions: Sequence[Condition]) -> str:
+def _in_words(items: Sequence[Item]) -> str:
     real, fake = ([i for i in items if i.label == label] for label in (0, 1))
-    copies = ", ".join(condition.name for condition in conditions)
     return (
         f"{len(items)} clips, each judged by weights that never saw it ({len(real)} untouched of "
         f"{len({i.source for i in real})} sources, {len(fake)} manipulated of "
-        f"{len({i.source for i in fake})} sources)" + (f", and {copies} copies" if copies else "")
+        f"{len({i.source for i in fake})} sources)"
     )

@@ -1,9 +1,7 @@
-"""Fit Platt maps, ensemble weights and uncertainty to scores. Numbers only.
+"""Fit Platt maps, ensemble weights and odds to scores. Numbers only.
 
 Originals and fakes have equal weight: probabilities hold for a prior of 0.5.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import isotonic_regression, minimize
@@ -18,8 +16,6 @@ Array = np.ndarray
 
 PRIOR = 0.5
 """Of the squared log of the scale: avoids certainty from few, well separated clips."""
-VARIANCE_PRIOR = 1.0
-"""Of each variance: each unit has to gain a nat over all clips."""
 EVEN_PRIOR = 1.0  # nats for each unit of squared distance of a weight from an even one
 LEAST_WEIGHT = 0.02  # of a model's evidence; less is none
 
@@ -67,13 +63,6 @@ def platt(logits: Array, labels: Array) -> tuple[float, float]:
     return scale / spread, float(offset - scale * center / spread)
 
 
-def cross_entropy(logits: Array, labels: Array, weights: Array | None = None) -> float:
-    """Return the mean cross-entropy in nats, both labels weighted equally."""
-    loss = np.logaddexp(0, -logits * np.where(labels == 1, 1, -1))
-    share = np.ones(len(loss)) if weights is None else weights
-    return sum(float(np.average(loss[labels == y], weights=share[labels == y])) for y in (0, 1)) / 2
-
-
 def weighted_loss(z: Array, target: Array, weight: Array) -> tuple[float, Array]:
     """Return the weighted cross-entropy of logits with soft targets, and its gradient."""
     value = (weight * (np.logaddexp(0, z) - target * z)).sum()
@@ -101,52 +90,6 @@ def fit_evidence(logits: Array, labels: Array) -> tuple[Array, float]:
     best = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds)
     weights: Array = np.where(best.x[:-1] < LEAST_WEIGHT, 0.0, best.x[:-1])
     return weights, float(best.x[-1])
-
-
-@dataclass(frozen=True)
-class Final:
-    """Map of the ensemble: (scale * fused + offset), shrunk by its variance (probit)."""
-
-    scale: float
-    offset: float
-    variances: tuple[float, ...]  # For each unit of each amount
-
-    def apply(self, fused: Array, amounts: Array) -> Array:
-        """Calibrate fused logits. `amounts` of uncertainty: float [clips, causes]."""
-        variance = amounts @ np.asarray(self.variances)
-        return (self.scale * fused + self.offset) / np.sqrt(1 + np.pi * variance / 8)
-
-
-def fit_final(fused: Array, labels: Array, amounts: Array, weights: Array | None = None) -> Final:
-    """Fit scale, offset and the variance of each cause of uncertainty (`amounts`, float [rows,
-    causes]); several versions of a clip share its weight by `weights`.
-
-    Targets and prior are those of `platt`; an exponential prior leaves causes without evidence at
-    0. Variance only shrinks logits (`decision.numbers.probit_shrink`)."""
-    scale, offset = platt(fused, labels)
-    none = (0.0,) * amounts.shape[1]
-    if not amounts.any():
-        return Final(scale, offset, none)
-    target, weight = softened(np.asarray(labels, float)), balanced(np.asarray(labels))
-    if weights is not None:
-        weight = weight * weights
-    spread = max(float(fused.std()), 1e-6)
-
-    def loss(x: Array) -> tuple[float, Array]:
-        # Finite differences step over the bounds by rounding, and SciPy stops.
-        scale, root = np.exp(x[0]) / spread, np.sqrt(1 + np.pi * (amounts @ x[2:]) / 8)
-        z = (scale * fused + x[1]) / root
-        value, error = weighted_loss(z, target, weight)
-        value += PRIOR * x[0] ** 2 / 2 + VARIANCE_PRIOR * x[2:].sum()
-        steps = (error * scale * fused / root).sum() + PRIOR * x[0], (error / root).sum()
-        spreads = VARIANCE_PRIOR - np.pi / 16 * (error * z / root**2) @ amounts
-        return float(value), np.append(steps, spreads)
-
-    begin = np.array([np.log(scale * spread), offset, *(0.1 for _ in none)])
-    bounds = [(-6, 6), (None, None), *((0, 20) for _ in none)]
-    best = minimize(loss, begin, jac=True, method="L-BFGS-B", bounds=bounds)
-    variances = np.where(best.x[2:] < 0.01, 0.0, best.x[2:]).tolist()
-    return Final(float(np.exp(best.x[0])) / spread, float(best.x[1]), tuple(variances))
 
 
 POINTS = 11  # of the table, at even quantiles of the scores

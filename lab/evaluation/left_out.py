@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit
 
-from detector.decision.material import Material
 from detector.decision.numbers import mapped
 from detector.errors import InputError
 from detector.evaluation import metrics
@@ -30,7 +29,7 @@ from detector.schema.analysis import QUESTION_OF, BandRate, Calibration, Ensembl
 from detector.sentences import _
 from lab.evaluation import bands, calibration
 from lab.evaluation.calibration import Calibrated, fit_clips
-from lab.evaluation.ensemble_fit import Clip, ScoredPerson
+from lab.evaluation.ensemble_fit import Clip
 from lab.evaluation.tables import markdown, tally
 
 COLUMNS = [
@@ -41,7 +40,6 @@ ABOUT = {
     "cloned": Question.VOICE,
 }  # fmt: skip
 TYPES = {question: name for name, question in ABOUT.items()}
-NOTHING_KNOWN = Material(None, None, None, 16)
 PICTURES = "pictures"
 """Fold of all pictures: limits for pictures have to hold on unseen kinds of photographs."""
 
@@ -103,8 +101,7 @@ def clips_of(rows: pd.DataFrame) -> list[Clip]:
     for row, logits in zip(rows.itertuples(), rows[models].to_numpy(), strict=True):
         known = {id: x for id, x in zip(models, logits.tolist(), strict=True) if np.isfinite(x)}
         about = (ABOUT[row.type],) if row.label else ()
-        person = ScoredPerson(known, NOTHING_KNOWN)
-        clips.append(Clip(row.label, row.fold, about, (person,), origin=row.source))
+        clips.append(Clip(row.label, row.fold, about, (known,), origin=row.source))
     return clips
 
 

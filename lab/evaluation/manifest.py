@@ -20,7 +20,7 @@ from lab.evaluation.calibration import Calibrated
 _ENSEMBLES = re.compile(r"^\[ensembles\.(?s:.*?)(?=(?:^#.*\n|^\n)*^\[\[models\]\])", re.MULTILINE)
 """All tables of ensembles, without the comments before the first model."""
 _QUESTION = re.compile(r"^(?=\[ensembles\.\w+\]$)", re.MULTILINE)
-_TABLES = ("calibration", "uncertainty", "thresholds", "pictures")
+_TABLES = ("calibration", "thresholds", "pictures")
 """Tables of an ensemble; everything else is written in one line."""
 
 

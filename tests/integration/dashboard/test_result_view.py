@@ -39,7 +39,6 @@ from detector.schema.analysis import (
     SpanSegment,
     Subject,
     Thresholds,
-    UncertaintyRates,
 )
 from detector.sentences import known
 from service.records.model import ResultOrigin
@@ -548,10 +547,9 @@ def test_a_view_of_one_question_changes_no_verdict():
 @pytest.mark.parametrize("people", ["A", "AB"])
 def test_the_bars_sum_to_the_combined_number_as_printed(whole, fake, people):
     made = make_analysis(whole=whole, fake=fake, people=people)
-    rates = UncertaintyRates(size=0.7, sharpness=0.3, compression=0.4, frames=0.2, disagreement=0.5)
     calibration = Calibration(scale=1.0, offset=-0.37, data="x", clips=100)
     for asked in made.ensembles:
-        change(made, asked, uncertainty=rates, calibration=calibration)
+        change(made, asked, calibration=calibration)
     made = decide(made)
     rows, answer = pulls.rows(made), pulls.answer_of(made)
     assert sum(row.end for row in rows) == pulls.combined(answer).end
