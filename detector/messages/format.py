@@ -93,11 +93,16 @@ def took(seconds: float) -> str:
     return f"{minutes}{NBSP}min {rest}{NBSP}s" if rest else f"{minutes}{NBSP}min"
 
 
+def rounded_up(seconds: float) -> int:
+    """Return a time left to full 5 s, at least 5: 12.3 -> 15."""
+    return max(5, 5 * math.ceil(seconds / 5))
+
+
 def about(seconds: float) -> str:
     """Return 12.3 as "about 15 s", rounded up to 5 s; from 90 s on "about 2 minutes"."""
     if seconds >= 90:
         return _("about {minutes} minutes").format(minutes=round(seconds / 60))
-    return _("about {seconds}\u00a0s").format(seconds=max(5, 5 * math.ceil(math.ceil(seconds) / 5)))
+    return _("about {seconds}\u00a0s").format(seconds=rounded_up(seconds))
 
 
 def remaining(seconds: float) -> str:

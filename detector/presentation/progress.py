@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from detector.messages.format import about, listed, remaining, took
+from detector.messages.format import about, listed, remaining, rounded_up, took
 from detector.presentation import file, lead
 from detector.presentation.run import STAGES
 from detector.presentation.voice import spoken
@@ -50,7 +50,7 @@ class TimeLeft:
         if elapsed < MIN_ELAPSED_SECONDS or fraction < MIN_FRACTION:
             return ""
         seconds = elapsed * (1 - fraction) / fraction
-        new = max(5, 5 * math.ceil(seconds / 5))
+        new = rounded_up(seconds)
         if self.shown and new > self.shown:
             # A little longer than said: keep what was said. Much longer: say so.
             if new > self.shown + max(5, 0.25 * self.shown):
