@@ -31,6 +31,7 @@ from detector.pipeline import Analyzer
 from detector.samples import MANIPULATED_FROM, make_samples
 from detector.schema.analysis import Settings
 from detector.schema.base import Probability, StrictModel
+from detector.schema.ensemble import shown_name
 from detector.sentences import _, say
 from detector.weights.entry import WeightFile
 
@@ -153,7 +154,7 @@ def polarity(groups: Sequence[Sequence[tuple[float, float]]]) -> tuple[Order, fl
 
 
 def _check(spec: ModelSpec, checks: Checks, analyzer: Analyzer) -> Outcome:
-    outcome = Outcome(id=spec.id, title=spec.plain or spec.title, files="verified")
+    outcome = Outcome(id=spec.id, title=shown_name(spec), files="verified")
     try:
         files = weights.resolve(spec)
         model = registry.load_model(spec.id, device=analyzer.device)

@@ -25,7 +25,7 @@ from detector.schema.analysis import (
     Subject,
 )
 from detector.schema.base import Param
-from detector.schema.ensemble import NotCounted
+from detector.schema.ensemble import NotCounted, shown_name
 
 MOST = 3
 """reasons of an answer"""
@@ -61,7 +61,7 @@ def reasons(analysis: Analysis, decision: Decision) -> list[Reason]:
         alarm.subject,
         _peak(alarm.subject, model.id),
         model.id,
-        title=_name(model),
+        title=shown_name(model),
         asked=decision.context.question.value,
     )
     first = decision.vetoed_by is ReasonCode.UNMEASURED_ABOVE
@@ -123,9 +123,9 @@ def _of_scores(analysis: Analysis, decision: Decision, top: Subject) -> list[Rea
     if decision.label is Label.INCONCLUSIVE and sides >= set(Side):
         (high, most), (low, least) = scores[0], scores[-1]
         params: dict[str, Param] = {
-            "most": _name(most),
+            "most": shown_name(most),
             "most_score": high.probability,
-            "least": _name(least),
+            "least": shown_name(least),
             "least_score": low.probability,
             "question": question.value,
             "confused_by": most.confused_by,
@@ -135,14 +135,10 @@ def _of_scores(analysis: Analysis, decision: Decision, top: Subject) -> list[Rea
     return [_within(analysis, top, decision)]
 
 
-def _name(model: ModelResult) -> str:
-    return model.plain or model.title
-
-
 def _above(analysis: Analysis, top: Subject, model: ModelResult, high: float) -> Reason:
     time = _peak(top, model.id)
     params: dict[str, Param] = {
-        "title": _name(model), "finding": model.finding, "confused_by": model.confused_by,
+        "title": shown_name(model), "finding": model.finding, "confused_by": model.confused_by,
     }  # fmt: skip
     if analysis.media.kind != "image" and time is not None:
         start, end = _stretch(top, model.id, time, high)
@@ -156,7 +152,7 @@ def _together(decision: Decision, top: Subject, peak: float | None, high: float)
     parts = [c for c in decision.contributions if c.kind == "model" and c.logit > 0]
     parts.sort(key=lambda part: -part.logit)
     context = decision.context
-    models: Param = [_name(context.counted[part.id]) for part in parts]
+    models: Param = [shown_name(context.counted[part.id]) for part in parts]
     return _reason(ReasonCode.TOGETHER_ABOVE, top, peak, models=models, high=high)
 
 
@@ -275,7 +271,9 @@ def _unheard(analysis: Analysis, contexts: Mapping[Question, Context]) -> Reason
 
 def _silent(contexts: Mapping[Question, Context], why: NotCounted) -> list[str]:
     models = [m for context in contexts.values() for m in context.models.values()]
-    return [_name(m) for m in models if m.scored and not m.error and m.not_counted_because == why]
+    return [
+        shown_name(m) for m in models if m.scored and not m.error and m.not_counted_because == why
+    ]
 
 
 def caveats(
@@ -309,7 +307,7 @@ def caveats(
     out += _several(lead, accused=file.label.side is Side.FAKE)
     if lead.context.basis is Basis.PUBLISHED:
         voters = [lead.context.counted[id] for id in lead.context.published]
-        titles: Param = [_name(model) for model in voters]
+        titles: Param = [shown_name(model) for model in voters]
         sources: Param = [m.operating_point_source for m in voters if m.operating_point_source]
         add(CaveatCode.PUBLISHED_POINT, titles=titles, sources=sources)
     elif lead.context.basis is Basis.SUBSET:

@@ -43,6 +43,7 @@ from detector.perturbation.conditions import NONE, Condition
 from detector.pipeline.initial_results import result, software
 from detector.schema.analysis import Label, Question, Side
 from detector.schema.codes import ANSWERED
+from detector.schema.ensemble import shown_name
 from detector.sentences import _
 
 KINDS = ("video", "image", "audio")
@@ -313,7 +314,7 @@ def published(text: str, besides: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _plain_names() -> dict[str, str]:
-    return {spec.id: spec.plain or spec.title for spec in registry.list_models()}
+    return {spec.id: shown_name(spec) for spec in registry.list_models()}
 
 
 def compare(

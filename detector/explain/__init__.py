@@ -31,6 +31,7 @@ from detector.schema.analysis import (
     SpanSegment,
     Subject,
 )
+from detector.schema.ensemble import shown_name
 from detector.sentences import _, known
 from detector.vision import cut
 
@@ -278,7 +279,7 @@ def heatmap(
         """Return the method, what it shows and the maps by the first way that can show it."""
         for id in (method_id,) if method_id else ids:
             if (maps := _draw(id, model, batch, on_progress)) is not None:
-                return id, METHODS[id].what.format(model=known(spec.plain or spec.title)), maps
+                return id, METHODS[id].what.format(model=known(shown_name(spec))), maps
         return None
 
     if spec.kind != "video":

@@ -33,6 +33,7 @@ from detector.schema.analysis import (
     Subject,
     Thresholds,
 )
+from detector.schema.ensemble import shown_name
 from detector.schema.live import (
     HISTORY,
     Alarm,
@@ -438,7 +439,7 @@ class SessionDisplay:
         in_view = not looked or any(face.problem is None for face in self._faces)
         counted, results = self.readout.counted, self.history.results
         models = {
-            id: results[id].plain or results[id].title
+            id: shown_name(results[id])
             for id in self.scorer.of_frames
             if not results[id].error and (id in counted or not counted)
         }

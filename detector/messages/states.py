@@ -1,4 +1,4 @@
-"""Names of labels, questions, subjects and contributions."""
+"""Names of labels, questions and subjects."""
 
 from detector import questions
 from detector.messages.format import lower_first
@@ -116,13 +116,6 @@ def subject_name(modality: str, id: str) -> str:
     spec = questions.Modality(modality).spec
     only = spec.only if id == modality else spec.sides.get(id)
     return say(only or spec.name).format(person=id)
-
-
-def contribution(kind: str, id: str, title: str = "") -> str:
-    """Return the name of a `Contribution` by its kind and id; `title` is a model's plain name."""
-    if kind == "model":
-        return say(title) if title else id
-    return _("Starting point")
 
 
 def not_counted(why: str | None) -> str:

@@ -5,9 +5,10 @@ from itertools import groupby
 
 from detector.messages import text
 from detector.messages.format import capital, clock, listed, lower_first, percent, stretch
-from detector.messages.states import contribution, state, subject_name
+from detector.messages.states import state, subject_name
 from detector.presentation import joint
 from detector.schema.analysis import Analysis, Modality, Question, Reason, Subject
+from detector.schema.ensemble import shown_name
 from detector.sentences import _, ngettext, numeral, say
 
 MANY_PEOPLE = 4
@@ -238,8 +239,7 @@ def trace(analysis: Analysis) -> str:
     if part is None or model is None or not model.finding:
         return ""
     finding = say(model.finding)
-    looks_for = contribution("model", model.id, model.plain or model.title)
-    said = f"{looks_for}: {lower_first(finding)}"
+    said = f"{say(shown_name(model))}: {lower_first(finding)}"
     shown = moment(analysis)
     if shown is not None and analysis.media.kind != "image":
         said = f"{said}, {_('look at {time}').format(time=clock(shown[0]))}"

@@ -30,6 +30,7 @@ from detector.schema.analysis import (
     Side,
     Thresholds,
 )  # fmt: skip
+from detector.schema.ensemble import shown_name
 from detector.schema.live import (
     Alarm,
     Dot,
@@ -181,7 +182,7 @@ def why(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
 
 def missing(models: Iterable[ModelResult]) -> str:
     """Return the counted models whose last score is too old for a reading."""
-    names = ", ".join(told(model.plain or model.title) for model in models)
+    names = ", ".join(told(shown_name(model)) for model in models)
     text = _("Not in it, for lack of a score in the last {seconds} s: {models}.")
     return names and text.format(seconds=f"{2 * WINDOW:.0f}", models=told(names))
 
@@ -190,7 +191,7 @@ def stopped(model: ModelResult) -> str:
     """Return that a model stopped scoring, and why."""
     text = _("{title} takes no part: {why}.")
     why = told((model.error or "").rstrip("."))
-    return text.format(title=told(model.plain or model.title), why=why)
+    return text.format(title=told(shown_name(model)), why=why)
 
 
 # --- the picture ----------------------------------------------------------------------------------

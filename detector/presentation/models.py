@@ -7,6 +7,7 @@ from detector.messages.format import score, size, took
 from detector.models.base import ModelSpec
 from detector.presentation import Block, Cell, Grid, Row, Section, Text, facts, measured, series
 from detector.schema.analysis import Analysis, Calibration, FrameSegment, Label, ModelResult
+from detector.schema.ensemble import shown_name
 from detector.sentences import NBSP, _, count, numeral, say
 
 
@@ -109,8 +110,8 @@ def costs(shown: Iterable[ModelResult], memory: Mapping[str, int]) -> Grid:
 
 
 def plain(model: ModelResult | ModelSpec) -> str:
-    """Return the plain name of a model, or its own name."""
-    return states.contribution("model", model.id, model.plain or model.title)
+    """Return the name of a model (`shown_name`) in the reader's language."""
+    return say(shown_name(model))
 
 
 def looks(number: int, kind: str) -> str:

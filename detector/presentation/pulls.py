@@ -72,8 +72,7 @@ def _tenths(answer: Answer) -> int:
 
 
 def _row(part: Contribution, model: ModelResult | None, tenths: int) -> BarRow:
-    title = (model.plain or model.title) if model else ""
-    name, side = states.contribution(part.kind, part.id, title), None
+    name, side = models.plain(model) if model else part.id or _("Starting point"), None
     if part.kind == "model":
         side = Label.FAKE if part.logit > 0 else Label.REAL
     id, value = part.id if model else "", signed(tenths / 10)

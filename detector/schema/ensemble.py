@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import Field, NonNegativeFloat
 
@@ -60,6 +60,22 @@ class SkillCheck(StrictModel):
         above = range(self.altered, min(accused, n) + 1)
         ways = sum(math.comb(n, k) * math.comb(n, accused - k) for k in above if accused - k <= n)
         return ways / math.comb(2 * n, accused) < 0.05
+
+
+class Named(Protocol):
+    """A model, or one of an analysis."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def plain(self) -> str: ...
+
+
+def shown_name(model: Named) -> str:
+    """Return the name of a model for a person: its plain one, or its title; not yet in the
+    reader's language."""
+    return model.plain or model.title
 
 
 class ModelResult(StrictModel):
