@@ -10,7 +10,7 @@ from typing import Any
 @cache
 def detectors() -> dict[str, Path]:
     """Return the packages of the entry points `unmask.detectors`, each with its folder. A package
-    has a module for each family, and the entries of their weights in models.toml."""
+    has a module for each family; entries and cards of their weights are in its `catalog/`."""
     found = {
         point.value: find_spec(point.value) for point in entry_points(group="unmask.detectors")
     }

@@ -226,7 +226,7 @@ class ModelSpec(StoredEntry):
     published: list[PublishedMetric] = Field(default_factory=list)
     weak_on: list[str] = Field(default_factory=list)
     license_code: str
-    card: str | None = Field(default=None, description="Markdown file in weights/")
+    card: str | None = Field(default=None, description="Markdown file in weights/ or the plugin")
 
     @property
     def guesses(self) -> bool:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Literal
 
 from detector import paths, weights
@@ -188,8 +189,9 @@ _TASKS = {
 
 
 def card_text(spec: ModelSpec) -> str:
-    """Return the Markdown of a model's card beside the manifest; "" without one."""
-    root = paths.bundled().resolve()
+    """Return the Markdown of a model's card, beside the manifest or in its plugin; "" without
+    one."""
+    root = (Path(spec.folder) if spec.folder else paths.bundled()).resolve()
     file = (root / spec.card).resolve() if spec.card else root
     return file.read_text("utf-8") if file.is_relative_to(root) and file.is_file() else ""
 

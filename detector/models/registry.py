@@ -1,6 +1,6 @@
 """Model registry: the known models, and one loaded copy of each.
 
-Reads `weights/manifest.toml`, the published models of `weights/catalog/` and, after them, the
+Reads `weights/manifest.toml`, `weights/catalog/`, the `catalog/` of plugins and, after them, the
 user's own `models.toml` in the data folder (same keys). Independent of crops, scores and media."""
 
 import difflib
@@ -248,8 +248,8 @@ def _changed(path: Path) -> int | None:
 @functools.lru_cache(maxsize=2)
 def _catalog(bundled: Path) -> tuple[tuple[Path, int | None], ...]:
     # Pages ask for the models several times a second, and a look at the disk has to wait its turn.
-    added = [folder / "models.toml" for folder in plugins.detectors().values()]
-    files = [*sorted((bundled / "catalog").glob("*.toml")), *added]
+    folders = (bundled, *plugins.detectors().values())
+    files = [file for folder in folders for file in sorted((folder / "catalog").glob("*.toml"))]
     return tuple((file, _changed(file)) for file in files)
 
 
@@ -277,8 +277,8 @@ def _read(files: tuple[tuple[Path, int | None], ...]) -> Manifest:
                 text = _("{path}: {id} can't be bundled; only Unmask's own models are.")
                 raise ModelError(text.format(path=path, id=repr(spec.id)))
             spec.own = spec.own or path == own
-            if path.parent in plugins.detectors().values():
-                spec.folder = str(path.parent)
+            if path.parent.parent in plugins.detectors().values():
+                spec.folder = str(path.parent.parent)
         models += added
     known = {spec.id for spec in models}
     for entry in read.recommended:
@@ -357,6 +357,7 @@ UNKNOWN: dict[str, Any] = {
     "license_weights": "your own file: its author knows",
     "research_only": False,
     "card": None,
+    "folder": "",
 }
 """Fields that do not apply to unpublished weights: a retrained model is another model."""
 

@@ -43,7 +43,7 @@ class StoredEntry(StrictModel):
     prefixes: tuple[str, ...] = PREFIXES  # Prefixes of names by training scripts
     bundled: bool = False
     own: bool = Field(default=False, description="brought by a person, not known to Unmask")
-    folder: str = Field(default="", description="of a plugin, whose files without `url` are there")
+    folder: str = Field(default="", description="of a plugin: its cards, and files without `url`")
     license_weights: str
     research_only: bool = Field(
         default=False, description="its license must be acknowledged before it is used"

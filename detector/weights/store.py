@@ -33,8 +33,9 @@ def locate(spec: StoredEntry, file: WeightFile) -> Path:
     if relative.is_absolute() or ".." in relative.parts or "\\" in file.path:
         text = _("The weight path {path} of {id} leaves the weights folder.")
         raise WeightsError(text.format(path=repr(file.path), id=spec.id))
-    if spec.folder and not file.url:
-        return Path(spec.folder) / relative
+    carried = Path(spec.folder) / relative
+    if spec.folder and not file.url and carried.is_file():
+        return carried
     return paths.bundled_file(file.path) if spec.bundled else paths.weights() / relative
 
 
@@ -180,16 +181,17 @@ _MIN_SIZE = 1 << 20  # Bytes below which a file is not read for one whose size n
 
 def delete(spec: StoredEntry, keep: Iterable[StoredEntry] = ()) -> int:
     """Delete a model's files, except those that models of `keep` need, and return the bytes freed.
-    Raise WeightsError for a bundled model, or a file that can't be deleted."""
-    if spec.bundled or spec.folder:
-        brought = (
-            _("the package in {folder}").format(folder=spec.folder) if spec.folder else "Unmask"
-        )
+    Raise WeightsError for a bundled model or one of a plugin's package, or a file that can't be
+    deleted."""
+    places = {file.path: locate(spec, file) for file in spec.files}
+    carried = spec.folder and any(place.is_relative_to(spec.folder) for place in places.values())
+    if spec.bundled or carried:
+        brought = _("the package in {folder}").format(folder=spec.folder) if carried else "Unmask"
         text = _("{title} comes with {brought} and can't be deleted.")
         raise WeightsError(text.format(title=spec.title, brought=brought))
     needed = {file.path for other in keep if other.id != spec.id for file in other.files}
     freed = 0
-    for path in [locate(spec, file) for file in spec.files if file.path not in needed]:
+    for path in [place for name, place in places.items() if name not in needed]:
         for ending in ("", ".safetensors", ".safetensors.json", ".part", ".lock"):
             one = path.with_name(path.name + ending)
             try:

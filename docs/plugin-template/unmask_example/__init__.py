@@ -1,1 +1,1 @@
-"""An example: a family of models, an entry for it in models.toml, and a signal."""
+"""An example: a family of models, an entry for it in catalog/, and a signal."""

@@ -235,6 +235,27 @@ def test_a_catalog_entry_with_a_mistake_is_named(bundled):
         registry.manifest()
 
 
+def test_the_catalog_of_a_plugin_is_read_as_ours(data, bundled, tmp_path, monkeypatch):
+    plugin = tmp_path / "plugin"
+    monkeypatch.setattr(registry.plugins, "detectors", lambda: {"plugin": plugin})
+    entry = {"family": "one", "sha256": SHA256}
+    for folder, id in ((bundled, "ours"), (plugin, "theirs"), (plugin, "carried")):
+        (folder / "catalog").mkdir(parents=True, exist_ok=True)
+        more = f"card = 'catalog/{id}.md'"
+        (folder / "catalog" / f"{id}.toml").write_text(OWN.format(id=id, more=more, **entry))
+        (folder / "catalog" / f"{id}.md").write_text(f"# {id}")
+    specs = {spec.id: spec for spec in registry.list_models()}
+    assert [*specs] == ["ours", "carried", "theirs"]
+    assert [inventory.card_text(spec) for spec in specs.values()] == [f"# {id}" for id in specs]
+    (file,) = specs["theirs"].files
+    assert weights.locate(specs["theirs"], file) == data / "weights" / "mine.bin"
+    assert weights.delete(specs["theirs"]) == 4
+    (plugin / "mine.bin").write_bytes(b"mine")
+    assert weights.locate(specs["carried"], file) == plugin / "mine.bin"
+    with pytest.raises(WeightsError, match="comes with the package in"):
+        weights.delete(specs["carried"])
+
+
 def test_own_models_come_after_and_are_seen_at_once(data):
     before = [spec.id for spec in registry.list_models()]
     write_own(data)
