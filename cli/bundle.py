@@ -67,7 +67,7 @@ def _collect(wheels: Path, extras: str) -> None:
     """Let pip download or build all wheels; its output goes to standard error."""
     wanted = [f"unmask[{extras}]=={__version__}", "unmask-weights"]
     if root := paths.checkout():
-        wanted = [f"{root}[{extras}]", str(root / "deploy" / "weights")]
+        wanted = [f"{root}[{extras}]", str(root / "published"), str(root / "deploy" / "weights")]
     command = [sys.executable, "-m", "pip", "wheel", "--wheel-dir", str(wheels), *wanted]
     if index := os.environ.get("TORCH_INDEX", _TORCH):
         command += ["--extra-index-url", index]

@@ -18,45 +18,59 @@ FOLDER = "FOLDER"  # placeholder for a folder that only the installer knows
 
 def install(extra: str) -> str:
     """Return the command that installs an extra, as "full" or "dashboard,mcp"."""
-    if root := paths.checkout():
-        here = "." if root == Path.cwd() else str(root)
-        return f"pip install '{here}[{extra}]'"
-    origin = _origin()
-    url = str(origin.get("url", ""))
-    if url.startswith("file:"):
-        return f"pip install '{url2pathname(urlsplit(url).path)}[{extra}]'"
-    if "vcs_info" in origin:
-        version = origin["vcs_info"]
-        return f"pip install 'unmask[{extra}] @ {version['vcs']}+{url}@{version['commit_id']}'"
-    if url:
-        return f"pip install 'unmask[{extra}] @ {url}'"
-    return f"pip install --no-index --find-links {FOLDER} 'unmask[{extra}]'"
+    needed = ["unmask-published"] if {"full", "dashboard"} & {*extra.split(",")} else []
+    return _install(f"unmask[{extra}]", *needed)
 
 
 def install_weights() -> str:
     """Return the command that installs the wheel of the large weights."""
-    return _install_wheel("unmask-weights")
+    return _from_folder("unmask-weights")
 
 
 def install_lab() -> str:
     """Return the command that installs the package of training and benchmarks."""
+    return _install("unmask-lab", "unmask-published")
+
+
+def install_published() -> str:
+    """Return the command that installs the package of published detectors."""
+    return _install("unmask-published")
+
+
+def _install(*names: str) -> str:
+    """Return the command that installs packages of this repository from where this copy came."""
+    places = [_place(name) for name in names]
+    return f"pip install {' '.join(places)}" if all(places) else _from_folder(names[0])
+
+
+def _place(name: str) -> str:
+    """Return the requirement of a package by its address; "" if that is not known."""
+    package, _bracket, extra = name.partition("[")
+    folder = package.removeprefix("unmask").removeprefix("-")  # in the repository
     if root := paths.checkout():
-        return f"pip install {'./lab' if root == Path.cwd() else root / 'lab'}"
+        here = "." if root == Path.cwd() else str(root)
+        place = f"{here}/{folder}" if folder else here
+        return f"'{place}[{extra}'" if extra else place
     origin = _origin()
+    url = str(origin.get("url", ""))
     if "vcs_info" in origin:
-        version, url = origin["vcs_info"], origin["url"]
-        address = f"{version['vcs']}+{url}@{version['commit_id']}#subdirectory=lab"
-        return f"pip install 'unmask-lab @ {address}'"
-    return _install_wheel("unmask-lab")
+        version = origin["vcs_info"]
+        url = f"{version['vcs']}+{url}@{version['commit_id']}"
+    if folder and url.endswith(".whl"):
+        url = f"unmask_{folder}-".join(url.rsplit("unmask-", 1))
+    elif folder and url:
+        url += f"/{folder}" if url.startswith("file:") else f"#subdirectory={folder}"
+    return f"'{name} @ {url}'" if url else ""
 
 
-def _install_wheel(name: str) -> str:
-    """Return the command that installs another wheel from the folder of this copy's wheel."""
+def _from_folder(name: str) -> str:
+    """Return the command that installs a wheel from the folder of this copy's wheel."""
     url = str(_origin().get("url", ""))
     folder = FOLDER
     if url.startswith("file:") and url.endswith(".whl"):
         folder = str(Path(url2pathname(urlsplit(url).path)).parent)
-    return f"pip install --no-index --find-links {folder} {name}"
+    quoted = f"'{name}'" if "[" in name else name
+    return f"pip install --no-index --find-links {folder} {quoted}"
 
 
 def _origin() -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Plugins: models and signals of other installed packages (docs/adding-a-model.md)."""
+"""Plugins: models and signals of other installed packages, unmask-published among them
+(docs/adding-a-model.md)."""
 
 from functools import cache
 from importlib.metadata import entry_points

@@ -107,6 +107,7 @@ def texts(code: str | None = None) -> Catalog:
         ("service", sources(SERVICE)),
         ("cli", sources(ROOT / "cli")),
         ("detector", sources(DETECTOR)),
+        ("published", sources(ROOT / "published")),
     )
     for folder, files in rooms:
         for file, tree in files:

@@ -26,6 +26,7 @@ VENV = Path(os.environ.get("VENV") or ROOT / ".venv").absolute()
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 STAMP = VENV / "unmask-setup.json"
 LAB = ROOT / "lab"
+PUBLISHED = ROOT / "published"
 LOCK = ROOT / "uv.lock"
 CPU_BUILD = ROOT / "tools" / "requirements-cpu.txt"
 CPU_INDEX = os.environ.get("TORCH_INDEX") or "https://download.pytorch.org/whl/cpu"
@@ -42,7 +43,7 @@ def main(arguments: list[str]) -> None:
         sys.exit("unmask: Python 3.11 or newer is needed: install it, or set PYTHON")
     options = {argument for argument in arguments if argument.startswith("-")}
     done = json.loads(STAMP.read_text()) if STAMP.exists() and (BIN / "python").exists() else {}
-    files = (ROOT / "pyproject.toml", LAB / "pyproject.toml", LOCK, CPU_BUILD)
+    files = (*(folder / "pyproject.toml" for folder in (ROOT, PUBLISHED, LAB)), LOCK, CPU_BUILD)
     new = {
         "files": hashlib.sha256(b"\0".join(map(content, files))).hexdigest(),
         "root": str(ROOT),
@@ -73,7 +74,7 @@ def main(arguments: list[str]) -> None:
         torch, index = CPU_BUILD.read_text("utf-8").splitlines(), ("--extra-index-url", CPU_INDEX)
         ready = install_locked(torch, report=False) or install_locked(torch, *index)
     if ready and "--packages-only" not in options:
-        ours = [ROOT, *([LAB] if "lab" in new["extras"] else [])]
+        ours = [ROOT, PUBLISHED, *([LAB] if "lab" in new["extras"] else [])]
         editable = [word for folder in ours for word in ("--editable", str(folder))]
         ready = install("--no-deps", "--no-build-isolation", *editable)
     if not ready:
@@ -85,7 +86,7 @@ def main(arguments: list[str]) -> None:
 
 
 def content(file: Path) -> bytes:
-    """Return what is in a file; nothing where it is missing, as the lab is in an image."""
+    """Return what is in a file; nothing where it is missing, as in an image."""
     return file.read_bytes() if file.exists() else b""
 
 
@@ -113,11 +114,13 @@ def requirements(groups: list[str], *, cpu: bool = False) -> dict[str, str]:
         package = packages[name, item.get("version")]
         for extra in item.get("extra", ()):
             queue += [d for d in package["optional-dependencies"][extra] if d not in queue]
-        if name not in lines and name != "unmask":
+        if name in lines or name == "unmask":
+            continue
+        if "registry" in package["source"]:
             hashes = [file["hash"] for file in package.get("wheels") or [package["sdist"]]]
             pin = f"{name}=={package['version']}"
             lines[name] = " ".join([pin, *(f"--hash={value}" for value in hashes)])
-            queue += package.get("dependencies", ())
+        queue += [d for d in package.get("dependencies", ()) if d not in queue]
     return {name: line for name, line in lines.items() if not (cpu and name in TORCH)}
 
 

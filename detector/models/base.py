@@ -1,7 +1,7 @@
 """Model interface: `ModelSpec`, the data that describes a model and its input, and `Model`.
 
-A family is one file in `families/` with a `load(spec, files, device)` function that returns a
-`Model`. It is independent of media, faces, thresholds and the other families."""
+A family is one file in `families/` or in a plugin with a `load(spec, files, device)` function that
+returns a `Model`. It is independent of media, faces, thresholds and the other families."""
 
 from __future__ import annotations
 
@@ -166,12 +166,12 @@ class PublishedMetric(StrictModel):
 
 
 class ModelSpec(StoredEntry):
-    """One entry of weights/manifest.toml or of weights/catalog/."""
+    """One entry of weights/manifest.toml or of a catalog."""
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*(:[a-z0-9][a-z0-9_.-]*)?$")]
     """The architecture, then the variant of the weights after a colon if there are several."""
     plain: str = Field(default="", description="what it looks for, as a short name for a person")
-    family: str = Field(description="module in detector/models/families/")
+    family: str = Field(description="module in detector/models/families/ or a plugin")
     kind: Literal["frame", "video", "image", "audio"]
     task: Task = "face manipulation"
     summary: str = Field(description="one sentence for a person")

@@ -62,8 +62,10 @@ def inventory() -> list[Status]:
 
 
 def offered() -> list[Status]:
-    """Return the status of the models of the short list, in its order."""
-    return _statuses([registry.get_spec(entry.id) for entry in registry.manifest().recommended])
+    """Return the status of the known models of the short list, in its order."""
+    specs = {spec.id: spec for spec in registry.list_models()}
+    short = [entry.id for entry in registry.manifest().recommended]
+    return _statuses([specs[id] for id in short if id in specs])
 
 
 def status(id: str) -> Status:

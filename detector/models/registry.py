@@ -21,19 +21,22 @@ from detector import paths, plugins, runtime
 from detector.config import get_config
 from detector.errors import ModelError, UnmaskError, UsageError
 from detector.helper_process import helper
+from detector.installation import install_published
 from detector.messages.format import listed
 from detector.models import ready
 from detector.models.base import Files, Model, ModelSpec
 from detector.models.memory import ModelCache
 from detector.schema.analysis import Ensemble, Question
 from detector.schema.base import StrictModel
-from detector.sentences import _
+from detector.sentences import _, join
 from detector.weights import available, digest, pinned, pins_file, require_license, resolve
 from detector.weights.entry import WeightFile
 from detector.weights.files import ProbeMatched
 
 FAMILIES = "detector.models.families"
 """Package of the built-in families, searched before those of plugins."""
+PUBLISHED = "published"
+"""Plugin of the architectures that no bundled model uses, `unmask-published`."""
 
 FEW_NAMES = 12  # names that are all listed in a hint
 
@@ -86,8 +89,18 @@ def get_spec(id: str) -> ModelSpec:
     raise UsageError(
         _("There is no model {id}.").format(id=repr(id)),
         code="unknown_model",
-        hint=did_you_mean(id, specs, cutoff=0.5, lists="`unmask models`"),
+        hint=join(
+            did_you_mean(id, specs, cutoff=0.5, lists="`unmask models`"), without_published()
+        ),
     )
+
+
+def without_published() -> str:
+    """Return a hint about the published models while their package is not installed; "" with it."""
+    if PUBLISHED in plugins.detectors():
+        return ""
+    text = _("Published models are in unmask-published, which is not installed. Type: {command}")
+    return text.format(command=install_published())
 
 
 def did_you_mean(name: str, known: Iterable[str], *, cutoff: float, lists: str = "") -> str:
@@ -235,7 +248,7 @@ def _found(spec: ModelSpec) -> ModuleSpec:
         if spec.family.isidentifier() and (found := importlib.util.find_spec(name)):
             return found
     text = _("{id} is of the family {family}, which does not exist.")
-    raise ModelError(text.format(id=spec.id, family=repr(spec.family)))
+    raise ModelError(text.format(id=spec.id, family=repr(spec.family)), hint=without_published())
 
 
 def _changed(path: Path) -> int | None:
@@ -280,12 +293,6 @@ def _read(files: tuple[tuple[Path, int | None], ...]) -> Manifest:
             if path.parent.parent in plugins.detectors().values():
                 spec.folder = str(path.parent.parent)
         models += added
-    known = {spec.id for spec in models}
-    for entry in read.recommended:
-        if entry.id not in known:
-            raise ModelError(
-                _("{main} recommends {id}, which is no model.").format(main=main, id=repr(entry.id))
-            )
     known_pins = pinned()
     for spec in models:
         spec.files = [

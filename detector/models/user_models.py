@@ -18,7 +18,7 @@ from detector.models import registry
 from detector.models.base import Model, ModelSpec
 from detector.models.registry import operating_point_of, with_files
 from detector.schema.analysis import Calibration
-from detector.sentences import _
+from detector.sentences import _, join
 from detector.weights.entry import WeightFile
 from detector.weights.files import ProbeMatched, probing
 
@@ -220,7 +220,10 @@ def _template(architecture: str) -> ModelSpec:
     raise UsageError(
         _("There is no architecture {architecture}.").format(architecture=repr(architecture)),
         code="unknown_architecture",
-        hint=registry.did_you_mean(architecture, registry.architectures(), cutoff=0.4),
+        hint=join(
+            registry.did_you_mean(architecture, registry.architectures(), cutoff=0.4),
+            registry.without_published(),
+        ),
     )
 
 

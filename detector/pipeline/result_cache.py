@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from detector import paths
+from detector import paths, plugins
 from detector._version import __version__
 from detector.config import get_config
 from detector.decision import conformal
@@ -44,12 +44,12 @@ def reusable(analysis: Analysis) -> bool:
 
 @lru_cache(maxsize=1)
 def _code() -> str:
-    """Return a hash of the source: the version number is rarely raised during development."""
+    """Return a hash of the source, with plugins: the version is rarely raised in development."""
     digest = hashlib.sha256(__version__.encode())
     digest.update((paths.bundled() / "auxiliary.toml").read_bytes())
-    root = Path(__file__).parents[1]
-    for path in sorted(root.rglob("*.py")):
-        digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
+    for root in (Path(__file__).parents[1], *plugins.detectors().values()):
+        for path in sorted(root.rglob("*.py")):
+            digest.update(f"{path.relative_to(root)}\0".encode() + path.read_bytes())
     return digest.hexdigest()
 
 

@@ -167,7 +167,10 @@ REPORT = {"content.py", "document.py", "fonts.py", "pages.py", "pdf.py"}
 """What draws a report; the other files there seal and check it."""
 
 
-PRODUCT = [tool.ROOT / package for package in ("cli", "dashboard", "detector", "pages", "service")]
+PRODUCT = [
+    tool.ROOT / package
+    for package in ("cli", "dashboard", "detector", "pages", "published", "service")
+]
 
 
 def test_what_is_marked_can_be_found():

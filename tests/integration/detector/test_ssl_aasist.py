@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from detector.errors import WeightsError
 from detector.models import registry
-from detector.models.families import aasist, antideepfake, ssl_aasist
 from detector.models.network import RenamedState
+from published import aasist, antideepfake, ssl_aasist
 
 GOLDEN: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "goldens/voice/ssl_aasist.json").read_text()

@@ -17,13 +17,13 @@ from detector.errors import ModelError, UsageError, WeightsError
 from detector.evaluation.labels import Item
 from detector.models import registry, user_models
 from detector.models.base import CropRecipe
-from detector.models.families.classnseg import ClassNSeg
 from detector.schema.analysis import Calibration
 from detector.weights.entry import WeightFile
 from lab.training import cache, fit, published
 from lab.training.fit import TrainingOptions
 from lab.training.published import train
 from lab.training.recipe import FinetuneRecipe
+from published.classnseg import ClassNSeg
 from tests.conftest import camera
 from tests.support.golden import Golden
 from tests.unit.detector.test_hub import HALF, VIT, entry, saved

@@ -58,7 +58,7 @@ def test_the_image_is_small_and_holds_no_tools(built):
     print(f"{total / 1e9:.2f} GB")
     assert total <= 2.5e9
     packages = {p.name for p in built.root.glob("opt/unmask/lib/python3.11/site-packages/*")}
-    assert {"torch", "streamlit", "psycopg", "boto3", "yt_dlp"} <= packages
+    assert {"torch", "streamlit", "psycopg", "boto3", "yt_dlp", "published"} <= packages
     assert not packages & {"uv", "hatchling", "pytest", "ruff", "ray", "nvidia"}
     assert {p.name for p in (built.root / "app").iterdir()} == {
         ".streamlit", "__pycache__", "app.py", "cli", "dashboard", "detector", "LICENSE", "NOTICE",
@@ -114,3 +114,8 @@ def test_the_command_line_analyzes_inside(built):
     )
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout)["media"]["name"] == "clip.mp4"
+    run = subprocess.run(
+        built.command("python", "-m", "cli", "models", "--json"),
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "gend_clip_l14" in {model["id"] for model in json.loads(run.stdout)}

@@ -43,12 +43,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of the lab."""
-    folder = tmp_path_factory.mktemp("lab")
-    pip_wheel(ROOT / "lab", folder)
-    (wheel,) = folder.iterdir()
-    return wheel
+def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheels of the other packages of the workspace."""
+    folder = tmp_path_factory.mktemp("others")
+    for name in ("lab", "published"):
+        pip_wheel(ROOT / name, folder)
+    return {file.name.split("-")[0].removeprefix("unmask_"): file for file in folder.iterdir()}
 
 
 def pip_wheel(source: Path, folder: Path) -> None:
@@ -81,6 +81,7 @@ def test_the_wheel_has_the_library_the_command_and_the_weights(built, wheel):
     packages = {p.name for p in wheel.iterdir() if not p.name.endswith(".dist-info")}
     assert packages == {"detector", "service", "dashboard", "cli", "unmask_weights"}
     assert not list(wheel.rglob("training")), "the wheel of the lab carries it"
+    assert not list(wheel.rglob("xception.py")), "the wheel of published detectors carries it"
     assert (wheel / "detector" / "py.typed").is_file(), "its types can't be used by others"
     (info,) = wheel.glob("unmask-*.dist-info")
     assert "unmask = cli:main" in (info / "entry_points.txt").read_text()
@@ -96,11 +97,13 @@ def test_the_wheel_has_the_library_the_command_and_the_weights(built, wheel):
     assert all(file.stat().st_size < 100e6 for file in built.iterdir() if file.is_file())
 
 
-def test_the_wheel_of_the_lab_has_all_of_it(lab):
-    names = {name for name in content(lab) if not name.startswith("unmask_lab-")}
+@pytest.mark.parametrize("part", ["lab", "published"])
+def test_the_wheel_of_another_package_has_all_of_it(others, part):
+    names = {name for name in content(others[part]) if not name.startswith(f"unmask_{part}-")}
     apart = {"__pycache__", "bench"}  # benches run in a checkout
-    files = (path for path in (ROOT / "lab").rglob("*.*") if apart.isdisjoint(path.parts))
-    assert names == {path.relative_to(ROOT).as_posix() for path in files} - {"lab/pyproject.toml"}
+    files = (path for path in (ROOT / part).rglob("*.*") if apart.isdisjoint(path.parts))
+    paths = {path.relative_to(ROOT).as_posix() for path in files}
+    assert names == paths - {f"{part}/pyproject.toml"}
 
 
 def test_without_the_large_weights_the_others_work_and_a_command_is_named(wheel, tmp_path):
@@ -139,7 +142,7 @@ def test_installed_the_weights_are_found_and_data_goes_home(wheel, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def unmask(built: Path, lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def unmask(built: Path, others: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The command of a fresh environment with all wheels, and the packages of this one."""
     folder = tmp_path_factory.mktemp("installed")
     venv.create(folder, with_pip=False)
@@ -147,7 +150,7 @@ def unmask(built: Path, lab: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     python = folder / "bin" / "python"
     install = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
     install += ["--no-deps", "--no-index", "--ignore-installed"]
-    subprocess.run([*install, *map(str, built.glob("*.whl")), str(lab)], check=True)
+    subprocess.run([*install, *map(str, [*built.glob("*.whl"), *others.values()])], check=True)
     return folder / "bin" / "unmask"
 
 
@@ -313,9 +316,10 @@ def test_a_command_without_its_extra_names_it(call, module, extra, tmp_path):
     arguments = call.format(place=tmp_path).split()
     done = without(module, *arguments)
     assert done.returncode == 2
+    more = " ./published" if extra in ("dashboard", "full") else ""
     assert done.stderr == (
         f"unmask: `unmask {arguments[0]}` needs the extra `{extra}`: {module} is not installed. "
-        f"Type: pip install '.[{extra}]'\n"
+        f"Type: pip install '.[{extra}]'{more}\n"
     )
 
 

@@ -16,12 +16,15 @@ ADDED = {
     "card.py": "dashboard/result/cards/scenery.py",
 }
 """New files; the fifth is the entry in `detector/questions.py`."""
+PRODUCT = (
+    "detector", "published", "service", "dashboard", "cli", "pages", "weights", "tests/support",
+)  # fmt: skip
 
 
 def make(folder: Path) -> Path:
     """Copy the product and its test support into `folder`, and add the question."""
     unread = shutil.ignore_patterns("__pycache__", "*.safetensors", ".hypothesis")
-    for name in ("detector", "service", "dashboard", "cli", "pages", "weights", "tests/support"):
+    for name in PRODUCT:
         shutil.copytree(ROOT / name, folder / name, ignore=unread)
     for name in ("app.py", "pyproject.toml", "tests/conftest.py", ".streamlit"):
         if (ROOT / name).is_dir():

@@ -68,7 +68,8 @@ def test_without_the_lab_its_commands_say_how_to_install_it(call, needs, monkeyp
     monkeypatch.setattr(lab, "entry_points", lambda **_: ())
     monkeypatch.chdir(ROOT)
     assert main(call.split()) == 2
-    told = f"`unmask {needs}` needs unmask-lab, which is not installed. Type: pip install ./lab"
+    told = f"`unmask {needs}` needs unmask-lab, which is not installed. Type: "
+    told += "pip install ./lab ./published"
     assert capsys.readouterr().err == f"unmask: {told}\n"
     assert main([call.split()[0], "--help"]) == 0
     page = " ".join(capsys.readouterr().out.replace("│", " ").split())
@@ -81,7 +82,7 @@ def test_without_the_lab_its_commands_say_how_to_install_it(call, needs, monkeyp
     [
         (
             {"url": "file:///dist/unmask-0.1.0-py3-none-any.whl", "archive_info": {}},
-            "pip install '/dist/unmask-0.1.0-py3-none-any.whl[mcp]'",
+            "pip install 'unmask[mcp] @ file:///dist/unmask-0.1.0-py3-none-any.whl'",
         ),
         (
             {"url": "https://a.org/u", "vcs_info": {"vcs": "git", "commit_id": "ab"}},
@@ -104,23 +105,32 @@ def test_an_extra_is_installed_as_the_copy_was(monkeypatch, origin, command):
 @pytest.mark.parametrize(
     ("origin", "command"),
     [
-        ({"url": "file:///d/unmask-1-py3-none-any.whl"}, "--no-index --find-links /d unmask-lab"),
+        (
+            {"url": "file:///d/unmask-1-py3-none-any.whl"},
+            "'unmask-PART @ file:///d/unmask_PART-1-py3-none-any.whl'",
+        ),
+        ({"url": "file:///d/unmask"}, "'unmask-PART @ file:///d/unmask/PART'"),
         (
             {"url": "https://a.org/u", "vcs_info": {"vcs": "git", "commit_id": "ab"}},
-            "'unmask-lab @ git+https://a.org/u@ab#subdirectory=lab'",
+            "'unmask-PART @ git+https://a.org/u@ab#subdirectory=PART'",
         ),
-        ({}, "--no-index --find-links FOLDER unmask-lab"),
+        ({}, "--no-index --find-links FOLDER unmask-PART"),
     ],
 )
-def test_the_lab_is_installed_from_where_the_copy_came(monkeypatch, origin, command):
+def test_the_other_packages_are_installed_from_where_the_copy_came(monkeypatch, origin, command):
     monkeypatch.setattr(installation, "_origin", lambda: origin)
     monkeypatch.setattr(paths, "checkout", lambda: None)
-    assert installation.install_lab() == f"pip install {command}"
+    published = command.replace("PART", "published")
+    assert installation.install_published() == f"pip install {published}"
+    more = f" {published}" if origin else ""  # which pip finds in the folder
+    assert installation.install_lab() == f"pip install {command.replace('PART', 'lab')}{more}"
+    assert installation.install("dashboard,mcp").endswith(more)
 
 
 def test_in_a_checkout_the_checkout_is_named(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     assert installation.install("mcp") == "pip install '.[mcp]'"
+    assert installation.install("full") == "pip install '.[full]' ./published"
     monkeypatch.chdir(tmp_path)
     assert installation.install("mcp") == f"pip install '{ROOT}[mcp]'"
 

@@ -10,9 +10,9 @@ import torch
 
 from detector.errors import ModelError, WeightsError
 from detector.models import registry, user_models
-from detector.models.families import lrnet
 from detector.models.mesh import load_mesh
 from detector.weights import load_state
+from published import lrnet
 
 FILES = {"deeperforensics": ("g1", "g2"), "ffpp": ("ffpp_g1", "ffpp_g2")}
 

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import sys
 
 import h5py
 import numpy as np
@@ -13,10 +12,10 @@ from PIL import Image
 from detector.errors import ModelError, WeightsError
 from detector.explain import cam
 from detector.models import registry, user_models
-from detector.models.families import mesonet
 from detector.models.network import TorchFrameModel
 from detector.pipeline import analyze
 from detector.schema.analysis import ReasonCode, Settings
+from published import mesonet
 from tests.support.golden import picture
 
 VARIANTS = {
@@ -255,10 +254,3 @@ def test_a_decoder_alone_is_not_enough(shared):
     for two in ([encoder, encoder], [decoder, decoder]):
         with pytest.raises(WeightsError, match="missing"):
             registry.load_model("classnseg", weights=two)
-
-
-def test_without_h5py_a_published_file_names_the_extra(tmp_path, monkeypatch):
-    write_keras(tmp_path / "a.h5", "meso4")
-    monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(ModelError, match=r"\[full\]"):
-        mesonet.read_keras(tmp_path / "a.h5")

@@ -19,6 +19,7 @@ from huggingface_hub import ModelCard
 from safetensors.torch import save_file
 from torch import nn
 
+import published
 from cli import main
 from detector import paths as folders
 from detector import weights
@@ -76,10 +77,11 @@ def test_the_manifest_that_ships_is_whole():
         assert ensemble.thresholds.low < ensemble.thresholds.high
     plain = [spec.plain for spec in manifest.models if spec.plain]
     assert len(plain) == len(set(plain))
+    assert {entry.id for entry in manifest.recommended} <= {spec.id for spec in manifest.models}
     for spec in manifest.models:
-        assert (Path(registry.__file__).parent / "families" / f"{spec.family}.py").is_file(), (
-            spec.id
-        )
+        home = Path(spec.folder) if spec.folder else Path(registry.__file__).parent / "families"
+        assert (home / f"{spec.family}.py").is_file(), spec.id
+        assert not spec.card or inventory.card_text(spec).startswith("# "), spec.id
         assert spec.fake_output, spec.id
         assert spec.weak_on or not any(file.url for file in spec.files), spec.id
         steps = spec.clip_step > 0 or spec.clip_stride > 0
@@ -154,6 +156,35 @@ def test_an_unknown_id_names_the_close_ones():
     assert sum(spec.id in caught.value.hint.split() for spec in registry.list_models()) <= 3
 
 
+@pytest.fixture
+def bare(monkeypatch):
+    """A library without the package of published detectors."""
+    monkeypatch.setattr(registry.plugins, "detectors", dict)
+    monkeypatch.setattr(registry, "_catalog", registry._catalog.__wrapped__)
+    monkeypatch.chdir(folders.checkout())
+
+
+WITHOUT = (
+    "Published models are in unmask-published, which is not installed. "
+    "Type: pip install ./published"
+)
+
+
+def test_without_published_models_the_others_are_there(bare, data, capsys):
+    families = {spec.family for spec in registry.list_models()}
+    assert {"clip_vit", "timbre", "hub"} <= families and not {"gend", "xception"} & families
+    assert {spec.id for spec in registry.choose()} >= {"clip", "texture"}
+    assert main(["models"]) == 0 and inventory.offered() == []
+    capsys.readouterr()
+    for call in ("fetch recommended", "analyze a.mp4 --models gend_clip_l14", "models delete npr"):
+        assert main(call.split()) == 2, call
+        assert WITHOUT in capsys.readouterr().err, call
+    write_own(data)
+    with pytest.raises(ModelError, match="of the family 'mesonet'") as caught:
+        registry.load_model("mine")
+    assert caught.value.hint == WITHOUT
+
+
 def test_an_architecture_means_its_first_weights_that_are_here(data):
     assert registry.get_spec("ispl_efficientnetb4").id == "ispl_efficientnetb4:dfdc"
     second = registry.get_spec("ispl_efficientnetb4:ffpp")
@@ -212,10 +243,6 @@ def test_the_short_list_leads_once_it_is_here(data, bundled):
     assert registry.choose() == [spec]
     (data / "weights" / "mine.bin").unlink()
     assert registry.choose() == []
-
-    (bundled / "manifest.toml").write_text("models = []\n" + RECOMMENDS.replace("strong", "lost"))
-    with pytest.raises(ModelError, match="recommends 'lost', which is no model"):
-        registry.manifest()
 
 
 def test_what_the_host_names_takes_part(data, monkeypatch):
@@ -314,7 +341,7 @@ class Slow(Model):
 
 
 def test_each_model_is_loaded_once_for_all_threads(data, monkeypatch):
-    from detector.models.families import mesonet
+    from published import mesonet
 
     def load(spec, files, device):
         assert files == [data / "weights" / "mine.bin"]
@@ -330,7 +357,7 @@ def test_each_model_is_loaded_once_for_all_threads(data, monkeypatch):
 
 
 def test_a_family_that_fails_says_which_model(data, monkeypatch):
-    from detector.models.families import mesonet
+    from published import mesonet
 
     monkeypatch.setattr(mesonet, "load", Mock(side_effect=ValueError("no such variant")))
     write_own(data, id="mine-2")
@@ -356,7 +383,9 @@ def test_the_data_folder(data, monkeypatch):
 def test_the_manifest_says_what_an_entry_is_made_of():
     # Entries are shown in the order of the files; a key that is no field would have been refused.
     bundled = folders.bundled()
-    paths = [bundled / "manifest.toml", *sorted((bundled / "catalog").glob("*.toml"))]
+    catalogs = (bundled / "catalog", Path(published.__file__).parent / "catalog")
+    lists = [file for folder in catalogs for file in sorted(folder.glob("*.toml"))]
+    paths = [bundled / "manifest.toml", *lists]
     tables = [tomllib.loads(path.read_text(encoding="utf-8")) for path in paths]
     ids = [entry["id"] for table in tables for entry in table["models"]]
     assert ids == [spec.id for spec in registry.list_models()] and len(set(ids)) == len(ids)

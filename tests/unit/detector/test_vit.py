@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from detector.errors import WeightsError
 from detector.models.base import CropRecipe
-from detector.models.families import effort, gend, univfd
 from detector.models.network import RenamedState, layout, skip_init
 from detector.vision import cut
 from detector.weights.state_dicts import is_archive, read_archive
+from published import effort, gend, univfd
 from tests.support.golden import FOLDER, picture
 
 

@@ -15,6 +15,7 @@ import streamlit as st
 from starlette.testclient import TestClient
 from streamlit.testing.v1 import AppTest
 
+import published
 from dashboard import pages as folders
 from dashboard import url_state
 from detector import signals
@@ -232,7 +233,8 @@ def test_every_signal_says_what_it_is_for_and_has_a_range():
         assert measure.spec.id in ranges or measure.spec.id == "blinking"
 
 
-def test_families_are_families_and_nothing_else():
-    for file in Path(families.__path__[0]).glob("*.py"):
+@pytest.mark.parametrize("package", [families, published])
+def test_families_are_families_and_nothing_else(package):
+    for file in Path(package.__path__[0]).glob("*.py"):
         if file.stem != "__init__":
             assert "\ndef load(" in file.read_text(), f"{file.name} has no load, so it is no family"

@@ -16,7 +16,7 @@ from tests.support.dependencies import declared
 
 ROOT = Path(__file__).resolve().parents[3]
 PRODUCT = ("detector", "service", "dashboard", "cli")
-ROOMS = {*PRODUCT, "lab", "pages", "deploy", "tests", "tools"}
+ROOMS = {*PRODUCT, "published", "lab", "pages", "deploy", "tests", "tools"}
 
 
 @functools.cache
@@ -120,6 +120,7 @@ def names(*extras: str) -> set[str]:
     [
         (["detector", "cli"], ["cluster", "full", "links", "mcp"]),
         (["service", "dashboard", "pages", "app.py"], ["dashboard", "s3"]),
+        (["published"], ["published"]),
         (["lab"], ["dashboard", "lab", "test"]),
         (["tests", "conftest.py"], ["dashboard", "lab", "test"]),
     ],
@@ -145,7 +146,7 @@ def test_ray_is_known_in_one_room():
 
 def test_every_dependency_is_of_use():
     used: set[str] = set()
-    for name in outside(sources(*PRODUCT)):
+    for name in outside(sources(*PRODUCT, "published")):
         used |= distributions().get(name, {name})
     pins = {"uharfbuzz"}  # not imported: fpdf2 looks for it
     assert names("dashboard") - used == pins
@@ -153,7 +154,7 @@ def test_every_dependency_is_of_use():
 
 def test_each_class_has_a_name_of_its_own():
     places: dict[str, list[str]] = {}
-    for path in sources(*PRODUCT, "lab"):
+    for path in sources(*PRODUCT, "published", "lab"):
         for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
@@ -195,6 +196,6 @@ def cycle(known):
     return []
 
 
-@pytest.mark.parametrize("package", ["detector", "service", "dashboard", "cli", "lab"])
+@pytest.mark.parametrize("package", [*PRODUCT, "published", "lab"])
 def test_modules_do_not_need_each_other(package):
     assert cycle(modules(ROOT, package)) == []

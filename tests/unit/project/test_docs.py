@@ -10,9 +10,10 @@ import pytest
 import torch
 import yaml
 
-from detector import __version__, paths
+import published
+from detector import __version__, plugins
 from detector.errors import UsageError
-from detector.models import families, registry
+from detector.models import registry
 from detector.weights import accept_license, digest
 from lab.training.recipe import read_recipe
 
@@ -26,25 +27,27 @@ def blocks(document, language):
 
 
 def test_the_example_of_adding_a_model(tmp_path, monkeypatch):
+    """A family and an entry, in a copy of the package of published detectors."""
     (code,) = blocks("adding-a-model.md", "python")
     (entry,) = blocks("adding-a-model.md", "toml")
-    (tmp_path / "families").mkdir()
-    (tmp_path / "families" / "tinycnn.py").write_text(code, encoding="utf-8")
-    monkeypatch.setattr(families, "__path__", [*families.__path__, str(tmp_path / "families")])
+    room = tmp_path / "published"
+    shutil.copytree(ROOT / "published", room, ignore=shutil.ignore_patterns("__pycache__"))
+    (room / "tinycnn.py").write_text(code, encoding="utf-8")
+    monkeypatch.setattr(published, "__path__", [str(room)])
+    monkeypatch.setattr(plugins, "detectors", lambda: {"published": room})
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
     file = tmp_path / "weights" / "tinycnn" / "tinycnn.pth"
     file.parent.mkdir(parents=True)
     torch.manual_seed(0)
-    state = importlib.import_module(f"{families.__name__}.tinycnn").TinyCNN(width=16).state_dict()
+    state = importlib.import_module("published.tinycnn").TinyCNN(width=16).state_dict()
     theirs = {"features": "backbone", "head": "classifier"}
-    published = {".".join([theirs[(p := k.split("."))[0]], *p[1:]]): t for k, t in state.items()}
-    torch.save(published, file)
-    house = tmp_path / "bundled"
-    shutil.copytree(paths.bundled(), house)
-    monkeypatch.setattr(paths, "bundled", lambda: house)
+    original = {".".join([theirs[(p := k.split("."))[0]], *p[1:]]): t for k, t in state.items()}
+    torch.save(original, file)
     entry = entry.replace('sha256 = "…"', f'sha256 = "{digest(file)}"')
     entry = entry.replace("size = 1234567", f"size = {file.stat().st_size}")
-    (house / "catalog" / "tinycnn.toml").write_text(entry, encoding="utf-8")
+    (room / "catalog" / "tinycnn.toml").write_text(entry, encoding="utf-8")
+    # Else the catalog is read once.
+    monkeypatch.setattr(registry, "_catalog", registry._catalog.__wrapped__)
 
     assert "tinycnn" in {spec.id for spec in registry.list_models()}
     accept_license(registry.get_spec("tinycnn"))
@@ -110,12 +113,11 @@ def test_the_readme_is_short():
 
 
 def test_cards_that_the_lists_of_models_name_are_there():
-    weights = DOCS.parent / "weights"
-    lists = [weights / "manifest.toml", *(weights / "catalog").glob("*.toml")]
+    weights = ROOT / "weights"
+    catalogs = (weights / "catalog", ROOT / "published" / "catalog")
+    lists = [weights / "manifest.toml", *(f for folder in catalogs for f in folder.glob("*.toml"))]
     named = {card for file in lists for card in re.findall(r"[\w-]+\.md", file.read_text("utf-8"))}
-    there = {
-        page.name for folder in (weights, weights / "catalog", DOCS) for page in folder.glob("*.md")
-    }
+    there = {page.name for folder in (weights, *catalogs, DOCS) for page in folder.glob("*.md")}
     assert named and named <= there
 
 

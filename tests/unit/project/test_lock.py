@@ -11,7 +11,7 @@ from tests.support.dependencies import PROJECT, declared
 from tools import programs, setup
 
 PACKAGES = {p["name"]: p for p in tomllib.loads(setup.LOCK.read_text("utf-8"))["package"]}
-OURS = {"unmask", "unmask-lab", "unmask-weights"}
+OURS = {"unmask", "unmask-lab", "unmask-published", "unmask-weights"}
 LOCKED = {name: package for name, package in PACKAGES.items() if name not in OURS}
 
 
@@ -46,8 +46,8 @@ def test_the_cpu_build_is_of_the_locked_version():
 
 def test_set_up_asks_for_what_is_needed_with_hashes():
     dashboard = setup.requirements(["base", "dashboard"], cpu=True)
-    assert {"numpy", "streamlit", "grad-cam", "sympy", "h2"} <= set(dashboard)
-    assert not {"pytest", "torch", "torchvision", "triton", "uv", "unmask"} & set(dashboard)
+    assert {"numpy", "streamlit", "grad-cam", "sympy", "h2", "h5py"} <= set(dashboard)
+    assert not {"pytest", "torch", "torchvision", "triton", "uv", *OURS} & set(dashboard)
     assert not [name for name in dashboard if name.startswith("nvidia")]
     for name, line in dashboard.items():
         pin, *hashes = line.split()

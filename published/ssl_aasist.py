@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from detector.models.base import Files, ModelSpec
-from detector.models.families.aasist import Graphs, encoder
 from detector.models.network import Rule, TorchSoundModel, load_network, skip_init
+from published.aasist import Graphs, encoder
 
 XLS_R: dict[str, int] = {
     "hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16,

@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import torch
 from torch import Tensor, nn
 
 from detector.errors import ModelError, WeightsError
-from detector.installation import install
 from detector.models.base import Files, ModelSpec
 from detector.models.network import TorchFrameModel
 from detector.sentences import _
@@ -88,13 +88,7 @@ class MesoNet(nn.Module):
 
 
 def read_keras(path: Path) -> tuple[MesoNet, dict[str, Tensor]]:
-    """Return a Keras file's network and named tensors; raise WeightsError, or ModelError without
-    h5py."""
-    try:
-        import h5py
-    except ModuleNotFoundError:
-        text = _("MesoNet's published files are read by the extra `full`; type: {command}")
-        raise ModelError(text.format(command=install("full"))) from None
+    """Return a Keras file's network and named tensors; raise WeightsError."""
     state: dict[str, Tensor] = {}
     try:
         with h5py.File(path) as file:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector.models.base import Files, ModelSpec
-from detector.models.families import ssl_aasist
 from detector.models.network import TorchSoundModel, load_network, skip_init
+from published import ssl_aasist
 
 FRONT = "m_ssl.model."  # How the file begins the names of wav2vec 2.0
 

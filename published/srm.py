@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector.models.base import Files, ModelSpec
-from detector.models.families import xception
 from detector.models.network import Rule, TorchFrameModel, load_network
+from published import xception
 
 RULES: tuple[Rule, ...] = (
     (r"backbone_(rgb|srm)\.adjust_channel\.", None),

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector.models.base import Files, ModelSpec, option
-from detector.models.families.mesonet import Inception
 from detector.models.network import Rule, TorchFrameModel, load_network
+from published.mesonet import Inception
 
 
 def _conv(inputs: int, outputs: int, kernel: int, dilation: int = 1) -> nn.Conv2d:

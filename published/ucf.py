@@ -7,8 +7,8 @@ part common to all methods. The other half of the file is for training."""
 from torch import Tensor, nn
 
 from detector.models.base import Files, ModelSpec
-from detector.models.families import xception
 from detector.models.network import Rule, TorchFrameModel, load_network
+from published import xception
 
 RULES: tuple[Rule, ...] = (
     (r"encoder_f\.last_linear\.", None),
