@@ -48,7 +48,7 @@ def _with_entry(text: str) -> str:
         ("\n    @property\n    def spec(self) -> QuestionSpec:", entry.QUESTION_NAME),
         ("\n    @property\n    def spec(self) -> ModalitySpec:", entry.MODALITY_NAME),
         ("}\n\n\n@dataclass(frozen=True, kw_only=True)\nclass QuestionSpec", entry.MODALITY),
-        ('}\n"""In the order', entry.QUESTION),
+        ('}\n"""In display order', entry.QUESTION),
     ):
         assert text.count(place) == 1, place
         text = text.replace(place, added + place)
