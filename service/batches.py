@@ -38,7 +38,7 @@ from service.tasks.task import ACTIVE, Priority, QueueFull, Task, TaskKind
 POLL_SECONDS = 0.3  # Between two looks at what runs
 STOP_SECONDS = 3.0  # Longest wait for the task of a batch that is stopped
 MAX_FILES = 500  # Of one batch
-
+UNFINISHED = (*ACTIVE, State.INTERRUPTED)  # States of a file that has no outcome yet
 
 KIND = TaskKind("batch", Priority.BATCH, 0.0, Task, max_running=16, min_steps=3)
 
@@ -103,12 +103,7 @@ class BatchRow:
     @property
     def over(self) -> bool:
         """Whether the file has reached a final state."""
-        return self.over_in(self.state)
-
-    @staticmethod
-    def over_in(state: State | None) -> bool:
-        """Return whether a state is final."""
-        return state not in (State.QUEUED, State.RUNNING, State.INTERRUPTED)
+        return self.state not in UNFINISHED
 
     @property
     def waits(self) -> bool:
@@ -322,7 +317,7 @@ class _Intake:
         self._known = len(known)
         self._alike: dict[str, str] = {}  # The active analysis of each question, by its key
         for id in filter(None, (item.analysis for item in known)):
-            if (job := jobs.find(id, scope)) is not None and not BatchRow.over_in(job.state):
+            if (job := jobs.find(id, scope)) is not None and job.state in UNFINISHED:
                 self._alike[job.record.cache_key] = id
 
     @property
