@@ -125,7 +125,7 @@ def main(runs: int = 3, analyses: int = 0) -> None:
     first, *others = each
     print("first start:    ", ", ".join(f"{step} {value:.1f}" for step, value in first.items()))
     for step in first:
-        values = [run[step] for run in others]
+        values = [run[step] for run in others or each]
         print(f"{step:16} {statistics.median(values):5.1f}  ({min(values):.1f}–{max(values):.1f})")
 
 

@@ -53,6 +53,13 @@ _KINDS = {
     "download": _("Download"),
     "robustness": _("Robustness"),
     "library": _("Library"),
+    "comparison": _("Comparison"),
+    "lookup": _("Search for the original"),
+    "fetch": _("Link"),
+    "webhook": _("Webhook"),
+    "self-check": _("Self-check"),
+    "preview": _("Preview"),
+    "media": _("Copy of media"),
 }
 _OWNERS = {
     PrincipalKind.LOCAL: _("this computer"),

@@ -112,3 +112,9 @@ def test_somebody_elses_batch_is_not_there(jobs, monkeypatch):
     come_as(monkeypatch, Principal("guest:x", PrincipalKind.GUEST))
     at = page("batch", b=batch.id)
     assert "This batch is not here any more" in html(at) and not at.dataframe
+
+
+@pytest.mark.usefixtures("jobs")
+def test_each_kind_of_task_has_a_name():
+    kinds = {name for name, _, _ in session.application().tasks.counts()}
+    assert kinds and kinds <= view._KINDS.keys()
