@@ -11,7 +11,7 @@ from dashboard.components.tables import facts
 from dashboard.result import downloads, material, pulls, robustness_tab, signal_tab
 from dashboard.result.inspector import Moment
 from dashboard.result.linked import ResultViewState
-from detector.presentation import file, models, origin, run
+from detector.presentation import file, models, origin, robustness, run, series, signals
 from detector.schema.analysis import Analysis
 from detector.sentences import _, say
 
@@ -48,9 +48,10 @@ def _tabs(
     analysis: Analysis, linked: ResultViewState, tables: Sequence[Callable[[], None]]
 ) -> None:
     """Draw the tabs: signals, robustness, provenance, models, run details, scores."""
-    titles = [_("Signals"), _("Robustness"), _("Provenance"), _("Models"), _("Run details")]
-    signals, robust, source, judges, made, *scores = st.tabs(titles + [_("Scores")] * bool(tables))
-    with signals:
+    always = [part.TITLE for part in (signals, robustness, origin, models, run)]
+    titles = [say(title) for title in [*always, *[series.TITLE] * bool(tables)]]
+    measured, robust, source, judges, made, *scores = st.tabs(titles)
+    with measured:
         signal_tab.draw(analysis, linked)
     with robust:
         robustness_tab.draw(analysis, linked)

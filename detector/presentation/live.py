@@ -105,6 +105,15 @@ def ended(state: LiveState, seconds: float) -> LiveHeadline:
     return LiveHeadline(_("This session"), head, said)
 
 
+def extent(seconds: float, scored: int, kept: int | None) -> str:
+    """Return the length of a session, s, and its number of frames: of those `kept` for its result,
+    or without one of all that were scored."""
+    frames = count(scored, "scored frame", "scored frames")
+    if kept is not None:
+        frames = count(kept, "frame", "frames")
+    return _("{time} long, {frames}.").format(time=clock(seconds), frames=frames)
+
+
 def known(name: str, matched: int, of: int, *, running: bool) -> tuple[str, str]:
     """Return that the camera shows a recording, and what that means."""
     said = _("The camera showed known footage: {name}.")

@@ -10,6 +10,8 @@ from detector.schema.analysis import Analysis, Calibration, FrameSegment, Label,
 from detector.schema.ensemble import shown_name
 from detector.sentences import NBSP, _, count, numeral, say
 
+TITLE = _("Models")
+
 
 def section(analysis: Analysis) -> Section:
     """Return the table of models, their calibration sets and the hashes of their weights."""

@@ -118,6 +118,7 @@ def fact_rows(found: Iterable[Fact]) -> list[tuple[str, str, str]]:
     ]
 
 
+TITLE = _("Provenance")
 MISSING = _("Results of an earlier version have no provenance: analyze the file again.")
 PRIVATE = _(
     "The place may be somebody's home. It goes into downloads unless you leave it out, under "

@@ -22,6 +22,7 @@ MIN_ELAPSED_SECONDS = 3.0
 MIN_FRACTION = 0.08
 """of the work that must be done before a time left is shown, for the same reason."""
 STAY = _("You can reload or come back: the result will be at this page’s address.")
+NO_VERDICT = _("No verdict yet")
 LATER = _("It comes when all models have finished. Scores so far can still change.")
 """When there is a verdict"""
 

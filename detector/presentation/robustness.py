@@ -13,6 +13,7 @@ from detector.schema.analysis import (
 )
 from detector.sentences import _, join, ngettext, say
 
+TITLE = _("Robustness")
 FAR = 20
 """points by which a likelihood moves that is fragile, although its verdict stays"""
 
@@ -29,7 +30,7 @@ def section(analysis: Analysis, tried: Robustness) -> Section:
     )  # fmt: skip
     shown = BarChart(bars, 0.0, 1.0, (limits.unsuspicious, limits.suspect), dots=True)
     return Section(
-        "robustness", _("Robustness"), (Text(about(tried.question), "note"), Text(said), shown)
+        "robustness", say(TITLE), (Text(about(tried.question), "note"), Text(said), shown)
     )
 
 

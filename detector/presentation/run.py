@@ -8,6 +8,7 @@ from detector.schema.analysis import Analysis
 from detector.sentences import _, count, ngettext, say
 from detector.vision.detection import MEASURED
 
+TITLE = _("Run details")
 STAGES = {
     "read": _("Reading the file"),
     "faces": _("Finding faces"),
@@ -31,7 +32,7 @@ def section(analysis: Analysis) -> Section:
         Row(_("Analysis"), analysis.id[:16], exact=analysis.id),
     )
     rows = (*looked(analysis), *_times(analysis), *made_with)
-    return Section("run", _("Run details"), (facts(rows),))
+    return Section("run", say(TITLE), (facts(rows),))
 
 
 def when(analysis: Analysis, day: str) -> Row:

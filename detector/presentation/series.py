@@ -48,6 +48,7 @@ MISSING = {
     Missing.NOT_HEARD: _("not scored"),
 }
 
+TITLE = _("Scores")
 UNSCORED = _("No model gave a score here.")
 
 

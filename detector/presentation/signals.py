@@ -16,7 +16,7 @@ READINGS = {
 }
 """What a measurement is beside those of untouched files: whose color it has, and its word."""
 
-
+TITLE = _("Signals")
 HOW_TO_READ = _(
     "Signals inform and never vote. “Usual” is where 90 % of untouched files lie; one in ten of "
     "those lies outside, for each signal."
@@ -30,7 +30,7 @@ def section(analysis: Analysis) -> Section:
         blocks.append(table(measured))
     if missing := absent(analysis):
         blocks += [Text(_("Not measured:"), "note"), *items(missing)]
-    return Section("signals", _("Signals"), tuple(blocks))
+    return Section("signals", say(TITLE), tuple(blocks))
 
 
 def none(analysis: Analysis) -> str:

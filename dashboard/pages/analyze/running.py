@@ -84,8 +84,8 @@ def draw(job: Job) -> None:
             every = POLL_IN_LINE if job.state is State.QUEUED else POLL
             st.fragment(_progress, run_every=every)(job, known)
         with st.container(border=True, key="verdict-na-none"):
-            when = say(presented.LATER)
-            status_cards.waiting(_("Verdict"), _("No verdict yet"), when)
+            none, when = say(presented.NO_VERDICT), say(presented.LATER)
+            status_cards.waiting(_("Verdict"), none, when)
             st.skeleton(height=10)
             with st.container(width=260):
                 st.skeleton(height=10)

@@ -17,12 +17,13 @@ import streamlit as st
 from PIL import Image
 from streamlit_webrtc import AudioSinkTrack, WebRtcMode, webrtc_streamer
 
-from dashboard import labels, session, theme, url_state
+from dashboard import session, theme, url_state
 from dashboard.components import camera, controls, page_header, typography
 from dashboard.components.markup import show
 from dashboard.pages.live import cards, choices, link, side, state
 from dashboard.pages.live.problems import HOPELESS, Problem, problem
 from dashboard.pages.live.state import LivePageState, Phase
+from detector.presentation import live as presented
 from detector.sentences import _, say
 from service.live import viewers
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
@@ -215,12 +216,9 @@ def _problem(visit: LivePageState) -> Problem | None:
 
 
 def _ended(viewer: Viewer, *, sharing_ended: bool) -> Problem:
-    frames = labels.count(viewer.state.rates.scored, "scored frame", "scored frames")
-    if viewer.result is not None and viewer.session.kept is not None:
-        # As many as the analysis says that it looked at.
-        frames = labels.count(viewer.session.kept, "frame", "frames")
-    length = labels.clock(viewer.seconds, tenths=False)
-    facts = _("{time} long, {frames}.").format(time=length, frames=frames)
+    # As many as the analysis says that it looked at.
+    kept = viewer.session.kept if viewer.result is not None else None
+    facts = presented.extent(viewer.seconds, viewer.state.rates.scored, kept)
     if viewer.problem is not None:
         outcome = say(viewer.problem) or _("Something went wrong here; the log says more.")
     elif viewer.result is None:

@@ -20,6 +20,7 @@ from dashboard.components import chips, controls, page_header, typography
 from dashboard.components.markup import Text, join, show
 from dashboard.components.tables import TableColumn, table
 from detector.errors import InputError
+from detector.presentation import guess as presented
 from detector.presentation import verdict
 from detector.schema.analysis import Settings
 from detector.schema.codes import Side
@@ -67,12 +68,6 @@ def order(samples: Sequence[Sample]) -> list[str]:
     few = few[: COUNT // 2]
     many = many[: COUNT - len(few)]
     return random.sample([*few, *many], len(few) + len(many))
-
-
-def points(truths: Sequence[Side], answers: Sequence[Side | None]) -> tuple[int, int]:
-    """Return the numbers of right and wrong answers; None counts as neither."""
-    pairs = list(zip(truths, answers, strict=True))
-    return sum(a is t for t, a in pairs), sum(a is not None and a is not t for t, a in pairs)
 
 
 def draw() -> None:
@@ -137,9 +132,7 @@ def _turn(current: Round, samples: dict[str, Sample]) -> None:
                     put = partial(current.guesses.__setitem__, sample.id, side)
                     controls.button(label, icon, f"look-{side}", put)
             return
-        right_guess = guess is truth(sample)
-        known = _("Right: it is {what}.") if right_guess else _("No: it is {what}.")
-        typography.title(known.format(what=_names()[truth(sample)]))
+        typography.title(presented.truth(truth(sample), guess))
         typography.paragraph(say(sample.subtitle))
         typography.caption(sample.credit)
         _answer(current, sample.id)
@@ -177,37 +170,24 @@ def _answer(current: Round, id: str) -> None:
 
 
 def _said(job: Job) -> Text:
-    if job.active:
-        return typography.small_print(_("The models are still looking …"))
-    if job.analysis is None:
-        return typography.small_print(_("The models gave no answer."))
+    if job.active or job.analysis is None:
+        return typography.small_print(presented.pending(running=job.active))
     said = chips.reading(verdict.alone(job.analysis.verdict))
-    return join([typography.small_print(_("The models say:")), said])
-
-
-def _names() -> dict[Side, str]:
-    return {Side.REAL: _("real"), Side.FAKE: _("fake")}
+    return join([typography.small_print(say(presented.THEIRS)), said])
 
 
 def _end(current: Round, samples: dict[str, Sample]) -> None:
     """Draw both scores."""
     asked = [samples[id] for id in current.order]
     jobs = [session.find_job(current.jobs.get(sample.id)) for sample in asked]
-    answers = [job.analysis.verdict.label.side if job and job.analysis else None for job in jobs]
-    truths = [truth(sample) for sample in asked]
-    yours, _wrong = points(truths, [current.guesses.get(sample.id) for sample in asked])
-    theirs, wrong = points(truths, answers)
-    typography.say(
-        _("You: {yours} of {all} right. The models: {theirs} right, {wrong} wrong, {open} open.")
-        .format(yours=yours, all=len(asked), theirs=theirs, wrong=wrong,
-                open=len(asked) - theirs - wrong)
-    )  # fmt: skip
-    names = _names()
+    guesses = [current.guesses.get(sample.id) for sample in asked]
+    results = [job.analysis if job is not None else None for job in jobs]
+    typography.say(presented.both_scores([truth(sample) for sample in asked], guesses, results))
     rows: list[list[Text]] = [
         [
             say(sample.title),
-            names[truth(sample)],
-            names[current.guesses[sample.id]],
+            say(presented.NAMES[truth(sample)]),
+            say(presented.NAMES[current.guesses[sample.id]]),
             _said(job) if job is not None else "–",
         ]
         for sample, job in zip(asked, jobs, strict=True)

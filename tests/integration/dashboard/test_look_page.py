@@ -8,6 +8,7 @@ import pytest
 from dashboard import session
 from dashboard.pages.look import view
 from detector import samples
+from detector.presentation import guess
 from detector.schema.codes import Side
 from tests.support import pages
 from tests.support.pages import buttons, html, press, texts
@@ -37,7 +38,7 @@ def gallery(tmp_path, jobs, monkeypatch):
 
 def test_points_count_what_is_open_for_neither():
     fake, real = Side.FAKE, Side.REAL
-    assert view.points([fake, real, fake], [fake, fake, None]) == (1, 1)
+    assert guess.points([fake, real, fake], [fake, fake, None]) == (1, 1)
 
 
 def test_both_kinds_are_asked_by_chance_and_what_nobody_can_judge_is_not(gallery):
