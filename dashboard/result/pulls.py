@@ -7,22 +7,18 @@ from dashboard.components import controls, verdict
 from dashboard.components.markup import show
 from dashboard.result.linked import ResultViewState
 from detector.presentation import pulls
-from detector.schema.analysis import Analysis, Question
+from detector.schema.analysis import Analysis
 from detector.sentences import _, say
 
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the bars, each model's with a link to its strongest moment."""
-    parts, answer = pulls.rows(analysis), pulls.answer_of(analysis)
-    if not parts or answer is None:
+    chart = pulls.chart(analysis)
+    if chart is None:
         return
-    combined = pulls.combined(answer)
-    end = pulls.reach([*parts, combined])
-    moves = analysis.media.kind != "image"
-    of = (analysis.verdict.question or Question.MANIPULATION).spec
-    show(
-        verdict.sides(say(pulls.TITLE), say(of.towards_real), say(of.towards_fake), bare=not moves)
-    )
+    *parts, combined = chart.rows
+    end, moves = chart.high, analysis.media.kind != "image"
+    show(verdict.sides(say(pulls.TITLE), *pulls.directions(analysis), bare=not moves))
     with st.container(key="pulls", gap=None):
         for place, row in enumerate(parts):
             time = row.time if moves else None
@@ -36,7 +32,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
                         labels.clock(time, tenths=False),
                         "play_arrow",
                         linked.widget(f"pull.{row.id}"),
-                        linked.looking_at(row.id, time, answer.subject),
+                        linked.looking_at(row.id, time, analysis.verdict.subject),
                         kind="tertiary",
                         help=_("Go to its strongest moment"),
                     )

@@ -4,8 +4,6 @@ Evidence is added (`detector.decision`), so what is printed adds up as well: one
 what rounding leaves over goes to the largest row, where it is the smallest share.
 """
 
-from collections.abc import Iterable
-
 from detector import messages, questions
 from detector.decision.numbers import logit, printed
 from detector.messages import states
@@ -39,22 +37,28 @@ def rows(analysis: Analysis) -> list[BarRow]:
 
 
 def blocks(analysis: Analysis) -> list[Block]:
-    """Return the contributions as bars, the sum last; empty without any."""
+    """Return the contributions as bars; empty without any."""
+    if (bars := chart(analysis)) is None:
+        return []
+    below, above = directions(analysis)
+    axis = _("Log odds: above 0 {above}, below 0 {below}.").format(above=above, below=below)
+    return [Text(say(TITLE), "subhead"), Text(axis, "note"), bars]
+
+
+def chart(analysis: Analysis) -> BarChart | None:
+    """Return a bar for each contribution and last for their sum; None without any."""
     answer, parts = answer_of(analysis), rows(analysis)
     if answer is None or not parts:
-        return []
-    spec = questions.of(analysis.verdict.question)
-    axis = _("Log odds: above 0 {above}, below 0 {below}.")
-    axis = axis.format(above=say(spec.towards_fake), below=say(spec.towards_real))
+        return None
     bars = *parts, combined(answer)
-    most = reach(bars)
-    title = Text(say(TITLE), "subhead")
-    return [title, Text(axis, "note"), BarChart(bars, -most, most)]
+    most = 1.25 * max(1.0, *(abs(row.end or 0.0) for row in bars))
+    return BarChart(bars, -most, most)
 
 
-def reach(bars: Iterable[BarRow]) -> float:
-    """Return the half-width of the bars' axis."""
-    return 1.25 * max(1.0, *(abs(row.end or 0.0) for row in bars))
+def directions(analysis: Analysis) -> tuple[str, str]:
+    """Return what bars below and above 0 pull to."""
+    spec = questions.of(analysis.verdict.question)
+    return say(spec.towards_real), say(spec.towards_fake)
 
 
 def combined(answer: Answer) -> BarRow:
