@@ -60,6 +60,8 @@ PLOT_WIDTH = 820
 the words are hidden and the caption below lists them."""
 LETTER = 5.7
 """Mean width of a letter of the axis font, px."""
+ROOM = 0.11
+"""share of the axis of a lane that a text at it needs"""
 PLAIN = {"showgrid": False, "zeroline": False, "fixedrange": True, "automargin": False}
 """An axis."""
 BARE = {
@@ -106,23 +108,10 @@ def lane_sizes(count: int, first: int = 150, rest: int = 112) -> list[LaneSize]:
 
 
 def score_ticks(thresholds: Thresholds) -> tuple[list[float], list[str]]:
-    """Return the ticks 0, thresholds (bold) and 100; the middle one replaces overlapping
-    thresholds."""
-    room = 0.11
-    groups: list[list[float]] = []
-    for limit in thresholds.edges:
-        if groups and limit - groups[-1][-1] < room:
-            groups[-1].append(limit)
-        else:
-            groups.append([limit])
-    ticks = {0.0: "0"} if not groups or groups[0][0] > room else {}
-    for group in groups:
-        text = "–".join(f"{labels.whole_percent(limit)}" for limit in (group[0], group[-1]))
-        text = text if len(group) > 1 else f"{labels.whole_percent(group[0])}"
-        ticks[(group[0] + group[-1]) / 2] = f"<b>{text}</b>"
-    if not groups or groups[-1][-1] < 1 - room:
-        ticks[1.0] = "100"
-    return list(ticks), list(ticks.values())
+    """Return the values and texts of a score's axis, thresholds bold."""
+    ticks = sorted(series.ticks(series.chart((), 1.0, thresholds), ROOM))
+    texts = [text if value in (0.0, 1.0) else f"<b>{text}</b>" for value, text in ticks]
+    return [value for value, _text in ticks], texts
 
 
 def lane_figure(
@@ -151,10 +140,7 @@ def lane_figure(
         thin = {"color": palette.text, "width": 1}
         traces.append(_line([t for t, _ in ends], [v for _, v in ends], thin))
     traces.append(_line(lane.times, lane.score, {"color": palette.text, "width": 2.6}))
-    lonely = [run[0] for run in lane.runs if len(run) == 1]
-    if lonely:
-        dot = {"color": palette.text, "size": 6}
-        traces.append(scatter(*zip(*lonely, strict=True), mode="markers", marker=dot))
+    traces += lonely(lane.runs, palette.text)
     traces.append(_picker(lane, titles, palette))
     layout = lane_layout(thresholds, (0, end), time_ticks(end), size, palette)
     layout["xaxis"]["showticklabels"] = size.bottom >= FOOT
@@ -177,6 +163,17 @@ def scatter(x: Values, y: Values, *, hover: str = "", **more: Any) -> Part:
     # Without the empty part plotly would put the name of the trace beside it.
     on_hover = {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
     return {"type": "scatter", "x": x, "y": y, "mode": "lines", **on_hover, **more}
+
+
+def lonely(
+    runs: Iterable[Sequence[tuple[float, float]]], color: str | None, *, hover: str = ""
+) -> list[Part]:
+    """Return dots for the points of a line that have no neighbor, if there are any."""
+    points = [run[0] for run in runs if len(run) == 1]
+    if not points:
+        return []
+    x, y = zip(*points, strict=True)
+    return [scatter(x, y, hover=hover, mode="markers", marker={"color": color, "size": 6})]
 
 
 def area(x: Sequence[float], y: Sequence[float], color: str | None, **more: Any) -> Part:

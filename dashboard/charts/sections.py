@@ -3,9 +3,9 @@
 import plotly.graph_objects as go
 
 from dashboard import labels
-from dashboard.charts import LEFT, PLAIN, RIGHT, Part, area, layout, rule, scatter
+from dashboard.charts import LEFT, PLAIN, RIGHT, Part, area, layout, lonely, rule, scatter
 from dashboard.theme import Palette
-from detector.messages.format import score, time_ticks
+from detector.messages.format import time_ticks
 from detector.presentation import BarChart, Curve, CurveChart, series
 
 HEIGHT, ROW, TOP = 180, 30, 26
@@ -22,7 +22,8 @@ def figure(chart: BarChart | CurveChart, palette: Palette) -> go.Figure:
 
 
 def _curves(chart: CurveChart, palette: Palette) -> go.Figure:
-    traces = [_curve(line, palette) for line in chart.lines]
+    traces = [part for line in chart.lines for part in _curve(line, palette)]
+    edges = {"x0": 0.0, "x1": chart.end}
     for outline in series.shaded(chart):
         x, y = zip(*outline, strict=True)
         traces.insert(0, area(x, y, palette.band))
@@ -33,6 +34,7 @@ def _curves(chart: CurveChart, palette: Palette) -> go.Figure:
         layout(
             palette,
             HEIGHT,
+            shapes=[rule(palette.edge, "dot", y0=v, y1=v, **edges) for v in chart.limits],
             xaxis={**PLAIN, "range": [0, chart.end], "tickvals": times, "ticktext": texts},
             yaxis={
                 **PLAIN, "range": [chart.low, chart.high], "automargin": True,
@@ -44,7 +46,8 @@ def _curves(chart: CurveChart, palette: Palette) -> go.Figure:
     )  # fmt: skip
 
 
-def _curve(line: Curve, palette: Palette) -> Part:
+def _curve(line: Curve, palette: Palette) -> list[Part]:
+    """Return a line, and as dots its points without neighbors."""
     color = palette.edge if line.muted else palette.text
     if line.state is not None:
         color = palette.state(line.state).fill
@@ -52,8 +55,12 @@ def _curve(line: Curve, palette: Palette) -> Part:
         "color": color, "width": max(1.0, PX_PER_MM * line.width),
         "dash": "dash" if line.dashed else "solid",
     }  # fmt: skip
+    hover = "%{x:.1f} s: %{y:.3g}"
     x, y = zip(*line.points, strict=True) if line.points else ((), ())
-    return scatter(x, y, hover="%{x:.1f} s: %{y:.3g}", line=stroke, connectgaps=False)
+    return [
+        scatter(x, y, hover=hover, line=stroke, connectgaps=False),
+        *lonely(series.runs(line.points), color, hover=hover),
+    ]
 
 
 def _dots(chart: BarChart, palette: Palette) -> go.Figure:
@@ -72,7 +79,6 @@ def _dots(chart: BarChart, palette: Palette) -> go.Figure:
             ]  # fmt: skip
     low, high = chart.band or (chart.low, chart.low)
     edges = [edge for edge in (low, high) if chart.low < edge < chart.high]
-    ticks = [chart.low, *edges, chart.high]
     across = {"y0": -0.5, "y1": bottom}
     band = {"type": "rect", "x0": low, "x1": high, "fillcolor": palette.band, "layer": "below"}
     room = 0.03 * (chart.high - chart.low)
@@ -87,7 +93,8 @@ def _dots(chart: BarChart, palette: Palette) -> go.Figure:
             ],
             xaxis={
                 **PLAIN, "range": [chart.low - room, chart.high + room], "side": "top",
-                "tickvals": ticks, "ticktext": [score(tick) for tick in ticks], "tickangle": 0,
+                "tickvals": [value for value, _text in chart.ticks],
+                "ticktext": [text for _value, text in chart.ticks], "tickangle": 0,
             },
             yaxis={
                 **PLAIN, "range": [bottom, -0.5], "automargin": True,

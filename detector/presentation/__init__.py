@@ -114,6 +114,7 @@ class BarChart:
     high: float
     band: tuple[float, float] | None = None  # shaded: inconclusive
     dots: bool = False
+    ticks: tuple[tuple[float, str], ...] = ()  # values at the axis with their texts
 
     @property
     def said(self) -> str:
@@ -149,6 +150,7 @@ class CurveChart:
     floor: float = 0.0
     title: str = ""
     said: str = ""  # text alternative
+    limits: tuple[float, ...] = ()  # of `ticks`: thresholds, lines from end to end, ascending
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,8 @@ def scores(analysis: Analysis, lanes: Iterable[Lane]) -> tuple[list[str], list[d
 
 
 def over_time(analysis: Analysis, subject: Subject) -> CurveChart:
-    """Return a subject's score over time: combined bold, models thin; a voice by windows."""
+    """Return a subject's score over time: combined bold, thin between the moments that a model
+    looks at, models thin; a voice by windows."""
     limits = series.limits(analysis, subject.question)
     lane, end = series.lane(analysis, subject), series.length(analysis)
     lines = [
@@ -171,11 +172,8 @@ def over_time(analysis: Analysis, subject: Subject) -> CurveChart:
             for model in analysis.models
             if model.id in lane.models and model.question is subject.question
         ]
-        lines.append(Curve(lane.joined(lane.score)))
-    lines += [
-        Curve([(0.0, edge), (end, edge)], 0.2, muted=True, dashed=True)
-        for edge in (limits.unsuspicious, limits.suspect)
-    ]
+        lines += [Curve(pair, 0.3) for pair in lane.bridges]
+        lines.append(Curve(lane.points))
     return series.chart(lines, end, limits)
 
 

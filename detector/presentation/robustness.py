@@ -1,7 +1,7 @@
 """Robustness of a verdict: answers after perturbations of a part of the file."""
 
 from detector.messages import format, states
-from detector.messages.format import capital, clock, listed, percent, took, whole_percent
+from detector.messages.format import capital, clock, listed, percent, score, took, whole_percent
 from detector.presentation import BarChart, BarRow, Cell, Grid, Section, Text
 from detector.schema.analysis import (
     OF_SOUND,
@@ -28,7 +28,9 @@ def section(analysis: Analysis, tried: Robustness) -> Section:
                trial.label)
         for trial in (tried.unchanged, *tried.trials)
     )  # fmt: skip
-    shown = BarChart(bars, 0.0, 1.0, (limits.unsuspicious, limits.suspect), dots=True)
+    band = limits.unsuspicious, limits.suspect
+    ticks = tuple((v, score(v)) for v in (0.0, *(edge for edge in band if 0 < edge < 1), 1.0))
+    shown = BarChart(bars, 0.0, 1.0, band, dots=True, ticks=ticks)
     return Section(
         "robustness", say(TITLE), (Text(about(tried.question), "note"), Text(said), shown)
     )

@@ -77,14 +77,19 @@ class Lane:
     gaps: tuple[Gap, ...]  # ascending, touching at the middle between two moments
 
     @property
+    def points(self) -> Points:
+        """Return (time, score) at each of `times`."""
+        return list(zip(self.times, self.score, strict=True))
+
+    @property
     def scored(self) -> list[tuple[float, float]]:
         """Return (time, score) of the scored moments."""
-        return [(t, s) for t, s in zip(self.times, self.score, strict=True) if s is not None]
+        return [(t, s) for t, s in self.points if s is not None]
 
     @property
     def runs(self) -> list[list[tuple[float, float]]]:
         """Return the line cut at its gaps: lists of (time, score) without a hole."""
-        return runs(zip(self.times, self.score, strict=True))
+        return runs(self.points)
 
     @property
     def gap_at(self) -> list[str]:
@@ -273,18 +278,30 @@ def chart(
     lines: Sequence[Curve], end: float, thresholds: Thresholds, said: str = ""
 ) -> CurveChart:  # fmt: skip
     """Return scores over time up to `end`, s, over the inconclusive band."""
-    ticks = tuple((value, score(value)) for value in (*thresholds.edges, 0.0, 1.0))
-    band = [(0.0, thresholds.suspect), (end, thresholds.suspect)]
-    return CurveChart(tuple(lines), end, 0.0, 1.0, ticks, band, thresholds.unsuspicious, said=said)
+    limits, above = tuple(thresholds.edges), thresholds.suspect
+    ticks = tuple((value, score(value)) for value in (*limits, 0.0, 1.0))
+    band, floor = [(0.0, above), (end, above)], thresholds.unsuspicious
+    shown = tuple(lines), end, 0.0, 1.0, ticks, band, floor
+    return CurveChart(*shown, said=said, limits=limits)
 
 
 def ticks(chart: CurveChart, room: float) -> list[tuple[float, str]]:
-    """Return the ticks whose texts, each `room` of the axis high, do not overlap; of two the
-    first."""
-    clear: list[tuple[float, str]] = []
+    """Return the ticks whose texts, each `room` of the axis high, do not overlap. Thresholds that
+    are too close share one text, "45–50"; of two other ticks the first is left."""
+    apart = room * (chart.high - chart.low)
+    groups: list[list[float]] = []
+    for limit in chart.limits:
+        if groups and limit - groups[-1][-1] < apart:
+            groups[-1].append(limit)
+        else:
+            groups.append([limit])
+    texts = dict(chart.ticks)
+    clear = []
+    for group in groups:
+        ends = dict.fromkeys(texts[limit] for limit in (group[0], group[-1]))
+        clear.append(((group[0] + group[-1]) / 2, "–".join(ends)))
     for value, text in chart.ticks:
-        apart = room * (chart.high - chart.low)
-        if all(abs(value - other) >= apart for other, _text in clear):
+        if value not in chart.limits and all(abs(value - other) >= apart for other, _ in clear):
             clear.append((value, text))
     return clear
 

@@ -14,6 +14,7 @@ Point = tuple[float, float]
 NAMES, AXIS = 46.0, 14.0  # mm of the names of bars, and of the values at an axis
 LANE, HEIGHT = 24.0, 3.6  # mm: height of a chart over time, and of a text
 PITCH = 4.8  # mm from one bar to the next
+DASHED = 0.6, 0.6  # mm of a dash, and from one to the next
 
 
 def draw_scale(pdf: A4Page, scale: LikelihoodScale) -> None:
@@ -85,6 +86,10 @@ def draw_curves(pdf: A4Page, chart: CurveChart) -> None:
     _stroke(pdf, LINE, 0.2)
     for value, _text in chart.ticks:
         pdf.line(x, at((0.0, value))[1], x + width, at((0.0, value))[1])
+    _stroke(pdf, EDGE, 0.2)
+    pdf.set_dash_pattern(*DASHED)
+    for limit in chart.limits:
+        pdf.line(x, at((0.0, limit))[1], x + width, at((0.0, limit))[1])
     for line in chart.lines:
         _curve(pdf, line, at)
     with pdf.use_font_face(TICK):
@@ -99,7 +104,7 @@ def _curve(pdf: A4Page, line: Curve, at: Callable[[Point], Point]) -> None:
     color = FILL[line.state] if line.state else EDGE if line.muted else TEXT
     _stroke(pdf, color, line.width)
     pdf.set_fill_color(*color)
-    pdf.set_dash_pattern(*((0.6, 0.6) if line.dashed else ()))
+    pdf.set_dash_pattern(*(DASHED if line.dashed else ()))
     for run in series.runs(line.points):
         points = [at(point) for point in run]
         if len(points) == 1:

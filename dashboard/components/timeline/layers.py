@@ -12,8 +12,9 @@ from dashboard import labels
 from dashboard.charts.sections import PX_PER_MM, TEXT
 from dashboard.components.markup import Text, join, tag
 from detector.messages.format import time_ticks
-from detector.presentation import CurveChart, series
+from detector.presentation import Curve, CurveChart, series
 
+LIMIT = 0.2  # mm: width of a threshold's line
 Point = tuple[float, float]
 """s, and the share of a lane's height"""
 
@@ -94,7 +95,11 @@ def curves(
         {"css": "band", "paths": band, "area": True},
         {"css": "gap", "paths": shaded, "area": True},
     ]
-    for line in chart.lines:
+    limits = [
+        Curve([(0.0, limit), (chart.end, limit)], LIMIT, muted=True, dashed=True)
+        for limit in chart.limits
+    ]
+    for line in (*limits, *chart.lines):
         look = labels.look(line.state).slug if line.state else "muted" if line.muted else ""
         css = f"curve {look} {'dashed' if line.dashed else ''}"
         paths = map(at, series.runs(line.points))

@@ -265,5 +265,5 @@ def test_texts_at_an_axis_do_not_touch():
     limits = Thresholds(low=0.02, probably_low=0.19, probably_high=0.76, high=0.94)
     chart = series.chart([], 4.0, limits)
     assert [text for _value, text in series.ticks(chart, 0.15)] == ["2", "19", "76", "94"]
-    assert [text for _value, text in series.ticks(chart, 0.2)] == ["2", "76", "100"]
+    assert [text for _value, text in series.ticks(chart, 0.2)] == ["2–19", "76–94"]
     assert len(series.ticks(chart, 0.01)) == len(chart.ticks) == 6
