@@ -118,13 +118,8 @@ def paired_ranking_accuracy(scores: Array, couples: Sequence[tuple[int, int]]) -
 
 def tpr_at(scores: Array, labels: Array, rate: float) -> float:
     """Return the share of fakes found when at most this share of originals is called fake."""
-    scores, labels = np.asarray(scores, float), np.asarray(labels)
-    real = np.sort(scores[labels == 0])[::-1]
-    fake = scores[labels == 1]
-    if not real.size or not fake.size:
-        return float("nan")
-    allowed = int(np.floor(rate * real.size))
-    return float(np.mean(fake > (real[allowed] if allowed < real.size else -np.inf)))
+    fpr, tpr = _curve(scores, labels)
+    return float(tpr[fpr <= rate].max(initial=0.0)) if len(set(labels)) == 2 else float("nan")
 
 
 def equal_error(scores: Array, labels: Array) -> float:
@@ -198,7 +193,7 @@ def roc(scores: ArrayLike, labels: ArrayLike, groups: Sequence[str]) -> Roc:
     """Return the ROC of scores (higher is more suspicious; label 1 is fake) with a band from
     resampling groups, so that takes of one original do not count as independent."""
     s, y = np.asarray(scores, float), np.asarray(labels, int)
-    fpr, tpr = (line[0] for line in _points(s, y, np.ones((1, len(s)))))
+    fpr, tpr = _curve(s, y)
     weights = draw(groups, BAND_ROUNDS)
     both = [weights[:, y == label].any(1) for label in (0, 1)]
     drawn = [_at(*line) for line in zip(*_points(s, y, weights[both[0] & both[1]]), strict=True)]
@@ -233,6 +228,13 @@ def _points(scores: Array, labels: Array, weights: Array) -> tuple[Array, Array]
     found, alarms = _counts(scores, labels, weights)
     fpr, tpr = (line / np.maximum(1, line[:, -1:]) for line in (alarms, found))
     return np.pad(fpr, ((0, 0), (1, 0))), np.pad(tpr, ((0, 0), (1, 0)))
+
+
+def _curve(scores: ArrayLike, labels: ArrayLike) -> tuple[Array, Array]:
+    """Return the false and the true positive rate of all files at each threshold, from 0."""
+    s, y = np.asarray(scores, float), np.asarray(labels, int)
+    fpr, tpr = (line[0] for line in _points(s, y, np.ones((1, len(s)))))
+    return fpr, tpr
 
 
 def _at(fpr: Array, tpr: Array) -> Array:

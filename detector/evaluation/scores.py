@@ -41,11 +41,9 @@ class Scored(StrictModel):
     source: str
     person: str
     condition: str = "none"
-    logits: dict[str, float] = Field(
-        default_factory=dict, description="raw, of the most suspicious person, by model id"
-    )
     highest: dict[str, float] = Field(
-        default_factory=dict, description="raw, of the person most suspicious to that model alone"
+        default_factory=dict,
+        description="raw logits, of the person most suspicious to that model alone, by model id",
     )
     probabilities: dict[str, float] = Field(
         default_factory=dict, description="of `highest`, by each model's own calibration"
@@ -242,7 +240,6 @@ def _scored(item: Item, line: _Stored, deciding: Sequence[str]) -> Scored:
         if answer.probability is not None:
             scored.answers[question] = answer.probability
             scored.answer_labels[question] = str(answer.label)
-    scored.logits = {m.id: m.logit for m in analysis.models if m.logit is not None}
     for track in analysis.judged:
         for id, score in track.models.items():
             if score.logit > scored.highest.get(id, -np.inf):
