@@ -1,4 +1,4 @@
-"""Read, calibrate and write the table of left-out scores: logits of labelled files by weights that
+"""Read and calibrate the table of left-out scores: logits of labelled files by weights that
 never saw their source.
 
 It holds facts and numbers, no media, so that anyone can repeat the calibration and verify its
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
+from scipy.special import logit
 
 from detector.decision.numbers import mapped
 from detector.errors import InputError
@@ -27,10 +27,9 @@ from detector.evaluation.metrics import Interval
 from detector.models import registry
 from detector.schema.analysis import QUESTION_OF, BandRate, Calibration, Ensemble, Question
 from detector.sentences import _
-from lab.evaluation import bands, calibration
+from lab.evaluation import bands
 from lab.evaluation.calibration import Calibrated, fit_clips
 from lab.evaluation.ensemble_fit import Clip
-from lab.evaluation.tables import markdown, tally
 
 COLUMNS = [
     "file", "label", "source", "kind", "type", "set", "fold", "version", "model", "logit",
@@ -39,7 +38,6 @@ ABOUT = {
     "region": Question.MANIPULATION, "whole": Question.SYNTHESIS, "picture": Question.PICTURE,
     "cloned": Question.VOICE,
 }  # fmt: skip
-TYPES = {question: name for name, question in ABOUT.items()}
 PICTURES = "pictures"
 """Fold of all pictures: limits for pictures have to hold on unseen kinds of photographs."""
 
@@ -234,7 +232,7 @@ def _held(
     """Return the logits of files by the fitted maps and weights; NaN unless all models of a
     question scored a file."""
     return bands.HeldOutLogits(
-        {q: _logits(rows.reindex(columns=result.ensembles[q].models), result, q)
+        {q: logits(rows.reindex(columns=result.ensembles[q].models), result, q)
          for q in questions},
         rows["label"].to_numpy(int),
         {q: fake_of(rows, q) for q in questions},
@@ -242,7 +240,7 @@ def _held(
     )  # fmt: skip
 
 
-def _logits(scores: pd.DataFrame, result: Calibrated, question: Question) -> Array:
+def logits(scores: pd.DataFrame, result: Calibrated, question: Question) -> Array:
     """Return the calibrated logit of each row of raw ones, a column a model."""
     offset = result.ensembles[question].calibration
     total = np.full(len(scores), offset.offset if offset else 0.0)
@@ -289,47 +287,6 @@ def _sample(rows: pd.DataFrame, noun: str, *, together: bool = False) -> str:
     )  # fmt: skip
 
 
-# --- output of a recipe ---------------------------------------------------------------------------
-
-
-def write(
-    scores: pd.DataFrame,
-    folder: Path,
-    id: str,
-    question: Question,
-    beside: pd.DataFrame | None = None,
-) -> Calibrated:
-    """Write `left_out.csv`, the table of scores of one model; `left_out.md` with figures; and
-    `calibration.toml` with its ensemble. Scores `beside` it are in the table of figures alone."""
-    kinds = np.where(scores["label"] == 1, TYPES[question], "")
-    table = scores.assign(type=kinds, set="", model=id, logit=scores["logit"].round(4))
-    if (table["kind"] != "image").any():  # Pictures are judged by the fold of all of them
-        table = table[(table["kind"] != "image") | (table["fold"] == PICTURES)]
-    found = calibrate(table[COLUMNS], questions={id: question})
-    words = table["label"].map({0: "real", 1: "fake"})
-    table.assign(label=words).to_csv(folder / "left_out.csv", columns=COLUMNS, index=False)
-    own = found.models[id].model_dump().items()
-    from lab.evaluation import manifest  # imports tomlkit, which an installation may lack
-
-    lines = [manifest.to_toml(found), f"weight = {found.weights[id]}", "", "[models.calibration]"]
-    text = "\n".join([*lines, *(f"{key} = {value!r}" for key, value in own)])
-    (folder / "calibration.toml").write_text(f"{text}\n")
-    ranked = ranking(scores if beside is None else pd.concat([scores, beside]))
-    (folder / "left_out.md").write_text(f"{ranked}\n\n{calibration.to_markdown(found)}")
-    return found
-
-
-def ranking(scores: pd.DataFrame) -> str:
-    """Return AUC, with an interval from resampling sources, and equal error rate by version."""
-    lines = []
-    for version, some in scores.groupby("version", sort=False):
-        fakes, logits = some["label"].sum(), some["logit"].to_numpy()
-        auc = metrics.auc_interval(logits, some["label"], some["source"])
-        error = metrics.equal_error(logits, some["label"])
-        lines.append((version, f"{fakes} / {len(some) - fakes}", auc, f"{error:.0%}"))
-    return markdown(("version", "fakes / real", "AUC", "equal error rate"), lines)
-
-
 def ordered(scores: pd.DataFrame, by: Sequence[str]) -> tuple[Interval, int, int]:
     """Return the share of pairs of a fake and a genuine file of the same footage (`by` columns) in
     which the fake has the higher logit, footage weighted equally; the number of footages with both,
@@ -341,21 +298,3 @@ def ordered(scores: pd.DataFrame, by: Sequence[str]) -> tuple[Interval, int, int
             shares.append(np.greater.outer(fake, real).mean())
             sources.append(some["source"].iloc[0])
     return metrics.mean_interval(np.array(shares), sources), len(shares), len(set(sources))
-
-
-def by_name(scores: pd.DataFrame, found: Calibrated, id: str, titles: tuple[str, str]) -> str:
-    """Return the detection rate of fakes and the false alarm rate of genuine files by the column
-    `name`, at the limits of a calibration: Markdown tables with `titles` of genuine and fake."""
-    ((question, ensemble),) = found.ensembles.items()
-    likely = expit(_logits(pd.DataFrame({id: scores["logit"]}), found, question))
-    sure = likely > ensemble.thresholds.high
-    probable = (likely > ensemble.thresholds.suspect) & ~sure
-    rows: tuple[list[Sequence[str]], ...] = ([], [])
-    for (name, label), some in scores.assign(sure=sure, probable=probable).groupby(
-        ["name", "label"]
-    ):
-        count = f"{some['file'].nunique()} of {some['source'].nunique()}"
-        shares = metrics.share(some["sure"]), metrics.share(some["probable"])
-        rows[label].append((name, count, *map(tally, shares)))
-    heads = "files of sources", "FAKE", "PROBABLY_FAKE"
-    return "\n\n".join(markdown((titles[n], *heads), rows[n]) for n in (1, 0)) + "\n"

@@ -27,9 +27,9 @@ from detector.models.pictures import fit, normalized, resize
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from detector.sentences import _
-from lab.evaluation import left_out
 from lab.evaluation.calibration import Calibrated
 from lab.evaluation.features import Arrays, cached
+from lab.training import results
 from lab.training.augment import jpeg
 from lab.training.fit import TrainingOptions, begin_run
 from lab.training.linear import (
@@ -114,7 +114,7 @@ def train(
         splits = [split(items, fold) for fold in range(FOLDS)]
         scores = layer.judge(splits, versions)
         limits = _as_stills(scores[~scores["version"].isin(CONDITIONS)])
-        calibrated = left_out.write(limits, run.out, ID, Question.PICTURE)
+        calibrated = results.write(limits, run.out, ID, Question.PICTURE)
         trivial = judge_without_pixels(items, splits, plan, run)
         (run.out / "pictures.md").write_text(report(scores, trivial, calibrated))
     target = run.out / "model.safetensors"
@@ -177,8 +177,8 @@ def report(scores: pd.DataFrame, trivial: pd.DataFrame, found: Calibrated) -> st
     known = plain["method"].where(plain["label"] == 1, plain["note"])
     named = plain.assign(name=part.where(face | (known == ""), known))
     named = pd.concat([named, named[~face].assign(name=ALL)])
-    by_name = left_out.by_name(named, found, ID, ("genuine", "generator"))
-    return "\n\n".join([*map(left_out.ranking, ranked), by_name])
+    by_name = results.by_name(named, found, ID, ("genuine", "generator"))
+    return "\n\n".join([*map(results.ranking, ranked), by_name])
 
 
 def _as_stills(scores: pd.DataFrame) -> pd.DataFrame:

@@ -33,6 +33,7 @@ from detector.schema.base import StrictModel
 from lab.evaluation import groups, left_out
 from lab.evaluation.calibration import Calibrated
 from lab.evaluation.features import Arrays, cached
+from lab.training import results
 from lab.training.fit import TrainingOptions, begin_run
 from lab.training.linear import FrozenLayer, LinearHead, Split, fit_rows
 
@@ -84,7 +85,7 @@ def train(
 
     `data` is a CSV of labelled files; a source is a repository, with the file in it after a colon.
     `begin` is a file with the networks (default: the bundled one). `folds` of repositories are left
-    out in turn: the logits of what was left out go to `run.out` (`left_out.write`), with the
+    out in turn: the logits of what was left out go to `run.out` (`results.write`), with the
     learning curve and the answers by system and repository in voices.md."""
     begin = Path(begin or paths.bundled() / "timbre.safetensors")
     items, network = read_speech(data), trunk(begin)
@@ -105,7 +106,7 @@ def train(
         own = np.array([row.version in counted[row.file] for row in every.itertuples()])
         scores, as_is = every[own], every[own & (every["version"] == AS_IS)]
         beside = pd.concat([every[~own], facts_without_detector(as_is, items)])
-        calibrated = left_out.write(scores, run.out, ID, Question.VOICE, beside)
+        calibrated = results.write(scores, run.out, ID, Question.VOICE, beside)
         curve = {share: layer.judge(part_of(items, splits, share), judged) for share in SHARES}
         (run.out / "voices.md").write_text(report(scores, curve, calibrated))
     head = layer.fit()
@@ -183,11 +184,11 @@ def report(scores: pd.DataFrame, curve: Mapping[float, pd.DataFrame], found: Cal
     parts = []
     for share, some in curve.items():
         if len(some):
-            parts += [f"{share:.0%} of the repositories:", left_out.ranking(some)]
+            parts += [f"{share:.0%} of the repositories:", results.ranking(some)]
     higher, repositories, _n = left_out.ordered(scores[scores["version"] == AS_IS], ["source"])
     parts.append(f"A fake scores above a real clip of its repository: {higher} ({repositories}).")
     named = scores.assign(name=scores["method"].where(scores["label"] == 1, scores["source"]))
-    return "\n\n".join([*parts, left_out.by_name(named, found, ID, ("real clips", "system"))])
+    return "\n\n".join([*parts, results.by_name(named, found, ID, ("real clips", "system"))])
 
 
 def drawn_condition(item: Item, conditions: Sequence[str]) -> str:

@@ -26,6 +26,7 @@ from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
 from lab.evaluation import left_out
 from lab.evaluation.features import Arrays, cached, widest_faces
+from lab.training import results
 from lab.training.augment import jpeg
 from lab.training.clip.feed import ALTERED, GENERATED, REAL, class_of
 from lab.training.clip.run import load_trunk
@@ -87,7 +88,7 @@ def train(
             splits.append(Split(left_out.PICTURES, moving, lambda item: item.kind == "image"))
         versions = {"as it is": (of_rows, plain), "copy": (of_rows, copies)}
         judged = left_out.averaged(layer.judge(splits, versions))
-        left_out.write(judged, run.out, ID, Question.SYNTHESIS)
+        results.write(judged, run.out, ID, Question.SYNTHESIS)
     target = run.out / "model.safetensors"
     save_file(class_head(GENERATED, *layer.fit()), target)
     return target

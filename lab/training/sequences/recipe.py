@@ -27,9 +27,8 @@ from detector.models.families.sequence_heads import (
     SequenceHead,
 )
 from detector.schema.analysis import Question
-from lab.evaluation import left_out
 from lab.evaluation.tables import markdown
-from lab.training import linear
+from lab.training import linear, results
 from lab.training.clip.feed import GENERATED, class_of
 from lab.training.fit import TrainingOptions, fit, save_halves
 from lab.training.linear import FrozenLayer, Head, by_fold, fit_rows, source_weights
@@ -71,7 +70,7 @@ def train(
 
     `cache` is a folder of cached windows that runs share (default: `run.out`/windows), `folds` are
     folds of sources to leave out in turn: figures of all heads go to `run.out`/left_out.md, logits
-    and calibration of each to a folder with its name (`left_out.write`)."""
+    and calibration of each to a folder with its name (`results.write`)."""
     run.out.mkdir(parents=True, exist_ok=True)
     folder = cache or run.out / "windows"
     items, shown = windows.read(windows.read_clips(data), folder, run)
@@ -99,7 +98,7 @@ def train(
         for name in plan.heads:
             (run.out / name).mkdir(exist_ok=True)
             of_head = scores[scores["version"] == name]
-            left_out.write(of_head, run.out / name, name, Question.MANIPULATION)
+            results.write(of_head, run.out / name, name, Question.MANIPULATION)
     for name in plan.heads:
         where = replace(run, out=run.out / name)
         head = fitted(name, plan, items, shown, range(len(items)), where, basis)
@@ -116,7 +115,7 @@ def table(scores: pd.DataFrame) -> str:
         "altered faces": scores[real | ~generated],
         "generated heads": scores[real | generated],
     }
-    return "\n\n".join(f"## {name}\n{left_out.ranking(some)}" for name, some in parts.items())
+    return "\n\n".join(f"## {name}\n{results.ranking(some)}" for name, some in parts.items())
 
 
 def additions(scores: pd.DataFrame, heads: Sequence[str]) -> str:

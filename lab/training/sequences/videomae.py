@@ -25,8 +25,9 @@ from detector.models.families.videomae import build
 from detector.models.network import normalize
 from detector.schema.analysis import Question
 from detector.schema.base import StrictModel
-from lab.evaluation import groups, left_out
+from lab.evaluation import groups
 from lab.evaluation.features import Arrays, cached
+from lab.training import results
 from lab.training.fit import TrainingOptions
 from lab.training.linear import FrozenLayer, LinearHead, by_fold, fit_rows
 from lab.training.sequences import windows
@@ -75,7 +76,7 @@ def train(
     layer = FrozenLayer("videomae", items, [read, features], learn)
     if folds:
         judged = layer.judge(by_fold(items, folds), {ID: (items, read)})
-        left_out.write(judged, run.out, ID, Question.MANIPULATION)
+        results.write(judged, run.out, ID, Question.MANIPULATION)
     head = layer.fit()
     tensors = {"classifier.weight": head.weights[None], "classifier.bias": np.array([head.bias])}
     file = run.out / f"{ID}.safetensors"

@@ -12,8 +12,7 @@ from pydantic import Field
 
 from detector.models.families.sequence_heads import SequenceHead
 from detector.schema.analysis import Question
-from lab.evaluation import left_out
-from lab.training import linear
+from lab.training import linear, results
 from lab.training.clip import generated
 from lab.training.fit import TrainingOptions, save_halves
 from lab.training.linear import by_source, require_both_labels
@@ -37,7 +36,7 @@ def train(
 ) -> Path:
     """Train on the labelled clips of a CSV that show a face in all three frames; return the file of
     weights. `folds` of sources are left out in turn: logits, figures and calibration go to
-    `run.out` (`left_out.write`). Raise InputError, UsageError."""
+    `run.out` (`results.write`). Raise InputError, UsageError."""
     run.out.mkdir(parents=True, exist_ok=True)
     of_clips = generated.GeneratedRecipe()
     clips = generated.chosen(windows.read_clips(data), of_clips)
@@ -57,7 +56,7 @@ def train(
         head = fitted(split.taught, replace(run, out=run.out / "folds" / split.fold))
         judged.append(linear.judged(split, versions, recipe.of(head, shown)))
     if judged:
-        left_out.write(pd.concat(judged), run.out, ID, Question.SYNTHESIS)
+        results.write(pd.concat(judged), run.out, ID, Question.SYNTHESIS)
     target = run.out / f"{ID}.safetensors"
     save_halves(fitted(range(2 * len(items)), run), target)
     return target

@@ -23,6 +23,7 @@ from lab.evaluation import groups, left_out
 from lab.evaluation.calibration import filled
 from lab.evaluation.groups import held_out
 from lab.evaluation.left_out import PICTURES
+from lab.training import results
 from lab.training.augment import h264
 from lab.training.cache import FaceCache
 from lab.training.fit import half_precision
@@ -338,7 +339,7 @@ def rows(kind, fold, apart, count):
 def test_pictures_get_limits_of_their_own_that_keep_their_promises(tmp_path, apart, told):
     clips = pd.concat([rows("video", f"sources-{n}", 4.0, 60) for n in range(4)])
     stills = rows("image", PICTURES, apart, 200)
-    found = left_out.write(pd.concat([clips, stills]), tmp_path, "m", Question.SYNTHESIS)
+    found = results.write(pd.concat([clips, stills]), tmp_path, "m", Question.SYNTHESIS)
     limits = found.ensembles[Question.SYNTHESIS].pictures
     assert limits.false_positives is not None and limits.false_positives.files == 200
     # Where they can't be told apart no answer keeps its promise.
@@ -352,7 +353,7 @@ def test_pictures_get_limits_of_their_own_that_keep_their_promises(tmp_path, apa
 
 def test_without_pictures_there_is_none(tmp_path):
     clips = pd.concat([rows("video", f"sources-{n}", 4.0, 60) for n in range(4)])
-    found = left_out.write(clips, tmp_path, "m", Question.SYNTHESIS)
+    found = results.write(clips, tmp_path, "m", Question.SYNTHESIS)
     assert found.ensembles[Question.SYNTHESIS].pictures is None
 
 
