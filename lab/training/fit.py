@@ -34,6 +34,8 @@ OnProgress = Callable[[str, int, int, dict[str, float]], None]
 """Stage ("faces", "training"), done, total, figures (none between checks)."""
 
 SAVE_EVERY = 120  # Seconds between checkpoints
+HELD_OUT = "held-out loss"
+"""Figure of a check that ends a training."""
 
 
 class AddedModel(NamedTuple):
@@ -51,8 +53,6 @@ class TrainingOptions:
     out: Path  # the run's folder; created
     resume: bool = False
     """Resume a stopped run. The result equals that of an uninterrupted run."""
-    stop_after: int | None = None
-    """Stop at a checkpoint before this step; the schedule stays that of the whole run."""
     device: str = "cpu"
     on_progress: OnProgress = lambda stage, done, total, figures: None
 
@@ -106,7 +106,9 @@ def fit(
 ) -> N:
     """Train the parameters of a network on `run.device` that require a gradient; return a copy with
     averaged weights. `groups` are AdamW's, each with a highest rate (`lr`) and `weight_decay` of
-    its own if it has one; the figures of `check`, on held-out data, go to `curve.csv`."""
+    its own if it has one; the figures of `check`, on held-out data, go to `curve.csv`. With
+    `plan.patience` training ends after so many steps in which their `HELD_OUT` did not fall, and
+    the weights with the lowest are returned."""
     run.out.mkdir(parents=True, exist_ok=True)
     average: N = copy.deepcopy(network).eval()
     optimizer = torch.optim.AdamW(groups, lr=plan.rate)
@@ -121,10 +123,10 @@ def fit(
     else:
         begin_run(plan, run)
         (run.out / "curve.csv").unlink(missing_ok=True)
+    best, least, best_at = average, math.inf, begin
     began = saved = time.monotonic()
     recent: deque[float] = deque(maxlen=100)
-    end = plan.steps if run.stop_after is None else min(plan.steps, run.stop_after)
-    for step in range(begin, end):
+    for step in range(begin, plan.steps):
         torch.manual_seed(plan.seed * 1_000_003 + step)
         inputs, labels = draw(step)
         for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -140,15 +142,19 @@ def fit(
         recent.append(float(loss.detach()))
         done = step + 1
         figures: dict[str, float] = {}
-        if done % plan.check_every == 0 or done == end:
+        if done % plan.check_every == 0 or done == plan.steps:
             figures = {"loss": float(np.mean(recent)), "seconds": time.monotonic() - began}
             figures |= check(average) if check else {}
             _log(run.out / "curve.csv", done, figures)
+            if plan.patience and figures[HELD_OUT] < least:
+                best, least, best_at = copy.deepcopy(average), figures[HELD_OUT], done
         run.on_progress("training", done, plan.steps, figures)
-        if done == end or time.monotonic() - saved > SAVE_EVERY:
+        if done == plan.steps or time.monotonic() - saved > SAVE_EVERY:
             _save(file, done, network, average, optimizer)
             saved = time.monotonic()
-    return average
+        if plan.patience and done - best_at >= plan.patience:
+            break
+    return best
 
 
 @torch.no_grad()

@@ -4,28 +4,19 @@ The networks were trained on none of the labelled files, so a source is left out
 layer without it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
 
-from detector.errors import InputError
 from detector.evaluation.labels import Item, Labelled
-from detector.sentences import _
-from lab.evaluation import groups, left_out
 from lab.evaluation.fitting import weighted_loss
+from lab.training.crossfit import Array, Head, Split, Versions, judge, require_both_labels
 
-Array = np.ndarray
-
-
-def require_both_labels(recipe: str, items: Iterable[Labelled]) -> None:
-    """Raise InputError unless there are originals and fakes."""
-    if len({item.label for item in items}) < 2:
-        text = _("The recipe {name} needs originals and fakes.")
-        raise InputError(text.format(name=repr(recipe)))
+H = TypeVar("H", bound=Head)
 
 
 def source_weights(clips: Sequence[Labelled]) -> Array:
@@ -102,79 +93,12 @@ def logistic(
     return minimize(loss, np.zeros(x.shape[1] + 1), jac=True, method="L-BFGS-B").x
 
 
-# --- folds ----------------------------------------------------------------------------------------
-
-
-class Split(NamedTuple):
-    """Training rows and left-out files of a fold."""
-
-    fold: str
-    taught: Sequence[int]
-    out: Callable[[Item], bool]
-
-    def held(self, items: Sequence[Item]) -> list[int]:
-        """Return the indices of the left-out files."""
-        return [i for i, item in enumerate(items) if self.out(item)]
-
-
-def by_source(items: Sequence[Item], folds: Iterable[str]) -> Iterator[Split]:
-    """Yield a split for each fold of sources."""
-    own = {item.source: groups.fold_of(item, groups.SOURCES) for item in items}
-    for fold in folds:
-
-        def out(item: Item, fold: str = fold) -> bool:
-            return own[item.source] == fold
-
-        yield Split(fold, [i for i, item in enumerate(items) if not out(item)], out)
-
-
-def by_fold(items: Sequence[Item], folds: Iterable[str]) -> Iterator[Split]:
-    """Yield a split for each fold of sources or of kinds, without a person on both sides."""
-    place = {item.name: number for number, item in enumerate(items)}
-    for fold in folds:
-        taught, held = groups.leave_out(items, fold)
-        names = frozenset(item.name for item in held)
-
-        def out(item: Item, names: frozenset[str] = names) -> bool:
-            return item.name in names
-
-        yield Split(fold, [place[item.name] for item in taught], out)
-
-
-Versions = Mapping[str, tuple[Sequence[Item], Array]]
-"""Files and a row of values for each, by version."""
-Head = Callable[[Array], Array] | LinearHead  # values -> logits
-
-
-def judged(split: Split, versions: Versions, head: Head) -> pd.DataFrame:
-    """Return the logits of the left-out files of a fold by a head that was trained without it."""
-    parts = []
-    for version, (items, values) in versions.items():
-        own = split.held(items)
-        logits = head(values[own]) if own else np.empty(0)
-        parts.append(left_out.rows_of([items[i] for i in own], logits, split.fold, version))
-    return pd.concat(parts)
-
-
-def judge(
-    splits: Iterable[Split], versions: Versions, fit: Callable[[Sequence[int]], Head]
-) -> pd.DataFrame:
-    """Return cross-fitted logits: of each fold by the head that `fit` trains on the other rows."""
-    none = left_out.rows_of([], np.empty(0), "", "")
-    parts = [
-        judged(split, versions, fit(split.taught))
-        for split in splits
-        if any(split.held(items) for items, _ in versions.values())
-    ]
-    return pd.concat(parts, ignore_index=True) if parts else none
-
-
-Learn = Callable[[Sequence[Item], Sequence[Array]], LinearHead]
+Learn = Callable[[Sequence[Item], Sequence[Array]], H]
 
 
 @dataclass(frozen=True)
-class FrozenLayer:
-    """Linear layer over frozen features of files, which `learn` fits to a subset of the rows.
+class FrozenLayer(Generic[H]):
+    """Layer over frozen features of files, which `learn` fits to a subset of the rows.
 
     `taught` are the training versions of the rows, float [rows, features] each. Raise InputError
     without originals or fakes."""
@@ -182,16 +106,16 @@ class FrozenLayer:
     recipe: str
     items: Sequence[Item]  # of each row
     taught: Sequence[Array]
-    learn: Learn
+    learn: Learn[H]
 
     def __post_init__(self) -> None:
         require_both_labels(self.recipe, self.items)
 
-    def fit(self, rows: Sequence[int] | None = None) -> LinearHead:
+    def fit(self, rows: Sequence[int] | None = None) -> H:
         """Fit the layer to some rows, by default all."""
         chosen = range(len(self.items)) if rows is None else rows
         return self.learn([self.items[i] for i in chosen], [x[chosen] for x in self.taught])
 
     def judge(self, splits: Iterable[Split], versions: Versions) -> pd.DataFrame:
         """Return cross-fitted logits of versions of files."""
-        return judge(splits, versions, self.fit)
+        return judge(self.items, splits, versions, lambda split: self.fit(split.taught))

@@ -3,42 +3,44 @@
 A linear layer is trained on features of the bundled CLIP detector and initialized with its head. It
 has a bottleneck of a few dimensions for metric losses. Originals also give self-blended fakes
 (SBI). No person is on both sides of a split: of four folds of people, two train, one decides when
-to stop, one is evaluated.
+to stop, one is evaluated. The model is the mean of the four layers.
 """
 
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from pydantic import Field
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import accuracy_score, f1_score, recall_score
+from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from detector.errors import InputError
 from detector.evaluation import metrics
-from detector.evaluation.labels import hash_of, read_labels
+from detector.evaluation.labels import read_labels
 from detector.models import registry, user_models
 from detector.models.base import ModelSpec
 from detector.models.families import clip_vit
 from detector.models.registry import with_files
-from detector.schema.analysis import Calibration
-from detector.schema.base import StrictModel
+from detector.schema.analysis import Calibration, Question
 from detector.sentences import _
 from detector.weights import resolve
-from lab.evaluation import fitting
+from lab.evaluation import fitting, left_out
+from lab.training import results
 from lab.training.cache import CacheSpec, Faces, open_cache
 from lab.training.clip import feed
-from lab.training.clip.feed import ALTERED, REAL, SPEC, BatchSample, BlendSource, Views, class_of
+from lab.training.clip.feed import ALTERED, REAL, SPEC, BatchSample, BlendSource, class_of
 from lab.training.clip.generated import class_head, compiled_features
 from lab.training.clip.run import MEAN, STD
-from lab.training.fit import AddedModel, TrainingOptions, begin_run
-from lab.training.recipe import ClipRecipe
+from lab.training.crossfit import Rows, Split, judge
+from lab.training.fit import HELD_OUT, AddedModel, TrainingOptions, begin_run, fit
+from lab.training.linear import LinearHead
+from lab.training.recipe import ClipRecipe, TrainingSchedule
 
 FRAMES = CacheSpec(
     "upright-320-few", SPEC.crop, seconds=8.0, step=1.0, most=3, every=1, as_original=False
@@ -47,36 +49,31 @@ FOLDS = 4
 Loss = Literal["bce", "focal", "alignment", "contrastive"]
 
 
-class OwnRecipe(StrictModel):
+class OwnRecipe(TrainingSchedule):
     """Settings of the layer's training."""
 
     seed: int = 7
+    images: int = Field(38_400, gt=0, description="views seen, at most")
+    batch: int = Field(64, gt=1)
+    rate: float = Field(3e-3, gt=0)
+    average: float = Field(0.98, ge=0, lt=1)
+    check_every: int = Field(5, gt=0)
     loss: Loss = "bce"
     sbi: bool = Field(True, description="self-blended fakes of the originals teach too")
-    patience: int = Field(40, gt=0, description="steps without a better held-out loss")
-    steps: int = Field(600, gt=0, description="at most")
-    rate: float = Field(3e-3, gt=0)
+    patience: int | None = Field(40, gt=0)
     decay: float = 0.02
     dimensions: int = 64
     metric: float = Field(0.1, description="weight of the loss on distances, beside cross-entropy")
     focus: float = Field(2.0, description="exponent of the focal loss (Lin et al. 2017)")
 
 
-class Rows:
-    """Features [N, D] of views, their labels and the index of their file. `plain` views are not
-    augmented."""
+class ViewFeatures(NamedTuple):
+    """Views of the files: as they are, augmented, and as self-blended fakes."""
 
-    def __init__(
-        self, x: np.ndarray, labels: Sequence[int], owner: Sequence[int], plain: Sequence[bool]
-    ) -> None:
-        self.x = torch.from_numpy(x).float()
-        self.labels = torch.tensor(labels).float()
-        self.owner, self.plain = np.array(owner), np.array(plain)
-
-    def of(self, files: np.ndarray) -> tuple[Tensor, Tensor]:
-        """Return features and labels of all views of the files."""
-        chosen = torch.from_numpy(np.isin(self.owner, files))
-        return self.x[chosen], self.labels[chosen]
+    x: Tensor  # float32 [views, features]
+    labels: Tensor  # float32 [views]
+    owner: np.ndarray  # int [views]: the file of each
+    plain: np.ndarray  # bool [views]: not augmented
 
 
 def train(
@@ -90,37 +87,39 @@ def train(
     begin_run(plan, run)
     items = [item for item in read_labels(data) if item.kind != "audio"]
     faces = open_cache(cache or run.out / "faces", FRAMES, items, run)
-    fold_of = _folds(faces.entries)
+    entries = faces.entries
+    fold_of = _folds(entries)
     template = registry.get_spec("clip")
     trunk, tuned = resolve(template)
     shipped = load_file(tuned)
     head = shipped["head.weight"].float()
     prior = head[1:].mean(0) - head[0]  # in which it tells fakes from originals
-    views = Views(faces, ClipRecipe.model_validate({}), run.device)
+    renderer = feed.Views(faces, ClipRecipe.model_validate({}), run.device)
     network = clip_vit.build(clip_vit.tuned(clip_vit.read_trunk(trunk), shipped))
-    rows = _read(network, faces.entries, views, plan, run)
-    entries, logits, steps = faces.entries, np.zeros(len(faces.entries)), []
-    for fold in range(FOLDS):
-        stopping, judged = (np.flatnonzero(fold_of == n % FOLDS) for n in (fold + 1, fold))
-        taught = np.flatnonzero((fold_of != fold) & (fold_of != (fold + 1) % FOLDS))
-        weights, bias, best = fit_layer(plan, rows.of(taught), prior=prior, stop=rows.of(stopping))
-        logits[judged] = _judge(rows, weights, bias, judged)
-        steps.append(best)
-        run.on_progress("folds", fold + 1, FOLDS, {"steps": best})
-    labels = np.array([entry.label for entry in entries])
+    views = _read(network, entries, renderer, plan, run)
+    fold, plain, layers = fold_of[views.owner], np.flatnonzero(views.plain), list[LinearHead]()
+
+    def of_fold(split: Split) -> LinearHead:
+        number = int(split.fold)
+        stopping = np.flatnonzero(fold == (number + 1) % FOLDS)
+        where = TrainingOptions(run.out / "folds" / split.fold)
+        layers.append(fit_layer(plan, views, split.taught, stopping, where, prior=prior))
+        run.on_progress("folds", number + 1, FOLDS, {})
+        return layers[-1]
+
+    splits = [_split(fold, number) for number in range(FOLDS)]
+    of_views = [entries[i] for i in views.owner]
+    versions = {"as it is": (plain, views.x[plain].numpy())}
+    scores = left_out.averaged(judge(of_views, splits, versions, of_fold))
+    logits, labels = scores["logit"].to_numpy(), scores["label"].to_numpy()
     scale, offset = fitting.platt(logits, labels)
     figures = _figures(scale * logits + offset, labels)
-    with (run.out / "left_out.csv").open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["file", "label", "fold", "logit"])
-        told = zip(entries, fold_of, logits.round(4), strict=True)
-        writer.writerows([e.name, "fake" if e.label else "real", f, x] for e, f, x in told)
+    results.write_scores(scores, run.out, "own", Question.MANIPULATION)
     (run.out / "figures.json").write_text(json.dumps(figures, indent=1))
-    everything = rows.of(np.arange(len(entries)))
-    last = max(1, round(float(np.median(steps))))
-    weights, bias, _best = fit_layer(plan, everything, prior=prior, steps=last)
+    weights, biases = zip(*layers, strict=True)
     target = run.out / "model.safetensors"
-    save_file(shipped | class_head(ALTERED, weights.numpy(), bias), target)
+    mean = class_head(ALTERED, np.mean(weights, 0), float(np.mean(biases)))
+    save_file(shipped | mean, target)
     data_text = f"{len(entries)} of your own files, each judged without its person"
     calibration = Calibration(scale=scale, offset=offset, data=data_text, clips=len(entries))
     spec = _added(template, [trunk, target], run.out.name, calibration)
@@ -131,62 +130,82 @@ def train(
     return AddedModel(spec.id, figures, lines)
 
 
+def _split(fold: np.ndarray, number: int) -> Split:
+    """Leave out a fold of views, and another one that ends the training."""
+    taught = (fold != number) & (fold != (number + 1) % FOLDS)
+    held = fold == number
+    return Split(str(number), *(np.flatnonzero(rows).tolist() for rows in (taught, held)))
+
+
+class Bottleneck(nn.Module):
+    """Standardized features on few dimensions, a layer on these, and a known direction beside it:
+    float [N, D] -> logits [N] and dimensions [N, d]. It begins with the principal components, a
+    zero layer, and the direction `prior` [D] alone."""
+
+    def __init__(self, x: Tensor, dimensions: int, prior: Tensor | None) -> None:
+        super().__init__()
+        known = torch.zeros(x.shape[1]) if prior is None else prior
+        self.register_buffer("mean", x.mean(0))
+        self.register_buffer("spread", x.std(0) + 1e-4)
+        self.register_buffer("known", known / ((x @ known).std() + 1e-6))
+        _, _, axes = torch.linalg.svd((x - self.mean) / self.spread, full_matrices=False)
+        self.project = nn.Linear(x.shape[1], min(dimensions, len(axes)), bias=False)
+        self.head = nn.Linear(self.project.out_features, 1)
+        self.gain = nn.Parameter(torch.tensor(float(prior is not None)))
+        with torch.no_grad():
+            self.project.weight.copy_(axes[: self.project.out_features])
+            nn.init.zeros_(self.head.weight)
+            nn.init.zeros_(self.head.bias)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = self.project((x - self.mean) / self.spread)
+        return self.head(z)[:, 0] + self.gain * ((x - self.mean) @ self.known), z
+
+    def linear(self) -> LinearHead:
+        """Return the same as one layer."""
+        with torch.no_grad():
+            learned = (self.head.weight @ self.project.weight)[0] / self.spread
+            weights = learned + self.gain * self.known
+            return LinearHead(weights.numpy(), float(self.head.bias - weights @ self.mean))
+
+
 def fit_layer(
     plan: OwnRecipe,
-    taught: tuple[Tensor, Tensor],
+    views: ViewFeatures,
+    taught: Rows,
+    stopping: Rows,
+    run: TrainingOptions,
     *,
     prior: Tensor | None = None,
-    stop: tuple[Tensor, Tensor] | None = None,
-    steps: int | None = None,
-) -> tuple[Tensor, float, int]:
-    """Fit a layer that is initialized with the direction `prior` [D]: return its weights [D], its
-    bias, and the step with the lowest loss on `stop`, or the last of `steps`."""
+) -> LinearHead:
+    """Fit a layer to some views, both labels drawn equally often; others end the training."""
     torch.manual_seed(plan.seed)
-    x, y = taught
-    mean, spread = x.mean(0), x.std(0) + 1e-4
-    # Initialized with the principal components and a zero head.
-    _, _, axes = torch.linalg.svd((x - mean) / spread, full_matrices=False)
-    project = nn.Linear(x.shape[1], min(plan.dimensions, len(axes)), bias=False)
-    head = nn.Linear(project.out_features, 1)
-    with torch.no_grad():
-        project.weight.copy_(axes[: project.out_features])
-        head.weight.zero_()
-        head.bias.zero_()
-    known = torch.zeros(x.shape[1]) if prior is None else prior
-    level, width = (x @ known).mean(), (x @ known).std() + 1e-6
-    gain = nn.Parameter(torch.zeros(()) if prior is None else torch.ones(()))
-    both = [*project.parameters(), *head.parameters(), gain]
-    optimizer = torch.optim.AdamW(both, lr=plan.rate, weight_decay=plan.decay)
-    balance = torch.where(y == 1, 0.5 / y.mean(), 0.5 / (1 - y.mean()))
-    least, best, kept = float("inf"), 0, [p.detach().clone() for p in both]
-    for step in range(1, (steps or plan.steps) + 1):
-        z = project((x - mean) / spread)
-        logits = head(z)[:, 0] + gain * (x @ known - level) / width
-        each = F.binary_cross_entropy_with_logits(logits, y * 0.96 + 0.02, reduction="none")
+    x, y = views.x[taught], views.labels[taught]
+    held_x, held_y = views.x[stopping], views.labels[stopping]
+    chance = torch.where(y == 1, 0.5 / y.sum(), 0.5 / (1 - y).sum())
+
+    def draw(step: int) -> tuple[Tensor, Tensor]:
+        rows = torch.multinomial(chance, plan.batch, replacement=True)
+        return x[rows], y[rows]
+
+    def loss(network: nn.Module, some: Tensor, wanted: Tensor) -> Tensor:
+        logits, z = network(some)
+        target = wanted * 0.96 + 0.02
+        each = F.binary_cross_entropy_with_logits(logits, target, reduction="none")
         if plan.loss == "focal":
-            wrong = torch.where(y == 1, 1 - logits.sigmoid(), logits.sigmoid())
+            wrong = torch.where(wanted == 1, 1 - logits.sigmoid(), logits.sigmoid())
             each = each * wrong.pow(plan.focus)
-        loss = (balance * each).mean()
         if plan.loss in ("alignment", "contrastive"):
-            loss = loss + plan.metric * _distances(plan.loss, F.normalize(z, dim=1), y)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        if stop is None:
-            best = step
-            continue
-        with torch.no_grad():
-            held = head(project((stop[0] - mean) / spread))[:, 0]
-            held = held + gain * (stop[0] @ known - level) / width
-            now = float(F.binary_cross_entropy_with_logits(held, stop[1]))
-        if now < least:
-            least, best, kept = now, step, [p.detach().clone() for p in both]
-        elif step - best >= plan.patience:
-            break
-    first, second, offset, share = kept if stop is not None else [p.detach() for p in both]
-    learned = (second @ first)[0] / spread
-    bias = offset - learned @ mean - share * level / width
-    return learned + share * known / width, float(bias), best
+            each = each + plan.metric * _distances(plan.loss, F.normalize(z, dim=1), wanted)
+        return each.mean()
+
+    @torch.no_grad()
+    def held_out(network: nn.Module) -> dict[str, float]:
+        return {HELD_OUT: float(F.binary_cross_entropy_with_logits(network(held_x)[0], held_y))}
+
+    network = Bottleneck(x, plan.dimensions, prior)
+    own = [{"params": network.parameters(), "lr": plan.rate, "weight_decay": plan.decay}]
+    return fit(network, plan, draw, loss, run, groups=own, check=held_out).linear()
 
 
 def _distances(loss: Loss, z: Tensor, y: Tensor) -> Tensor:
@@ -205,29 +224,31 @@ def _distances(loss: Loss, z: Tensor, y: Tensor) -> Tensor:
 
 def _folds(entries: Sequence[Faces]) -> np.ndarray:
     """Return the fold of each file, with people of both labels spread evenly; raise InputError."""
-    fold: dict[str, int] = {}
+    labels = np.array([entry.label for entry in entries])
+    people = np.array([entry.person for entry in entries])
     for label in (0, 1):
-        people = {entry.person for entry in entries if entry.label == label}
-        if len(people) < FOLDS:
+        if (count := len(set(people[labels == label].tolist()))) < FOLDS:
             raise InputError(
                 _(
                     "Only {people} people are in the fake files with a face; {folds} are needed."
-                ).format(people=len(people), folds=FOLDS)
+                ).format(people=count, folds=FOLDS)
                 if label
                 else _(
                     "Only {people} people are in the real files with a face; {folds} are needed."
-                ).format(people=len(people), folds=FOLDS),
+                ).format(people=count, folds=FOLDS),
                 hint=_("Files without a group or a person count as one each."),
             )
-        for number, person in enumerate(sorted(people - fold.keys(), key=hash_of)):
-            fold[person] = number % FOLDS
-    return np.array([fold[entry.person] for entry in entries])
+    fold = np.zeros(len(entries), int)
+    splits = StratifiedGroupKFold(FOLDS).split(labels, labels, people)
+    for number, (_taught, held) in enumerate(splits):
+        fold[held] = number
+    return fold
 
 
 def _read(
-    clip: clip_vit.ClipBlocks, entries: Sequence[Faces], views: Views, plan: OwnRecipe,
+    clip: clip_vit.ClipBlocks, entries: Sequence[Faces], renderer: feed.Views, plan: OwnRecipe,
     run: TrainingOptions,
-) -> Rows:  # fmt: skip
+) -> ViewFeatures:  # fmt: skip
     """Return features of each file's frames, plain and augmented; of originals also
     self-blended."""
     read = compiled_features(clip, run.device)
@@ -245,20 +266,19 @@ def _read(
             blended = (BlendSource(feed.SAME, entry, f) for f in frames)
             drawn += [d._replace(blended=b) for d, b in zip(drawn[:], blended, strict=True)]
             told += [1] * entry.count
-        pictures = torch.cat([views.plain(entry, frames), views(drawn)[0]])
+        pictures = torch.cat([renderer.plain(entry, frames), renderer(drawn)[0]])
         batch = (pictures - mean.to(pictures.device)) / std.to(pictures.device)
         parts.append(np.asarray(read(batch)[0], np.float32))
         labels += told
         owner += [i] * len(told)
         plain += [True] * entry.count + [False] * len(drawn)
         run.on_progress("features", i + 1, len(entries), {})
-    return Rows(np.concatenate(parts), labels, owner, plain)
-
-
-def _judge(rows: Rows, weights: Tensor, bias: float, files: np.ndarray) -> np.ndarray:
-    """Return the mean logit of the plain views of each file."""
-    logits = (rows.x @ weights + bias).numpy()
-    return np.array([logits[(rows.owner == file) & rows.plain].mean() for file in files])
+    return ViewFeatures(
+        torch.from_numpy(np.concatenate(parts)),
+        torch.tensor(labels, dtype=torch.float32),
+        np.array(owner),
+        np.array(plain),
+    )
 
 
 def _figures(calibrated: np.ndarray, labels: np.ndarray) -> dict[str, float]:

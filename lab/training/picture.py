@@ -31,16 +31,9 @@ from lab.evaluation.calibration import Calibrated
 from lab.evaluation.features import Arrays, cached
 from lab.training import results
 from lab.training.augment import jpeg
+from lab.training.crossfit import Head, Rows, Split, judge, require_both_labels
 from lab.training.fit import TrainingOptions, begin_run
-from lab.training.linear import (
-    FrozenLayer,
-    Head,
-    LinearHead,
-    Split,
-    fit_rows,
-    judge,
-    require_both_labels,
-)
+from lab.training.linear import FrozenLayer, LinearHead, fit_rows
 
 ID = "picture"
 COPY, AS_IS = "copy", "as it is"
@@ -106,11 +99,11 @@ def train(
     layer = FrozenLayer("picture", items, [copies], partial(fit_rows, decay=plan.decay))
     if folds:
         measured = _first(items, plan.measured)
-        faceless = [item for item in measured if item.note != FACE]
-        versions = {COPY: (items, copies)}
-        for some, names in ((measured, (AS_IS,)), (faceless, tuple(CONDITIONS))):
-            found = features(some, names, plan, run)
-            versions |= {name: (some, values) for name, values in found.items()}
+        faceless = [i for i in measured if items[i].note != FACE]
+        versions: dict[str, tuple[Rows, np.ndarray]] = {COPY: (range(len(items)), copies)}
+        for rows, names in ((measured, (AS_IS,)), (faceless, tuple(CONDITIONS))):
+            found = features([items[i] for i in rows], names, plan, run)
+            versions |= {name: (rows, values) for name, values in found.items()}
         splits = [split(items, fold) for fold in range(FOLDS)]
         scores = layer.judge(splits, versions)
         limits = _as_stills(scores[~scores["version"].isin(CONDITIONS)])
@@ -136,28 +129,29 @@ def tensors(layer: LinearHead) -> dict[str, torch.Tensor]:
 def split(items: Sequence[Item], fold: int) -> Split:
     """Leave out genuine files by their source, generated ones by their generator; no file of these
     sources and generators is in training."""
-    out = [item for item in items if _fold(item) == fold]
+    held = [i for i, item in enumerate(items) if _fold(item) == fold]
+    out = [items[i] for i in held]
     sources, methods = {i.source for i in out}, {i.method for i in out if i.label}
     taught = [
         i
         for i, item in enumerate(items)
         if item.source not in sources and not (item.label and item.method in methods)
     ]
-    return Split(f"pictures-{fold}", taught, lambda item: _fold(item) == fold)
+    return Split(f"pictures-{fold}", taught, held)
 
 
 def _fold(item: Item) -> int:
     return int(hash_of(item.method if item.label else item.source), 16) % FOLDS
 
 
-def _first(items: Sequence[Item], count: int) -> list[Item]:
-    """Return the first `count` files of each source and label."""
+def _first(items: Sequence[Item], count: int) -> list[int]:
+    """Return the places of the first `count` files of each source and label."""
     seen: Counter[tuple[str, int]] = Counter()
     found = []
-    for item in items:
+    for i, item in enumerate(items):
         seen[item.source, item.label] += 1
         if seen[item.source, item.label] <= count:
-            found.append(item)
+            found.append(i)
     return found
 
 
@@ -244,11 +238,11 @@ def judge_without_pixels(
     labels, parts = np.array([item.label for item in items]), list[pd.DataFrame]()
     for name, known in without_pixels(items, plan, run).items():
 
-        def trees(rows: Sequence[int], known: np.ndarray = known) -> Head:
+        def trees(split: Split, known: np.ndarray = known) -> Head:
             regressor = GradientBoostingRegressor(random_state=0)
-            return regressor.fit(known[rows], labels[rows]).predict
+            return regressor.fit(known[split.taught], labels[split.taught]).predict
 
-        parts.append(judge(splits, {name: (items, known)}, trees))
+        parts.append(judge(items, splits, {name: (range(len(items)), known)}, trees))
     return pd.concat(parts)
 
 

@@ -311,10 +311,9 @@ def train(
     begin: str = "",
     weights: Sequence[Path] = (),
     tune: str | None = None,
-) -> Path | None:
+) -> Path:
     """Fine-tune a detector on the pairs of labelled files; return `run.out`/model.safetensors (of
-    one that is read from several files, their folder), None if stopped early. Raise UsageError,
-    InputError, WeightsError.
+    one that is read from several files, their folder). Raise UsageError, InputError, WeightsError.
 
     `cache` is a folder of cut faces that runs share (default: `run.out`/faces). `begin` is the id
     of a model or architecture, of which `weights` are the person's own files. `tune`, one of
@@ -343,8 +342,6 @@ def train(
         )
     torch.manual_seed(plan.seed)
     network = tuned(start, plan, sources[False], sources[True], run)
-    if run.stop_after is not None and run.stop_after < plan.steps:
-        return None
     written = write(start, network.cpu(), run.out)
     return written[0] if len(written) == 1 else run.out
 

@@ -43,6 +43,7 @@ class TrainingSchedule(StrictModel):
     average: float = Field(0.998, ge=0, lt=1, description="decay of the averaged weights")
     gradient: float = Field(5.0, gt=0, description="norm to which gradients are clipped")
     check_every: int = Field(250, gt=0, description="steps between evaluations")
+    patience: int | None = Field(None, gt=0, description="steps without a better held-out loss")
 
     @property
     def steps(self) -> int:

@@ -17,6 +17,17 @@ from lab.evaluation.tables import markdown, tally
 TYPES = {question: name for name, question in ABOUT.items()}
 
 
+def write_scores(scores: pd.DataFrame, folder: Path, id: str, question: Question) -> pd.DataFrame:
+    """Write `left_out.csv`, the scores of one model as `left_out` reads them, and return it: of a
+    file that several folds left out the last score."""
+    once = scores.drop_duplicates(["file", "version"], keep="last")
+    kinds = np.where(once["label"] == 1, TYPES[question], "")
+    table = once.assign(type=kinds, set="", model=id, logit=once["logit"].round(4))[COLUMNS]
+    words = table["label"].map({0: "real", 1: "fake"})
+    table.assign(label=words).to_csv(folder / "left_out.csv", index=False)
+    return table
+
+
 def write(
     scores: pd.DataFrame,
     folder: Path,
@@ -24,15 +35,12 @@ def write(
     question: Question,
     beside: pd.DataFrame | None = None,
 ) -> Calibrated:
-    """Write `left_out.csv`, the table of scores of one model; `left_out.md` with figures; and
-    `calibration.toml` with its ensemble. Scores `beside` it are in the table of figures alone."""
-    kinds = np.where(scores["label"] == 1, TYPES[question], "")
-    table = scores.assign(type=kinds, set="", model=id, logit=scores["logit"].round(4))
+    """Write the table of scores of one model; `left_out.md` with figures; and `calibration.toml`
+    with its ensemble. Scores `beside` it are in the table of figures alone."""
+    table = write_scores(scores, folder, id, question)
     if (table["kind"] != "image").any():  # Pictures are judged by the fold of all of them
         table = table[(table["kind"] != "image") | (table["fold"] == PICTURES)]
-    found = left_out.calibrate(table[COLUMNS], questions={id: question})
-    words = table["label"].map({0: "real", 1: "fake"})
-    table.assign(label=words).to_csv(folder / "left_out.csv", columns=COLUMNS, index=False)
+    found = left_out.calibrate(table, questions={id: question})
     own = found.models[id].model_dump().items()
     lines = [manifest.to_toml(found), f"weight = {found.weights[id]}", "", "[models.calibration]"]
     text = "\n".join([*lines, *(f"{key} = {value!r}" for key, value in own)])

@@ -34,8 +34,9 @@ from lab.evaluation import groups, left_out
 from lab.evaluation.calibration import Calibrated
 from lab.evaluation.features import Arrays, cached
 from lab.training import results
+from lab.training.crossfit import Split
 from lab.training.fit import TrainingOptions, begin_run
-from lab.training.linear import FrozenLayer, LinearHead, Split, fit_rows
+from lab.training.linear import FrozenLayer, LinearHead, fit_rows
 
 ID = "timbre"
 CONDITIONS = {
@@ -100,7 +101,7 @@ def train(
     if folds:
         splits = [split(items, fold) for fold in folds]
         shown = [i for i, item in enumerate(items) if not item.label or item.year >= RECENT]
-        judged = {name: ([items[i] for i in shown], x[shown]) for name, x in versions.items()}
+        judged = {name: (shown, x[shown]) for name, x in versions.items()}
         every = layer.judge(part_of(items, splits, 1), judged)
         counted = {item.name: (AS_IS, drawn_condition(item, plan.counted)) for item in items}
         own = np.array([row.version in counted[row.file] for row in every.itertuples()])
@@ -129,16 +130,15 @@ def read_speech(labels: Path) -> list[Item]:
 def split(items: Sequence[Item], fold: str) -> Split:
     """Leave out a fold of repositories; no clip of its repositories, systems and persons is in
     training."""
-    own = [groups.fold_of(item, groups.VOICES) == fold for item in items]
-    out = [item for item, there in zip(items, own, strict=True) if there]
+    held = [i for i, item in enumerate(items) if groups.fold_of(item, groups.VOICES) == fold]
+    out = [items[i] for i in held]
     methods, people = {item.method for item in out if item.label}, {item.person for item in out}
     taught = [
         i
-        for i, item in enumerate(items)
-        if not own[i] and not (item.label and item.method in methods) and item.person not in people
+        for i in sorted({*range(len(items))} - {*held})
+        if not (items[i].label and items[i].method in methods) and items[i].person not in people
     ]
-    names = {item.name for item in out}
-    return Split(fold, taught, lambda item: item.name in names)
+    return Split(fold, taught, held)
 
 
 def part_of(items: Sequence[Item], splits: Iterable[Split], share: float) -> list[Split]:

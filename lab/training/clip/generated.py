@@ -30,8 +30,9 @@ from lab.training import results
 from lab.training.augment import jpeg
 from lab.training.clip.feed import ALTERED, GENERATED, REAL, class_of
 from lab.training.clip.run import load_trunk
+from lab.training.crossfit import Split, by_fold
 from lab.training.fit import TrainingOptions, begin_run
-from lab.training.linear import FrozenLayer, Split, by_source, fit_rows
+from lab.training.linear import FrozenLayer, fit_rows
 
 ID = "clip-generated"
 NEVER = -30.0  # Logit of the class of fakes that a layer does not tell
@@ -82,11 +83,13 @@ def train(
     of_rows = [items[i] for i in owner]
     layer = FrozenLayer("generated", of_rows, [plain, copies], partial(fit_rows, decay=plan.decay))
     if folds:
-        splits = [*by_source(of_rows, folds)]
-        moving = [i for i, item in enumerate(of_rows) if item.kind != "image"]
-        if 0 < len(moving) < len(of_rows):
-            splits.append(Split(left_out.PICTURES, moving, lambda item: item.kind == "image"))
-        versions = {"as it is": (of_rows, plain), "copy": (of_rows, copies)}
+        splits = [*by_fold(of_rows, folds)]
+        still = np.array([item.kind == "image" for item in of_rows])
+        moving, pictures = (np.flatnonzero(rows).tolist() for rows in (~still, still))
+        if moving and pictures:
+            splits.append(Split(left_out.PICTURES, moving, pictures))
+        every = range(len(of_rows))
+        versions = {"as it is": (every, plain), "copy": (every, copies)}
         judged = left_out.averaged(layer.judge(splits, versions))
         results.write(judged, run.out, ID, Question.SYNTHESIS)
     target = run.out / "model.safetensors"

@@ -4,7 +4,6 @@ stored, and one on all files.
 The trunk is frozen. Trained are LoRA factors on some linear layers, all LayerNorms, the biases of
 all linear layers and the head."""
 
-import csv
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -22,12 +21,14 @@ from detector import paths
 from detector.errors import InputError, WeightsError
 from detector.evaluation import metrics
 from detector.evaluation.labels import read_labels
-from detector.models.families.clip_vit import CLASSES, ClipBlocks, read_trunk
+from detector.models.families.clip_vit import ClipBlocks, read_trunk
+from detector.schema.analysis import Question
 from detector.sentences import _
 from detector.weights import load_strict
-from lab.evaluation import groups
+from lab.training import crossfit, results
 from lab.training.cache import Faces, open_cache
 from lab.training.clip.feed import REAL, SPEC, Feed, Views
+from lab.training.crossfit import Head, Split, by_fold
 from lab.training.fit import TrainingOptions, fit, half_precision, load_trained, trained
 from lab.training.recipe import ClipRecipe
 
@@ -121,8 +122,7 @@ def adapters_of(tuned: dict[str, Tensor]) -> tuple[list[str], int]:
     return sorted(found), max(found.values(), default=0)
 
 
-LEFT_OUT = "left_out.csv"
-"""Logits of each clip by a network that was trained without its source and person."""
+ID = "clip"
 
 
 def train(
@@ -134,13 +134,14 @@ def train(
     begin: str | None = None,
     folds: Sequence[str] = (),
     trunk: Callable[[], ClipBlocks] = load_trunk,
-) -> Path | None:
+) -> Path:
     """Train the CLIP detector on a CSV of labelled files; return `run.out`/model.safetensors,
-    trained on all files, or None if stopped early. Raise InputError, UsageError, WeightsError.
+    trained on all files. Raise InputError, UsageError, WeightsError.
 
     `cache` is a folder of cut faces that runs share (default: `run.out`/faces), `begin` names tuned
     weights to start from, a file or `shipped`. `folds` of sources (`groups.names`) are left out in
-    turn: each gets a network of its own, whose logits of the fold go to `run.out`/left_out.csv.
+    turn: each gets a network of its own, whose logits of the fold go to `run.out`
+    (`results.write`).
     `trunk` makes each network, with the trunk alone."""
     tuned: dict[str, Tensor] = {}
     if begin:
@@ -172,24 +173,28 @@ def train(
         loss = partial(loss_of, plan)
         return fit(network, plan, lambda step: views(feed.draw(step)), loss, where, groups=own)
 
-    rows: list[list[object]] = []
-    for fold in folds:
-        rest, held = groups.leave_out(faces.entries, fold)
-        network = fitted(rest, replace(run, out=run.out / "folds" / fold))
-        logits = judge(network, views, held)
-        rows += [
-            [entry.name, "fake" if entry.label else "real", fold, *own.round(4).tolist()]
-            for entry, own in zip(held, logits, strict=True)
-        ]
-        _tell(run, fold, held, logits)
-    if rows and run.stop_after is None:
-        with (run.out / LEFT_OUT).open("w", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(["file", "label", "fold", *CLASSES])
-            writer.writerows(rows)
-    network = fitted(faces.entries, run)
-    if run.stop_after is not None and run.stop_after < plan.steps:
-        return None
+    entries, every = faces.entries, np.arange(len(faces.entries))
+
+    def of_fold(split: Split) -> Head:
+        taught = [entries[i] for i in split.taught]
+        network = fitted(taught, replace(run, out=run.out / "folds" / split.fold))
+
+        def scored(rows: np.ndarray) -> np.ndarray:
+            held = [entries[i] for i in rows]
+            scores = judge(network, views, held)
+            labels = np.array([entry.label for entry in held])
+            figures = {"auc": metrics.auc(scores, labels)} if len(set(labels.tolist())) > 1 else {}
+            run.on_progress(split.fold, len(held), len(held), figures)
+            return scores
+
+        return scored
+
+    if folds:
+        scores = crossfit.judge(
+            entries, by_fold(entries, folds), {"as it is": (every, every)}, of_fold
+        )
+        results.write(scores, run.out, ID, Question.MANIPULATION)
+    network = fitted(entries, run)
     target = run.out / "model.safetensors"
     save(network, target)
     return target
@@ -212,19 +217,13 @@ def loss_of(plan: ClipRecipe, network: ClipBlocks, pictures: Tensor, cls: Tensor
 
 @torch.inference_mode()
 def judge(network: ClipBlocks, views: Views, entries: Sequence[Faces]) -> np.ndarray:
-    """Return the mean logits of each file over frames evenly spread: float [files, 3]."""
+    """Return the log odds of "fake" of each file, from the mean logits of its frames evenly
+    spread: float [files]."""
     network.eval()
     logits = []
     for entry in entries:
         frames = np.unique(np.linspace(0, entry.count - 1, views.plan.judged).astype(int))
         with half_precision(views.device):
             found, _ = read(network, views.plain(entry, frames))
-        logits.append(found.double().mean(0).cpu().numpy())
-    return np.stack(logits)
-
-
-def _tell(run: TrainingOptions, fold: str, held: Sequence[Faces], logits: np.ndarray) -> None:
-    labels = np.array([entry.label for entry in held])
-    if 0 < labels.sum() < len(labels):
-        scores = fake_score(torch.from_numpy(logits)).numpy()
-        run.on_progress(fold, len(held), len(held), {"auc": metrics.auc(scores, labels)})
+        logits.append(found.double().mean(0).cpu())
+    return fake_score(torch.stack(logits)).numpy()

@@ -28,10 +28,11 @@ from detector.models.families.sequence_heads import (
 )
 from detector.schema.analysis import Question
 from lab.evaluation.tables import markdown
-from lab.training import linear, results
+from lab.training import results
 from lab.training.clip.feed import GENERATED, class_of
+from lab.training.crossfit import Head, Rows, Split, by_fold, judge
 from lab.training.fit import TrainingOptions, fit, save_halves
-from lab.training.linear import FrozenLayer, Head, by_fold, fit_rows, source_weights
+from lab.training.linear import FrozenLayer, fit_rows, source_weights
 from lab.training.recipe import TrainingSchedule
 from lab.training.sequences import windows
 from lab.training.sequences.windows import Window
@@ -74,7 +75,7 @@ def train(
     run.out.mkdir(parents=True, exist_ok=True)
     folder = cache or run.out / "windows"
     items, shown = windows.read(windows.read_clips(data), folder, run)
-    basis, parts = windows.projection(folder), list[pd.DataFrame]()
+    basis, every = windows.projection(folder), range(len(items))
     layers = {
         title: FrozenLayer(
             "sequences", items,
@@ -83,15 +84,22 @@ def train(
         )
         for name, title in BASELINES.items()
     }  # fmt: skip
-    for split in by_fold(items, folds):
-        for title, layer in layers.items():
-            parts.append(layer.judge([split], {title: (items, layer.taught[0])}))
+
+    def head_of(name: str, rows: Rows, out: Path) -> SequenceHead:
+        return fitted(name, plan, items, shown, rows, replace(run, out=out / name), basis)
+
+    splits = [*by_fold(items, folds)]
+    if splits:
+        parts = [
+            layer.judge(splits, {title: (every, layer.taught[0])})
+            for title, layer in layers.items()
+        ]
         for name in plan.heads:
-            where = replace(run, out=run.out / "folds" / split.fold / name)
-            head = fitted(name, plan, items, shown, split.taught, where, basis)
-            numbers = {name: (items, np.arange(len(items)))}
-            parts.append(linear.judged(split, numbers, of(head, shown)))
-    if parts:
+
+            def train_head(split: Split, name: str = name) -> Head:
+                return of(head_of(name, split.taught, run.out / "folds" / split.fold), shown)
+
+            parts.append(judge(items, splits, {name: (every, np.array(every))}, train_head))
         scores = pd.concat(parts, ignore_index=True)
         more = [] if len(folds) < 2 else [additions(scores, plan.heads)]
         (run.out / "left_out.md").write_text("\n\n".join([table(scores), *more]))
@@ -100,9 +108,7 @@ def train(
             of_head = scores[scores["version"] == name]
             results.write(of_head, run.out / name, name, Question.MANIPULATION)
     for name in plan.heads:
-        where = replace(run, out=run.out / name)
-        head = fitted(name, plan, items, shown, range(len(items)), where, basis)
-        save_halves(head, run.out / f"{name}.safetensors")
+        save_halves(head_of(name, every, run.out), run.out / f"{name}.safetensors")
     return run.out
 
 
@@ -148,7 +154,7 @@ def fitted(
     plan: SequenceRecipe,
     items: Sequence[Item],
     shown: Sequence[Window],
-    rows: Sequence[int],
+    rows: Rows,
     run: TrainingOptions,
     projection: tuple[np.ndarray, np.ndarray],
 ) -> SequenceHead:

@@ -28,8 +28,9 @@ from detector.schema.base import StrictModel
 from lab.evaluation import groups
 from lab.evaluation.features import Arrays, cached
 from lab.training import results
+from lab.training.crossfit import by_fold
 from lab.training.fit import TrainingOptions
-from lab.training.linear import FrozenLayer, LinearHead, by_fold, fit_rows
+from lab.training.linear import FrozenLayer, LinearHead, fit_rows
 from lab.training.sequences import windows
 
 ID = "videomae"
@@ -75,7 +76,7 @@ def train(
 
     layer = FrozenLayer("videomae", items, [read, features], learn)
     if folds:
-        judged = layer.judge(by_fold(items, folds), {ID: (items, read)})
+        judged = layer.judge(by_fold(items, folds), {ID: (range(len(items)), read)})
         results.write(judged, run.out, ID, Question.MANIPULATION)
     head = layer.fit()
     tensors = {"classifier.weight": head.weights[None], "classifier.bias": np.array([head.bias])}

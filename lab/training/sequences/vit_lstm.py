@@ -7,15 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from pydantic import Field
 
 from detector.models.families.sequence_heads import SequenceHead
 from detector.schema.analysis import Question
-from lab.training import linear, results
+from lab.training import results
 from lab.training.clip import generated
+from lab.training.crossfit import Head, Rows, Split, by_fold, judge, require_both_labels
 from lab.training.fit import TrainingOptions, save_halves
-from lab.training.linear import by_source, require_both_labels
 from lab.training.sequences import recipe, windows
 from lab.training.sequences.recipe import SequenceRecipe
 from lab.training.sequences.windows import Window
@@ -43,20 +42,24 @@ def train(
     plain, copies, owner = generated.read_features(clips, of_clips, run)
     rows = [np.flatnonzero(owner == i) for i in range(len(clips))]
     whole = [i for i, own in enumerate(rows) if len(own) == len(of_clips.places)]
-    items, numbers = [clips[i] for i in whole], np.arange(2 * len(whole)).reshape(2, -1)
+    items = 2 * [clips[i] for i in whole]
     require_both_labels(ID, items)
     shown = [Window(f[rows[i]], NO_CROP, NO_CROP) for f in (plain, copies) for i in whole]
-    versions = {"as it is": (items, numbers[0]), "copy": (items, numbers[1])}
+    of_versions = np.arange(len(items)).reshape(2, -1)
+    versions = {
+        name: (own, own) for name, own in zip(("as it is", "copy"), of_versions, strict=True)
+    }
 
-    def fitted(rows: Sequence[int], where: TrainingOptions) -> SequenceHead:
-        return recipe.fitted(ID, plan, 2 * items, shown, rows, where, (NO_CROP, NO_CROP))
+    def head_of(rows: Rows, out: Path) -> SequenceHead:
+        where = replace(run, out=out)
+        return recipe.fitted(ID, plan, items, shown, rows, where, (NO_CROP, NO_CROP))
 
-    judged = []
-    for split in by_source(2 * items, folds):
-        head = fitted(split.taught, replace(run, out=run.out / "folds" / split.fold))
-        judged.append(linear.judged(split, versions, recipe.of(head, shown)))
-    if judged:
-        results.write(pd.concat(judged), run.out, ID, Question.SYNTHESIS)
+    def train_head(split: Split) -> Head:
+        return recipe.of(head_of(split.taught, run.out / "folds" / split.fold), shown)
+
+    if folds:
+        judged = judge(items, by_fold(items, folds), versions, train_head)
+        results.write(judged, run.out, ID, Question.SYNTHESIS)
     target = run.out / f"{ID}.safetensors"
-    save_halves(fitted(range(2 * len(items)), run), target)
+    save_halves(head_of(range(len(items)), run.out), target)
     return target

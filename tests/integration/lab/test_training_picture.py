@@ -30,7 +30,7 @@ def test_nothing_of_a_source_or_generator_is_on_both_sides() -> None:
     seen: list[int] = []
     for fold in range(picture.FOLDS):
         split = picture.split(every, fold)
-        taught, out = split.taught, split.held(every)
+        taught, out = split.taught, split.held
         seen += out
         assert not {every[i].source for i in taught} & {every[i].source for i in out}
         methods = [{every[i].method for i in side if every[i].label} for side in (taught, out)]
