@@ -74,8 +74,8 @@ def train(
     folds: Annotated[
         Literal["sources", "kinds"] | None,
         opt(
-            "clip, families, generated, picture, sequences, videomae, voice: leave out each "
-            "fold of sources in turn, save its logits"
+            "clip, families, generated, picture, sequences, texture, videomae, voice: leave out "
+            "each fold of sources in turn, save its logits"
         ),
     ] = None,
     loss: Annotated[

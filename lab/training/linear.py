@@ -6,7 +6,7 @@ layer without it."""
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,8 @@ def source_weights(clips: Sequence[Labelled]) -> Array:
     return each
 
 
-class LinearHead(NamedTuple):
+@dataclass(frozen=True)
+class LinearHead:
     """logit = values · weights + bias."""
 
     weights: Array

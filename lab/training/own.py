@@ -86,15 +86,14 @@ def train(
     few files or people of either label."""
     begin_run(plan, run)
     items = [item for item in read_labels(data) if item.kind != "audio"]
-    faces = open_cache(cache or run.out / "faces", FRAMES, items, run)
-    entries = faces.entries
+    entries = open_cache(cache or run.out / "faces", FRAMES, items, run)
     fold_of = _folds(entries)
     template = registry.get_spec("clip")
     trunk, tuned = resolve(template)
     shipped = load_file(tuned)
     head = shipped["head.weight"].float()
     prior = head[1:].mean(0) - head[0]  # in which it tells fakes from originals
-    renderer = feed.Views(faces, ClipRecipe.model_validate({}), run.device)
+    renderer = feed.Views(ClipRecipe.model_validate({}), run.device)
     network = clip_vit.build(clip_vit.tuned(clip_vit.read_trunk(trunk), shipped))
     views = _read(network, entries, renderer, plan, run)
     fold, plain, layers = fold_of[views.owner], np.flatnonzero(views.plain), list[LinearHead]()
@@ -116,10 +115,10 @@ def train(
     figures = _figures(scale * logits + offset, labels)
     results.write_scores(scores, run.out, "own", Question.MANIPULATION)
     (run.out / "figures.json").write_text(json.dumps(figures, indent=1))
-    weights, biases = zip(*layers, strict=True)
+    weights, bias = ([getattr(one, name) for one in layers] for name in ("weights", "bias"))
+    mean = LinearHead(np.mean(weights, 0), float(np.mean(bias)))
     target = run.out / "model.safetensors"
-    mean = class_head(ALTERED, np.mean(weights, 0), float(np.mean(biases)))
-    save_file(shipped | mean, target)
+    save_file(shipped | class_head(ALTERED, mean), target)
     data_text = f"{len(entries)} of your own files, each judged without its person"
     calibration = Calibration(scale=scale, offset=offset, data=data_text, clips=len(entries))
     spec = _added(template, [trunk, target], run.out.name, calibration)

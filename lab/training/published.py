@@ -42,7 +42,7 @@ from detector.vision import box_for, cut
 from lab.evaluation.groups import held_out_people
 from lab.training import augment
 from lab.training.augment import h264
-from lab.training.cache import CacheSpec, FaceCache, Faces, open_cache
+from lab.training.cache import CacheSpec, Faces, open_cache
 from lab.training.fit import TrainingOptions, fit, half_precision
 from lab.training.recipe import FinetuneRecipe
 
@@ -64,22 +64,19 @@ class PretrainedInput:
         side = min(MOST, round((self.recipe.size or MOST) * ROOM))
         return CacheSpec(f"{kind}-{margin:g}-{side}", CropRecipe(scale=margin, size=side), 3.0)
 
-    def cut(
-        self, cache: FaceCache, entry: Faces, index: int, rng: np.random.Generator | None = None
-    ) -> np.ndarray:
+    def cut(self, entry: Faces, index: int, rng: np.random.Generator | None = None) -> np.ndarray:
         """Cut a cached face as at inference, or with `rng` displaced like a detection error: uint8
         [S, S, 3]."""
         shift, zoom, flip = np.zeros(2), 1.0, False
         if rng is not None:
             shift = rng.normal(0, 0.02, 2).clip(-0.04, 0.04)
             zoom, flip = rng.uniform(0.93, 1.05), rng.random() < 0.5
-        place = np.array(entry.places[index]).reshape(7, 2)
+        place = entry.places[index]
         middle = place[:2].mean(0)
         longer = float(np.ptp(place[:2], axis=0).max())
         moved = (place - middle) * zoom + middle + shift * longer
         box: Box = (*moved[0].tolist(), *moved[1].tolist())
-        crop = cache.frames(entry)[index]
-        shown = cut(crop, box_for(self.recipe, box), self.recipe, moved[2:].tolist())
+        shown = cut(entry.crop(index), box_for(self.recipe, box), self.recipe, moved[2:].tolist())
         return np.ascontiguousarray(shown[:, ::-1]) if flip else shown
 
     def batch(self, pictures: Sequence[np.ndarray]) -> np.ndarray:
@@ -105,17 +102,18 @@ class PairSource(NamedTuple):
     """Faces of one kind of file, with pairs by person, so that people are drawn equally often."""
 
     kind: str
-    cache: FaceCache
     groups: list[list[Couple]]
 
 
-def gather(kind: str, cache: FaceCache, people: set[str], *, held: bool = False) -> PairSource:
+def gather(
+    kind: str, faces: Sequence[Faces], people: set[str], *, held: bool = False
+) -> PairSource:
     """Return the pairs of a kind: of persons outside `people`, or with `held` of these."""
-    entries = [entry for entry in cache.entries if (entry.person in people) == held]
+    entries = [entry for entry in faces if (entry.person in people) == held]
     by_person: dict[str, list[Couple]] = {}
     for first, second in pairs(entries):
         by_person.setdefault(entries[first].person, []).append((entries[first], entries[second]))
-    return PairSource(kind, cache, list(by_person.values()))
+    return PairSource(kind, list(by_person.values()))
 
 
 def draw_pairs(
@@ -144,8 +142,7 @@ def draw_pair(
     index = int(rng.integers(min(first.count, second.count)))
     seed = int(rng.integers(2**31))
     real, fake = (
-        transform.cut(source.cache, entry, index, np.random.default_rng(seed))
-        for entry in (first, second)
+        transform.cut(entry, index, np.random.default_rng(seed)) for entry in (first, second)
     )
     sigma = float(rng.uniform(0.4, 1.4)) * (rng.random() < recipe.soften)
     crf = int(rng.integers(20, 39)) if rng.random() < recipe.h264 else 0
@@ -252,7 +249,7 @@ class HeldOut:
             count = 1 if source.kind == "image" else HELD_FRAMES
             couples = [couple for group in source.groups for couple in group]
             shown = [
-                transform.cut(source.cache, entry, int(i))
+                transform.cut(entry, int(i))
                 for couple in couples[:: -(-len(couples) // HELD_PAIRS)]
                 for entry in couple
                 for i in np.linspace(0, entry.count - 1, count).round().astype(int)

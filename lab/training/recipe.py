@@ -24,7 +24,7 @@ TAKES: dict[str, set[str]] = {
     "own": {"loss", "patience", "sbi", "rate", "cache"},
     "picture": {"folds", "resume"},
     "sequences": {"cache", "folds", "images", "rate"},
-    "texture": {"begin", "cache", "leave_out"},
+    "texture": {"begin", "cache", "folds"},
     "videomae": {"cache", "folds"},
     "vit-lstm": {"folds", "images", "rate"},
     "voice": {"begin", "folds", "resume"},
@@ -107,11 +107,10 @@ class FinetuneRecipe(HoldOut, TrainingSchedule):
         return self.batch // 2
 
 
-class TextureRecipe(HoldOut):
+class TextureRecipe(StrictModel):
     """Settings of Texture's layer (`texture`) on statistics of the first stages of
     EfficientNet-Lite0 over the face and around it: two minutes on one core."""
 
-    holdout: float = Field(0.0, ge=0, lt=1)
     pair_weight: float = Field(1.0, ge=0, description="of the pairwise ranking loss")
     decay: float = Field(0.01, ge=0, description="ridge of the fit")
     bound: float = Field(2.0, gt=0, description="deviations that a number counts at most")
@@ -150,10 +149,9 @@ def planned(plan: type[P], name: str, settings: Mapping[str, Any]) -> P:
 def hold_out(text: str) -> HoldOut:
     """Return the settings by which a recipe holds people out of training; raise UsageError."""
     name, settings = read_recipe(text)
-    plans: dict[str, type[HoldOut]] = {"finetune": FinetuneRecipe, "texture": TextureRecipe}
-    if name not in plans:
+    if name != "finetune":
         raise UsageError(_("The recipe {name} keeps no people out.").format(name=repr(name)))
-    return planned(plans[name], text, settings)
+    return planned(FinetuneRecipe, text, settings)
 
 
 def _unusable(path: str, error: Exception) -> UsageError:

@@ -13,32 +13,33 @@ import hashlib
 import inspect
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 import torch
 
 from detector.errors import WeightsError
-from detector.evaluation.labels import hash_of, pairs, read_labels
+from detector.evaluation.labels import Labelled, hash_of, pairs, read_labels
 from detector.models.base import CropRecipe
 from detector.models.families.texture_cnn import FEATURES, TextureNet
 from detector.models.pictures import fit
+from detector.schema.analysis import Question
 from detector.sentences import _
 from detector.vision import cut
 from detector.weights import load_state
 from lab.evaluation.features import Arrays, cached
-from lab.evaluation.groups import held_out_people
-from lab.training import pasted
+from lab.training import pasted, results
 from lab.training.augment import jpeg
-from lab.training.cache import CacheSpec, FaceCache, Faces, open_cache
+from lab.training.cache import CacheSpec, Faces, open_cache
+from lab.training.crossfit import by_fold, require_both_labels
 from lab.training.fit import TrainingOptions, begin_run, half_precision, save_halves
-from lab.training.linear import logistic, require_both_labels, source_weights
+from lab.training.linear import FrozenLayer, logistic, source_weights
 from lab.training.recipe import TextureRecipe
 
+ID = "texture"
 FRAMES = 4  # of a clip, evenly over it; of each worse copy half as many
 COPIES = {"as it is": 0.5, "smaller": 0.25, "compressed": 0.25}  # Weight of each copy of a clip
 SMALLER, QUALITY = (0.3, 0.7), {"smaller": (50, 95), "compressed": (25, 70)}
@@ -56,16 +57,6 @@ WIDE = 1.2  # Side of a cached crop, in sides of the network's input
 Array = np.ndarray
 
 
-@dataclass(frozen=True)
-class SyntheticFakes:
-    """Pasted fakes of originals."""
-
-    places: Array  # int [originals]: which of the clips they are
-    described: Array
-    """float [2, originals, MADE, features]: the original as it was encoded, then its fake"""
-    weight: float  # of them all, where the clips weigh 1
-
-
 def train(
     plan: TextureRecipe,
     data: Path,
@@ -73,33 +64,44 @@ def train(
     *,
     cache: Path | None = None,
     begin: str | Path | None = None,
+    folds: Sequence[str] = (),
 ) -> Path:
     """Fit the layer to labelled clips; return `run.out`/model.safetensors. `begin` is the file of a
-    trunk, `cache` a folder of cut faces that runs share (default: `run.out`/faces). Raise
-    WeightsError without a trunk or for that of another network, InputError without both labels."""
-    items = read_labels(data)
+    trunk, `cache` a folder of cut faces that runs share (default: `run.out`/faces). `folds` of
+    sources are left out in turn: logits, figures and calibration go to `run.out`
+    (`results.write`). Raise WeightsError without a trunk or for that of another network, InputError
+    without both labels."""
     network = TextureNet(plan.crop.size)
     network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
+    clips = [item for item in read_labels(data) if item.kind == "video"]
     _begin(network, Path(begin) if begin else None)
-    people, clips = held_out_people(items, plan), [item for item in items if item.kind == "video"]
-    faces = open_cache(cache or run.out / "faces", cache_spec(plan.crop), clips, run)
-    entries = [entry for entry in faces.entries if entry.person not in people]
-    require_both_labels("texture", entries)
-    described = _described(
-        run, faces, entries, description_folder(network, plan.crop),
-        lambda entry: describe(network, faces, entry, plan.crop),
-    )  # fmt: skip
-    made = None
-    if plan.made_weight:
-        places = [k for k, entry in enumerate(entries) if entry.label == 0]
-        pasted_on = _described(
-            run, faces, [entries[k] for k in places],
-            description_folder(network, plan.crop, "pasted"),
-            lambda entry: describe_made(network, faces, entry, plan.crop),
-        )  # fmt: skip
-        made = SyntheticFakes(np.array(places), np.stack(pasted_on, 1), plan.made_weight)
-    fitted(np.stack(described, 1), entries, plan, made).load_into(network)
+    spec, folder = cache_spec(plan.crop), cache or run.out / "faces"
+    entries = open_cache(folder, spec, clips, run)
+    require_both_labels(ID, entries)
     begin_run(plan, run)
+    described = _described(
+        run, entries, folder / spec.name / description_folder(network, plan.crop),
+        lambda entry: describe(network, entry, plan.crop),
+    )  # fmt: skip
+    versions = list(np.stack(described, 1))
+    if plan.made_weight:
+        pasted_on = _described(
+            run, [entry for entry in entries if entry.label == 0],
+            folder / spec.name / description_folder(network, plan.crop, "pasted"),
+            lambda entry: describe_made(network, entry, plan.crop),
+        )  # fmt: skip
+        # Rows of fakes have none.
+        made = np.full((2 * MADE, len(entries), described[0].shape[1]), np.nan)
+        made[:, [k for k, entry in enumerate(entries) if entry.label == 0]] = np.stack(
+            [one.reshape(2 * MADE, -1) for one in pasted_on], 1
+        )
+        versions += list(made)
+    layer = FrozenLayer("texture", entries, versions, lambda some, x: fitted(some, x, plan))
+    if folds:
+        as_it_is = {"as it is": (range(len(entries)), versions[0])}
+        judged = layer.judge(by_fold(entries, folds), as_it_is)
+        results.write(judged, run.out, ID, Question.MANIPULATION)
+    layer.fit().load_into(network)
     target = run.out / "model.safetensors"
     save_halves(network, target)
     return target
@@ -142,11 +144,7 @@ def batch(pictures: Sequence[Array]) -> torch.Tensor:
 
 
 def _described(
-    run: TrainingOptions,
-    cache: FaceCache,
-    clips: Sequence[Faces],
-    name: str,
-    described: Callable[[Faces], Array],
+    run: TrainingOptions, clips: Sequence[Faces], folder: Path, described: Callable[[Faces], Array]
 ) -> list[Array]:
     """Return the descriptions of clips, cached beside the faces for runs with other folds."""
 
@@ -154,7 +152,7 @@ def _described(
         return {"values": described(entry)}
 
     report = partial(run.report, "training")
-    found = cached(clips, cache.folder / name, "described", lambda: read, report)
+    found = cached(clips, folder, "described", lambda: read, report)
     return [arrays["values"] for arrays in found]
 
 
@@ -177,14 +175,12 @@ def description_folder(network: TextureNet, crop: CropRecipe, of: str = "") -> s
 
 
 @torch.inference_mode()
-def describe(network: TextureNet, cache: FaceCache, entry: Faces, crop: CropRecipe) -> Array:
+def describe(network: TextureNet, entry: Faces, crop: CropRecipe) -> Array:
     """Return the mean description of some faces of a clip: float64 [copies, features]."""
-    frames = cache.frames(entry)
     out = []
     for copy in COPIES:
         count = FRAMES if copy not in QUALITY else FRAMES // 2
-        chosen = evenly(len(frames), count)
-        shown = [seen(frames[i], crop) for i in chosen]
+        shown = [seen(entry.crop(i), crop) for i in evenly(entry.count, count)]
         if copy in QUALITY:
             shown = [
                 worse(picture, crop, copy, f"{entry.source} {entry.group} {k}")
@@ -194,9 +190,9 @@ def describe(network: TextureNet, cache: FaceCache, entry: Faces, crop: CropReci
     return np.stack(out)
 
 
-def evenly(count: int, most: int = FRAMES) -> Array:
-    """Return the indices of at most `most` evenly spaced frames of a clip, int [N]."""
-    return np.unique(np.linspace(0, count - 1, most).round().astype(int))
+def evenly(count: int, most: int = FRAMES) -> list[int]:
+    """Return the indices of at most `most` evenly spaced frames of a clip."""
+    return np.unique(np.linspace(0, count - 1, most).round().astype(int)).tolist()
 
 
 def _mean(network: TextureNet, pictures: Sequence[Array]) -> Array:
@@ -206,11 +202,10 @@ def _mean(network: TextureNet, pictures: Sequence[Array]) -> Array:
 
 
 @torch.inference_mode()
-def describe_made(network: TextureNet, cache: FaceCache, entry: Faces, crop: CropRecipe) -> Array:
+def describe_made(network: TextureNet, entry: Faces, crop: CropRecipe) -> Array:
     """Return the mean description of re-encoded faces of an original, and of fakes pasted from
     them: float64 [2, MADE, features]."""
-    frames = cache.frames(entry)
-    shown = np.stack([seen(frames[i], crop) for i in evenly(len(frames))])
+    shown = np.stack([seen(entry.crop(i), crop) for i in evenly(entry.count)])
     rng = np.random.default_rng(int(hash_of(f"{entry.name} pasted")[:12], 16))
     pairs = [pasted.pasted(shown, rng) for _ in range(MADE)]
     described = [[_mean(network, list(pictures)) for pictures in pair] for pair in pairs]
@@ -227,7 +222,8 @@ def worse(picture: np.ndarray, crop: CropRecipe, copy: str, footage: str) -> np.
     return fit(jpeg(picture, int(rng.integers(*low_high))), crop)
 
 
-class Layer(NamedTuple):
+@dataclass(frozen=True)
+class Layer:
     """Linear layer over bounded deviations of a description from the mean."""
 
     center: torch.Tensor  # float [features]
@@ -235,6 +231,11 @@ class Layer(NamedTuple):
     bound: float  # deviations, about, that a feature counts at most
     weights: torch.Tensor  # float [features]
     offset: float
+
+    def __call__(self, described: Array) -> Array:
+        """Return the logit of each description, float [rows, features]."""
+        logits = self.deviations(torch.from_numpy(described)) @ self.weights + self.offset
+        return np.asarray(logits.numpy())
 
     def deviations(self, described: torch.Tensor) -> torch.Tensor:
         """Return descriptions, float [..., features], as deviations bounded by tanh."""
@@ -249,17 +250,13 @@ class Layer(NamedTuple):
         network.bound.fill_(self.bound)
 
 
-def fitted(
-    described: Array,
-    clips: Sequence[Faces],
-    plan: TextureRecipe,
-    made: SyntheticFakes | None = None,
-) -> Layer:
-    """Fit the layer to descriptions of clips, float [copies, clips, features] with copies as in
-    `COPIES`, and of fakes pasted from the originals among them.
+def fitted(clips: Sequence[Labelled], versions: Sequence[Array], plan: TextureRecipe) -> Layer:
+    """Fit the layer to descriptions of clips, float [clips, features] each: of `COPIES`; then
+    `MADE` of originals as they were encoded, and `MADE` of the fakes pasted on these, if any.
 
     Over the clips as they are its logits have mean 0 and deviation 1, which makes runs with other
     folds comparable."""
+    described, made = np.stack(versions[: len(COPIES)]), versions[len(COPIES) :]
     deviation, center = described[0].std(0), torch.from_numpy(described[0].mean(0))
     scale = torch.from_numpy(1 / (deviation + 1e-3 * deviation.mean()))
     usual = Layer(center, scale, plan.bound, torch.zeros_like(center), 0.0)
@@ -278,12 +275,14 @@ def fitted(
     every = plan.pair_weight * each / max(each.sum(), 1e-12)
     share = np.outer(list(COPIES.values()), every).ravel()
     differences = (scaled[:, second] - scaled[:, first]).reshape(-1, x.shape[1])
-    if made is not None:
-        before, after = deviations_of(made.described).reshape(2, -1, x.shape[1])
-        each = np.repeat(source_weights([clips[place] for place in made.places]) * 2 / MADE, MADE)
+    if made:
+        places = [k for k, clip in enumerate(clips) if clip.label == 0]
+        pasted_on = deviations_of(np.stack(made)[:, places])
+        before, after = pasted_on.reshape(2, -1, x.shape[1])
+        each = np.tile(source_weights([clips[place] for place in places]) * 2 / MADE, MADE)
         x = np.concatenate([x, before, after])
         y = np.concatenate([y, np.zeros(len(before)), np.ones(len(after))])
-        weight = np.concatenate([weight, *(made.weight / 2 * each for _ in range(2))])
+        weight = np.concatenate([weight, *(plan.made_weight / 2 * each for _ in range(2))])
         differences = np.concatenate([differences, after - before])
         share = np.concatenate([share, ORDERED * plan.pair_weight * each])
     target = np.where(y == 1, 1 - SOFTENED, SOFTENED)
@@ -291,4 +290,4 @@ def fitted(
     best = logistic(x, target, weight, differences, share, plan.decay)
     z = scaled[0] @ best[:-1]
     weights = torch.from_numpy(best[:-1] * SPREAD / z.std())
-    return usual._replace(weights=weights, offset=float(-z.mean() / z.std()))
+    return replace(usual, weights=weights, offset=float(-z.mean() / z.std()))

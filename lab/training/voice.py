@@ -248,7 +248,7 @@ def fit(
     learned, bias = [], 0.0
     for part in parts:
         rows = [values[:, part] for values in versions]
-        weights = fit_rows(items, rows, plan.decay, couples, plan.ranking)[0]
+        weights = fit_rows(items, rows, plan.decay, couples, plan.ranking).weights
         logits = np.concatenate(rows) @ weights
         learned.append(weights / logits.std())
         bias -= float(logits[real].mean() / logits.std())

@@ -25,7 +25,7 @@ from detector.models.base import CropRecipe
 from detector.schema.analysis import Question
 from detector.vision.alignment import TEMPLATES, WIDE, WIDE_SIDE
 from lab.training import augment
-from lab.training.cache import CacheSpec, FaceCache, Faces
+from lab.training.cache import CacheSpec, Faces
 from lab.training.recipe import ClipRecipe
 
 TEMPLATE = np.array(TEMPLATES["arcface"]) * 112  # Landmarks in template units
@@ -238,9 +238,8 @@ class Feed:
 class Views:
     """Renders samples as augmented pictures on a device."""
 
-    def __init__(self, cache: FaceCache, plan: ClipRecipe, device: str) -> None:
-        self.cache, self.plan, self.device = cache, plan, torch.device(device)
-        self.side = cache.crops.shape[1]
+    def __init__(self, plan: ClipRecipe, device: str) -> None:
+        self.plan, self.device, self.side = plan, torch.device(device), WIDE_SIDE
         self.pool = ThreadPoolExecutor(os.cpu_count())
 
     def __call__(self, drawn: Sequence[BatchSample]) -> tuple[Tensor, Tensor]:
@@ -264,7 +263,7 @@ class Views:
 
     def _seen(self, entry: Faces, frame: int, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return a view of a frame, and the face's landmarks in it."""
-        shown = augment.resample(self.cache.frames(entry)[frame], view, self.plan.size)
+        shown = augment.resample(entry.crop(frame), view, self.plan.size)
         inverse = cv2.invertAffineTransform(view)
         return shown, cv2.transform(entry.landmarks(frame)[None], inverse)[0]
 

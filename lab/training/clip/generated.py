@@ -32,7 +32,7 @@ from lab.training.clip.feed import ALTERED, GENERATED, REAL, class_of
 from lab.training.clip.run import load_trunk
 from lab.training.crossfit import Split, by_fold
 from lab.training.fit import TrainingOptions, begin_run
-from lab.training.linear import FrozenLayer, fit_rows
+from lab.training.linear import FrozenLayer, LinearHead, fit_rows
 
 ID = "clip-generated"
 NEVER = -30.0  # Logit of the class of fakes that a layer does not tell
@@ -93,15 +93,16 @@ def train(
         judged = left_out.averaged(layer.judge(splits, versions))
         results.write(judged, run.out, ID, Question.SYNTHESIS)
     target = run.out / "model.safetensors"
-    save_file(class_head(GENERATED, *layer.fit()), target)
+    save_file(class_head(GENERATED, layer.fit()), target)
     return target
 
 
-def class_head(cls: int, weights: np.ndarray, bias: float) -> dict[str, torch.Tensor]:
+def class_head(cls: int, layer: LinearHead) -> dict[str, torch.Tensor]:
     """Return the tensors of a CLIP head that separates one class of fakes from real."""
-    head, offset = torch.zeros(len(clip_vit.CLASSES), len(weights)), torch.full((3,), NEVER)
-    head[cls] = torch.from_numpy(weights.astype(np.float32))
-    offset[REAL], offset[cls] = 0.0, bias
+    head = torch.zeros(len(clip_vit.CLASSES), len(layer.weights))
+    offset = torch.full((3,), NEVER)
+    head[cls] = torch.from_numpy(layer.weights.astype(np.float32))
+    offset[REAL], offset[cls] = 0.0, layer.bias
     return {"head.weight": head, "head.bias": offset, "scale": torch.zeros(())}
 
 

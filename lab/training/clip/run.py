@@ -152,8 +152,8 @@ def train(
         into, rank = adapters_of(tuned)
         plan = plan.model_copy(update={"into": into, "rank": rank})
     items = [item for item in read_labels(data) if item.kind != "audio"]
-    faces = open_cache(cache or run.out / "faces", SPEC, items, run)
-    views = Views(faces, plan, run.device)
+    entries = open_cache(cache or run.out / "faces", SPEC, items, run)
+    views = Views(plan, run.device)
 
     def fitted(entries: Sequence[Faces], where: TrainingOptions) -> ClipBlocks:
         if len({entry.label for entry in entries}) < 2:
@@ -173,7 +173,7 @@ def train(
         loss = partial(loss_of, plan)
         return fit(network, plan, lambda step: views(feed.draw(step)), loss, where, groups=own)
 
-    entries, every = faces.entries, np.arange(len(faces.entries))
+    every = np.arange(len(entries))
 
     def of_fold(split: Split) -> Head:
         taught = [entries[i] for i in split.taught]

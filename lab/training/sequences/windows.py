@@ -1,6 +1,5 @@
 """Cache CLIP features of windows of consecutive frames of one face."""
 
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from detector.models.families.sequence_heads import FRAMES, PATCH, REDUCED, Fram
 from detector.models.pictures import normalized
 from detector.pipeline.windows import ANCHOR_EVERY
 from detector.vision.detection import Detection
-from lab.evaluation.features import Arrays, cached
+from lab.evaluation.features import Arrays, cached, widest_track
 from lab.training.clip.run import load_trunk
 from lab.training.fit import TrainingOptions
 
@@ -115,9 +114,7 @@ def faces(
     item: Item, count: int = FRAMES, step: float = STEP
 ) -> list[tuple[np.ndarray, Detection]]:
     """Return the frames of a window in the middle of a clip with the face of the widest person;
-    nothing if the clip is shorter or no person is visible in all of them.
-
-    As in an analysis, faces are detected in every few frames and interpolated between them."""
+    nothing if the clip is shorter or no person is visible in all of them."""
     span = (count - 1) * step
     try:
         info = media.probe(item.file)
@@ -128,20 +125,7 @@ def faces(
         frames = list(media.decode(item.file, info, times, notes=[]))
     except MediaError:
         return []
-    detector, tracker = vision.load_detector(), vision.Tracker()
-    people: dict[int, list[tuple[float, Detection]]] = defaultdict(list)
-    for place in sorted({*range(0, len(frames), ANCHOR_EVERY), len(frames) - 1}):
-        frame = frames[place]
-        found = detector.detect(frame.rgb, SMALLEST)
-        for person, face in zip(tracker.update(frame.time, frame.rgb, found), found, strict=True):
-            people[person].append((frame.time, face))
-    widths = {
-        person: sum(face.box[2] - face.box[0] for _, face in track)
-        for person, track in people.items()
-    }
-    if not widths:
-        return []
-    track = people[max(widths, key=lambda person: widths[person])]
+    track = widest_track(frames, ANCHOR_EVERY, SMALLEST)
     shown = []
     for time in times:
         frame = next((f for f in reversed(frames) if f.time <= time + 1e-6), frames[0])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 
 import cv2
@@ -95,11 +94,10 @@ def test_what_is_cut_from_the_cache_is_what_is_cut_in_use(name, tmp_path):
     cv2.imwrite(str(file), rgb[..., ::-1])
     look = published.PretrainedInput(_Fed(recipe))
     item = Item(file, "face.png", 0, "image", "none", "g", "s")
-    made = cache.open_cache(tmp_path, look.cached("image"), [item], TrainingOptions(tmp_path))
-    (entry,) = made.entries
+    (entry,) = cache.open_cache(tmp_path, look.cached("image"), [item], TrainingOptions(tmp_path))
     (face,) = vision.load_detector().detect(rgb, 40)
     expected = vision.cut(rgb, vision.box_for(recipe, face.box), recipe, face.landmarks)
-    shown = look.cut(made, entry, 0)
+    shown = look.cut(entry, 0)
     assert shown.shape == expected.shape
     # The cache resizes once more, so pixels differ; the picture is the same, to within a pixel.
     gray = [cv2.cvtColor(x, cv2.COLOR_RGB2GRAY).astype(np.float32) for x in (shown, expected)]
@@ -305,16 +303,13 @@ def test_the_rate_rises_and_falls():
     assert rates[-1] < 0.02
 
 
-def test_people_of_one_side_are_never_drawn_for_the_other(tmp_path):
+def test_people_of_one_side_are_never_drawn_for_the_other():
     items = [
         Item(Path(name), name, label, "image", "m", who, "s", who)
         for who in "abc"
         for label, name in enumerate((f"{who}0", f"{who}1"))
     ]
-    rows = [{"name": i.name, "start": 0, "count": 1, "room": 1.0, "places": []} for i in items]
-    (tmp_path / "index.json").write_text(json.dumps(rows))
-    np.save(tmp_path / "crops.npy", np.zeros((1, 8, 8, 3), np.uint8))
-    faces = cache.FaceCache(tmp_path, items)
+    faces = [cache.Faces(**vars(item)) for item in items]
     for held, people in ((False, {"a", "c"}), (True, {"b"})):
         source = published.gather("image", faces, {"b"}, held=held)
         assert {first.person for group in source.groups for first, _ in group} == people

@@ -1,6 +1,5 @@
 """Training: splits and groups of sources, made fakes, interpolated weights, devices."""
 
-import json
 import math
 import tomllib
 from collections import Counter
@@ -13,20 +12,23 @@ import pandas as pd
 import pytest
 import skimage.data
 import torch
+from safetensors.numpy import save_file
 from torch import nn
 
 from detector.errors import InputError, UsageError
 from detector.evaluation import labels as module
 from detector.evaluation.labels import Item, pairs, read_labels
+from detector.models.base import CropRecipe
 from detector.schema.analysis import Label, Question
 from lab.evaluation import groups, left_out
 from lab.evaluation.calibration import filled
+from lab.evaluation.features import path_of
 from lab.evaluation.groups import held_out
 from lab.evaluation.left_out import PICTURES
 from lab.training import results
 from lab.training.augment import h264
-from lab.training.cache import FaceCache
-from lab.training.fit import half_precision
+from lab.training.cache import FACES, CacheSpec, open_cache
+from lab.training.fit import TrainingOptions, half_precision
 from lab.training.fuse import interpolate, slerp
 from lab.training.pasted import pasted
 
@@ -218,16 +220,15 @@ def test_names_that_share_a_group_are_one(tmp_path):
 def test_faces_follow_their_labels(tmp_path):
     """A person who was named after the faces were cut, and a file that was taken out since."""
     items = labels(tmp_path, "a.png,real,x,s,", "b.png,real,y,s,", "c.png,real,z,s,")
-    folder = tmp_path / "faces"
-    folder.mkdir()
-    rows = [
-        {"name": item.name, "start": n, "count": 1, "room": 1.0, "places": []}
-        for n, item in enumerate(items)
-    ]
-    (folder / "index.json").write_text(json.dumps(rows))
-    np.save(folder / "crops.npy", np.zeros((3, 8, 8, 3), np.uint8))
-    cache = FaceCache(folder, labels(tmp_path, "a.png,real,x,s,ann", "c.png,real,z,s,ann"))
-    assert [(e.name, e.person, e.start) for e in cache.entries] == [
+    spec, run = CacheSpec("faces", CropRecipe(size=8), 1.0), TrainingOptions(tmp_path)
+    for n, item in enumerate(items):
+        cuts = {"crops": np.full((1, 8, 8, 3), n, np.uint8), "places": np.zeros((1, 7, 2))}
+        file = path_of(item, tmp_path / "faces", FACES)
+        file.parent.mkdir(exist_ok=True)
+        save_file(cuts | {"room": np.array(1.0)}, file)
+    now = labels(tmp_path, "a.png,real,x,s,ann", "c.png,real,z,s,ann")
+    found = open_cache(tmp_path, spec, now, run)
+    assert [(e.name, e.person, e.crop(0).max()) for e in found] == [
         ("a.png", "s:ann", 0), ("c.png", "s:ann", 2),
     ]  # fmt: skip
 
