@@ -22,6 +22,7 @@ from scipy.special import expit
 from detector.evaluation.labels import hash_of
 from detector.schema.analysis import Label, Modality, Question
 from detector.schema.verdict import BandRate, Tally, Thresholds
+from lab.evaluation.groups import source_weights
 from lab.evaluation.tables import markdown
 
 Array = np.ndarray
@@ -336,16 +337,6 @@ def table(given: Sequence[BandRate]) -> str:
         for b in given
     ]  # fmt: skip
     return markdown(heads, rows)
-
-
-def source_weights(labels: Array, sources: Array) -> Array:
-    """Return weights that give sources of a label, and both labels, equal weight."""
-    weight = np.zeros(len(labels))
-    for label in (0, 1):
-        own = labels == label
-        _, which, counts = np.unique(sources[own], return_inverse=True, return_counts=True)
-        weight[own] = 0.5 / (max(1, len(counts)) * counts[which])
-    return weight
 
 
 def thresholds(

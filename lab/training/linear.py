@@ -3,7 +3,6 @@
 The networks were trained on none of the labelled files, so a source is left out by fitting the
 layer without it."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -13,6 +12,7 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from detector.evaluation.labels import Item, Labelled
+from lab.evaluation import groups
 from lab.evaluation.fitting import weighted_loss
 from lab.training.crossfit import Array, Head, Split, Versions, judge, require_both_labels
 
@@ -22,12 +22,10 @@ H = TypeVar("H", bound=Head)
 def source_weights(clips: Sequence[Labelled]) -> Array:
     """Return the weight of each clip. A source weighs as the root of its number of clips, so that
     one page of fifty fakes does not dominate. Weights sum to 0.5 for each label."""
-    count = Counter((clip.label, clip.source) for clip in clips)
-    each = np.array([1 / np.sqrt(count[clip.label, clip.source]) for clip in clips])
-    labels = np.array([clip.label for clip in clips])
-    for label in (0, 1):
-        each[labels == label] /= 2 * each[labels == label].sum()
-    return each
+    labels, sources = (
+        np.array([getattr(clip, name) for clip in clips]) for name in ("label", "source")
+    )
+    return groups.source_weights(labels, sources, power=0.5)
 
 
 @dataclass(frozen=True)

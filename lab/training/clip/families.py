@@ -21,8 +21,8 @@ from sklearn.linear_model import LogisticRegression
 from detector.evaluation import metrics
 from detector.evaluation.labels import Item, family, read_labels
 from detector.signals.measures.family import FAMILIES, LIMIT
-from lab.evaluation import groups
 from lab.training.clip import generated
+from lab.training.crossfit import Rows, by_fold
 from lab.training.fit import TrainingOptions, begin_run
 
 JOINED = {"avatar": "talking head", "reenactment": "talking head"}
@@ -54,7 +54,7 @@ def train(
     kinds = np.array([_kind(item) for item in items])
     if folds:
         _write(run.out / "families.csv", plan, items, kinds, versions, folds)
-    weights, bias = _fit(plan, items, kinds, versions, FAMILIES)
+    weights, bias = _fit(plan, items, kinds, versions, FAMILIES, range(len(items)))
     target = run.out / "model.safetensors"
     tensors = {"weight": weights.astype(np.float16, order="C"), "bias": bias.astype(np.float32)}
     save_file({name: torch.from_numpy(value) for name, value in tensors.items()}, target)
@@ -75,11 +75,11 @@ def _fit(
     kinds: np.ndarray,
     versions: Sequence[np.ndarray],
     families: Sequence[str],
-    taught: np.ndarray | None = None,
+    taught: Rows,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return weights, float [families, features], and offsets."""
-    rows = np.isin(kinds, families) & (True if taught is None else taught)
-    each = [(items[i].source, kinds[i]) for i in np.flatnonzero(rows).tolist()]
+    rows = [i for i in taught if kinds[i] in families]
+    each = [(items[i].source, kinds[i]) for i in rows]
     count = Counter(each)
     share = np.array([count[one] ** -0.5 for one in each])
     x = np.concatenate([version[rows] for version in versions])
@@ -101,16 +101,15 @@ def _write(
 ) -> None:
     """Write the number of clips that are named as a family, by kind of clip, and the precision with
     a 95 % interval from resampling sources: with all families in training, then without each."""
-    fold_of = np.array([groups.fold_of(item, groups.SOURCES) for item in items])
+    splits = [*by_fold(items, folds)]
     sources = np.array([item.source for item in items])
     rows: list[dict[str, object]] = []
     for without in ("", *FAMILIES):
         families = [name for name in FAMILIES if name != without]
         logits = np.zeros((len(versions), len(items), len(families)))
-        for fold in folds:
-            out = fold_of == fold
-            weights, bias = _fit(plan, items, kinds, versions, families, ~out)
-            logits[:, out] = [version[out] @ weights.T + bias for version in versions]
+        for split in splits:
+            weights, bias = _fit(plan, items, kinds, versions, families, split.taught)
+            logits[:, split.held] = [version[split.held] @ weights.T + bias for version in versions]
         for version, of in zip(("as it is", "copy"), softmax(logits, 2), strict=True):
             for number, name in enumerate(families):
                 named = of[:, number] >= LIMIT
