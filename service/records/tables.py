@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from inspect import isclass
 from itertools import islice
 from types import NoneType
-from typing import Any, NamedTuple, Protocol, get_args
+from typing import Any, Literal, NamedTuple, Protocol, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from sqlalchemy import (
@@ -206,7 +206,11 @@ def _column_type(kind: Any) -> Any:
     if isclass(kind) and issubclass(kind, BaseModel):
         return Json()  # validated with the rest of its row
     types = {datetime: UtcDateTime, int: BYTES, tuple[str, ...]: StringList}
-    return types.get(kind, TextType)
+    if kind in types:
+        return types[kind]
+    if get_origin(kind) is Literal or (isclass(kind) and issubclass(kind, str)):
+        return TextType
+    raise TypeError(f"no column holds {kind}")
 
 
 # --- what a Supabase project has too, see `RowGateway` -------------------------------------------
