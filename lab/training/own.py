@@ -53,11 +53,11 @@ class OwnRecipe(TrainingSchedule):
     """Settings of the layer's training."""
 
     seed: int = 7
-    images: int = Field(38_400, gt=0, description="views seen, at most")
-    batch: int = Field(64, gt=1)
-    rate: float = Field(3e-3, gt=0)
+    images: int = Field(153_600, gt=0, description="views seen, at most")
+    batch: int = Field(256, gt=1)
+    rate: float = Field(1e-3, gt=0)
     average: float = Field(0.98, ge=0, lt=1)
-    check_every: int = Field(5, gt=0)
+    check_every: int = Field(1, gt=0)
     loss: Loss = "bce"
     sbi: bool = Field(True, description="self-blended fakes of the originals teach too")
     patience: int | None = Field(40, gt=0)
