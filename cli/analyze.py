@@ -134,7 +134,7 @@ def _one(
     try:
         source = links.fetch_to(path, file).source if link else None
         if picture is not None:
-            file, source = picture.open(file.parent), picture.source
+            file, source = picture.open(file.parent)
         if film:
             behind = media.open_film(file if link or picture else path)
             file, name = file.parent / "film", media.film_name(name)

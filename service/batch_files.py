@@ -85,15 +85,15 @@ def _one(
         _check_room(entry.size, uploads, largest)
         folder.mkdir(mode=0o700)
         with full_disk_refused():
-            path = entry.open(folder)
+            path, source = entry.open(folder)
         size = path.stat().st_size
         if size > largest:
             raise _too_large(largest)
         name = entry.name
         if PurePath(name).suffix.lower() != path.suffix.lower():
             name += path.suffix  # the pictures of a PDF have no names of their own
-        with path.open("rb") as source:
-            yield IncomingFile(source, name, size, entry.source)
+        with path.open("rb") as opened:
+            yield IncomingFile(opened, name, size, source)
     except InputError as error:
         yield RefusedFile(entry.name, error)
     finally:

@@ -9,7 +9,6 @@ import stat
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import IO, cast
 
@@ -17,6 +16,7 @@ from detector.batch.entry import Entry, failed
 from detector.errors import MediaError
 from detector.media import safe_name
 from detector.media.limits import MAX_BYTES
+from detector.schema.origin import FileSource
 from detector.sentences import _
 
 ENDINGS = frozenset({".zip"})
@@ -76,9 +76,12 @@ def members(
     return found
 
 
-def entries(path: Path, found: Sequence[zipfile.ZipInfo], inside: str) -> list[Entry]:
-    """Return an entry for each file of an archive; `inside` is prefixed to the names."""
-    return [_entry(path, info, f"{inside}{info.filename}") for info in found]
+def entries(
+    path: Path, found: Sequence[zipfile.ZipInfo], inside: str, source: FileSource | None = None
+) -> list[Entry]:
+    """Return an entry for each file of an archive, or of a document, which is its `source`; `inside`
+    is prefixed to the names."""
+    return [_entry(path, info, f"{inside}{info.filename}", source) for info in found]
 
 
 def problem(info: zipfile.ZipInfo) -> MediaError | None:
@@ -95,10 +98,10 @@ def problem(info: zipfile.ZipInfo) -> MediaError | None:
     return None
 
 
-def _entry(path: Path, info: zipfile.ZipInfo, name: str) -> Entry:
+def _entry(path: Path, info: zipfile.ZipInfo, name: str, source: FileSource | None) -> Entry:
     if (error := problem(info)) is not None:
         return failed(name, error)
-    return Entry(name, partial(unpack, path, info), size=info.file_size)
+    return Entry(name, lambda folder: (unpack(path, info, folder), source), size=info.file_size)
 
 
 def unpack(path: Path, info: zipfile.ZipInfo, folder: Path) -> Path:

@@ -60,11 +60,12 @@ def office(path: Path, name: str, members: Sequence[zipfile.ZipInfo], kind: str)
     pages = _pages(path, kind)
     source = FileSource(document=about_office(path, name))
     found = []
-    for entry, info in zip(archive.entries(path, pictures, ""), pictures, strict=True):
+    entries = archive.entries(path, pictures, "", source)
+    for entry, info in zip(entries, pictures, strict=True):
         page = pages.get(info.filename)
         where = f"page {page}, " if page and kind == "docx" else f"slide {page}, " if page else ""
         label = f"{name}, {where}{Path(info.filename).name}"
-        found.append(Entry(label, entry.open, page, entry.error, entry.size, source))
+        found.append(Entry(label, entry.open, page, entry.error, entry.size))
     return sorted(found, key=lambda entry: (entry.page or 0, entry.name))
 
 
@@ -121,15 +122,17 @@ def pdf(path: Path, name: str) -> list[Entry]:
     for page, id in listed:
         number = counts[page] = counts.get(page, 0) + 1
         label = f"{name}, page {page}, picture {number}"
-        entries.append(Entry(label, partial(_open_pdf, path, page, id), page, source=source))
+        entries.append(Entry(label, partial(_open_pdf, path, page, id, source), page))
     return entries
 
 
-def _open_pdf(path: Path, page: int, id: str, folder: Path) -> Path:
+def _open_pdf(
+    path: Path, page: int, id: str, source: FileSource, folder: Path
+) -> tuple[Path, FileSource]:
     name: str = media.run_isolated(
         unpack_pdf, path, page, id, str(folder), returns=str, writes=folder
     )
-    return folder / media.safe_name(name)
+    return folder / media.safe_name(name), source
 
 
 def read_pdf(path: Path) -> tuple[list[tuple[int, str]], dict[str, str | int]]:

@@ -42,6 +42,7 @@ from detector.pipeline import Analyzer, RemoteAnalyzer
 from detector.pipeline.initial_results import id_of
 from detector.schema.analysis import Analysis, ErrorDetail, Media, Settings, Thresholds
 from detector.schema.base import StrictModel
+from detector.schema.origin import FileSource
 from detector.sentences import _
 
 Item = TypeVar("Item")
@@ -255,11 +256,11 @@ class BatchRun:
         line: Line = {"file": entry.name, "page": entry.page, "id": ""}
         with _disk(self.out), tempfile.TemporaryDirectory(dir=self._scratch) as scratch:
             try:
-                path = entry.open(Path(scratch))
+                path, source = entry.open(Path(scratch))
                 with open_file(path) as file:
                     line["id"] = id_of(sha256(file), self.options.settings)
                 with self._claimed(line["id"], call):
-                    self._analyze(call, entry, path, line)
+                    self._analyze(call, entry, path, source, line)
             except InputError as error:
                 self._failed(call, entry, line, detail(error))
             except (Canceled, ClusterError):
@@ -274,7 +275,9 @@ class BatchRun:
                 line["retry"] = True
                 self._failed(call, entry, line, ErrorDetail(code="internal", message=message))
 
-    def _analyze(self, call: _Call, entry: Entry, path: Path, line: Line) -> None:
+    def _analyze(
+        self, call: _Call, entry: Entry, path: Path, source: FileSource | None, line: Line
+    ) -> None:
         """Analyze a file, or reuse the result of the same content."""
         own, options = self.journal.get(entry.name), self.options
         finished = own is not None and own.id == line["id"] and not own.retry
@@ -285,17 +288,18 @@ class BatchRun:
             return
         if same is not None:
             if not finished or options.report:
-                known = self.journal.line(same)["analysis"]
-                known["media"]["name"] = entry.title
+                line["analysis"] = self.journal.line(same)["analysis"]
+                line["analysis"]["media"]["name"] = entry.title
+                known = Analysis.model_validate(line["analysis"]).taken_from(source or FileSource())
                 if options.report:
-                    options.report(entry.name, Analysis.model_validate(known), path)
+                    options.report(entry.name, known, path)
                 if not finished:
-                    self._write({**line, "analysis": known})
+                    self._write({**line, "analysis": known.model_dump(mode="json")})
             call.count("found", entry)
             return
         analysis = self.analyzer.analyze(
             path, options.settings, name=entry.title, cancel=call.stop
-        ).taken_from(entry.source)
+        ).taken_from(source)
         if options.thresholds:
             analysis = decide(analysis, thresholds=options.thresholds)
         original = options.original(path, analysis.media) if options.original else None

@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from detector.errors import InputError
 from detector.links import is_link, name_of
 from detector.schema.analysis import ErrorDetail
 from detector.schema.origin import FileSource
 
-Opener = Callable[[Path], Path]
-"""A folder that the file may be unpacked to -> the path of the readable file."""
+Opener = Callable[[Path], tuple[Path, FileSource | None]]
+"""A folder that the file may be unpacked to -> the path of the readable file, and where it was
+taken from."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,6 @@ class Entry:
     page: int | None = None  # of the document with the picture, from 1
     error: ErrorDetail | None = None  # raised by `open`
     size: int | None = None  # bytes, if known before it is opened
-    source: FileSource | None = None  # the document with the picture
 
     @property
     def title(self) -> str:
@@ -32,13 +33,13 @@ class Entry:
 
 def of_path(name: str, path: Path) -> Entry:
     """Return the entry of a file on this machine."""
-    return Entry(name, lambda _: path)
+    return Entry(name, lambda _: (path, None))
 
 
 def failed(name: str, error: InputError) -> Entry:
     """Return an entry whose `open` raises this error."""
 
-    def refuse(_folder: Path) -> Path:
+    def refuse(_folder: Path) -> NoReturn:
         raise error
 
     return Entry(name, refuse, error=detail(error))

@@ -192,12 +192,12 @@ def check(url: str, limits: LinkRules | None = None) -> httpx.URL:
     return parse(url, limits or rules(MAX_BYTES))
 
 
-def opener(url: str) -> Callable[[Path], Path]:
+def opener(url: str) -> Callable[[Path], tuple[Path, FileSource | None]]:
     """Return a function that downloads a link into a folder (`fetch_to`)."""
 
-    def bring(folder: Path) -> Path:
-        fetch_to(url, folder / "link")
-        return folder / "link"
+    def bring(folder: Path) -> tuple[Path, FileSource | None]:
+        path = folder / "link"
+        return path, fetch_to(url, path).source
 
     return bring
 

@@ -24,6 +24,7 @@ from detector.batch.journal import Journal
 from detector.errors import UsageError
 from detector.pipeline import Analyzer
 from detector.schema.analysis import Analysis, Settings
+from detector.schema.origin import FileSource, Posted
 from tests.conftest import write_clip
 from tests.support.footage import many
 from tests.support.links import PRIVATE, serving, whole
@@ -184,6 +185,23 @@ def test_links_of_a_list_are_fetched_where_they_are_allowed(clips, tmp_path, mon
     newest = {line["file"].rpartition("/")[2]: line for line in lines(tmp_path / "out")}
     assert newest["b"]["error"]["code"] == "link_page"
     assert newest["a.png?token=secret"]["analysis"]["media"]["name"] == "a.png"
+
+
+def test_each_link_of_a_list_has_who_posted_it(clips, tmp_path):
+    """Also where two of them have the same content, which is analyzed once."""
+    by = {"https://a.example/1": "Alice", "https://b.example/2": "Bob", "https://c.example/3": None}
+    (tmp_path / "list.txt").write_text("\n".join(by))
+
+    def page(url):
+        source = FileSource(posted=Posted(by=by[url])) if by[url] else None
+        return lambda folder: (clips / "picture.png", source)
+
+    entries = read_source(tmp_path / "list.txt", links=page).entries
+    settings = Settings(models=["texture"], frames=3)
+    with BatchRun(tmp_path / "out", BatchOptions(settings, parallel=1)) as run:
+        assert run.run(entries).analyzed == 1
+    posted = {line["file"]: line["analysis"]["provenance"]["posted"] for line in lines(run.out)}
+    assert {url: page and page["by"] for url, page in posted.items()} == by
 
 
 def test_two_programs_do_not_fill_one_folder(tmp_path):

@@ -382,7 +382,8 @@ def test_a_list_opens_its_links_into_a_folder(inside, tmp_path, monkeypatch):
     (tmp_path / "link").unlink()
     monkeypatch.setenv("UNMASK_LINKS_PRIVATE", "1")
     monkeypatch.setenv("UNMASK_LINKS_PORTS", str(inside.server_port))
-    assert bring(tmp_path).read_bytes() == PICTURE
+    path, source = bring(tmp_path)
+    assert path.read_bytes() == PICTURE and source is None, "no page says who posted it"
 
 
 def test_what_is_a_link():
