@@ -15,7 +15,6 @@ Array = np.ndarray
 ROUNDS = 1000  # of a bootstrap
 BINS = 10  # of a reliability diagram, of equal width
 GRID = np.linspace(0.0, 1.0, 101)  # False positive rates at which the band of a ROC is given
-BAND_ROUNDS = 400  # of the bootstrap over groups
 
 
 Number = Annotated[float, BeforeValidator(lambda v: np.nan if v is None else v)]
@@ -179,8 +178,8 @@ def brier(probabilities: Array, labels: Array) -> float:
 
 @dataclass(frozen=True)
 class Roc:
-    """A ROC, ascending from (0, 0) to (1, 1), with its 95 % band over `grid`; empty where no
-    resample had both labels."""
+    """A ROC, ascending from (0, 0) to (1, 1), with its 95 % band over `grid`; empty without groups,
+    or where no resample had both labels."""
 
     fpr: Array
     tpr: Array
@@ -189,12 +188,12 @@ class Roc:
     high: Array
 
 
-def roc(scores: ArrayLike, labels: ArrayLike, groups: Sequence[str]) -> Roc:
-    """Return the ROC of scores (higher is more suspicious; label 1 is fake) with a band from
-    resampling groups, so that takes of one original do not count as independent."""
+def roc(scores: ArrayLike, labels: ArrayLike, groups: Sequence[str] = ()) -> Roc:
+    """Return the ROC of scores (higher is more suspicious; label 1 is fake), with a band from the
+    draws of groups that `auc_interval` takes."""
     s, y = np.asarray(scores, float), np.asarray(labels, int)
     fpr, tpr = _curve(s, y)
-    weights = draw(groups, BAND_ROUNDS)
+    weights = draw(groups) if len(groups) else np.zeros((0, len(s)), int)
     both = [weights[:, y == label].any(1) for label in (0, 1)]
     drawn = [_at(*line) for line in zip(*_points(s, y, weights[both[0] & both[1]]), strict=True)]
     if not drawn:

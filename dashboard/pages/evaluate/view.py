@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 from markupsafe import Markup
@@ -30,7 +29,7 @@ from dashboard.pages import alerted
 from detector.errors import InputError
 from detector.evaluation import metrics, runs, tables
 from detector.evaluation.labelled_sets import LeftOutReason
-from detector.evaluation.report import KindReport, Report
+from detector.evaluation.report import Column, KindReport, Report
 from detector.evaluation.scores import Scored
 from detector.models.registry import selectable
 from detector.presentation import evaluation
@@ -263,34 +262,32 @@ def _curve_card(name: str, texts: ChartTexts, figure: go.Figure, *key: Markup) -
             show(part)
 
 
-def columns(kind: KindReport, scored: Sequence[Scored]) -> dict[str, np.ndarray]:
+def columns(kind: KindReport, scored: Sequence[Scored]) -> dict[str, Column]:
     """Return each file's scores by name: combined first, then the best-ranking models."""
-    together = [1.0 - s.label if s.probability is None else s.probability for s in scored]
-    out = {say(evaluation.TOGETHER): np.array(together)}
+    out = {say(evaluation.TOGETHER): Column.of([s.probability for s in scored], scored)}
     for model in sorted(kind.alone, key=lambda m: -m["AUC"].value)[: charts.LINES - 1]:
-        out[say(model.title)] = np.array(
-            [s.highest.get(model.name, -1e6 if s.label else 1e6) for s in scored]
-        )
+        out[say(model.title)] = Column.of([s.highest.get(model.name) for s in scored], scored)
     return out
 
 
 def _ranking(kind: KindReport, scored: Sequence[Scored]) -> None:
     colors, lines = theme.palette(), columns(kind, scored)
-    truth = np.array([s.label for s in scored])
-    groups = [f"{s.source}/{s.group}" for s in scored]
     key = cards.legend(
         cards.Mark(cls=f"line {dash}", words=name, color=color)
         for dash, color, name in charts.key(list(lines), colors)
     )
     left, right = st.columns(2, gap="medium")
     with left:
-        rocs = {name: metrics.roc(column, truth, groups) for name, column in lines.items()}
+        rocs = {
+            name: metrics.roc(c.values, c.labels, () if number else c.groups)
+            for number, (name, c) in enumerate(lines.items())
+        }
         texts = evaluation.roc(kind, charts.LINES - 1)
         _curve_card("roc", texts, charts.roc(rocs, texts, colors), key)
     with right:
-        right_of = {name: metrics.precision_recall(column, truth) for name, column in lines.items()}
+        right_of = {n: metrics.precision_recall(c.values, c.labels) for n, c in lines.items()}
         texts = evaluation.precision(kind)
-        figure = charts.precision(right_of, float(truth.mean()), texts, colors)
+        figure = charts.precision(right_of, kind.fake / len(scored), texts, colors)
         _curve_card("precision", texts, figure, key)
 
 
