@@ -150,10 +150,12 @@ class Tools:
         return answer
 
     def list_models(self) -> dict[str, Any]:
-        """List the models, what each looks for, and whether it is ready."""
+        """List the models that are better than chance, what each looks for, and whether it is
+        ready."""
         rows = [
             {"id": s.spec.id, "title": s.spec.title, "summary": s.spec.summary, "ready": s.ready}
             for s in inventory.inventory()
+            if not s.spec.guesses
         ]
         return {"models": rows}
 

@@ -107,6 +107,12 @@ def test_a_call_that_the_client_gives_up_is_canceled(folder, monkeypatch):
     assert anyio.run(give_up) and began.is_set()
 
 
+def test_models_that_guess_are_not_offered(folder):
+    listed = {model["id"] for model in Tools([folder]).list_models()["models"]}
+    guessing = {spec.id for spec in registry.list_models() if spec.guesses}
+    assert guessing and listed == {spec.id for spec in registry.list_models()} - guessing
+
+
 @pytest.mark.parametrize("http", [False, True])
 def test_the_command_serves_both_transports(folder, http):
     command = ["-m", "cli", "mcp", str(folder)]
