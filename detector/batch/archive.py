@@ -79,8 +79,8 @@ def members(
 def entries(
     path: Path, found: Sequence[zipfile.ZipInfo], inside: str, source: FileSource | None = None
 ) -> list[Entry]:
-    """Return an entry for each file of an archive, or of a document, which is its `source`; `inside`
-    is prefixed to the names."""
+    """Return an entry for each file of an archive, or of a document, which is then its `source`.
+    `inside` is prefixed to the names."""
     return [_entry(path, info, f"{inside}{info.filename}", source) for info in found]
 
 

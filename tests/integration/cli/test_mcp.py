@@ -9,6 +9,7 @@ import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
 from cli.mcp_server import Tools, server_of
+from detector.models import registry
 from detector.presentation.verdict import headline as headline_of
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import Comparison
