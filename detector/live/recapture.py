@@ -17,7 +17,7 @@ ROUNDED = 4 * 28.0
 gives sqrt(sum of squared window / 12) = 28. Stripes of one level give 8,000."""
 PEAK = 2.9
 """`stripes` from which a screen counts as filmed: 264 frames of 88 clips of the development set
-have 2.53 or less (`lab.bench.live --recapture`)."""
+have 2.53 or less (by a script that is not kept)."""
 
 
 def stripes(rgb: np.ndarray) -> float:
