@@ -1,4 +1,4 @@
-"""Sample gallery to try the program with, generated on first use and free of rights.
+"""Sample gallery to try the program with, generated on first use and free to use.
 
 The pictures ship with scikit-image and matplotlib: NASA's Eileen Collins, the US Navy's Grace
 Hopper (public domain), a man at his camera by Lav Varshney and Rachel Michetti's coffee cup (CC0).
@@ -146,8 +146,8 @@ def gallery(folder: Path) -> list[tuple[Sample, Draw, float]]:
              f"{since}, the right face is blended with an altered copy of itself.",
              f"{_NAVY}; {_NASA}", (scene.call, 3.0), altered=True),
         made("speaker.mp4", "Genuine speaker",
-             "A volunteer reads four sentences to a camera, for a corpus of speech. As recorded, "
-             "joined here.", _GRID, (scene.speaker, 1.2)),
+             "A volunteer of the GRID corpus (University of Sheffield, CC BY 4.0) reads four "
+             "sentences to a camera. As recorded, joined here.", _GRID, (scene.speaker, 1.2)),
         made("portrait.mp4", "Untouched clip", f"{camera} The face is as it was photographed.",
              _NAVY, (scene.portrait, 3.0), offered=False),
         made("picture.jpg", "Manipulated picture",

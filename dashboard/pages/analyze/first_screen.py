@@ -386,7 +386,7 @@ def _samples(settings: Settings) -> None:
         none = _("There are no samples: {problem}")
         typography.caption(none.format(problem=say(gallery.problem)))
         return
-    what = _("Free of rights. Results are computed when you open one.")
+    what = _("Free to use. Results are computed when you open one.")
     aside = typography.small(what)
     cards.part_head(_("Try a sample"), aside)
     if gallery.samples is None:

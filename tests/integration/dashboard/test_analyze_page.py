@@ -140,7 +140,7 @@ def test_the_first_screen_has_one_place_for_files_and_eight_samples(jobs, analyz
     assert len(at.file_uploader) == 1 and not at.text_input, "no field for links where they are off"
     assert buttons(at).count("Open") == 8
     text = html(at)
-    assert "Free of rights." in text
+    assert "Free to use." in text
     for title in ("Generated picture", "Genuine photo", "Cloned voice", "Genuine voice"):
         assert title in text
     assert text.count("Too little to judge, or too poor.") == 1
