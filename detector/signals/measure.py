@@ -174,9 +174,11 @@ def merged(analysis: Analysis, found: Sequence[Signal]) -> Analysis:
 
 def said(signal: Signal) -> Signal:
     """Return a measurement in the reader's language, a minus sign before negative values."""
-    words = {name: say(getattr(signal, name)) for name in ("title", "value", "how_to_read")}
-    value = re.sub(r"(?<!\w)-(?=\d)", "−", words["value"])
-    return signal.model_copy(update=words | {"value": value})
+    words = {
+        name: re.sub(r"(?<!\w)-(?=\d)", "−", say(getattr(signal, name)))
+        for name in ("title", "value", "how_to_read")
+    }
+    return signal.model_copy(update=words)
 
 
 @lru_cache(maxsize=1)

@@ -135,7 +135,7 @@ class SignalSpec:
 
     def span(self, usual: tuple[float, float]) -> str:
         """Return the usual range as text."""
-        low, high = (numeral(bound, ".2g").replace("-", "−") for bound in usual)
+        low, high = (numeral(bound, ".2g") for bound in usual)
         text = {
             "high": _("Usual: up to {high} {unit}."),
             "low": _("Usual: from {low} {unit}."),

@@ -1,5 +1,6 @@
 """Signals and views on data with a known answer: detail of a face, blinks, a change of identity."""
 
+import gettext
 import json
 from types import SimpleNamespace
 
@@ -7,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from detector import media, signals, weights
+from detector import media, sentences, signals, weights
 from detector.errors import WeightsError
 from detector.models import mesh
 from detector.schema.analysis import Label
 from detector.signals import frequency, reference, views, watching
-from detector.signals.measure import ON_REQUEST, SubjectContext
-from detector.signals.measures import blinks, family, identity, jitter, lips, pose
+from detector.signals.measure import ON_REQUEST, SubjectContext, said
+from detector.signals.measures import blinks, dct, family, identity, jitter, lips, pose
 from detector.signals.reference import blink_rate
 from detector.vision import load_detector
 from tests.support.result_sample import make_analysis
@@ -147,6 +148,18 @@ def test_a_signal_says_what_else_could_cause_it():
     assert low.times == [1.235]
     weak = identity.DRIFT.signal(known.p1 - 0.1, "A", weak="A small face can look alike.")
     assert weak.reading == "unclear" and "small face" in weak.how_to_read
+
+
+class German(gettext.NullTranslations):
+    def info(self):
+        return {"language": "de"}
+
+
+def test_numbers_of_a_signal_are_written_as_the_reader_does():
+    shown = dct.SPEC.signal(-39.5, "A", known=reference.Range(-43, -42, -38, -3.5, -3, 9, 9))
+    assert "−42" in said(shown).how_to_read and "-" not in said(shown).how_to_read
+    with sentences.use(German()):
+        assert "−3,5" in said(shown).how_to_read and "−39,5" in said(shown).value
 
 
 def test_the_reference_is_aggregates_of_enough_files():
