@@ -10,7 +10,7 @@ from dashboard.components import blocks, controls, figures, typography
 from dashboard.components.markup import show
 from dashboard.result.linked import ResultViewState
 from detector.errors import UnmaskError
-from detector.messages.format import listed, lower_first
+from detector.messages.format import listed
 from detector.presentation import Section, lead
 from detector.presentation import signals as presented
 from detector.schema.analysis import Analysis, Signal, Subject
@@ -105,7 +105,7 @@ def _offer(signals: list[Signal], linked: ResultViewState) -> None:
         return
     requested = linked.widget(f"watch.{signals[0].subject}")
     controls.button(
-        _("Measure {signals}").format(signals=listed([lower_first(s.title) for s in waiting])),
+        _("Measure {signals}").format(signals=listed([s.title for s in waiting])),
         "visibility",
         linked.widget("watch"),
         partial(st.session_state.__setitem__, requested, True),

@@ -170,7 +170,7 @@ def test_what_takes_every_frame_is_measured_when_asked_for(clip, monkeypatch):
     monkeypatch.setattr(ResultViewState, "keep_signals", lambda self, found: kept.append(found))
     at = show(clip)
     button = at.button(key="result.k.widget.watch")
-    assert button.label == "Measure blinking" and "every frame" in button.help
+    assert button.label == "Measure Blinking" and "every frame" in button.help
     button.click().run()
     assert not at.exception
     assert [s.number for s in kept[0] if s.id == "blinking"] == [12.0]
