@@ -152,7 +152,7 @@ def columns(
     colors |= {mark: "red" for row in rows for mark in row.marks}
     look = st.column_config
     states = partial(look.MultiselectColumn, options=list(colors), color=list(colors.values()))
-    likely = partial(look.ProgressColumn, format="%g", min_value=0, max_value=100)
+    likely = partial(look.ProgressColumn, format="localized", min_value=0, max_value=100)
 
     return {
         "picture": ListColumn("", lambda row: row.picture, 60, look.ImageColumn),
