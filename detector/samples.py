@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from skimage import data
 
-from detector import paths
+from detector import media, paths
 from detector.media.writer import write_mp4
 
 Kind = Literal["video", "image", "audio"]
@@ -260,9 +260,8 @@ class _Scene:
 
     def speaker(self, t: float) -> np.ndarray:
         """Return a frame without its upper part, for a picture of the face."""
-        with av.open(str(_shipped("speaker.mp4"))) as container:
-            frame = next(f for f in container.decode(video=0) if f.time >= t)
-        return frame.to_ndarray(format="rgb24")[44:]
+        path = _shipped("speaker.mp4")
+        return media.frame_at(path, media.probe(path), t).rgb[44:]
 
     def coffee(self, t: float) -> np.ndarray:
         return _shoot(self.cup, _CLIP, t, center=(300, 190), zoom=1.28)
