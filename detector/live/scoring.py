@@ -129,4 +129,5 @@ class LiveScorer(Scorer):
                     self.score(id, batch)
                 rates.add(id, (perf_counter() - begun) / len(good))
                 begun = perf_counter()
-        frame.models.update(id for face in good for id in face.logits)
+        with self._lock:  # the pace of the session counts these models meanwhile
+            frame.models.update(id for face in good for id in face.logits)
