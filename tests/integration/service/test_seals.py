@@ -55,8 +55,8 @@ def who(project, store, owner, id):
 
 def row_of(ada, id):
     """Her row as she reads it, less what the database computes."""
-    (row,) = ada.client.table("analyses").select("*").eq("id", id).execute().data
-    return {k: v for k, v in row.items() if k not in ("verdict", "probability", "stored")}
+    (row,) = ada.client.table("records").select("*").eq("id", id).execute().data
+    return {k: v for k, v in row.items() if k not in ("headline", "probability", "stored")}
 
 
 def test_the_servers_own_are_ours(project, ada, store, ours):
@@ -69,18 +69,18 @@ def test_an_inserted_row_is_not(project, ada, store, ours, sealed):
     if not sealed:
         document = json.loads(row["document"]) | {"seal": None}
         row |= {"document": json.dumps(document), "result": row["result"] | {"seal": None}}
-    ada.client.table("analyses").insert(row).execute()
+    ada.client.table("records").insert(row).execute()
     assert set(who(project, store, ada.id, row["id"])) == {ResultOrigin.ELSEWHERE}
 
 
 def test_a_back_dated_result_is_not(project, ada, store, ours):
     row = row_of(ada, ours.id)
-    ada.client.table("analyses").delete().eq("id", ours.id).execute()
+    ada.client.table("records").delete().eq("id", ours.id).execute()
     early = (NOON - timedelta(days=700)).isoformat()
     document = json.loads(row["document"]) | {"created": early}
     row |= {"document": json.dumps(document), "result": row["result"] | {"analyzed": early},
             "analyzed": early, "created": early, "touched": early}  # fmt: skip
-    ada.client.table("analyses").insert(row).execute()
+    ada.client.table("records").insert(row).execute()
     assert set(who(project, store, ada.id, ours.id)) == {ResultOrigin.ELSEWHERE}
 
 
@@ -94,7 +94,7 @@ def test_a_changed_result_is_not(project, ada, store, ours, what):
         "summary": {"result": row["result"] | {"probability": 0.01}},
         "place": {"place": row["place"].replace("48.85", "-33.9")},
     }[what]
-    ada.client.table("analyses").update(new).eq("id", ours.id).execute()
+    ada.client.table("records").update(new).eq("id", ours.id).execute()
     page, card, listed, link = who(project, store, ada.id, ours.id)
     here, not_here = ResultOrigin.HERE, ResultOrigin.ELSEWHERE
     expected = {
