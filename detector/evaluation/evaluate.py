@@ -32,6 +32,7 @@ from detector.evaluation.report import (
     KindReport,
     Report,
     Table,
+    calibration_figures,
     couples_of,
     ranking,
     reliability,
@@ -206,9 +207,7 @@ def _answer(
     figures = ranking(column, couples_of(scored)) | _decisions(given, column.labels)
     figures |= {
         "AUC of the combined answer": Column.of([s.probability for s in scored], scored).auc(),
-        "ECE": Interval(metrics.calibration_error(p, truth)),
-        "ECE by chance": metrics.calibration_error_by_chance(p),
-        "Brier": Interval(metrics.brier(p, truth) if len(p) else float("nan")),
+        **calibration_figures(p, truth),
         "area of risk": Interval(float(risk.mean())),
     }
     bars = reliability(p, truth)

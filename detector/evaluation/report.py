@@ -162,6 +162,16 @@ def ranking(column: Column, couples: Sequence[tuple[int, int]]) -> Figures:
     }
 
 
+def calibration_figures(probabilities: np.ndarray, labels: np.ndarray) -> Figures:
+    """Return how far probabilities can be taken at their word: calibration error and Brier score,
+    NaN for no files."""
+    return {
+        "ECE": Interval(metrics.calibration_error(probabilities, labels)),
+        "ECE by chance": metrics.calibration_error_by_chance(probabilities),
+        "Brier": Interval(metrics.brier(probabilities, labels) if len(labels) else float("nan")),
+    }
+
+
 def couples_of(scored: Sequence[Scored]) -> list[tuple[int, int]]:
     """Return indices (original, fake of it), without groups of several originals."""
     originals = Counter((s.source, s.group) for s in scored if s.label == 0)

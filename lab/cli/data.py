@@ -15,7 +15,7 @@ from detector.evaluation.labels import Item, read_labels
 from detector.evaluation.scores import stored_scores
 from detector.sentences import _
 from lab.evaluation import groups, identity, left_out, sheets
-from lab.evaluation.ensemble_fit import clip_of
+from lab.evaluation.ensemble_fit import people_of
 from lab.training.clip.feed import ALTERED, class_of
 from lab.training.recipe import hold_out
 
@@ -118,7 +118,7 @@ def _scores(source: str, items: dict[str, Item]) -> pd.DataFrame:
         rows = [
             (scored.name, "as it is", model, logit)
             for scored in stored_scores(path, items)
-            for person in clip_of(scored).people[:1]
+            for person in people_of(scored)[:1]
             for model, logit in person.items()
         ]
         scores = pd.DataFrame(rows, columns=[*KEYS, "logit"])

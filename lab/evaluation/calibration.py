@@ -9,7 +9,7 @@ stores the result.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from scipy.special import expit
 from detector.errors import InputError
 from detector.evaluation import metrics, scores
 from detector.evaluation.labels import Item, read_labels
+from detector.evaluation.metrics import Interval
+from detector.evaluation.report import FigureRow, Figures, calibration_figures
 from detector.evaluation.scores import Scored, Scoring
 from detector.models import registry
 from detector.schema.analysis import (
@@ -33,102 +35,91 @@ from detector.schema.base import StrictModel
 from detector.schema.verdict import BandRate
 from detector.sentences import _
 from lab.evaluation import bands, fitting, groups
-from lab.evaluation.ensemble_fit import Clip, EnsembleFit, clip_of
+from lab.evaluation.ensemble_fit import EnsembleFit, fake_of, files_of, table_of
 from lab.evaluation.groups import HoldOut, held_out_people
 from lab.evaluation.tables import markdown
 
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
-
-
-class QuestionReport(StrictModel):
-    """Figures of one question. All but `models` are cross-fitted by source."""
-
-    question: Question
-    originals: int
-    fakes: int
-    models: dict[str, float]  # AUC of each model's raw logit
-    auc: float
-    calibration_error: float
-    by_chance: float
-    """97.5 % quantile of the calibration error of perfectly calibrated probabilities."""
-    brier: float
-
-
-class Summary(StrictModel):
-    """Figures of the verdict on left-out sources."""
-
-    clips: int
-    sources: int
-    auc: float
-    calibration_error: float
-    by_chance: float
-    brier: float
-    bands: list[list[BandRate]]
-    """Rates of a file's answers by medium; limits are cross-fitted by source."""
-    risk: dict[str, float]
-    """Error rate of the most confident 20, 40 … 100 % of the clips, and "area" under the curve."""
+ALONE, WRONG = "AUC, ", "wrong, "
+"""Prefixes of the AUC of a model alone, and of the error rate at a coverage."""
 
 
 class Calibrated(StrictModel):
-    """Result of a calibration."""
+    """Result of a calibration. All its figures but the AUC of a model alone are cross-fitted."""
 
     models: dict[str, Calibration]
     weights: dict[str, float]
     ensembles: dict[Question, Ensemble]
-    reports: list[QuestionReport]
-    summary: Summary
+    rows: list[FigureRow]
+    """Figures of the combined answer and of each question. "wrong, 20%" is the error rate of the
+    most confident 20 % of the files, "area of risk" that under the curve."""
+    bands: list[list[BandRate]]
+    """Rates of a file's answers by medium; limits are cross-fitted by source."""
+
+    def __getitem__(self, question: Question) -> FigureRow:
+        """Return the figures of a question."""
+        return next(row for row in self.rows if row.name == question)
 
     @classmethod
     def joined(cls, parts: Sequence[Calibrated]) -> Calibrated:
-        """Return calibrations of different questions as one, with the summary of the first and the
-        bands of all."""
+        """Return calibrations of different questions as one, with the combined answer of the first
+        and the bands of all."""
         first, *others = parts
         for part in others:
             first.models |= part.models
             first.weights |= part.weights
             first.ensembles |= part.ensembles
-            first.reports += part.reports
-            first.summary.bands += part.summary.bands
+            first.rows += part.rows[1:]
+            first.bands += part.bands
         return first
 
 
-def risk(together: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Return the error rate of the most confident clips by coverage (`metrics.risk_coverage`)."""
+def risk(together: np.ndarray, labels: np.ndarray) -> Figures:
+    """Return the error rate of the most confident files by coverage (`metrics.risk_coverage`)."""
     seen = np.isfinite(together)
     wrong = (together[seen] > 0) != labels[seen]
     coverage, curve = metrics.risk_coverage(np.abs(together[seen]), wrong)
-    shares = [*np.interp(COVERAGES, coverage, curve).tolist(), float(curve.mean())]
-    return dict(zip([*(f"{c:.0%}" for c in COVERAGES), "area"], shares, strict=True))
+    shares = np.interp(COVERAGES, coverage, curve).tolist()
+    figures: Figures = {
+        f"{WRONG}{c:.0%}": Interval(share) for c, share in zip(COVERAGES, shares, strict=True)
+    }
+    return figures | {"area of risk": Interval(float(curve.mean()))}
 
 
 def to_markdown(result: Calibrated) -> str:
-    """Return the result as Markdown; every figure but the models' AUC is cross-fitted."""
+    """Return the result as Markdown."""
     heads = (
         "question", "originals", "fakes", "AUC of each model", "together", "ECE (by chance)",
         "Brier",
     )  # fmt: skip
+    together, *questions = result.rows
     rows = [
         (
-            r.question.value, r.originals, r.fakes,
-            ", ".join(f"{id} {auc:.2f}" for id, auc in r.models.items()), f"{r.auc:.3f}",
-            f"{r.calibration_error:.3f} ({r.by_chance:.3f})", f"{r.brier:.3f}",
+            row.name, row.count("originals"), row.count("fakes"),
+            ", ".join(f"{id} {auc:.2f}" for id, auc in of_models(row).items()),
+            f"{row['AUC'].value:.3f}",
+            f"{row['ECE'].value:.3f} ({row['ECE by chance'].high:.3f})",
+            f"{row['Brier'].value:.3f}",
         )
-        for r in result.reports
+        for row in questions
     ]  # fmt: skip
-    s = result.summary
+    wrong = {f.removeprefix(WRONG): together[f] for f in together.figures if f.startswith(WRONG)}
+    wrong["area"] = together["area of risk"]
     lines = [
         markdown(heads, rows),
-        f"All questions together, {s.clips} clips of {s.sources} sources: AUC {s.auc:.3f}, ECE "
-        f"{s.calibration_error:.3f} (by chance {s.by_chance:.3f}), Brier {s.brier:.3f}.",
+        f"All questions together, {together.count('files')} clips of {together.count('sources')} "
+        f"sources: AUC {together['AUC'].value:.3f}, ECE {together['ECE'].value:.3f} (by chance "
+        f"{together['ECE by chance'].high:.3f}), Brier {together['Brier'].value:.3f}.",
         "The file's answers, each source judged by limits that were fitted without it:",
-        *map(bands.table, s.bands),
-        markdown(("answered", *s.risk), [("wrong", *(f"{v:.1%}" for v in s.risk.values()))]),
+        *map(bands.table, result.bands),
+        markdown(("answered", *wrong), [("wrong", *(f"{v.value:.1%}" for v in wrong.values()))]),
     ]
     return "\n\n".join(lines) + "\n"
 
 
-Folds = dict[str, EnsembleFit | None]
-"""Fit on the other sources, by source; None where these lack a label."""
+def of_models(row: FigureRow) -> dict[str, float]:
+    """Return the AUC of each model alone in the figures of a question."""
+    return {f.removeprefix(ALONE): row[f].value for f in row.figures if f.startswith(ALONE)}
 
 
 @dataclass(frozen=True)
@@ -136,9 +127,9 @@ class _QuestionFit:
     """Ensemble of one question, and its cross-fitted logits."""
 
     ensemble: EnsembleFit
-    held: np.ndarray  # float [clips]; NaN where a clip can't be judged
-    about: np.ndarray  # bool [clips]: the fakes of the question
-    report: QuestionReport
+    held: np.ndarray  # float [files]; NaN where a file can't be judged
+    about: np.ndarray  # bool [files]: the fakes of the question
+    row: FigureRow
 
 
 def fit_scores(scored: Sequence[Scored], models: Sequence[str], data: str) -> Calibrated:
@@ -149,110 +140,92 @@ def fit_scores(scored: Sequence[Scored], models: Sequence[str], data: str) -> Ca
         question = QUESTION_OF.get(registry.get_spec(id).task)
         if question:
             by_question.setdefault(question, []).append(id)
-    clips = [clip_of(s) for s in scored]
-    if all(groups.known(clip) for clip in clips):
+    folds = [one.source for one in scored]
+    if all(map(groups.known, scored)):
         # Similar sources make figures optimistic: whole groups of them are left out.
-        clips = [replace(c, source=groups.fold_of(c)) for c in clips]
-    if len({clip.source for clip in clips}) == 1:
+        folds = [groups.fold_of(one) for one in scored]
+    if len(set(folds)) == 1:
         # A single source can only be split by person.
-        clips = [replace(c, source=s.person) for c, s in zip(clips, scored, strict=True)]
-    return fit_clips(clips, by_question, data)
+        folds = [one.person for one in scored]
+    people = table_of(scored, folds)
+    missing = [id for id in models if id not in people]
+    return fit_people(people.assign(**dict.fromkeys(missing, np.nan)), by_question, data)
 
 
-def fit_clips(
-    clips: Sequence[Clip], by_question: Mapping[Question, Sequence[str]], data: str
+def fit_people(
+    people: pd.DataFrame, by_question: Mapping[Question, Sequence[str]], data: str
 ) -> Calibrated:
-    """Calibrate on clips, with model ids by question; `data` describes the clips in words. Raise
-    InputError where a question has too few scored originals or fakes."""
-    fits = {question: _fit_question(clips, question, ids) for question, ids in by_question.items()}
-    return _assemble(clips, fits, data)
+    """Calibrate on a table of people (`ensemble_fit`), with model ids by question; `data` describes
+    the files in words. Raise InputError where a question has too few scored originals or fakes."""
+    fits = {question: _fit_question(people, question, ids) for question, ids in by_question.items()}
+    return _assemble(people, fits, data)
 
 
-def _fit_question(clips: Sequence[Clip], question: Question, ids: Sequence[str]) -> _QuestionFit:
-    known = _known(clips, question, ids)
-    whole = EnsembleFit.of([clips[i] for i in known], ids)
-    held = _held_out(clips, _folds(clips, known, ids))
-    # A fit is overconfident on unseen clips: the left-out ones give the shrinkage factor (van
+def _fit_question(people: pd.DataFrame, question: Question, ids: Sequence[str]) -> _QuestionFit:
+    files = files_of(people)
+    known = _known(files, question, ids)
+    held = held_out_logits(people, question, ids)
+    # A fit is overconfident on unseen files: the left-out ones give the shrinkage factor (van
     # Houwelingen & le Cessie 1990).
-    left, labels = held[known], np.array([clips[i].label for i in known])
+    left, labels = held[known], files["label"].to_numpy()[known]
     seen = np.isfinite(left)
     scale, offset = fitting.platt(left[seen], labels[seen])
-    held = scale * held + offset
-    raw_auc = {}
+    figures: Figures = {"originals": int((labels == 0).sum()), "fakes": int((labels == 1).sum())}
+    figures |= _quality(scale * left + offset, labels)
     for id in ids:
-        x = np.array([clips[i].people[0].get(id, np.nan) for i in known])
-        raw_auc[id] = metrics.auc(x[np.isfinite(x)], labels[np.isfinite(x)])
-    report = QuestionReport(
-        question=question,
-        originals=int((labels == 0).sum()),
-        fakes=int((labels == 1).sum()),
-        models=raw_auc,
-        **_quality(held[known], labels),
-    )
-    about = np.array([clip.is_fake_of(question) for clip in clips])
-    return _QuestionFit(whole.moved(scale, offset), held, about, report)
+        x = files[id].to_numpy()[known]
+        figures[f"{ALONE}{id}"] = Interval(metrics.auc(x[np.isfinite(x)], labels[np.isfinite(x)]))
+    row = FigureRow(table="answer", name=question, title=question.spec.task, figures=figures)
+    whole = EnsembleFit.of(files[known], ids).moved(scale, offset)
+    return _QuestionFit(whole, scale * held + offset, fake_of(files, question), row)
 
 
-def _known(clips: Sequence[Clip], question: Question, models: Sequence[str]) -> list[int]:
-    """Return the indices of a question's clips: originals and its fakes, scored by any model."""
-    known = [
-        i
-        for i, clip in enumerate(clips)
-        if (not clip.label or clip.is_fake_of(question))
-        and clip.people
-        and any(id in clip.people[0] for id in models)
-    ]
-    if any(len({clips[i].label for i in known if id in clips[i].people[0]}) < 2 for id in models):
+def asked(files: pd.DataFrame, question: Question, ids: Sequence[str]) -> np.ndarray:
+    """Return a mask of the files for the fit of a question, bool [files]: originals and fakes that
+    it covers, scored by any of its models."""
+    scored = files[list(ids)].notna().any(axis=1).to_numpy()
+    return scored & ((files["label"] == 0).to_numpy() | fake_of(files, question))
+
+
+def _known(files: pd.DataFrame, question: Question, ids: Sequence[str]) -> np.ndarray:
+    """Return `asked`; raise InputError unless each model scored originals and fakes of these."""
+    known = asked(files, question, ids)
+    if any(files["label"][known & files[id].notna()].nunique() < 2 for id in ids):
         raise InputError(
             _(
                 "Calibrating {models} needs originals and fakes of its question "
                 "({value}) that each of them has scored."
-            ).format(models=", ".join(models), value=question.value),
+            ).format(models=", ".join(ids), value=question.value),
             hint=_("Leave these models out, or add such clips to the labels."),
         )
     return known
 
 
-def _folds(clips: Sequence[Clip], known: Sequence[int], models: Sequence[str]) -> Folds:
-    folds: Folds = {}
-    for name in sorted({clip.source for clip in clips}):
-        rest = [clips[i] for i in known if clips[i].source != name]
-        both = len({clip.label for clip in rest}) == 2
-        folds[name] = EnsembleFit.of(rest, models) if both else None
-    return folds
+def held_out_logits(people: pd.DataFrame, question: Question, ids: Sequence[str]) -> np.ndarray:
+    """Return cross-fitted logits of models together, by maps and weights fitted without a file's
+    fold: float [files], NaN where no model scored it or the other folds lack a label."""
+    files = files_of(people)
+    known, held = _known(files, question, ids), pd.Series(np.nan, files.index)
+    for fold in files["fold"].unique():
+        rest = files[known & (files["fold"] != fold)]
+        if rest["label"].nunique() == 2:
+            logits = EnsembleFit.of(rest, ids).logits(people[people["fold"] == fold])
+            held[logits.index] = logits
+    return held.to_numpy()
 
 
-def _held_out(clips: Sequence[Clip], folds: Folds) -> np.ndarray:
-    """Return the cross-fitted logit of each clip; NaN without a fit."""
-    fits = [(folds[clip.source], clip) for clip in clips]
-    return np.array([fit.clip_logit(clip) if fit else np.nan for fit, clip in fits])
-
-
-def held_out_logits(clips: Sequence[Clip], question: Question, ids: Sequence[str]) -> np.ndarray:
-    """Return cross-fitted logits of models together, by maps and weights fitted without a clip's
-    source: float [clips], NaN where no model scored it."""
-    return _held_out(clips, _folds(clips, _known(clips, question, ids), ids))
-
-
-def _quality(held: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Return the figures common to all reports."""
+def _quality(held: np.ndarray, labels: np.ndarray) -> Figures:
+    """Return the figures of all answers."""
     seen = np.isfinite(held)
     p, y = expit(held[seen]), labels[seen]
-    return {
-        "auc": metrics.auc(p, y),
-        "calibration_error": metrics.calibration_error(p, y),
-        "by_chance": metrics.calibration_error_by_chance(p).high,
-        "brier": metrics.brier(p, y),
-    }
+    return {"AUC": Interval(metrics.auc(p, y)), **calibration_figures(p, y)}
 
 
-def _assemble(
-    clips: Sequence[Clip], fits: Mapping[Question, _QuestionFit], data: str
-) -> Calibrated:
+def _assemble(people: pd.DataFrame, fits: Mapping[Question, _QuestionFit], data: str) -> Calibrated:
     """Return the bands of all questions, the combined answer, and its figures."""
-    labels = np.array([clip.label for clip in clips])
-    origins = np.array([clip.origin or clip.source for clip in clips])
-    alone = np.array([len(clip.people) == 1 for clip in clips])
+    files = files_of(people)
+    labels, origins = files["label"].to_numpy(), files["source"].to_numpy(str)
+    alone = people.groupby(level=0).size().to_numpy() == 1
     about = {q: fit.about for q, fit in fits.items()}
     held = {q: fit.held for q, fit in fits.items()}
     left_out = bands.HeldOutLogits(held, labels, about, origins)
@@ -278,17 +251,13 @@ def _assemble(
             maps[id] = Calibration(scale=scale, offset=offset, data=data, clips=count)
             weights[id] = round(float(weight), 3)
     together = _combined(held)
-    summary = Summary(
-        clips=len(clips),
-        sources=len(set(origins.tolist())),
-        **_quality(together, labels),
-        bands=[one.rates for one in fitted],
-        risk=risk(together, labels),
-    )
-    reports = [fit.report for fit in fits.values()]
+    figures: Figures = {"files": len(files), "sources": len(set(origins.tolist()))}
+    figures |= _quality(together, labels) | risk(together, labels)
+    combined = FigureRow(table="answer", name="combined", title="Combined", figures=figures)
     return Calibrated(
-        models=maps, weights=weights, ensembles=ensembles, reports=reports, summary=summary
-    )
+        models=maps, weights=weights, ensembles=ensembles,
+        rows=[combined, *(fit.row for fit in fits.values())], bands=[one.rates for one in fitted],
+    )  # fmt: skip
 
 
 def _combined(held: Mapping[Question, np.ndarray]) -> np.ndarray:

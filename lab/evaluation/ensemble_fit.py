@@ -1,12 +1,17 @@
-"""Fit the ensemble of one question: Platt maps of its models and their weights."""
+"""Fit the ensemble of one question: Platt maps of its models and their weights.
+
+A table of people has a row for each, those of a file together under one index, the main person
+first: `label`, `source`, `fold` (left out as a whole), `about` (the questions that a fake
+concerns), and the raw logit of each model in a column, NaN without."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
 import numpy as np
+import pandas as pd
 
 from detector.decision.material import MIN_FRAMES, POOR_WIDTH
 from detector.decision.people import background, with_background
@@ -19,29 +24,36 @@ Logits = Mapping[str, float]
 """A person's raw logit of each model, a mean over a clip."""
 
 
-@dataclass(frozen=True)
-class Clip:
-    """Scores of a labelled clip for calibration."""
-
-    label: int
-    source: str  # Left out as a whole: a source, or a fold of many (`lab.evaluation.groups`)
-    questions: tuple[Question, ...]  # Which its fake is about; none for an original
-    people: tuple[Logits, ...]
-    """In order of their frames, the most first; empty if no person is visible well enough."""
-    origin: str = ""
-    """Where it was collected: the unit of the bootstrap; by default `source`."""
-
-    def is_fake_of(self, question: Question) -> bool:
-        """Return True if a question covers this fake; that of faces covers generated heads."""
-        return any(one in (question, *question.spec.covers) for one in self.questions)
+def table_of(scored: Sequence[Scored], folds: Iterable[str]) -> pd.DataFrame:
+    """Return the table of the people of scored files; a file without one has a row as well."""
+    rows, index = list[dict[str, object]](), list[int]()
+    for number, (one, fold) in enumerate(zip(scored, folds, strict=True)):
+        about = labels.questions(one.method) if one.label else ()
+        facts = {"label": one.label, "source": one.source, "fold": fold, "about": about}
+        people = people_of(one) or [{}]
+        rows += [{**facts, **logits} for logits in people]
+        index += [number] * len(people)
+    return pd.DataFrame(rows, index=index)
 
 
-def clip_of(scored: Scored) -> Clip:
-    """Return a scored file as a calibration clip."""
-    about = labels.questions(scored.method) if scored.label else ()
+def files_of(people: pd.DataFrame) -> pd.DataFrame:
+    """Return the main person of each file."""
+    return people[~people.index.duplicated()]
+
+
+def fake_of(table: pd.DataFrame, question: Question) -> np.ndarray:
+    """Return a mask of the fakes that a question covers, bool [rows]; that of faces covers
+    generated heads."""
+    asked = {question, *question.spec.covers}
+    return table["about"].map(lambda about: not asked.isdisjoint(about)).to_numpy(bool)
+
+
+def people_of(scored: Scored) -> list[Logits]:
+    """Return the logits of the people of a file, the one with the most frames first; none if no
+    person is visible well enough."""
     analysis = scored.analysis
     if analysis is None:
-        return Clip(scored.label, scored.source, about, (), origin=scored.source)
+        return []
     people: list[tuple[bool, int, Logits]] = []
     full_frame = background(analysis)
     for track in analysis.judged:
@@ -56,7 +68,7 @@ def clip_of(scored: Scored) -> Clip:
         # The whole picture is scored beside its people: the first holds all logits of a file.
         picture = everybody.pop()
         everybody[0] = {**everybody[0], **picture}
-    return Clip(scored.label, scored.source, about, tuple(everybody), scored.source)
+    return everybody
 
 
 def raw_means(subject: Subject) -> dict[str, float]:
@@ -83,7 +95,7 @@ def face_width(subject: Subject) -> float:
 
 @dataclass(frozen=True)
 class EnsembleFit:
-    """Fit to the main person of each clip."""
+    """Fit to the main person of each file."""
 
     models: tuple[str, ...]
     maps: dict[str, tuple[float, float]]  # Platt map of each model: scale, offset
@@ -91,35 +103,27 @@ class EnsembleFit:
     start: float  # logit without any evidence
 
     @classmethod
-    def of(cls, clips: Sequence[Clip], models: Sequence[str]) -> EnsembleFit:
-        """Fit to clips; a model without a score adds nothing."""
-        labels = np.array([c.label for c in clips])
-        raw = np.array([[c.people[0].get(id, np.nan) for id in models] for c in clips])
-        maps = {}
+    def of(cls, files: pd.DataFrame, models: Sequence[str]) -> EnsembleFit:
+        """Fit to files; a model without a score adds nothing."""
+        labels, maps = files["label"].to_numpy(), {}
+        raw = files[list(models)].to_numpy()
         for id, x in zip(models, raw.T, strict=True):
             seen = np.isfinite(x)
-            # A model that these clips hold one label of gets no weight.
+            # A model that these files hold one label of gets no weight.
             both = len(set(labels[seen].tolist())) == 2
             maps[id] = fitting.platt(x[seen], labels[seen]) if both else (1e-6, 0.0)
-        scales, offsets = (np.array(x) for x in zip(*maps.values(), strict=True))
-        calibrated = np.nan_to_num(raw * scales + offsets)
-        weights, start = fitting.fit_evidence(calibrated, labels)
+        scales, offsets = np.array(list(maps.values())).T
+        weights, start = fitting.fit_evidence(np.nan_to_num(raw * scales + offsets), labels)
         return cls(tuple(models), maps, weights, start)
 
     def moved(self, scale: float, offset: float) -> EnsembleFit:
         """Return the fit with its evidence scaled and its intercept moved."""
         return replace(self, weights=self.weights * scale, start=self.start * scale + offset)
 
-    def clip_logit(self, clip: Clip) -> float:
-        """Return the calibrated logit of a clip, as `decision` computes it: that of its most
+    def logits(self, people: pd.DataFrame) -> pd.Series[float]:
+        """Return the calibrated logit of each file, as `decision` computes it: that of its most
         suspicious person; NaN without a scored person."""
-        judged = [self._logit(p) for p in clip.people if any(id in p for id in self.models)]
-        return max(judged, default=float("nan"))
-
-    def _logit(self, person: Logits) -> float:
-        parts = zip(self.models, self.weights.tolist(), strict=True)
-        return self.start + sum(
-            weight * (self.maps[id][0] * person[id] + self.maps[id][1])
-            for id, weight in parts
-            if id in person
-        )
+        scales, offsets = np.array([self.maps[id] for id in self.models]).T
+        raw = people[list(self.models)]
+        evidence = (self.weights * (raw * scales + offsets)).sum(axis=1)
+        return (self.start + evidence).where(raw.notna().any(axis=1)).groupby(level=0).max()

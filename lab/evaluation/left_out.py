@@ -28,8 +28,8 @@ from detector.models import registry
 from detector.schema.analysis import QUESTION_OF, BandRate, Calibration, Ensemble, Question
 from detector.sentences import _
 from lab.evaluation import bands
-from lab.evaluation.calibration import Calibrated, fit_clips
-from lab.evaluation.ensemble_fit import Clip
+from lab.evaluation.calibration import Calibrated, asked, fit_people
+from lab.evaluation.ensemble_fit import fake_of
 
 COLUMNS = [
     "file", "label", "source", "kind", "type", "set", "fold", "version", "model", "logit",
@@ -84,29 +84,15 @@ def averaged(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def files(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each version of a file, with the logits of each model in a column."""
+    """Return one row for each version of a file, with the logits of each model in a column and the
+    questions that a fake concerns (`ensemble_fit`)."""
     key = ["file", "version"]
     once = scores.drop_duplicates([*key, "model"], keep="last")
     logits = once.pivot(index=key, columns="model", values="logit")
     facts = scores[FACTS].drop_duplicates(key)
-    return facts.join(logits, on=key).reset_index(drop=True)
-
-
-def clips_of(rows: pd.DataFrame) -> list[Clip]:
-    """Return a calibration clip for each row of `files`."""
-    models = [name for name in rows.columns if name not in FACTS]
-    clips = []
-    for row, logits in zip(rows.itertuples(), rows[models].to_numpy(), strict=True):
-        known = {id: x for id, x in zip(models, logits.tolist(), strict=True) if np.isfinite(x)}
-        about = (ABOUT[row.type],) if row.label else ()
-        clips.append(Clip(row.label, row.fold, about, (known,), origin=row.source))
-    return clips
-
-
-def fake_of(rows: pd.DataFrame, question: Question) -> Array:
-    """Return a mask of the fakes that a question covers: bool [files]."""
-    asked = rows["type"].map(ABOUT).isin((question, *question.spec.covers))
-    return (asked & (rows["label"] == 1)).to_numpy()
+    pairs = zip(facts["label"], facts["type"], strict=True)
+    about = [(ABOUT[part],) if label else () for label, part in pairs]
+    return facts.assign(about=about).join(logits, on=key).reset_index(drop=True)
 
 
 # --- calibration ----------------------------------------------------------------------------------
@@ -148,11 +134,11 @@ def _fit(
     """Fit questions to files, and separate limits to `stills`; None without a question."""
     if not by_question:
         return None
-    result = fit_clips(clips_of(rows), by_question, _sample(rows, noun))
+    result = fit_people(rows, by_question, _sample(rows, noun))
     _fit_pictures(result, by_question, stills)
     for question, ids in by_question.items():
         ensemble = result.ensembles[question]
-        data = {"data": _sample(rows[_is_of(rows, question, ids)], noun)}
+        data = {"data": _sample(rows[asked(rows, question, ids)], noun)}
         ensemble.thresholds = ensemble.thresholds.model_copy(update=data)
         if ensemble.calibration:
             ensemble.calibration = ensemble.calibration.model_copy(update=data)
@@ -201,22 +187,16 @@ def _judged(rows: pd.DataFrame, ids: Sequence[str]) -> Array:
     return rows[list(ids)].notna().any(axis=1).to_numpy()
 
 
-def _is_of(rows: pd.DataFrame, question: Question, ids: Sequence[str]) -> Array:
-    """Return a mask of the files for the fit of a question: originals and fakes that it covers,
-    scored by its models."""
-    return _judged(rows, ids) & ((rows["label"] == 0).to_numpy() | fake_of(rows, question))
-
-
 def _fit_pictures(
     result: Calibrated, by_question: Mapping[Question, Sequence[str]], stills: pd.DataFrame
 ) -> None:
     """Fit limits for pictures by the maps that were fitted to clips. All pictures were left out
     together, since an unseen kind of photograph shifts scores."""
-    of = {q: stills[_is_of(stills, q, ids)] for q, ids in by_question.items()}
-    asked = [q for q, own in of.items() if own["label"].nunique() == 2]
-    pictures = stills[_judged(stills, [id for q in asked for id in by_question[q]])]
-    held = _held(pictures, result, asked)
-    for medium in held.media() if asked else ():
+    of = {q: stills[asked(stills, q, ids)] for q, ids in by_question.items()}
+    both = [q for q, own in of.items() if own["label"].nunique() == 2]
+    pictures = stills[_judged(stills, [id for q in both for id in by_question[q]])]
+    held = _held(pictures, result, both)
+    for medium in held.media() if both else ():
         fitted = bands.fit(medium)
         for question, limits in fitted.limits.items():
             own = (held.labels == 0) | held.about[question]

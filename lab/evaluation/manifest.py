@@ -15,7 +15,7 @@ from detector.errors import ModelError
 from detector.models.registry import Manifest
 from detector.schema.analysis import Calibration, Ensemble
 from detector.sentences import _
-from lab.evaluation.calibration import Calibrated
+from lab.evaluation.calibration import Calibrated, of_models
 
 _ENSEMBLES = re.compile(r"^\[ensembles\.(?s:.*?)(?=(?:^#.*\n|^\n)*^\[\[models\]\])", re.MULTILINE)
 """All tables of ensembles, without the comments before the first model."""
@@ -93,9 +93,9 @@ def to_toml(result: Calibrated) -> str:
     """Return the tables of the ensembles."""
     parts = []
     for question, ensemble in result.ensembles.items():
-        report = next(r for r in result.reports if r.question is question)
-        each = ", ".join(f"{id} {auc:.3f}" for id, auc in report.models.items())
-        note = f"# AUC there: {each}; together, each source held out: {report.auc:.3f}\n"
+        row = result[question]
+        each = ", ".join(f"{id} {auc:.3f}" for id, auc in of_models(row).items())
+        note = f"# AUC there: {each}; together, each source held out: {row['AUC'].value:.3f}\n"
         values = ensemble.model_dump(exclude_none=True, exclude_defaults=True)
         # TOML: values of the ensemble precede its sub-tables.
         values = dict(sorted(values.items(), key=lambda pair: pair[0] in _TABLES))

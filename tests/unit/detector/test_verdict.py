@@ -37,7 +37,7 @@ from detector.schema.analysis import (
     Thresholds,
     Verdict,
 )
-from lab.evaluation.ensemble_fit import clip_of
+from lab.evaluation.ensemble_fit import people_of
 from tests.support.result_sample import make_analysis
 
 LIMITS = Thresholds(low=0.3, high=0.7)
@@ -279,17 +279,16 @@ def test_of_a_file_the_first_person_has_the_logits_of_the_whole_picture():
     whole = track("picture", frames).model_copy(update={"modality": Modality.PICTURE})
     made = analysis([whole, *people], [model("clip"), model("picture")])
 
-    def people_of(analysis):
-        scored = Scored(
+    def scored(analysis):
+        return Scored(
             name="a.mp4", label=0, kind="video", method="none", group="a", source="s", person="a",
             analysis=analysis,
         )  # fmt: skip
-        return clip_of(scored).people
 
-    first, second = people_of(made)
+    first, second = people_of(scored(made))
     assert first == {"clip": 1.0, "picture": 2.0} and second == {"clip": 1.0}
     alone = analysis([whole], [model("picture")])
-    assert people_of(alone) == ({"picture": 2.0},)
+    assert people_of(scored(alone)) == [{"picture": 2.0}]
 
 
 def test_reasons_name_the_models_finding_moment_and_what_else_could_cause_it():

@@ -2,9 +2,9 @@
 
 import csv
 import tomllib
-from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import expit
 
@@ -15,8 +15,8 @@ from detector.evaluation import labels
 from detector.models.registry import Manifest
 from detector.schema.analysis import Label, Question, Thresholds
 from lab.evaluation import bands, fitting, left_out, manifest
-from lab.evaluation.calibration import fit_clips
-from lab.evaluation.ensemble_fit import Clip
+from lab.evaluation.calibration import fit_people
+from lab.evaluation.ensemble_fit import EnsembleFit, fake_of
 
 FACE, WHOLE, VOICE = Question.MANIPULATION, Question.SYNTHESIS, Question.VOICE
 
@@ -241,31 +241,34 @@ def test_a_table_that_is_none_is_refused(tmp_path):
             left_out.read(tmp_path / name)
 
 
-def clips(rng, count=160):
+def people(rng, count=160):
     """Two models of fake faces of any kind (one knows nothing) and one of generated heads."""
-    out = []
+    rows = []
     for i in range(count):
         question = (None, FACE, None, WHOLE)[i % 4]
         face = rng.normal(-5.0 if question is None else 5.0, 2.2)
         whole = rng.normal(5.0 if question is WHOLE else -5.0, 2.2)
         logits = {"clip": 0.3 * face + 1, "texture": rng.normal(), "clip-generated": 2.0 * whole}
-        about = (question,) if question else ()
-        out.append(Clip(len(about), f"s{i // 4 % 8}", about, (logits,)))
-    return out
+        source, about = f"s{i // 4 % 8}", (question,) if question else ()
+        rows.append({"label": len(about), "source": source, "fold": source, "about": about})
+        rows[-1] |= logits
+    return pd.DataFrame(rows)
 
 
 def test_both_questions_are_calibrated_and_written_into_the_manifest():
-    made = fit_clips(
-        clips(np.random.default_rng(0), 400),
+    made = fit_people(
+        people(np.random.default_rng(0), 400),
         {FACE: ["clip", "texture"], WHOLE: ["clip-generated"]},
         'clips "held out"',
     )
     assert set(made.ensembles) == {FACE, WHOLE}
     adds = {id: made.weights[id] * made.models[id].scale for id in ("clip", "texture")}
     assert adds["clip"] > 5 * abs(adds["texture"])
-    fake = next(band for band in made.summary.bands[0] if band.label is Label.FAKE)
+    fake = next(band for band in made.bands[0] if band.label is Label.FAKE)
     assert fake.right >= 0.9 and fake.share > 0.5
-    assert made.summary.auc > 0.9 and made.summary.risk["20%"] <= made.summary.risk["100%"]
+    combined = made.rows[0]
+    assert combined["AUC"].value > 0.9
+    assert combined["wrong, 20%"].value <= combined["wrong, 100%"].value
     text = (paths.bundled() / "manifest.toml").read_text(encoding="utf-8")
     before = Manifest.model_validate(tomllib.loads(text))
     written = manifest.updated(text, made)
@@ -291,24 +294,28 @@ def test_both_questions_are_calibrated_and_written_into_the_manifest():
 
 
 def test_one_question_alone_can_be_calibrated_and_needs_its_fakes():
-    made = clips(np.random.default_rng(1))
-    alone = fit_clips(made, {FACE: ["clip"]}, "made")
+    made = people(np.random.default_rng(1))
+    alone = fit_people(made, {FACE: ["clip"]}, "made")
     assert set(alone.ensembles) == {FACE}
-    assert alone.reports[0].fakes == 80, "generated heads are fake faces too"
+    assert alone[FACE].count("fakes") == 80, "generated heads are fake faces too"
     with pytest.raises(InputError, match="synthesis"):
-        fit_clips(
-            [c for c in made if WHOLE not in c.questions], {WHOLE: ["clip-generated"]}, "made"
-        )
+        fit_people(made[made["about"] != (WHOLE,)], {WHOLE: ["clip-generated"]}, "made")
 
 
 def test_a_model_that_could_not_look_at_every_clip_adds_where_it_could():
-    made = clips(np.random.default_rng(2))
-    some = [
-        replace(c, people=({"clip": c.people[0]["clip"]},)) if n % 3 else c
-        for n, c in enumerate(made)
-    ]
-    found = fit_clips(some, {FACE: ["clip", "texture"]}, "made")
-    assert found.ensembles[FACE].models[0] == "clip" and found.reports[0].auc > 0.9
+    made = people(np.random.default_rng(2))
+    some = made.assign(texture=made["texture"].where(made.index % 3 == 0))
+    found = fit_people(some, {FACE: ["clip", "texture"]}, "made")
+    assert found.ensembles[FACE].models[0] == "clip" and found[FACE]["AUC"].value > 0.9
+
+
+def test_a_file_is_as_suspicious_as_its_most_suspicious_person():
+    made = people(np.random.default_rng(3))
+    fit = EnsembleFit.of(made, ["clip"])
+    crowd = pd.DataFrame({"clip": [-1.0, 4.0, 2.0, np.nan]}, index=[0, 0, 1, 2])
+    first, second, nobody = fit.logits(crowd)
+    alone = fit.logits(crowd.reset_index(drop=True))
+    assert (first, second) == (alone[1], alone[2]) and np.isnan(nobody)
 
 
 def test_odds_are_the_share_of_fakes_near_a_score_with_an_interval_over_sources():
@@ -340,7 +347,8 @@ def test_odds_of_too_few_clips_are_not_given():
 
 def test_a_generated_picture_is_a_fake_of_both_questions_that_ask_for_it():
     about = labels.questions("text-to-image")
-    clip = Clip(1, "a", about, ())
     assert about == (WHOLE, Question.PICTURE)
-    assert all(clip.is_fake_of(question) for question in (FACE, WHOLE, Question.PICTURE))
-    assert not clip.is_fake_of(Question.VOICE)
+    table = pd.DataFrame({"about": [about, ()]})
+    for question in (FACE, WHOLE, Question.PICTURE):
+        assert fake_of(table, question).tolist() == [True, False]
+    assert not fake_of(table, Question.VOICE).any()
