@@ -75,9 +75,10 @@ def test_two_networks_are_fused_judged_and_offered(parents, labelled, tmp_path, 
     assert float((run / "metrics" / "auc.at_0.3").read_text().split()[1]) == ours.value
     assert list(runs.reports(tmp_path / "runs")) == [], "no evaluation"
 
-    at = pages.page("models")
-    at.button_group(key="models-state").set_value("own")
-    text = pages.texts(pages.run(at))
+    with pages.quiet(tmp_path / "data"):
+        at = pages.page("models")
+        at.button_group(key="models-state").set_value("own")
+        text = pages.texts(pages.run(at))
     assert spec.title in text and "AUC on sources left out of training" in text
     picture = str(labelled / "real" / "0.png")
     assert main(["analyze", picture, "--models", "both", "--json", "-"]) == 0

@@ -413,7 +413,8 @@ def test_a_model_is_trained_offered_and_used(tmp_path, monkeypatch, capsys):
     digest = (run / "params" / "sha256.model.safetensors").read_text()
     assert digest == hashlib.sha256(weights).hexdigest()
 
-    assert spec.title in pages.texts(pages.page("models"))
+    with pages.quiet(tmp_path / "data"):
+        assert spec.title in pages.texts(pages.page("models"))
     capsys.readouterr()
     assert main(["analyze", str(clip), "--models", "clip,mine", "--json", "-"]) == 0
     results = {m.id: m for m in Analysis.model_validate_json(capsys.readouterr().out).models}
