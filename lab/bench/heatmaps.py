@@ -8,11 +8,12 @@ of random maps of the same crop, the number of clips that exceed these, and the 
 its 95 % interval over clips.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from detector import explain, media, vision
 from detector.errors import UnmaskError
@@ -21,6 +22,7 @@ from detector.evaluation.metrics import mean_interval
 from detector.explain import ways
 from detector.models import registry
 from lab.bench import command
+from lab.evaluation.tables import markdown
 
 RANDOM = 20
 """maps of random numbers that a heatmap is compared with"""
@@ -72,21 +74,23 @@ def shares(path: Path, models: Sequence[str]) -> Iterator[tuple[str, str, float,
 
 def main(labels: list[Path], clips: int = 50, models: str = "clip,clip-generated,texture") -> None:
     """Print a row a model and method."""
-    figures: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+    rows = []
     for path in fakes(labels, clips):
         try:
-            for id, method, share, random in shares(path, models.split(",")):
-                figures[id, method].append((share, random))
-                print(path.name, id, method, f"{share:.3f} {random:.3f}", flush=True)
+            for row in shares(path, models.split(",")):
+                rows.append(row)
+                print(path.name, *row[:2], f"{row[2]:.3f} {row[3]:.3f}", flush=True)
         except UnmaskError as error:
             print(path.name, error.message)
-    for (id, method), pairs in figures.items():
-        face, random = np.mean(pairs, axis=0)
-        differences = np.subtract(*np.transpose(pairs))
-        by = mean_interval(differences, np.arange(len(differences)))
-        gain = f"{by.value:+.2f} [{by.low:+.2f}, {by.high:+.2f}]"
-        more = f"{(differences > 0).sum()} of {len(differences)}; {gain}"
-        print(f"{id} {method}: {face:.2f} in the face, random {random:.2f}; {more}")
+    table = pd.DataFrame(rows, columns=["model", "method", "face", "random"])
+    lines = []
+    for name, some in table.groupby(["model", "method"], sort=False):
+        face, random = some["face"], some["random"]
+        counts = f"{(face > random).sum()} of {len(some)}"
+        gain = mean_interval((face - random).to_numpy(), np.arange(len(some)))
+        lines.append((*name, f"{face.mean():.2f}", f"{random.mean():.2f}", counts, gain))
+    heads = "model", "method", "in the face", "random", "more than random", "difference"
+    print(markdown(heads, lines))
 
 
 if __name__ == "__main__":

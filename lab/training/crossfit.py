@@ -45,6 +45,19 @@ def by_fold(items: Sequence[Item], folds: Iterable[str]) -> Iterator[Split]:
         yield Split(fold, taught, held)
 
 
+def apart(items: Sequence[Item], fold: str, held: Sequence[int], shared: str) -> Split:
+    """Leave out files of a fold; train on no file with their `shared` field of `Item`, and on no
+    fake of their methods."""
+    out = [items[i] for i in held]
+    known, methods = {getattr(i, shared) for i in out}, {i.method for i in out if i.label}
+    taught = [
+        i
+        for i, item in enumerate(items)
+        if getattr(item, shared) not in known and not (item.label and item.method in methods)
+    ]
+    return Split(fold, taught, [*held])
+
+
 def judge(
     items: Sequence[Item],
     splits: Iterable[Split],

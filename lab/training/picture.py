@@ -31,7 +31,7 @@ from lab.evaluation.calibration import Calibrated
 from lab.evaluation.features import Arrays, cached
 from lab.training import results
 from lab.training.augment import jpeg
-from lab.training.crossfit import Head, Rows, Split, judge, require_both_labels
+from lab.training.crossfit import Head, Rows, Split, apart, judge, require_both_labels
 from lab.training.fit import TrainingOptions, begin_run
 from lab.training.linear import FrozenLayer, LinearHead, fit_rows
 
@@ -130,14 +130,7 @@ def split(items: Sequence[Item], fold: int) -> Split:
     """Leave out genuine files by their source, generated ones by their generator; no file of these
     sources and generators is in training."""
     held = [i for i, item in enumerate(items) if _fold(item) == fold]
-    out = [items[i] for i in held]
-    sources, methods = {i.source for i in out}, {i.method for i in out if i.label}
-    taught = [
-        i
-        for i, item in enumerate(items)
-        if item.source not in sources and not (item.label and item.method in methods)
-    ]
-    return Split(f"pictures-{fold}", taught, held)
+    return apart(items, f"pictures-{fold}", held, "source")
 
 
 def _fold(item: Item) -> int:

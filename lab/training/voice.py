@@ -34,7 +34,7 @@ from lab.evaluation import groups, left_out
 from lab.evaluation.calibration import Calibrated
 from lab.evaluation.features import Arrays, cached
 from lab.training import results
-from lab.training.crossfit import Split
+from lab.training.crossfit import Split, apart
 from lab.training.fit import TrainingOptions, begin_run
 from lab.training.linear import FrozenLayer, LinearHead, fit_rows
 
@@ -131,14 +131,7 @@ def split(items: Sequence[Item], fold: str) -> Split:
     """Leave out a fold of repositories; no clip of its repositories, systems and persons is in
     training."""
     held = [i for i, item in enumerate(items) if groups.fold_of(item, groups.VOICES) == fold]
-    out = [items[i] for i in held]
-    methods, people = {item.method for item in out if item.label}, {item.person for item in out}
-    taught = [
-        i
-        for i in sorted({*range(len(items))} - {*held})
-        if not (items[i].label and items[i].method in methods) and items[i].person not in people
-    ]
-    return Split(fold, taught, held)
+    return apart(items, fold, held, "person")
 
 
 def part_of(items: Sequence[Item], splits: Iterable[Split], share: float) -> list[Split]:
