@@ -14,7 +14,7 @@ the score go into `detector/signals/reference.json`.
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
@@ -97,29 +97,27 @@ def _person(path: Path, about: Media) -> Subject | None:
     )
 
 
-def interval(scores: np.ndarray, items: Sequence[Item], less: np.ndarray | None = None) -> Interval:
+def interval(scores: np.ndarray, clips: pd.DataFrame, less: np.ndarray | None = None) -> Interval:
     """Return the AUC (minus that of other scores), with an interval from resampling sources."""
-    labels = np.array([item.label for item in items])
-    return metrics.auc_interval(scores, labels, [item.source for item in items], less=less)
+    return metrics.auc_interval(scores, clips["label"], clips["source"], less=less)
 
 
-def spread(values: Sequence[float], items: Sequence[Item]) -> dict[str, float]:
-    """Return percentiles of genuine clips as the fields of `reference.Range`."""
-    levels = np.percentile(values, LEVELS)
+def spread(clips: pd.DataFrame) -> dict[str, float]:
+    """Return percentiles of the column `value` as the fields of `reference.Range`."""
+    levels = np.percentile(clips["value"], LEVELS)
     named = {f"p{level}": round(float(x), 4) for level, x in zip(LEVELS, levels, strict=True)}
-    return {**named, "files": len(values), "sources": len({item.source for item in items})}
+    return {**named, "files": len(clips), "sources": clips["source"].nunique()}
 
 
 # --- lips: a two-sided score ----------------------------------------------------------------------
 
 
-def fit(features: np.ndarray, items: Sequence[Item]) -> dict[str, Any]:
+def fit(features: np.ndarray, clips: pd.DataFrame) -> dict[str, Any]:
     """Fit the layer of `lips.likelihood` with the weights of `source_weights`."""
-    labels = np.array([item.label for item in items])
     mean, scale = features.mean(0), features.std(0) + 1e-9
     model = LogisticRegression(C=DECAY, max_iter=1000)
-    weights = 2 * len(items) * source_weights(items)
-    model.fit(lips.squared((features - mean) / scale), labels, weights)
+    weights = 2 * len(clips) * source_weights(list(clips.itertuples()))
+    model.fit(lips.squared((features - mean) / scale), clips["label"].to_numpy(), weights)
     rounded = {"mean": mean, "scale": scale, "weights": model.coef_[0]}
     return {
         **{name: [round(float(x), 4) for x in values] for name, values in rounded.items()},
@@ -127,22 +125,17 @@ def fit(features: np.ndarray, items: Sequence[Item]) -> dict[str, Any]:
     }
 
 
-def left_out(
-    features: np.ndarray,
-    items: Sequence[Item],
-    fitted: Callable[[np.ndarray, Sequence[Item]], dict[str, Any]] = fit,
-) -> np.ndarray:
+def left_out(features: np.ndarray, clips: pd.DataFrame) -> np.ndarray:
     """Return log odds, cross-fitted by source."""
-    fold = np.array([int(hash_of(item.source), 16) % FOLDS for item in items])
-    out = np.zeros(len(items))
+    fold = np.array([int(hash_of(source), 16) % FOLDS for source in clips["source"]])
+    out = np.zeros(len(clips))
     for number in range(FOLDS):
         there = fold == number
-        taught = [item for item, away in zip(items, there, strict=True) if not away]
-        out[there] = lips.log_odds(features[there], fitted(features[~there], taught))
+        out[there] = lips.log_odds(features[there], fit(features[~there], clips[~there]))
     return out
 
 
-def beside_models(scores: Path, items: Sequence[Item], features: np.ndarray) -> dict[str, Interval]:
+def beside_models(scores: Path, clips: pd.DataFrame, features: np.ndarray) -> dict[str, Interval]:
     """Return the AUC of the models alone, with lips, and the paired difference."""
     table = pd.read_csv(scores).query("version == 'as it is' and model in @MODELS")
     maps = {id: registry.get_spec(id).calibration for id in MODELS}
@@ -152,10 +145,10 @@ def beside_models(scores: Path, items: Sequence[Item], features: np.ndarray) -> 
     ]
     table["name"] = table["file"].str.replace(r"^(data/)?[^/]*/|\.\w+$", "", regex=True)
     highest = table.groupby("name")["logit"].max()
-    base = highest.reindex([str(Path(item.name).with_suffix("")) for item in items]).to_numpy()
-    rows = np.flatnonzero(np.isfinite(base)).tolist()
-    some, base = [items[i] for i in rows], base[rows]
-    both = left_out(np.column_stack([base, features[rows]]), some)
+    base = highest.reindex([str(Path(name).with_suffix("")) for name in clips["name"]]).to_numpy()
+    seen = np.isfinite(base)
+    some, base = clips[seen], base[seen]
+    both = left_out(np.column_stack([base, features[seen]]), some)
     return {
         f"models alone, {len(some)} clips": interval(base, some),
         "models and lips": interval(both, some),
@@ -172,74 +165,72 @@ def report(items: Sequence[Item], rows: Mapping[str, Row], scores: Path | None) 
     materials: dict[str, dict[str, Any]] = defaultdict(dict)
     aucs: dict[str, Any] = {}
     lines = []
-    ids = sorted({id for row in rows.values() for id in row.get("signals", {})})
-    for id in ids:
-        some = [item for item in items if id in rows.get(item.name, {}).get("signals", {})]
-        values = np.array([rows[item.name]["signals"][id] for item in some])
-        if len({item.label for item in some}) < 2:
+    clips = pd.DataFrame(
+        {"name": item.name, "label": item.label, "source": item.source, **row}
+        for item in items
+        if "signals" in (row := rows.get(item.name, {}))
+    )
+    values = pd.DataFrame(clips["signals"].tolist())
+    for id in sorted(values):
+        some = clips.assign(value=values[id]).dropna(subset="value")
+        if some["label"].nunique() < 2:
             continue
-        lines.append(_line(id, some, values, aucs))
-        genuine = [item for item in some if not item.label]
-        ranges[id] = spread(_of(rows, id, genuine), genuine)
+        lines.append(_line(id, some, aucs))
+        genuine = some[some["label"] == 0]
+        ranges[id] = spread(genuine)
         for kind in MATERIALS:
-            alike = [item for item in genuine if rows[item.name]["material"] == kind]
+            alike = genuine[genuine["material"] == kind]
             if len(alike) >= reference.FEWEST:
-                materials[kind][id] = spread(_of(rows, id, alike), alike)
-    talking = [item for item in items if rows.get(item.name, {}).get("lips")]
-    features = np.array([rows[item.name]["lips"] for item in talking])
+                materials[kind][id] = spread(alike)
+    talking = clips[clips["lips"].notna()]
+    features = np.array(talking["lips"].tolist())
     for number, name in enumerate(("near", "peak", "distance of the lag from 0", "spread")):
-        lines.append(_line(f"lips: {name}", talking, features[:, number]))
+        lines.append(_line(f"lips: {name}", talking.assign(value=features[:, number])))
     odds = left_out(features, talking)
-    lines.append(_line("lips: two-sided score", talking, odds))
+    lines.append(_line("lips: two-sided score", talking.assign(value=odds)))
     heads = "signal", "fakes", "genuine", "sources", "AUC", "median of fakes, of genuine clips"
     print(markdown(heads, lines))
     shares = expit(odds)
-    error = metrics.calibration_error(shares, np.array([item.label for item in talking]))
+    error = metrics.calibration_error(shares, talking["label"].to_numpy())
     chance = metrics.calibration_error_by_chance(shares)
     print(f"\ncalibration error of the score {error:.3f}; by chance {chance}")
-    for name, value in beside_models(scores, talking, features).items() if scores else ():
-        print(f"{name}: {value}")
-    seen = [item for item in items if not item.label and rows.get(item.name, {}).get("eyes")]
-    eyes = np.array([rows[item.name]["eyes"] for item in seen])
+    for name, found in beside_models(scores, talking, features).items() if scores else ():
+        print(f"{name}: {found}")
     return {
         "ranges": ranges,
         "materials": materials,
         "auc": aucs,
         "lips": fit(features, talking),
-        "blinking": _rates(eyes, seen),
+        "blinking": _rates(clips[(clips["label"] == 0) & clips["eyes"].notna()]),
     }
 
 
-def _of(rows: Mapping[str, Row], id: str, items: Iterable[Item]) -> list[float]:
-    return [rows[item.name]["signals"][id] for item in items]
-
-
-def _rates(eyes: np.ndarray, items: Sequence[Item]) -> dict[str, float]:
+def _rates(clips: pd.DataFrame) -> dict[str, float]:
     """Return the mean rate of blinks a minute, and its spread between people beyond chance (method
     of moments)."""
-    minutes = eyes[:, 1] / 60
-    rate = eyes[:, 0].sum() / minutes.sum()
-    beyond = ((eyes[:, 0] - rate * minutes) ** 2 - eyes[:, 0]).sum() / (minutes**2).sum()
+    blinks, seconds = np.array(clips["eyes"].tolist()).T
+    minutes = seconds / 60
+    rate = blinks.sum() / minutes.sum()
+    beyond = ((blinks - rate * minutes) ** 2 - blinks).sum() / (minutes**2).sum()
     return {
         "rate": round(float(rate), 2),
         "spread": round(float(np.sqrt(max(beyond, 1.0))), 2),
-        "files": len(items),
-        "sources": len({item.source for item in items}),
-        "seconds": round(float(eyes[:, 1].sum())),
-        "blinks": int(eyes[:, 0].sum()),
+        "files": len(clips),
+        "sources": clips["source"].nunique(),
+        "seconds": round(float(seconds.sum())),
+        "blinks": int(blinks.sum()),
     }
 
 
-def _line(
-    name: str, items: Sequence[Item], values: np.ndarray, aucs: dict[str, Any] | None = None
-) -> tuple[object, ...]:
-    found, labels = interval(values, items), np.array([item.label for item in items])
-    fakes, sources = int(labels.sum()), len({item.source for item in items})
-    middles = [f"{np.median(values[labels == label]):.3g}" for label in (1, 0)]
+def _line(name: str, clips: pd.DataFrame, aucs: dict[str, Any] | None = None) -> tuple[object, ...]:
+    found = interval(clips["value"].to_numpy(), clips)
+    fakes = int(clips["label"].sum())
+    middle = clips.groupby("label")["value"].median()
     if aucs is not None:
         ends = {key: round(float(getattr(found, key)), 3) for key in ("value", "low", "high")}
-        aucs[name] = {**ends, "fakes": fakes, "genuine": len(items) - fakes}
-    return name, fakes, len(items) - fakes, sources, found, ", ".join(middles)
+        aucs[name] = {**ends, "fakes": fakes, "genuine": len(clips) - fakes}
+    counts = fakes, len(clips) - fakes, clips["source"].nunique()
+    return name, *counts, found, f"{middle[1]:.3g}, {middle[0]:.3g}"
 
 
 def run(
