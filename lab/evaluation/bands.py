@@ -17,12 +17,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.special import expit
 
 from detector.evaluation.labels import hash_of
 from detector.schema.analysis import Label, Modality, Question
 from detector.schema.verdict import BandRate, Tally, Thresholds
-from lab.evaluation.groups import source_weights
 from lab.evaluation.tables import markdown
 
 Array = np.ndarray
@@ -103,15 +103,24 @@ class HeldOutLogits:
         return np.max([self.logits[q] for q in questions], axis=0)
 
 
-def _drawn(sources: int) -> Array:
-    """Return how often each bootstrap draw holds each source, int [DRAWS, sources]."""
-    share = np.full(sources, 1 / max(1, sources))
-    return np.random.default_rng(0).multinomial(sources, share, DRAWS)
+def _shares(hits: Array, labels: Array, sources: Array) -> tuple[Array, Array]:
+    """Return the share of hits, bool [files, n], of genuine files and of fakes, sources weighted
+    equally: over all sources, and then in each draw of the bootstrap, float [1 + DRAWS, n]."""
+    names, which = np.unique(sources, return_inverse=True)
+    even = np.full(len(names), 1 / max(1, len(names)))
+    drawn = np.random.default_rng(0).multinomial(len(names), even, DRAWS)
+    drawn = np.vstack([np.ones(len(names), int), drawn])
+    found = []
+    for label in (0, 1):
+        own = labels == label
+        by_source = pd.DataFrame(hits[own]).groupby(which[own]).mean()
+        count = drawn[:, by_source.index]
+        found.append(count @ by_source.to_numpy() / np.maximum(count.sum(1, keepdims=True), 1))
+    return found[0], found[1]
 
 
 class _Shares:
-    """Shares of both labels above each candidate limit, sources weighted equally: over all sources
-    and in each draw of the bootstrap."""
+    """Shares of genuine files and of fakes above each candidate limit (`_shares`)."""
 
     def __init__(self, logits: Array, labels: Array, sources: Array) -> None:
         seen = np.isfinite(logits)
@@ -122,35 +131,21 @@ class _Shares:
         if len(middle) > GRID:
             middle = np.quantile(middle, np.linspace(0, 1, GRID), method="nearest")
         self.edges = np.unique(middle)
-        names = np.unique(sources)
-        drawn = _drawn(len(names))
-        self.above, self.drawn, self.of_files = {}, {}, {}
         self.sources = [len(set(sources[labels == label].tolist())) for label in (0, 1)]
-        for label in (0, 1):
-            own = labels == label
-            rows = [logits[own & (sources == name)] for name in names]
-            self.of_files[label] = (logits[own][:, None] > self.edges).mean(0)
-            has = np.array([bool(len(row)) for row in rows])
-            share = np.array([(row[:, None] > self.edges).mean(0) for row in rows if len(row)])
-            share = share.reshape(-1, len(self.edges))
-            counts = drawn[:, has]
-            self.above[label] = share.mean(0) if len(share) else np.zeros(len(self.edges))
-            total = np.maximum(counts.sum(1, keepdims=True), 1)
-            self.drawn[label] = counts @ share / total
+        above = logits[:, None] > self.edges
+        self.above = _shares(above, labels, sources)
+        self.of_files = [above[labels == label].mean(0) for label in (0, 1)]
 
     def widest(self, requirement: Requirement, end: int | None, upward: bool) -> int | None:
         """Return the index of the limit that begins the widest band up to the limit `end` (None: to
         the end of the scale) and satisfies a requirement with one more error; None without one."""
-        kept = []
-        for above, one in ((self.above, 1.0), (self.drawn, 0.0)):
-            fake, real = (self._within(above[label], end, upward) for label in (1, 0))
-            good, bad = (fake, real) if upward else (real, fake)
-            bad = bad + one / max(1, self.files[0 if upward else 1])
-            kept.append(np.divide(good, good + bad, out=np.ones_like(good), where=good + bad > 0))
-        right, drawn = kept
-        place = int(LOWER / 100 * len(drawn))
-        holds = (right >= requirement.right) & (
-            np.partition(drawn, place, 0)[place] >= requirement.bound
+        fake, real = (self._within(self.above[label], end, upward) for label in (1, 0))
+        good, bad = (fake, real) if upward else (real, fake)
+        bad[0] += 1 / max(1, self.files[0 if upward else 1])
+        kept = np.divide(good, good + bad, out=np.ones_like(good), where=good + bad > 0)
+        place = int(LOWER / 100 * DRAWS)
+        holds = (kept[0] >= requirement.right) & (
+            np.partition(kept[1:], place, 0)[place] >= requirement.bound
         )
         other = 0 if upward else 1
         wrong = self._within(self.of_files[other], end, upward) + 1 / max(1, self.files[other])
@@ -300,26 +295,21 @@ def _ranks(logits: Array, edge: BandLimits) -> Array:
 
 def rates(given: Array, labels: Array, sources: Array) -> list[BandRate]:
     """Return the precision of each answer, sources weighted equally."""
-    weight, names = source_weights(labels, sources), np.unique(sources)
-    which = np.searchsorted(names, sources)
-    drawn, out = _drawn(len(names)), []
+    out = []
     for label in (Label.FAKE, Label.PROBABLY_FAKE, Label.PROBABLY_REAL, Label.REAL):
         meant = 1 if label.side == "fake" else 0
         own, good = given == label, labels == meant
         if not own.any():
             continue
-        sums = [np.bincount(which, weight * mask, len(names)) for mask in (own & good, own & ~good)]
-        totals = [np.bincount(which, weight * mask, len(names)) for mask in (good, ~good)]
-        right, wrong = (drawn @ part / np.maximum(drawn @ all, 1e-9)
-                        for part, all in zip(sums, totals, strict=True))  # fmt: skip
-        share = right / np.maximum(right + wrong, 1e-9)
-        point = [part.sum() / max(all.sum(), 1e-9)
-                 for part, all in zip(sums, totals, strict=True)]  # fmt: skip
-        bound = np.percentile(share[right + wrong > 0], LOWER)
+        of_label = _shares(own[:, None], labels, sources)
+        right, wrong = of_label[meant][:, 0], of_label[1 - meant][:, 0]
+        some = right + wrong > 0
+        share = right[some] / (right + wrong)[some]
+        bound = np.percentile(share[1:], LOWER)
         out.append(
             BandRate(
                 label=label,
-                right=round(point[0] / (point[0] + point[1]), 3),
+                right=round(float(share[0]), 3),
                 low=round(float(bound), 3),
                 share=round(float(own[good].mean()), 3),
                 wrong=Tally(count=int(own[~good].sum()), files=int((~good).sum())),

@@ -167,7 +167,7 @@ def _fit_question(people: pd.DataFrame, question: Question, ids: Sequence[str]) 
     held = held_out_logits(people, question, ids)
     # A fit is overconfident on unseen files: the left-out ones give the shrinkage factor (van
     # Houwelingen & le Cessie 1990).
-    left, labels = held[known], files["label"].to_numpy()[known]
+    left, labels = held[known], files["label"].to_numpy(int)[known]
     seen = np.isfinite(left)
     scale, offset = fitting.platt(left[seen], labels[seen])
     figures: Figures = {"originals": int((labels == 0).sum()), "fakes": int((labels == 1).sum())}
@@ -224,7 +224,7 @@ def _quality(held: np.ndarray, labels: np.ndarray) -> Figures:
 def _assemble(people: pd.DataFrame, fits: Mapping[Question, _QuestionFit], data: str) -> Calibrated:
     """Return the bands of all questions, the combined answer, and its figures."""
     files = files_of(people)
-    labels, origins = files["label"].to_numpy(), files["source"].to_numpy(str)
+    labels, origins = files["label"].to_numpy(int), files["source"].to_numpy(str)
     alone = people.groupby(level=0).size().to_numpy() == 1
     about = {q: fit.about for q, fit in fits.items()}
     held = {q: fit.held for q, fit in fits.items()}

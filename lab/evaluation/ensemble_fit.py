@@ -105,7 +105,7 @@ class EnsembleFit:
     @classmethod
     def of(cls, files: pd.DataFrame, models: Sequence[str]) -> EnsembleFit:
         """Fit to files; a model without a score adds nothing."""
-        labels, maps = files["label"].to_numpy(), {}
+        labels, maps = files["label"].to_numpy(int), {}
         raw = files[list(models)].to_numpy()
         for id, x in zip(models, raw.T, strict=True):
             seen = np.isfinite(x)

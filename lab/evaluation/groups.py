@@ -15,7 +15,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 from pydantic import Field
 
 from detector.errors import UsageError
@@ -91,18 +90,6 @@ def held_out(items: Iterable[Labelled], shares: Mapping[str, float]) -> set[str]
         held.update(free[: max(0, wanted - len(persons & held))])
         trained.update(persons - held)
     return held
-
-
-def source_weights(labels: np.ndarray, sources: np.ndarray, power: float = 1.0) -> np.ndarray:
-    """Return the weight of each file, float [files]: its source's number of files to the power of
-    -`power`, so that by default sources weigh alike. Weights of a label sum to 0.5."""
-    weights = np.zeros(len(labels))
-    for label in (0, 1):
-        own = labels == label
-        _, which, counts = np.unique(sources[own], return_inverse=True, return_counts=True)
-        each = counts[which] ** -power
-        weights[own] = each / (2 * each.sum())
-    return weights
 
 
 class HoldOut(StrictModel):

@@ -12,7 +12,6 @@ import pandas as pd
 from scipy.optimize import minimize
 
 from detector.evaluation.labels import Item, Labelled
-from lab.evaluation import groups
 from lab.evaluation.fitting import weighted_loss
 from lab.training.crossfit import Array, Head, Split, Versions, judge, require_both_labels
 
@@ -25,7 +24,13 @@ def source_weights(clips: Sequence[Labelled]) -> Array:
     labels, sources = (
         np.array([getattr(clip, name) for clip in clips]) for name in ("label", "source")
     )
-    return groups.source_weights(labels, sources, power=0.5)
+    weights = np.zeros(len(clips))
+    for label in (0, 1):
+        own = labels == label
+        _, which, counts = np.unique(sources[own], return_inverse=True, return_counts=True)
+        each = counts[which] ** -0.5
+        weights[own] = each / (2 * each.sum())
+    return weights
 
 
 @dataclass(frozen=True)
