@@ -5,7 +5,6 @@ written are limited, and files that are not media are left out.
 """
 
 import csv
-import io
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,14 +16,13 @@ from typing import BinaryIO
 
 from detector.batch import archive
 from detector.errors import InputError, MediaError
-from detector.evaluation.labels import MAX_SHEET_BYTES, SUFFIXES, Row, csv_rows, layout_row
+from detector.evaluation.labels import CHUNK, SUFFIXES, Row, csv_rows, layout_row
 from detector.media.files import disk_name, one_line
 from detector.sentences import _
 
 MAX_FILES = 2000
 MAX_BYTES = 8 << 30  # unpacked, in all
 MAX_WORD = 200  # letters of a name or a cell
-_CHUNK = 1 << 20
 COLUMNS = ("file", "label", "kind", "group", "source", "method", "person")
 
 
@@ -114,20 +112,10 @@ def _by_folder(files: Mapping[str, Chunks]) -> tuple[list[Chosen], LeftOut]:
 
 def _listed(sheet: Chunks, name: str, files: Mapping[str, Chunks]) -> tuple[list[Chosen], LeftOut]:
     """Choose the files of a CSV, by their paths or names."""
-    text = bytearray()
-    for piece in sheet():
-        text += piece
-        if len(text) > MAX_SHEET_BYTES:
-            raise InputError(
-                _("The CSV is larger than {max_sheet_bytes} MB.").format(
-                    max_sheet_bytes=MAX_SHEET_BYTES >> 20
-                )
-            )
-    lines = io.TextIOWrapper(io.BytesIO(text), "utf-8-sig", newline="")
     by_name = {PurePosixPath(path).name: file for path, file in files.items()}
     chosen: list[Chosen] = []
     left_out: LeftOut = []
-    for row in csv_rows(lines, shown(name), MAX_FILES):
+    for row in csv_rows(sheet(), shown(name), MAX_FILES):
         path = (row["file"] or "").strip()
         file = files.get(path) or by_name.get(PurePosixPath(path.replace("\\", "/")).name)
         if file is None:
@@ -187,4 +175,4 @@ def _unpacked(path: Path, member: zipfile.ZipInfo) -> Iterator[bytes]:
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:
     file.seek(0)
-    yield from iter(partial(file.read, _CHUNK), b"")
+    yield from iter(partial(file.read, CHUNK), b"")

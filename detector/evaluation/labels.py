@@ -10,13 +10,14 @@ CSV.
 
 import csv
 import hashlib
+import io
 import json
-import os
 import re
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePath
 from typing import Protocol
 
@@ -30,6 +31,7 @@ _FRAME = re.compile(r"([_-]f|[/_-]frame[_-]?)\d{1,6}$")
 """Suffix of a video frame's name: `_f04`, `_frame12`, or `frame_0012` alone in a folder. A plain
 number is ambiguous: collections of different people's portraits are numbered too."""
 MAX_SHEET_BYTES = 16 << 20
+CHUNK = 1 << 20  # bytes that are read at once
 MAX_ROWS = 100_000  # of a labelled CSV
 MAX_LABEL = 99  # letters of an invalid label in an error
 Row = dict[str, str]  # of a labelled CSV
@@ -93,8 +95,17 @@ class Labelled(HasSource, Protocol):
     def person(self) -> str: ...
 
 
-def csv_rows(lines: Iterable[str], name: object, most: int) -> Iterator[Row]:
+def csv_rows(chunks: Iterable[bytes], name: object, most: int) -> Iterator[Row]:
     """Yield at most `most` rows of a labelled CSV, with labels in lower case; raise InputError."""
+    content = bytearray()
+    for chunk in chunks:
+        content += chunk
+        if len(content) > MAX_SHEET_BYTES:
+            text = _("The labels {path} are larger than {max_sheet_bytes} MB.")
+            text = text.format(path=name, max_sheet_bytes=MAX_SHEET_BYTES >> 20)
+            hint = _("Choose a CSV of labels, or part it.")
+            raise InputError(text, code="too_large", hint=hint)
+    lines = io.TextIOWrapper(io.BytesIO(content), "utf-8-sig", newline="")
     number = 0
     try:
         for number, row in enumerate(csv.DictReader(lines), start=1):
@@ -123,17 +134,7 @@ def csv_rows(lines: Iterable[str], name: object, most: int) -> Iterator[Row]:
 def _rows(path: Path) -> Iterator[Row]:
     try:
         with open_file(path) as file:
-            size = os.fstat(file.fileno()).st_size
-        if size > MAX_SHEET_BYTES:
-            raise InputError(
-                _("The labels {path} are larger than {max_sheet_bytes} MB.").format(
-                    path=path, max_sheet_bytes=MAX_SHEET_BYTES >> 20
-                ),
-                code="too_large",
-                hint=_("Choose a CSV of labels, or part it."),
-            )
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            yield from csv_rows(stream, path, MAX_ROWS)
+            yield from csv_rows(iter(partial(file.read, CHUNK), b""), path, MAX_ROWS)
     except MediaError as error:
         hint = _("Choose a CSV of labels.") if error.code == "not_a_file" else error.hint
         raise InputError(

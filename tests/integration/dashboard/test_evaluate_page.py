@@ -17,7 +17,7 @@ from sqlalchemy import update
 from dashboard.pages.evaluate import view
 from dashboard.pages.evaluate.view import export
 from detector.errors import InputError
-from detector.evaluation import labelled_sets, metrics, runs
+from detector.evaluation import labelled_sets, labels, metrics, runs
 from detector.evaluation.labels import pairs, read_labels
 from detector.presentation import evaluation
 from detector.presentation import evaluation as presented
@@ -128,12 +128,12 @@ def test_a_bomb_is_stopped_while_it_unpacks(tmp_path, monkeypatch):
 
 
 def test_a_table_of_a_stranger_is_read_no_further_than_it_counts(tmp_path, monkeypatch):
-    monkeypatch.setattr(labelled_sets, "MAX_SHEET_BYTES", 1 << 20)
+    monkeypatch.setattr(labels, "MAX_SHEET_BYTES", 1 << 20)
     endless = b"file,label\n" + b"a.jpg,real\n" * 200_000
     for files in ([Given("x.csv", endless)], [archive({"labels.csv": endless})]):
         with pytest.raises(InputError, match="larger than 1 MB"):
             labelled_sets.make(files, tmp_path)
-    monkeypatch.setattr(labelled_sets, "MAX_SHEET_BYTES", 16 << 20)
+    monkeypatch.setattr(labels, "MAX_SHEET_BYTES", 16 << 20)
     rows = []
     real = csv.DictReader.__next__
     monkeypatch.setattr(csv.DictReader, "__next__", lambda self: rows.append(1) or real(self))
@@ -176,7 +176,7 @@ def test_a_table_of_300_mb_is_left_in_its_archive(tmp_path, monkeypatch):
     monkeypatch.setattr(zipfile.ZipExtFile, "read", read)
     with path.open("rb") as given, pytest.raises(InputError, match="larger than 16 MB"):
         labelled_sets.make([given], tmp_path)
-    most = labelled_sets.MAX_SHEET_BYTES
+    most = labels.MAX_SHEET_BYTES
     assert most < sum(taken) <= most + max(taken) and max(taken) <= 4 << 20
 
 
