@@ -327,17 +327,15 @@ def compare(
         if all(value is None for value in values):
             continue
         column, feature = Column.of(values, scored), place >= len(ids)
-        judged = column.judged
-        if feature and metrics.auc(column.values[judged], column.labels[judged]) < 0.5:
-            title = f"low {title}"
-            column = Column.of([None if v is None else -v for v in values], scored)
+        if feature and column.inverted:
+            title, column = f"low {title}", column.negated()
         won = metrics.paired_ranking_accuracy(column.values, couples)
         yield FigureRow(
             table="feature" if feature else "published",
             name=id,
             title=title,
             figures={
-                "judged": int(judged.sum()),
+                "judged": int(column.judged.sum()),
                 "AUC": column.auc(),
                 "pairs won": Interval(won, of=len(couples)),
                 "AUC of ours less this": ours.auc(less=column),

@@ -132,6 +132,15 @@ class Column:
         groups = [group for group, c in zip(self.groups, chosen, strict=True) if c]
         return Column(self.values[chosen], self.labels[chosen], self.judged[chosen], groups)
 
+    @property
+    def inverted(self) -> bool:
+        """Return True if originals have the higher scores."""
+        return metrics.auc(self.values[self.judged], self.labels[self.judged]) < 0.5
+
+    def negated(self) -> Column:
+        """Return the scores in the other direction; files without one stay where they are."""
+        return replace(self, values=np.where(self.judged, -self.values, self.values))
+
     def auc(self, less: Column | None = None) -> Interval:
         """Return the AUC over groups; less that of another column of the same files, paired."""
         if less is None:

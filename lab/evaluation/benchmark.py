@@ -239,24 +239,22 @@ def _table(kind: str, asked: Question, files: list[Scored], ids: list[str]) -> l
     unit = "source" if len(sources) > 1 else "group"  # what the intervals resample
     files = [file.model_copy(update={"person": getattr(file, unit)}) for file in files]
     labels, couples = np.array([file.label for file in files]), couples_of(files)
-    scores = {id: [f.highest.get(id) for f in files] for id in ids}
+    scores = {id: Column.of([f.highest.get(id) for f in files], files) for id in ids}
     probabilities = {id: [f.probabilities.get(id) for f in files] for id in ids}
     facts = [{k: v for k, v in f.features.items() if k not in FEATURES} for f in files]
     odds = pixel_free_scores(facts, labels.tolist(), [file.person for file in files])
-    scores["pixel-free"] = odds
+    scores["pixel-free"] = Column.of(odds, files)
     probabilities["pixel-free"] = [None if z is None else float(expit(z)) for z in odds]
-    scores["sharpness"] = [f.features.get("sharpness") for f in files]
-    sharp = Column.of(scores["sharpness"], files)
-    if metrics.auc(sharp.values[sharp.judged], labels[sharp.judged]) < 0.5:
-        scores["sharpness"] = [None if s is None else -s for s in scores["sharpness"]]
+    sharp = Column.of([f.features.get("sharpness") for f in files], files)
+    scores["sharpness"] = sharp.negated() if sharp.inverted else sharp
     rows = []
-    for id, values in scores.items():
-        if id not in ids and not any(value is not None for value in values):
+    for id, column in scores.items():
+        if id not in ids and not column.judged.any():
             continue
         p = np.array(probabilities.get(id, []), float)
         given = np.flatnonzero(np.isfinite(p))
         error = metrics.calibration_error(p[given], labels[given])
-        figures = ranking(Column.of(values, files), couples) | {"ECE": Interval(error)}
+        figures = ranking(column, couples) | {"ECE": Interval(error)}
         rows.append(
             BenchmarkRow(
                 table="model" if id in ids else "feature", name=id, title=BASELINES.get(id, id),

@@ -34,6 +34,7 @@ from detector.evaluation.scores import Scored, Scoring, score_files
 from detector.models import registry
 from detector.perturbation.conditions import ALL, NONE, Condition
 from detector.presentation.evaluation import text_of
+from detector.presentation.evaluation_charts import reliability_svg
 from detector.schema.analysis import Question
 from lab.bench import quality
 from tests.conftest import write_clip
@@ -687,4 +688,4 @@ def test_recordings_are_sounds_and_not_clips(tmp_path):
     assert all(model.count("judged") == 4 for model in sounds.table("model"))
     written = tables.to_markdown(made)
     assert "## Sounds" in written and "Clips" not in written
-    assert "Sounds: 4" in tables.reliability_svg(sounds)
+    assert "Sounds: 4" in reliability_svg(sounds)
