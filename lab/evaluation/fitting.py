@@ -16,6 +16,7 @@ Array = np.ndarray
 
 PRIOR = 0.5
 """Of the squared log of the scale: avoids certainty from few, well separated clips."""
+EXACT = {"gtol": 1e-9}  # So that fits do not depend on where they began
 EVEN_PRIOR = 1.0  # nats for each unit of squared distance of a weight from an even one
 LEAST_WEIGHT = 0.02  # of a model's evidence; less is none
 
@@ -38,27 +39,17 @@ def platt(logits: Array, labels: Array) -> tuple[float, float]:
     if not y.sum() or not (1 - y).sum():
         raise InputError(_("Calibration needs both originals and fakes."))
     target, weight = softened(y), balanced(y)
-    spread = max(float(x.std()), 1e-6)
-    center = float(x.mean())
+    spread, center = max(float(x.std()), 1e-6), float(x.mean())
     z = (x - center) / spread
-    log_scale, offset = 0.0, 0.0
-    # Newton on (log scale, offset): the log keeps the scale positive whatever the data.
-    for _step in range(100):
-        scale = np.exp(log_scale)
-        p = expit(scale * z + offset)
-        error = weight * (p - target)
-        curve = weight * p * (1 - p)
-        gradient = np.array([(error * z).sum() * scale + PRIOR * log_scale, error.sum()])
-        hessian = np.array(
-            [
-                [(curve * z * z).sum() * scale**2 + PRIOR, (curve * z).sum() * scale],
-                [(curve * z).sum() * scale, curve.sum() + 1e-9],
-            ]
-        )
-        step = np.linalg.solve(hessian, gradient).clip(-0.5, 0.5)
-        log_scale, offset = log_scale - step[0], offset - step[1]
-        if np.abs(step).max() < 1e-9:
-            break
+
+    def loss(theta: Array) -> tuple[float, Array]:
+        # Of the log of the scale, which keeps the scale positive whatever the data.
+        scale = np.exp(theta[0])
+        value, error = weighted_loss(scale * z + theta[1], target, weight)
+        slope = np.array([scale * (error * z).sum() + PRIOR * theta[0], error.sum()])
+        return value + PRIOR * theta[0] ** 2 / 2, slope
+
+    log_scale, offset = minimize(loss, np.zeros(2), jac=True, method="BFGS", options=EXACT).x
     scale = float(np.exp(log_scale))
     return scale / spread, float(offset - scale * center / spread)
 

@@ -45,6 +45,22 @@ def test_platt_weighs_originals_and_fakes_alike():
         fitting.platt(honest, np.ones(6000))
 
 
+@pytest.mark.parametrize("files", [40, 900])
+def test_platt_ends_where_no_other_map_fits_better_also_for_a_model_that_knows_nothing(files):
+    rng = np.random.default_rng(2)
+    labels, x = np.arange(files) % 2, rng.normal(0, 30, files)
+    scale, offset = fitting.platt(x, labels)
+
+    def loss(log_scale, offset):
+        logits = np.exp(log_scale) * x + offset
+        value, _slope = fitting.weighted_loss(logits, fitting.softened(labels), np.ones(files))
+        return value + fitting.PRIOR * (log_scale + np.log(x.std())) ** 2 / 2
+
+    best = loss(np.log(scale), offset)
+    for step in ((0.05, 0), (-0.05, 0), (0, 0.05), (0, -0.05)):
+        assert loss(np.log(scale) + step[0], offset + step[1]) > best
+
+
 def test_evidence_leaves_out_a_model_that_knows_nothing_and_turns_none_round():
     rng = np.random.default_rng(0)
     labels = np.tile([0, 1], 200)
