@@ -6,6 +6,9 @@ genuine files from such sources. A band begins at the lowest limit that satisfie
 with one more error, and whose lower bound holds in the bootstrap over sources; where no limit does,
 the band is omitted.
 
+A table of left-out logits has a row a file: `label`, `source`, `about` (the questions that a fake
+concerns), and the logit of each question in a column, NaN where the file was not judged.
+
 Each question has limits of its own towards fake. Towards real a file is cleared by all questions
 about one subject together, so they share their limits: on the highest of their likelihoods.
 """
@@ -13,7 +16,6 @@ about one subject together, so they share their limits: on the highest of their 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +25,7 @@ from scipy.special import expit
 from detector.evaluation.labels import hash_of
 from detector.schema.analysis import Label, Modality, Question
 from detector.schema.verdict import BandRate, Tally, Thresholds
+from lab.evaluation.ensemble_fit import fake_of
 from lab.evaluation.tables import markdown
 
 Array = np.ndarray
@@ -67,42 +70,6 @@ class BandLimits(NamedTuple):
     high: float = np.inf
 
 
-@dataclass(frozen=True)
-class HeldOutLogits:
-    """Left-out logits of labelled files."""
-
-    logits: dict[Question, Array]  # float [files] by question; NaN where a file was not judged
-    labels: Array  # int [files]
-    about: dict[Question, Array]  # bool [files] by question: the fakes that it is about
-    sources: Array  # str [files]
-
-    def of(self, chosen: Array) -> HeldOutLogits:
-        """Return a subset of the files."""
-        return HeldOutLogits(
-            {q: x[chosen] for q, x in self.logits.items()},
-            self.labels[chosen],
-            {q: x[chosen] for q, x in self.about.items()},
-            self.sources[chosen],
-        )
-
-    def media(self) -> list[HeldOutLogits]:
-        """Return the logits by subject: a face, the whole picture, a voice."""
-        groups = _by_subject(self.logits)
-        return [
-            HeldOutLogits({q: self.logits[q] for q in group}, self.labels,
-                    {q: self.about[q] for q in group}, self.sources)
-            for group in groups
-        ]  # fmt: skip
-
-    def complete(self) -> Array:
-        """Return a mask of the files that every question scored: bool [files]."""
-        return np.isfinite(self.highest(list(self.logits)))
-
-    def highest(self, questions: Sequence[Question]) -> Array:
-        """Return the highest logit of each file; NaN where one of the questions has none."""
-        return np.max([self.logits[q] for q in questions], axis=0)
-
-
 def _shares(hits: Array, labels: Array, sources: Array) -> tuple[Array, Array]:
     """Return the share of hits, bool [files, n], of genuine files and of fakes, sources weighted
     equally: over all sources, and then in each draw of the bootstrap, float [1 + DRAWS, n]."""
@@ -122,9 +89,9 @@ def _shares(hits: Array, labels: Array, sources: Array) -> tuple[Array, Array]:
 class _Shares:
     """Shares of genuine files and of fakes above each candidate limit (`_shares`)."""
 
-    def __init__(self, logits: Array, labels: Array, sources: Array) -> None:
-        seen = np.isfinite(logits)
-        logits, labels, sources = logits[seen], labels[seen], sources[seen]
+    def __init__(self, logits: pd.Series[float], rows: pd.DataFrame) -> None:
+        rows, logits = rows[logits.notna()], logits.dropna().to_numpy()
+        labels, sources = rows["label"].to_numpy(int), rows["source"].to_numpy(str)
         self.files = np.bincount(labels, minlength=2)
         every = np.unique(logits)
         middle = (every[1:] + every[:-1]) / 2
@@ -196,15 +163,15 @@ class FittedBands(NamedTuple):
     source."""
 
 
-def fit(left_out: HeldOutLogits) -> FittedBands:
+def fit(rows: pd.DataFrame, questions: Sequence[Question]) -> FittedBands:
     """Fit the limits of one medium's questions.
 
     A requirement holds for a file's combined answer and for unseen sources, although two questions
     raise more false alarms than one and limits are chosen on the files that they are evaluated on.
     It is tightened until both the answers by these limits with one more error and the cross-fitted
     answers satisfy it; where none does, the band is omitted."""
-    seen = left_out.complete()
-    every, parts = _AllShares.of(left_out), _parts(left_out)
+    seen = rows[list(questions)].notna().all(axis=1).to_numpy()
+    every, parts = _AllShares.of(rows, questions), _parts(rows, questions)
     tries = dict.fromkeys(REQUIREMENTS, 0)
     while True:
         requirements = {
@@ -216,11 +183,8 @@ def fit(left_out: HeldOutLogits) -> FittedBands:
         limits = every.limits(requirements)
         given = np.full(len(seen), Label.INCONCLUSIVE, dtype=object)
         for own, others in parts:
-            given[own] = answers(left_out.of(own).logits, others.limits(requirements))
-        here, elsewhere = (
-            rates(one[seen], left_out.labels[seen], left_out.sources[seen])
-            for one in (answers(left_out.logits, limits), given)
-        )
+            given[own] = answers(rows[own], others.limits(requirements))
+        here, elsewhere = (rates(one[seen], rows[seen]) for one in (answers(rows, limits), given))
         broken = {
             *(band.label for band in here if not REQUIREMENTS[band.label].satisfied(band, more=1)),
             *(band.label for band in elsewhere if not REQUIREMENTS[band.label].satisfied(band)),
@@ -238,13 +202,12 @@ class _AllShares(NamedTuple):
     each: dict[Question, _Shares]
 
     @classmethod
-    def of(cls, left_out: HeldOutLogits) -> _AllShares:
-        labels, sources = left_out.labels, left_out.sources
+    def of(cls, rows: pd.DataFrame, questions: Sequence[Question]) -> _AllShares:
         each = {}
-        for question, logits in left_out.logits.items():
-            own = (labels == 0) | left_out.about[question]
-            each[question] = _Shares(logits[own], labels[own], sources[own])
-        return cls(_Shares(left_out.highest(list(each)), labels, sources), each)
+        for question in questions:
+            own = rows[(rows["label"] == 0) | fake_of(rows, question)]
+            each[question] = _Shares(own[question], own)
+        return cls(_Shares(rows[list(questions)].max(axis=1, skipna=False), rows), each)
 
     def limits(self, requirements: Requirements) -> dict[Question, BandLimits]:
         low, probably_low = self.together.limits(False, requirements)
@@ -256,26 +219,28 @@ class _AllShares(NamedTuple):
         return out
 
 
-def _parts(left_out: HeldOutLogits) -> list[tuple[Array, _AllShares]]:
+def _parts(rows: pd.DataFrame, questions: Sequence[Question]) -> list[tuple[Array, _AllShares]]:
     """Return the mask of each fold of sources, bool [files], with the shares of the others."""
-    fold = np.array([int(hash_of(str(name)), 16) % FOLDS for name in left_out.sources])
+    fold = np.array([int(hash_of(str(name)), 16) % FOLDS for name in rows["source"]])
     parts = [fold == n for n in range(FOLDS)]
-    return [(own, _AllShares.of(left_out.of(~own))) for own in parts if own.any() and not own.all()]
+    return [
+        (own, _AllShares.of(rows[~own], questions)) for own in parts if own.any() and not own.all()
+    ]
 
 
-def answers(logits: Mapping[Question, Array], limits: Mapping[Question, BandLimits]) -> Array:
+def answers(logits: pd.DataFrame, limits: Mapping[Question, BandLimits]) -> Array:
     """Return the label of each file by its most confident question, as the policy combines them."""
     ranks = []
-    for group in _by_subject(logits):
-        own = [_ranks(logits[q], limits[q]) for q in group]
-        asked = np.any([np.isfinite(logits[q]) for q in group], axis=0)
+    for group in by_subject(limits):
+        own = [_ranks(logits[q].to_numpy(), limits[q]) for q in group]
+        asked = logits[group].notna().any(axis=1)
         ranks.append(np.where(asked, np.max(own, axis=0), Label.NOT_APPLICABLE.suspicion))
     by_rank = {label.suspicion: label for label in Label}
     return np.array([by_rank[rank] for rank in np.max(ranks, axis=0).tolist()], dtype=object)
 
 
-def _by_subject(questions: Iterable[Question]) -> list[list[Question]]:
-    """Group questions by subject."""
+def by_subject(questions: Iterable[Question]) -> list[list[Question]]:
+    """Group questions by subject: a face, the whole picture, a voice."""
     groups: dict[Modality, list[Question]] = {}
     for question in questions:
         groups.setdefault(question.subject, []).append(question)
@@ -293,9 +258,9 @@ def _ranks(logits: Array, edge: BandLimits) -> Array:
 # --- error rates ----------------------------------------------------------------------------------
 
 
-def rates(given: Array, labels: Array, sources: Array) -> list[BandRate]:
+def rates(given: Array, rows: pd.DataFrame) -> list[BandRate]:
     """Return the precision of each answer, sources weighted equally."""
-    out = []
+    labels, sources, out = rows["label"].to_numpy(int), rows["source"].to_numpy(str), []
     for label in (Label.FAKE, Label.PROBABLY_FAKE, Label.PROBABLY_REAL, Label.REAL):
         meant = 1 if label.side == "fake" else 0
         own, good = given == label, labels == meant

@@ -128,7 +128,6 @@ class _QuestionFit:
 
     ensemble: EnsembleFit
     held: np.ndarray  # float [files]; NaN where a file can't be judged
-    about: np.ndarray  # bool [files]: the fakes of the question
     row: FigureRow
 
 
@@ -177,7 +176,7 @@ def _fit_question(people: pd.DataFrame, question: Question, ids: Sequence[str]) 
         figures[f"{ALONE}{id}"] = Interval(metrics.auc(x[np.isfinite(x)], labels[np.isfinite(x)]))
     row = FigureRow(table="answer", name=question, title=question.spec.task, figures=figures)
     whole = EnsembleFit.of(files[known], ids).moved(scale, offset)
-    return _QuestionFit(whole, scale * held + offset, fake_of(files, question), row)
+    return _QuestionFit(whole, scale * held + offset, row)
 
 
 def asked(files: pd.DataFrame, question: Question, ids: Sequence[str]) -> np.ndarray:
@@ -226,22 +225,20 @@ def _assemble(people: pd.DataFrame, fits: Mapping[Question, _QuestionFit], data:
     files = files_of(people)
     labels, origins = files["label"].to_numpy(int), files["source"].to_numpy(str)
     alone = people.groupby(level=0).size().to_numpy() == 1
-    about = {q: fit.about for q, fit in fits.items()}
-    held = {q: fit.held for q, fit in fits.items()}
-    left_out = bands.HeldOutLogits(held, labels, about, origins)
-    fitted = [bands.fit(medium) for medium in left_out.media()]
+    held = files[["label", "source", "about"]].assign(**{q: fit.held for q, fit in fits.items()})
+    fitted = [bands.fit(held, questions) for questions in bands.by_subject(fits)]
     of = {q: (edges, one.rates) for one in fitted for q, edges in one.limits.items()}
     ensembles, maps, weights = {}, {}, {}
     for q, fit in fits.items():
-        own = (labels == 0) | about[q]
-        x, y, origin = held[q][own], labels[own], origins[own]
+        own = (labels == 0) | fake_of(files, q)
+        x, y, origin = fit.held[own], labels[own], origins[own]
         seen = np.isfinite(x)
         auc = metrics.auc_interval(x[seen], y[seen], origin[seen])
         value, low, high = (round(figure, 3) for figure in (auc.value, auc.low, auc.high))
         ensembles[q] = _ensemble(
             fit.ensemble, x, data,
             thresholds=bands.thresholds(*of[q], x, y, data),
-            people_correction=bands.tail_slope(held[q][(labels == 0) & alone]),
+            people_correction=bands.tail_slope(fit.held[(labels == 0) & alone]),
             auc=ConfidenceInterval(value=value, low=low, high=high),
             odds=fitting.odds_table(x, y, origin),
         )  # fmt: skip
@@ -250,7 +247,8 @@ def _assemble(people: pd.DataFrame, fits: Mapping[Question, _QuestionFit], data:
             count = int(np.isfinite(x).sum())
             maps[id] = Calibration(scale=scale, offset=offset, data=data, clips=count)
             weights[id] = round(float(weight), 3)
-    together = _combined(held)
+    # The question about any kind of fake, if it was calibrated.
+    together = fits.get(Question.MANIPULATION, next(iter(fits.values()))).held
     figures: Figures = {"files": len(files), "sources": len(set(origins.tolist()))}
     figures |= _quality(together, labels) | risk(together, labels)
     combined = FigureRow(table="answer", name="combined", title="Combined", figures=figures)
@@ -258,11 +256,6 @@ def _assemble(people: pd.DataFrame, fits: Mapping[Question, _QuestionFit], data:
         models=maps, weights=weights, ensembles=ensembles,
         rows=[combined, *(fit.row for fit in fits.values())], bands=[one.rates for one in fitted],
     )  # fmt: skip
-
-
-def _combined(held: Mapping[Question, np.ndarray]) -> np.ndarray:
-    """Return each clip's logit of the question about any kind of fake, if it was calibrated."""
-    return held.get(Question.MANIPULATION, next(iter(held.values())))
 
 
 def _ensemble(fit: EnsembleFit, held: np.ndarray, data: str, **stated: Any) -> Ensemble:

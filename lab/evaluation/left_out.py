@@ -177,9 +177,9 @@ def held_out(scores: pd.DataFrame, held: str) -> list[BandRate]:
         edges = ensemble.thresholds
         probable = edges.unsuspicious, edges.suspect
         limits[question] = bands.BandLimits(*logit((edges.low, *probable, edges.high)).tolist())
-    seen = np.any([medium.complete() for medium in rows.media()], axis=0)
-    given = bands.answers(rows.logits, limits)
-    return bands.rates(given[seen], rows.labels[seen], rows.sources[seen])
+    subjects = bands.by_subject(result.ensembles)
+    seen = np.any([rows[some].notna().all(axis=1) for some in subjects], axis=0)
+    return bands.rates(bands.answers(rows, limits)[seen], rows[seen])
 
 
 def _judged(rows: pd.DataFrame, ids: Sequence[str]) -> Array:
@@ -196,28 +196,23 @@ def _fit_pictures(
     both = [q for q, own in of.items() if own["label"].nunique() == 2]
     pictures = stills[_judged(stills, [id for q in both for id in by_question[q]])]
     held = _held(pictures, result, both)
-    for medium in held.media() if both else ():
-        fitted = bands.fit(medium)
+    for questions in bands.by_subject(both):
+        fitted = bands.fit(held, questions)
         for question, limits in fitted.limits.items():
-            own = (held.labels == 0) | held.about[question]
+            own = held[(held["label"] == 0) | fake_of(held, question)]
             sample = _sample(of[question], "pictures", together=True)
             result.ensembles[question].pictures = bands.thresholds(
-                limits, fitted.rates, held.logits[question][own], held.labels[own], sample
+                limits, fitted.rates, own[question].to_numpy(), own["label"].to_numpy(), sample
             )
 
 
-def _held(
-    rows: pd.DataFrame, result: Calibrated, questions: Iterable[Question]
-) -> bands.HeldOutLogits:
-    """Return the logits of files by the fitted maps and weights; NaN unless all models of a
-    question scored a file."""
-    return bands.HeldOutLogits(
-        {q: logits(rows.reindex(columns=result.ensembles[q].models), result, q)
-         for q in questions},
-        rows["label"].to_numpy(int),
-        {q: fake_of(rows, q) for q in questions},
-        rows["source"].to_numpy(str),
-    )  # fmt: skip
+def _held(rows: pd.DataFrame, result: Calibrated, questions: Iterable[Question]) -> pd.DataFrame:
+    """Return the logits of files by the fitted maps and weights (`bands`); NaN unless all models
+    of a question scored a file."""
+    found = {
+        q: logits(rows.reindex(columns=result.ensembles[q].models), result, q) for q in questions
+    }
+    return rows[["label", "source", "about"]].assign(**found)
 
 
 def logits(scores: pd.DataFrame, result: Calibrated, question: Question) -> Array:

@@ -105,19 +105,20 @@ def of_sources(rng, sources, each, d, shift, questions=(FACE,)):
     names = np.repeat([f"s{i}" for i in range(sources)], each)
     labels = np.tile([0, 1], len(names) // 2)
     moved = np.repeat(rng.normal(0, shift, sources), each)
-    logits = {q: gauss(rng, labels, d) + moved for q in questions}
-    return bands.HeldOutLogits(logits, labels, dict.fromkeys(questions, labels == 1), names)
+    about = [questions if label else () for label in labels]
+    rows = pd.DataFrame({"label": labels, "source": names, "about": about})
+    return rows.assign(**{q: gauss(rng, labels, d) + moved for q in questions})
 
 
 def given(made, new):
-    return bands.rates(bands.answers(new.logits, made), new.labels, new.sources)
+    return bands.rates(bands.answers(new, made), new)
 
 
 def test_promises_are_kept_on_new_sources():
     right = {label: [] for label in Label}
     for seed in range(8):
         rng = np.random.default_rng(seed)
-        made = bands.fit(of_sources(rng, 60, 12, 2.0, 0.5)).limits
+        made = bands.fit(of_sources(rng, 60, 12, 2.0, 0.5), [FACE]).limits
         for band in given(made, of_sources(rng, 100, 12, 2.0, 0.5)):
             right[band.label].append(band.right)
     for label, promise in ((Label.FAKE, 0.95), (Label.PROBABLY_FAKE, 0.82),
@@ -128,7 +129,7 @@ def test_promises_are_kept_on_new_sources():
 
 def test_what_to_expect_is_what_new_sources_show():
     rng = np.random.default_rng(1)
-    made = bands.fit(of_sources(rng, 80, 12, 2.0, 0.5))
+    made = bands.fit(of_sources(rng, 80, 12, 2.0, 0.5), [FACE])
     found = {b.label: b for b in given(made.limits, of_sources(rng, 400, 12, 2.0, 0.5))}
     assert {band.label for band in made.rates} == found.keys()
     for band in made.rates:
@@ -138,11 +139,11 @@ def test_what_to_expect_is_what_new_sources_show():
 
 def test_a_band_that_no_limit_gives_is_left_out():
     rng = np.random.default_rng(0)
-    weak = bands.fit(of_sources(rng, 40, 12, 0.5, 0.3)).limits[FACE]
+    weak = bands.fit(of_sources(rng, 40, 12, 0.5, 0.3), [FACE]).limits[FACE]
     assert (weak.low, weak.high) == (-np.inf, np.inf)
-    few = bands.fit(of_sources(rng, 4, 8, 5.0, 0.0)).limits[FACE]
+    few = bands.fit(of_sources(rng, 4, 8, 5.0, 0.0), [FACE]).limits[FACE]
     assert few.high == np.inf, "sixteen genuine files can't show 95 %"
-    strong = bands.fit(of_sources(rng, 40, 12, 4.0, 0.0)).limits[FACE]
+    strong = bands.fit(of_sources(rng, 40, 12, 4.0, 0.0), [FACE]).limits[FACE]
     assert strong.low > strong.low - 1 > -20 and strong.high < 20
     stated = bands.thresholds(weak, [], np.linspace(-1, 1, 20), np.tile([0, 1], 10), "made")
     assert stated.high == 1.0 and stated.low == 0.0
@@ -150,16 +151,17 @@ def test_a_band_that_no_limit_gives_is_left_out():
 
 def test_an_answer_towards_real_needs_every_question_and_has_one_limit():
     rng = np.random.default_rng(0)
-    made = bands.fit(of_sources(rng, 60, 12, 2.5, 0.3, (FACE, WHOLE))).limits
+    made = bands.fit(of_sources(rng, 60, 12, 2.5, 0.3, (FACE, WHOLE)), [FACE, WHOLE]).limits
     assert made[FACE].probably_low == made[WHOLE].probably_low > -np.inf
-    said = bands.answers(
+    logits = pd.DataFrame(
         {
             FACE: np.array([-3.0, -3.0, -3.0, np.nan, 3.0, -1.5, np.nan]),
             WHOLE: np.array([-3.0, 0.0, 3.0, -3.0, np.nan, -3.0, np.nan]),
             VOICE: np.array([np.nan] * 6 + [-3.0]),
-        },
-        dict.fromkeys((FACE, WHOLE, VOICE), bands.BandLimits(-2.0, -1.0, 1.0, 2.0)),
+        }
     )
+    limits = dict.fromkeys((FACE, WHOLE, VOICE), bands.BandLimits(-2.0, -1.0, 1.0, 2.0))
+    said = bands.answers(logits, limits)
     assert said.tolist() == [
         Label.REAL, Label.INCONCLUSIVE, Label.FAKE, Label.INCONCLUSIVE, Label.FAKE,
         Label.PROBABLY_REAL, Label.REAL,
@@ -171,7 +173,8 @@ def test_each_source_counts_alike():
     labels = np.array([0] * 100 + [0] * 2 + [1] * 40)
     sources = np.array(["big"] * 100 + ["small"] * 2 + [f"f{i}" for i in range(40)])
     said = np.array([Label.INCONCLUSIVE] * 100 + [Label.FAKE] * 2 + [Label.FAKE] * 40, object)
-    (fake,) = (r for r in bands.rates(said, labels, sources) if r.label is Label.FAKE)
+    rows = pd.DataFrame({"label": labels, "source": sources})
+    (fake,) = (r for r in bands.rates(said, rows) if r.label is Label.FAKE)
     assert fake.right == pytest.approx(0.5 / 0.75, abs=0.001)
     assert (fake.wrong.count, fake.wrong.files) == (2, 102)
 
