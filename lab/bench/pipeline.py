@@ -11,15 +11,14 @@ seconds. `UNMASK_PRECISION=f32` gives the times of processors without bf16.
 
 import os
 import shutil
-import statistics
 import tempfile
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import av
 import numpy as np
+import pandas as pd
 from PIL import Image
 
 from detector import media, vision
@@ -111,20 +110,16 @@ def main(runs: int = 5) -> None:
     pictures = {"a face, 1280x720": face_picture(1280, 720), **photos(folder)}
     for picture in pictures.values():
         analyzer.analyze(str(picture))
-    cores: dict[str, list[float]] = defaultdict(list)
-    rows: dict[str, list[float]] = defaultdict(list)
+    rows, cores = list[dict[str, float]](), list[dict[str, float]]()
     for _ in range(runs):
-        rows["decode alone"].append(timed(lambda: decode_alone(path))[0])
-        detect, model = networks.run()
-        rows["faces alone"].append(detect)
-        rows["models alone"].append(model)
-        rows["networks alone"].append(detect + model)
-        rows["analysis"].append(timed(lambda: analyzer.analyze(path))[0])
-        rows["scores only"].append(timed(lambda: analyzer.analyze(path, scores_only=True))[0])
-        for name, picture in pictures.items():
-            spent, cpu = timed(partial(analyzer.analyze, str(picture)))
-            rows[name].append(spent)
-            cores[name].append(cpu)
+        row = {"decode alone": timed(partial(decode_alone, path))[0]}
+        row["faces alone"], row["models alone"] = networks.run()
+        row["networks alone"] = row["faces alone"] + row["models alone"]
+        row["analysis"], _ = timed(lambda: analyzer.analyze(path))
+        row["scores only"], _ = timed(lambda: analyzer.analyze(path, scores_only=True))
+        spent = {name: timed(partial(analyzer.analyze, str(p))) for name, p in pictures.items()}
+        rows.append(row | {name: wall for name, (wall, _) in spent.items()})
+        cores.append({name: cpu for name, (_, cpu) in spent.items()})
     shutil.rmtree(folder)
     info = media.probe(path)
     print(
@@ -133,14 +128,13 @@ def main(runs: int = 5) -> None:
         "only where faces were, "
         f"{sum(len(b) for _, b in networks.batches)} crops or windows scored, median of {runs}"
     )
-    for name, values in rows.items():
-        core = f"; a core {statistics.median(cores[name]):.2f}" if name in cores else ""
-        print(f"{name:18} {statistics.median(values):6.2f} s  (min {min(values):.2f}{core})")
-    wall, decode, network, plain = (
-        np.array(rows[name])
-        for name in ("analysis", "decode alone", "networks alone", "scores only")
-    )
-    ratio, more = np.median(wall / np.maximum(decode, network)), np.median(wall / plain - 1)
+    seconds = pd.DataFrame(rows)
+    figures = {"median, s": seconds.median(), "min, s": seconds.min()}
+    figures["of a core, s"] = pd.DataFrame(cores).median()
+    print(pd.DataFrame(figures, index=seconds.columns).round(2))
+    limit = seconds[["decode alone", "networks alone"]].max(axis=1)
+    ratio = (seconds["analysis"] / limit).median()
+    more = (seconds["analysis"] / seconds["scores only"] - 1).median()
     print(f"analysis / slower of decode and networks: {ratio:.2f}")
     print(f"signals and provenance add {more:.0%}; load {os.getloadavg()[0]:.1f}")
 

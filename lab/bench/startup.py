@@ -14,23 +14,18 @@ sample, after that number, and after four at a time.
 
 import os
 import shutil
-import socket
-import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+import pandas as pd
 
 from detector import Analyzer, samples
 from lab.bench import command
 from service.records.database import FILE, Database
-from tools import programs
+from tests.support.browser import chrome, serve
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 600_000  # ms
 IDLE = 30.0  # s after the verdict
 
@@ -66,35 +61,13 @@ def library(count: int) -> None:
         print(f"after 8, four at a time: {own():.2f} GB, peak {peak(os.getpid()):.2f} GB")
 
 
-def once(settings: dict[str, str]) -> dict[str, float]:
+def once(data: Path, converted: Path) -> dict[str, float]:
     """Return the seconds from the start to each step, and the memory."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    begun = time.perf_counter()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
-        cwd=ROOT,
-        env=os.environ | settings | {"STREAMLIT_SERVER_HEADLESS": "true"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    steps: dict[str, float] = {}
-    try:
-        with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(
-                executable_path=programs.chromium(), args=["--no-sandbox", "--disable-gpu"]
-            )
-            page = browser.new_page()
-            while True:
-                try:
-                    page.goto(f"http://127.0.0.1:{port}")
-                    break
-                except Exception:
-                    if time.perf_counter() - begun > PATIENCE / 1000:
-                        raise
-                    time.sleep(0.1)
-            steps["server answers"] = time.perf_counter() - begun
+    with chrome() as browser:
+        page, begun = browser.new_page(), time.perf_counter()
+        with serve(data, first_start=True, UNMASK_CONVERTED=str(converted)) as server:
+            page.goto(server.url, timeout=PATIENCE)
+            steps = {"server answers": time.perf_counter() - begun}
             page.get_by_role("button", name="Open").first.click(timeout=PATIENCE)
             steps["sample opened"] = time.perf_counter() - begun
             page.wait_for_selector(
@@ -102,31 +75,22 @@ def once(settings: dict[str, str]) -> dict[str, float]:
             )
             steps["verdict"] = time.perf_counter() - begun
             time.sleep(IDLE)
-            steps["own GB"] = own(server.pid)
-            browser.close()
-        steps["peak GB"] = peak(server.pid)
-    finally:
-        server.terminate()
-        server.wait(20)
-    return steps
+            return steps | {"own GB": own(server.pid), "peak GB": peak(server.pid)}
 
 
 def main(runs: int = 3, analyses: int = 0) -> None:
     if analyses:
         return library(analyses)
     with tempfile.TemporaryDirectory() as folder:
-        made, converted = Path(folder, "made"), f"{folder}/converted"
+        made, converted = Path(folder, "made"), Path(folder, "converted")
         samples.make_samples(made)
         Database(made / FILE).close()
-        each = []
-        for n in range(runs + 1):
-            data = str(shutil.copytree(made, f"{folder}/{n}"))
-            each.append(once({"UNMASK_DATA": data, "UNMASK_CONVERTED": converted}))
+        each = [
+            once(Path(shutil.copytree(made, f"{folder}/{n}")), converted) for n in range(runs + 1)
+        ]
     first, *others = each
     print("first start:    ", ", ".join(f"{step} {value:.1f}" for step, value in first.items()))
-    for step in first:
-        values = [run[step] for run in others or each]
-        print(f"{step:16} {statistics.median(values):5.1f}  ({min(values):.1f}–{max(values):.1f})")
+    print(pd.DataFrame(others or each).agg(["median", "min", "max"]).T.round(1))
 
 
 if __name__ == "__main__":
