@@ -31,7 +31,7 @@ from lab.evaluation.tables import markdown
 from lab.training import results
 from lab.training.clip.feed import GENERATED, class_of
 from lab.training.crossfit import Head, Rows, Split, by_fold, judge
-from lab.training.fit import TrainingOptions, fit, save_halves
+from lab.training.fit import TrainingOptions, begin_run, fit, save_halves
 from lab.training.linear import FrozenLayer, fit_rows, source_weights
 from lab.training.recipe import TrainingSchedule
 from lab.training.sequences import windows
@@ -72,7 +72,7 @@ def train(
     `cache` is a folder of cached windows that runs share (default: `run.out`/windows), `folds` are
     folds of sources to leave out in turn: figures of all heads go to `run.out`/left_out.md, logits
     and calibration of each to a folder with its name (`results.write`)."""
-    run.out.mkdir(parents=True, exist_ok=True)
+    begin_run(plan, run)
     folder = cache or run.out / "windows"
     items, shown = windows.read(windows.read_clips(data), folder, run)
     basis, every = windows.projection(folder), range(len(items))

@@ -29,7 +29,7 @@ from lab.evaluation import groups
 from lab.evaluation.features import Arrays, cached
 from lab.training import results
 from lab.training.crossfit import by_fold
-from lab.training.fit import TrainingOptions
+from lab.training.fit import TrainingOptions, begin_run
 from lab.training.linear import FrozenLayer, LinearHead, fit_rows
 from lab.training.sequences import windows
 
@@ -59,7 +59,7 @@ def train(
     `left_out.md` and `calibration.toml` of folds of sources that are left out in turn. `data` is a
     CSV, `cache` a folder of cached windows that runs share (default: `run.out`/windows). Raise
     InputError, UsageError."""
-    run.out.mkdir(parents=True, exist_ok=True)
+    begin_run(plan, run)
     folder = cache or run.out / "windows"
     items, shown = windows.read(windows.read_clips(data), folder, run)
     tokens = _tokens(items, folder, run)

@@ -14,7 +14,7 @@ from detector.schema.analysis import Question
 from lab.training import results
 from lab.training.clip import generated
 from lab.training.crossfit import Head, Rows, Split, by_fold, judge, require_both_labels
-from lab.training.fit import TrainingOptions, save_halves
+from lab.training.fit import TrainingOptions, begin_run, save_halves
 from lab.training.sequences import recipe, windows
 from lab.training.sequences.recipe import SequenceRecipe
 from lab.training.sequences.windows import Window
@@ -36,7 +36,7 @@ def train(
     """Train on the labelled clips of a CSV that show a face in all three frames; return the file of
     weights. `folds` of sources are left out in turn: logits, figures and calibration go to
     `run.out` (`results.write`). Raise InputError, UsageError."""
-    run.out.mkdir(parents=True, exist_ok=True)
+    begin_run(plan, run)
     of_clips = generated.GeneratedRecipe()
     clips = generated.chosen(windows.read_clips(data), of_clips)
     plain, copies, owner = generated.read_features(clips, of_clips, run)
