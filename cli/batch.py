@@ -20,8 +20,8 @@ from cli.report import maker, require
 from detector import links, media, paths
 from detector.batch import BatchOptions, BatchRun, BatchTally, Entry, read_source
 from detector.batch.engine import WriteReport
-from detector.cluster import open_remote
 from detector.errors import UsageError
+from detector.pipeline import open_remote
 from detector.schema.analysis import Analysis, ErrorDetail
 from detector.sentences import _
 

@@ -7,8 +7,7 @@ from typing import Any
 import typer
 
 from detector.errors import UsageError
-from detector.installation import install_lab
-from detector.sentences import _
+from detector.installation import not_installed
 
 
 def installed(name: str) -> Any | None:
@@ -18,8 +17,7 @@ def installed(name: str) -> Any | None:
 
 def missing(name: str) -> UsageError:
     """Return the error that explains how to install the lab."""
-    text = _("`unmask {name}` needs unmask-lab, which is not installed.")
-    return UsageError(text.format(name=name), hint=_("Type: {extra}").format(extra=install_lab()))
+    return not_installed(f"`unmask {name}`", "unmask-lab")
 
 
 def stand_in(name: str) -> Callable[[typer.Context], int]:

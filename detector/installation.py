@@ -12,8 +12,12 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from detector import paths
+from detector.errors import UsageError
+from detector.sentences import _
 
 FOLDER = "FOLDER"  # placeholder for a folder that only the installer knows
+_NEEDED = {"unmask-lab": ["unmask-published"]}
+"""Packages of this repository that another one brings by an extra of Unmask."""
 
 
 def install(extra: str) -> str:
@@ -27,14 +31,16 @@ def install_weights() -> str:
     return _from_folder("unmask-weights")
 
 
-def install_lab() -> str:
-    """Return the command that installs the package of training and benchmarks."""
-    return _install("unmask-lab", "unmask-published")
+def install_package(name: str) -> str:
+    """Return the command that installs another package of this repository."""
+    return _install(name, *_NEEDED.get(name, ()))
 
 
-def install_published() -> str:
-    """Return the command that installs the package of published detectors."""
-    return _install("unmask-published")
+def not_installed(what: str, package: str) -> UsageError:
+    """Return the error of something that needs another package of this repository."""
+    text = _("{name} needs {package}, which is not installed.")
+    hint = _("Type: {extra}").format(extra=install_package(package))
+    return UsageError(text.format(name=what, package=package), hint=hint)
 
 
 def _install(*names: str) -> str:

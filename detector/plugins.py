@@ -1,5 +1,5 @@
-"""Plugins: models and signals of other installed packages, unmask-published among them
-(docs/adding-a-model.md)."""
+"""Plugins: models, signals (docs/adding-a-model.md) and executors of other installed packages,
+unmask-published and unmask-cluster among them."""
 
 from functools import cache
 from importlib.metadata import entry_points
@@ -22,3 +22,9 @@ def detectors() -> dict[str, Path]:
 def signals() -> list[Any]:
     """Return the `SignalMeasure` objects of the entry points `unmask.signals`."""
     return [point.load() for point in entry_points(group="unmask.signals")]
+
+
+@cache
+def executors() -> dict[str, Any]:
+    """Return the `Executor` classes of the entry points `unmask.executors`, by name."""
+    return {point.name: point.load() for point in entry_points(group="unmask.executors")}

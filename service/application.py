@@ -20,12 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from detector import media, paths, signals
-from detector.cluster import open_remote
 from detector.errors import InputError, UnmaskError
 from detector.helper_process import helper
 from detector.links import FetchedLink
 from detector.models import inventory, registry
-from detector.pipeline import Analyzer, RemoteAnalyzer
+from detector.pipeline import Analyzer, RemoteAnalyzer, open_remote
 from detector.schema.analysis import Analysis, Settings, Signal
 from detector.sentences import _
 from service import auth, limits, links

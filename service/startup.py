@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from detector import media, paths
-from detector.cluster import connection
 from detector.config import move_data
 from detector.errors import UnmaskError
 from detector.memory import give_back_freed
+from detector.pipeline import join_remote
 from service.config import get_config
 
 log = logging.getLogger(__name__)
@@ -39,11 +39,10 @@ def prepare() -> None:
             log.warning("%s %s", error.message, error.hint)
     else:
         log.warning("uploads are parsed in the server's own process (UNMASK_SANDBOX=off)")
-    if config.ray_address:
-        try:
-            connection.join(config.ray_address)  # now, in the thread that signals come to
-        except UnmaskError as error:
-            raise SystemExit(error.advice) from None
+    try:
+        join_remote()  # now, in the thread that signals come to
+    except UnmaskError as error:
+        raise SystemExit(error.advice) from None
 
 
 def _check_data_folder() -> None:

@@ -108,6 +108,7 @@ def texts(code: str | None = None) -> Catalog:
         ("cli", sources(ROOT / "cli")),
         ("detector", sources(DETECTOR)),
         ("published", sources(ROOT / "published")),
+        ("cluster", sources(ROOT / "cluster")),
     )
     for folder, files in rooms:
         for file, tree in files:

@@ -18,15 +18,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = Path(os.environ.get("VENV") or ROOT / ".venv").absolute()
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 STAMP = VENV / "unmask-setup.json"
-LAB = ROOT / "lab"
-PUBLISHED = ROOT / "published"
 LOCK = ROOT / "uv.lock"
 CPU_BUILD = ROOT / "tools" / "requirements-cpu.txt"
 CPU_INDEX = os.environ.get("TORCH_INDEX") or "https://download.pytorch.org/whl/cpu"
@@ -43,9 +41,10 @@ def main(arguments: list[str]) -> None:
         sys.exit("unmask: Python 3.11 or newer is needed: install it, or set PYTHON")
     options = {argument for argument in arguments if argument.startswith("-")}
     done = json.loads(STAMP.read_text()) if STAMP.exists() and (BIN / "python").exists() else {}
-    files = (*(folder / "pyproject.toml" for folder in (ROOT, PUBLISHED, LAB)), LOCK, CPU_BUILD)
+    projects = (ROOT / "pyproject.toml", *sorted(ROOT.glob("*/pyproject.toml")))
+    files = (file.read_bytes() for file in (*projects, LOCK, CPU_BUILD))
     new = {
-        "files": hashlib.sha256(b"\0".join(map(content, files))).hexdigest(),
+        "files": hashlib.sha256(b"\0".join(files)).hexdigest(),
         "root": str(ROOT),
         "torch": os.environ.get("TORCH") or done.get("torch") or ("cuda" if has_gpu() else "cpu"),
         "extras": sorted({*arguments, *done.get("extras", [])} - options),
@@ -74,7 +73,7 @@ def main(arguments: list[str]) -> None:
         torch, index = CPU_BUILD.read_text("utf-8").splitlines(), ("--extra-index-url", CPU_INDEX)
         ready = install_locked(torch, report=False) or install_locked(torch, *index)
     if ready and "--packages-only" not in options:
-        ours = [ROOT, PUBLISHED, *([LAB] if "lab" in new["extras"] else [])]
+        ours = [ROOT, *folders(["base", *new["extras"]])]
         editable = [word for folder in ours for word in ("--editable", str(folder))]
         ready = install("--no-deps", "--no-build-isolation", *editable)
     if not ready:
@@ -85,14 +84,27 @@ def main(arguments: list[str]) -> None:
     STAMP.write_text(json.dumps(new))
 
 
-def content(file: Path) -> bytes:
-    """Return what is in a file; nothing where it is missing, as in an image."""
-    return file.read_bytes() if file.exists() else b""
-
-
 def requirements(groups: list[str], *, cpu: bool = False) -> dict[str, str]:
     """Return what extras ("base": what all need), "lab" or "build" need on this system:
     requirements with hashes, by package. With `cpu`, without PyTorch and the packages of CUDA."""
+    lines: dict[str, str] = {}
+    for package in needed(groups, cpu=cpu):
+        if "registry" in package["source"]:
+            hashes = [file["hash"] for file in package.get("wheels") or [package["sdist"]]]
+            pin = f"{package['name']}=={package['version']}"
+            lines[package["name"]] = " ".join([pin, *(f"--hash={value}" for value in hashes)])
+    return {name: line for name, line in lines.items() if not (cpu and name in TORCH)}
+
+
+def folders(groups: list[str]) -> list[Path]:
+    """Return the folders of the other packages of the workspace that these extras need."""
+    found = (package["source"].get("editable", ".") for package in needed(groups))
+    return [ROOT / folder for folder in sorted(found) if folder != "."]
+
+
+def needed(groups: list[str], *, cpu: bool = False) -> Iterator[dict]:
+    """Yield the entries of uv.lock that these extras need, each once; with `cpu`, without the
+    packages of CUDA."""
     import tomllib
 
     from pip._vendor.packaging.markers import Marker
@@ -104,9 +116,9 @@ def requirements(groups: list[str], *, cpu: bool = False) -> dict[str, str]:
     ours = packages["unmask", None]
     known = {"base": ours["dependencies"], **ours["optional-dependencies"]}
     known |= ours["dev-dependencies"]
-    known["lab"] = packages["unmask-lab", None]["dependencies"]
+    known["lab"] = [{"name": "unmask-lab"}]
     queue = [dependency for group in groups for dependency in known[group]]
-    lines: dict[str, str] = {}
+    seen = {"unmask"}
     for item in queue:  # grows in the loop
         name, marker = item["name"], item.get("marker")
         if (cpu and CUDA.match(name)) or (marker and not Marker(marker).evaluate()):
@@ -114,14 +126,10 @@ def requirements(groups: list[str], *, cpu: bool = False) -> dict[str, str]:
         package = packages[name, item.get("version")]
         for extra in item.get("extra", ()):
             queue += [d for d in package["optional-dependencies"][extra] if d not in queue]
-        if name in lines or name == "unmask":
-            continue
-        if "registry" in package["source"]:
-            hashes = [file["hash"] for file in package.get("wheels") or [package["sdist"]]]
-            pin = f"{name}=={package['version']}"
-            lines[name] = " ".join([pin, *(f"--hash={value}" for value in hashes)])
-        queue += [d for d in package.get("dependencies", ()) if d not in queue]
-    return {name: line for name, line in lines.items() if not (cpu and name in TORCH)}
+        if name not in seen:
+            seen.add(name)
+            yield package
+            queue += [d for d in package.get("dependencies", ()) if d not in queue]
 
 
 def install_locked(lines: Iterable[str], *more: str, report: bool = True) -> bool:

@@ -21,7 +21,7 @@ from detector import paths, plugins, runtime
 from detector.config import get_config
 from detector.errors import ModelError, UnmaskError, UsageError
 from detector.helper_process import helper
-from detector.installation import install_published
+from detector.installation import install_package
 from detector.messages.format import listed
 from detector.models import ready
 from detector.models.base import Files, Model, ModelSpec
@@ -100,7 +100,7 @@ def without_published() -> str:
     if PUBLISHED in plugins.detectors():
         return ""
     text = _("Published models are in unmask-published, which is not installed. Type: {command}")
-    return text.format(command=install_published())
+    return text.format(command=install_package("unmask-published"))
 
 
 def did_you_mean(name: str, known: Iterable[str], *, cutoff: float, lists: str = "") -> str:

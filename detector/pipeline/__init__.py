@@ -11,7 +11,9 @@ from detector.pipeline.analyzer import FacesByTime as FacesByTime
 from detector.pipeline.analyzer import analyze as analyze
 from detector.pipeline.options import Observer as Observer
 from detector.pipeline.options import Progress as Progress
-from detector.pipeline.options import RemoteAnalyzer as RemoteAnalyzer
 from detector.pipeline.options import RunOptions as RunOptions
 from detector.pipeline.planning import CLOSER as CLOSER
 from detector.pipeline.planning import estimate as estimate
+from detector.pipeline.remote import RemoteAnalyzer as RemoteAnalyzer
+from detector.pipeline.remote import join_remote as join_remote
+from detector.pipeline.remote import open_remote as open_remote

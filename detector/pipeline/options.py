@@ -1,16 +1,14 @@
 """Options of a repeated run, and progress reports."""
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
 from detector.media import Shot
-from detector.schema.analysis import Analysis, FrameSegment, Media, Modality, Settings
+from detector.schema.analysis import Analysis, FrameSegment, Media, Modality
 from detector.vision import Detection
 
 Seen = tuple[Detection | None, FrameSegment]
@@ -57,31 +55,6 @@ class Progress:
 
 
 Observer = Callable[[Progress], None]
-
-
-class RemoteAnalyzer(Protocol):
-    """Executor of analyses for a batch or a server: this process or other machines. A further
-    executor is one more class with this protocol."""
-
-    slots: int
-    """concurrent analyses; 0: as many as the cores of this computer allow"""
-
-    def analyze(
-        self,
-        path: Path,
-        settings: Settings | None = None,
-        *,
-        name: str | None = None,
-        observe: Observer | None = None,
-        cancel: threading.Event | None = None,
-    ) -> Analysis:
-        """Analyze one file; `observe` is called from this thread."""
-
-    def warm_up(self, *, voices: bool | None = None) -> None:
-        """Load the models that the first analysis needs: of voices, of all else, or all."""
-
-    def close(self) -> None:
-        """End remote workers."""
 
 
 class ProgressReporter:

@@ -8,13 +8,13 @@ from packaging.requirements import Requirement
 from tests.support.processes import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-OTHERS = ("lab", "published")
+OTHERS = ("cluster", "lab", "published")
 """Packages of the workspace with requirements of their own."""
 
 
 def declared(*extras: str) -> list[Requirement]:
     """The requirements of the core and of these extras, with those of extras and packages of ours
-    that they name; "lab" and "published" stand for those of the packages."""
+    that they name; "cluster", "lab" and "published" stand for those of the packages."""
     lines = list(PROJECT["project"]["dependencies"])
     for extra in extras:
         project = PROJECT["project"]["optional-dependencies"]

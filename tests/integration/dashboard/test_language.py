@@ -169,7 +169,7 @@ REPORT = {"content.py", "document.py", "fonts.py", "pages.py", "pdf.py"}
 
 PRODUCT = [
     tool.ROOT / package
-    for package in ("cli", "dashboard", "detector", "pages", "published", "service")
+    for package in ("cli", "cluster", "dashboard", "detector", "pages", "published", "service")
 ]
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
+from cluster import ClusterAnalyzer, ClusterOptions, connection, worker
+from cluster import analyzer as cluster_analyzer
 from detector import media
 from detector.batch import BatchOptions, BatchRun, read_source
-from detector.cluster import ClusterAnalyzer, ClusterOptions, connection, worker
-from detector.cluster import analyzer as cluster_analyzer
 from detector.errors import Canceled, ClusterError, MediaError, UnmaskError, UsageError
 from detector.pipeline import Progress
 from detector.pipeline.initial_results import id_of

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.cluster import connection
+from cluster import connection
 from detector.errors import ClusterError
 from tests.integration.detector.test_cluster import many
 from tests.support.processes import descendants

@@ -5,8 +5,9 @@ import signal
 
 import pytest
 
-from detector.cluster import ClusterAnalyzer, open_remote
+from cluster import ClusterAnalyzer
 from detector.media import isolated
+from detector.pipeline import open_remote
 from detector.schema.analysis import Settings
 from service import startup
 from service.application import Application

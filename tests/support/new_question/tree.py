@@ -17,7 +17,8 @@ ADDED = {
 }
 """New files; the fifth is the entry in `detector/questions.py`."""
 PRODUCT = (
-    "detector", "published", "service", "dashboard", "cli", "pages", "weights", "tests/support",
+    "detector", "published", "cluster", "service", "dashboard", "cli", "pages", "weights",
+    "tests/support",
 )  # fmt: skip
 
 

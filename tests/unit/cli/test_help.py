@@ -6,7 +6,9 @@ import json
 import pytest
 
 from cli import COMMANDS, lab, main
-from detector import installation, paths
+from detector import installation, paths, plugins
+from detector.errors import UsageError
+from detector.pipeline import join_remote
 from tests.support.processes import ROOT, python
 
 EXTRAS = [
@@ -77,6 +79,19 @@ def test_without_the_lab_its_commands_say_how_to_install_it(call, needs, monkeyp
     assert call.startswith("calibrate") or told in page
 
 
+def test_without_its_package_a_cluster_says_how_to_install_it(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(plugins, "executors", dict)
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "clip.mp4").touch()
+    told = "A Ray cluster needs unmask-cluster, which is not installed. Type: pip install ./cluster"
+    assert main(f"batch {tmp_path} --out {tmp_path}/out --ray local".split()) == 2
+    assert capsys.readouterr().err == f"unmask: {told}\n"
+    monkeypatch.setenv("UNMASK_RAY_ADDRESS", "10.0.0.4:6379")
+    with pytest.raises(UsageError) as error:
+        join_remote()
+    assert error.value.advice == told
+
+
 @pytest.mark.parametrize(
     ("origin", "command"),
     [
@@ -121,9 +136,12 @@ def test_the_other_packages_are_installed_from_where_the_copy_came(monkeypatch, 
     monkeypatch.setattr(installation, "_origin", lambda: origin)
     monkeypatch.setattr(paths, "checkout", lambda: None)
     published = command.replace("PART", "published")
-    assert installation.install_published() == f"pip install {published}"
+    assert installation.install_package("unmask-published") == f"pip install {published}"
     more = f" {published}" if origin else ""  # which pip finds in the folder
-    assert installation.install_lab() == f"pip install {command.replace('PART', 'lab')}{more}"
+    assert (
+        installation.install_package("unmask-lab")
+        == f"pip install {command.replace('PART', 'lab')}{more}"
+    )
     assert installation.install("dashboard,mcp").endswith(more)
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import ClassVar
 from unittest.mock import Mock
 
 import numpy as np
@@ -18,10 +19,11 @@ from streamlit.testing.v1 import AppTest
 import published
 from dashboard import pages as folders
 from dashboard import url_state
-from detector import signals
+from detector import plugins, signals
 from detector.batch.engine import BatchRun
 from detector.batch.entry import of_path
 from detector.models import families
+from detector.pipeline import join_remote, open_remote
 from detector.schema.analysis import Settings
 from detector.signals import measures, reference
 from detector.signals.measure import list_signals
@@ -105,6 +107,16 @@ class Elsewhere:
     """An executor that takes three files at a time."""
 
     slots = 3
+    joined: ClassVar[list[str]] = []
+
+    @classmethod
+    def join(cls, address):
+        cls.joined.append(address)
+
+    @classmethod
+    def open(cls, address, *, isolate, device):
+        assert address == "elsewhere://here" and isolate and device == "auto"
+        return cls()
 
     def __init__(self):
         self.seen: set[str] = set()
@@ -124,9 +136,19 @@ class Elsewhere:
         self._pool.shutdown()
 
 
-def test_another_executor_is_a_class(tmp_path):
-    """A server and a batch give it their files."""
-    remote = Elsewhere()
+def test_another_executor_is_a_class_with_an_entry_point(tmp_path, monkeypatch):
+    """The scheme of an address names it, and a server and a batch give it their files."""
+    package = tmp_path / "site" / "elsewhere-1.dist-info"
+    package.mkdir(parents=True)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1\n")
+    point = f"[unmask.executors]\nelsewhere = {__name__}:Elsewhere\n"
+    (package / "entry_points.txt").write_text(point)
+    monkeypatch.syspath_prepend(package.parent)
+    monkeypatch.setattr(plugins, "executors", plugins.executors.__wrapped__)
+    monkeypatch.setenv("UNMASK_RAY_ADDRESS", "elsewhere://here")
+    join_remote()
+    remote = open_remote(isolate=True)
+    assert isinstance(remote, Elsewhere) and Elsewhere.joined == ["elsewhere://here"]
     tasks = make_tasks(tmp_path, start=at_once)
     uploads, speed = Uploads(tmp_path), ThroughputEstimator()
     jobs = Jobs(remote, uploads, SQLStore(tasks._store.database), tasks, speed)

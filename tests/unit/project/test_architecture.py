@@ -16,7 +16,8 @@ from tests.support.dependencies import declared
 
 ROOT = Path(__file__).resolve().parents[3]
 PRODUCT = ("detector", "service", "dashboard", "cli")
-ROOMS = {*PRODUCT, "published", "lab", "pages", "deploy", "tests", "tools"}
+OTHERS = ("published", "cluster", "lab")
+ROOMS = {*PRODUCT, *OTHERS, "pages", "deploy", "tests", "tools"}
 
 
 @functools.cache
@@ -118,9 +119,10 @@ def names(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("places", "extras"),
     [
-        (["detector", "cli"], ["cluster", "full", "links", "mcp"]),
+        (["detector", "cli"], ["full", "links", "mcp"]),
         (["service", "dashboard", "pages", "app.py"], ["dashboard", "s3"]),
         (["published"], ["published"]),
+        (["cluster"], ["cluster"]),
         (["lab"], ["dashboard", "lab", "test"]),
         (["tests", "conftest.py"], ["dashboard", "lab", "test"]),
     ],
@@ -138,10 +140,8 @@ def test_what_is_imported_is_declared(places, extras):
 
 
 def test_ray_is_known_in_one_room():
-    files = sources("detector", "service")
-    inside = [path for path in files if path.parent == ROOT / "detector" / "cluster"]
-    assert "ray" in outside(inside)
-    assert "ray" not in outside([path for path in files if path not in inside])
+    assert "ray" in outside(sources("cluster"))
+    assert "ray" not in outside(sources(*PRODUCT, "published", "lab"))
 
 
 def test_every_dependency_is_of_use():
@@ -154,7 +154,7 @@ def test_every_dependency_is_of_use():
 
 def test_each_class_has_a_name_of_its_own():
     places: dict[str, list[str]] = {}
-    for path in sources(*PRODUCT, "published", "lab"):
+    for path in sources(*PRODUCT, *OTHERS):
         for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(path.relative_to(ROOT).as_posix())
@@ -196,6 +196,6 @@ def cycle(known):
     return []
 
 
-@pytest.mark.parametrize("package", [*PRODUCT, "published", "lab"])
+@pytest.mark.parametrize("package", [*PRODUCT, *OTHERS])
 def test_modules_do_not_need_each_other(package):
     assert cycle(modules(ROOT, package)) == []

@@ -11,7 +11,7 @@ from tests.support.dependencies import PROJECT, declared
 from tools import programs, setup
 
 PACKAGES = {p["name"]: p for p in tomllib.loads(setup.LOCK.read_text("utf-8"))["package"]}
-OURS = {"unmask", "unmask-lab", "unmask-published", "unmask-weights"}
+OURS = {"unmask", "unmask-cluster", "unmask-lab", "unmask-published", "unmask-weights"}
 LOCKED = {name: package for name, package in PACKAGES.items() if name not in OURS}
 
 
@@ -53,7 +53,10 @@ def test_set_up_asks_for_what_is_needed_with_hashes():
         pin, *hashes = line.split()
         assert pin == f"{name}=={LOCKED[name]['version']}"
         assert hashes and all(value.startswith("--hash=sha256:") for value in hashes)
-    assert "pytest" in setup.requirements(["base", "dashboard", "test"])
+    assert {"pytest", "ray"} <= set(setup.requirements(["base", "dashboard", "test"]))
+    assert setup.folders(["base", "dashboard"]) == [setup.ROOT / "published"]
+    everything = setup.folders(["base", "dashboard", "test", "lab"])
+    assert everything == [setup.ROOT / name for name in ("cluster", "lab", "published")]
     assert {"torch", "torchvision"} <= set(setup.requirements(["base"]))
     assert {"uv", "hatchling", "editables", "setuptools"} <= set(setup.requirements(["build"]))
 

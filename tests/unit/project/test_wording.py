@@ -56,7 +56,9 @@ DOCSTRINGS = {
 }
 """Words of docstrings to avoid -> what to write instead. Names in backticks are free."""
 STRICT = DOCSTRINGS | {r"stands?\b(?! still\b| for\b)": "is, has, is written, is listed"}
-PACKAGES = ("detector", "published", "service", "dashboard", "cli", "pages", "lab", "tools")
+PACKAGES = (
+    "detector", "published", "cluster", "service", "dashboard", "cli", "pages", "lab", "tools",
+)  # fmt: skip
 STRICT_ROOMS = ("lab", "detector/evaluation", "detector/comparison", "detector/schema")
 PLAIN = STRICT | {
     "(any|every)body": "anyone; the user; untrusted",

@@ -17,7 +17,7 @@ from typing import Any
 
 from detector.config import get_config
 from detector.errors import ClusterError, UsageError
-from detector.installation import install
+from detector.installation import install_package
 from detector.sentences import _
 
 LOCAL, AUTO = "local", "auto"
@@ -45,11 +45,9 @@ class ClusterOptions:
     isolate: bool = False  # parse files in sandboxed processes
 
     @classmethod
-    def configured(cls, address: str = "", *, isolate: bool = False) -> ClusterOptions | None:
-        """Return the configured options, with another address if given; None without an address."""
+    def configured(cls, address: str, *, isolate: bool = False) -> ClusterOptions:
+        """Return the configured options of a cluster."""
         config = get_config()
-        if not (address := address or config.ray_address):
-            return None
         return cls(address, config.ray_workers, config.ray_cpus, config.ray_gpus, isolate)
 
 
@@ -82,7 +80,7 @@ def load() -> ModuleType:
     try:
         import ray
     except ImportError as error:
-        hint = _("Install it: {command}").format(command=install("cluster"))
+        hint = _("Install it: {command}").format(command=install_package("unmask-cluster"))
         raise UsageError(
             _("Ray can't be loaded: {error}.").format(error=error), code="no_ray", hint=hint
         ) from error

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from detector.cluster import connection
-from detector.cluster.connection import ClusterOptions
-from detector.cluster.worker import CONTROL, Call, ClusterWorker, put_pieces, side_by_side, unlike
+from cluster import connection
+from cluster.connection import ClusterOptions
+from cluster.worker import CONTROL, Call, ClusterWorker, put_pieces, side_by_side, unlike
 from detector.errors import Canceled, ClusterError, UnmaskError
 from detector.media.files import open_file, sha256
 from detector.pipeline import Observer
@@ -194,6 +194,14 @@ class ClusterAnalyzer:
             raise
         self.options = options
         self.slots = options.workers * side_by_side(options.cpus)
+
+    @staticmethod
+    def join(address: str) -> None:
+        connection.join(address)
+
+    @classmethod
+    def open(cls, address: str, *, isolate: bool, device: str) -> ClusterAnalyzer:
+        return cls(ClusterOptions.configured(address, isolate=isolate), device=device)
 
     def __enter__(self) -> ClusterAnalyzer:
         return self
