@@ -2,7 +2,8 @@
 
 Results go to standard output or to files, everything else to standard error. A command is a line
 in COMMANDS and a function of its name in a module of its name, which is imported when it is called;
-a group of commands has a Typer application `actions` there instead.
+a group of commands has a Typer application `actions` there instead. Those of `packages.HOMES` are
+in packages of their own.
 """
 
 import importlib
@@ -15,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from cli import packages
 from cli.common import ProgressBar, failure, line, print_error, reading, require_action, tell
 from cli.parsing import Command, build, grouped, translate, usage
 from detector._version import __version__
@@ -53,10 +55,7 @@ COMMANDS = {
 """In the order of `unmask --help`."""
 _HOMES = {"serve": "app", "watch": "batch"}
 """Modules of commands that have none of their own name."""
-_LAB = ("benchmark", "train", "data")
-"""Commands of the package `unmask-lab`."""
 _EXTRAS = dict.fromkeys(("case", "library", "app", "serve", "keys", "export-labels"), "dashboard")
-_EXTRAS["mcp"] = "dashboard,mcp"
 """Commands that run with the packages of extras."""
 _REPORT = ("babel", "cryptography", "fpdf", "fontTools", "pypdf", "pytorch_grad_cam")
 _PACKAGES = dict.fromkeys(_REPORT, "report") | {"skimage": "samples"}
@@ -89,31 +88,18 @@ def _missing_extra(name: str, error: Exception) -> UsageError | None:
 
 
 def command(name: str) -> Any:
-    """Return a command: the `actions` of its module, or the function there that has its name."""
-    if name in _LAB:
-        return _lab_command(name)
-    stem = name.replace("-", "_")
-    module = importlib.import_module(f"{__name__}.{_HOMES.get(stem, stem)}")
-    actions = getattr(module, "actions", None)
-    if actions is None:
-        actions = typer.Typer(add_completion=False)
-        actions.command(name, cls=Command)(grouped(getattr(module, stem)))
-    return build(actions)
-
-
-def _lab_command(name: str) -> Any:
-    """Return a command of the lab, or the stand-in that explains how to install it."""
-    from cli import lab
-
-    found = lab.installed(name)
+    """Return a command: the `actions` of its module, the function there that has its name, or what
+    its package brings."""
+    if name in packages.HOMES:
+        found = packages.installed(name) or packages.stand_in(name)
+    else:
+        stem = name.replace("-", "_")
+        module = importlib.import_module(f"{__name__}.{_HOMES.get(stem, stem)}")
+        found = getattr(module, "actions", None) or getattr(module, stem)
     if isinstance(found, typer.Typer):
         return build(found)
     actions = typer.Typer(add_completion=False)
-    if found is None:
-        anything = {"ignore_unknown_options": True, "allow_extra_args": True}
-        actions.command(name, context_settings=anything)(lab.stand_in(name))
-    else:
-        actions.command(name, cls=Command)(grouped(found))
+    actions.command(name, cls=Command)(grouped(found))
     return build(actions)
 
 

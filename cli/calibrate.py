@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from cli import lab
+from cli import packages
 from cli.common import ProgressBar, ids, tell
 from cli.options import Device, Json, Store, arg, between, opt
 from detector.decision import conformal
 from detector.errors import UsageError
 from detector.evaluation.own_calibration import OwnClips, calibrate_own, holds
+from detector.installation import not_installed
 from detector.pipeline import Analyzer
 from detector.presentation import own_threshold
 from detector.sentences import _, join
@@ -103,9 +104,10 @@ def calibrate(
             _("Give a table of scores, labelled clips or --real, not several of them.")
         )
     if labels is not None or table is not None:
-        fit = lab.installed("calibrate")
+        fit = packages.installed("calibrate")
         if fit is None:
-            raise lab.missing("calibrate --scores" if table else "calibrate LABELS.csv")
+            call = "calibrate --scores" if table else "calibrate LABELS.csv"
+            raise not_installed(f"`unmask {call}`", packages.LAB)
         return int(fit(labels, labelled, ids(models) or [], device))
     if real is not None:
         return _own(real, domain, sources, ids(models), rate, device)

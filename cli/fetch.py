@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-from cli import lab
+from cli import packages
 from cli.common import ProgressBar, line, tell
 from cli.options import arg, opt
 from detector import weights
@@ -36,7 +36,7 @@ def fetch(
     """Download published models, verified, resumed where a download stopped."""
     if (fake or id) and not (len(names) == 1 and names[0].startswith("hf:")):
         raise UsageError(_("--fake and --id go with one model of the hub, hf:owner/name."))
-    auxiliary = weights.auxiliary() | (lab.installed("fetch") or {})
+    auxiliary = weights.auxiliary() | (packages.installed("fetch") or {})
     if brought:
         if len(names) != 1:
             raise UsageError(_("--from goes with one id."))

@@ -16,13 +16,13 @@ from detector.errors import UsageError
 from detector.sentences import _
 
 FOLDER = "FOLDER"  # placeholder for a folder that only the installer knows
-_NEEDED = {"unmask-lab": ["unmask-published"]}
-"""Packages of this repository that another one brings by an extra of Unmask."""
+_NEED_PUBLISHED = {"full", "dashboard", "unmask-lab", "unmask-mcp-server"}
+"""Extras and packages that need unmask-published."""
 
 
 def install(extra: str) -> str:
-    """Return the command that installs an extra, as "full" or "dashboard,mcp"."""
-    needed = ["unmask-published"] if {"full", "dashboard"} & {*extra.split(",")} else []
+    """Return the command that installs an extra, as "full" or "dashboard,links"."""
+    needed = ["unmask-published"] if _NEED_PUBLISHED & {*extra.split(",")} else []
     return _install(f"unmask[{extra}]", *needed)
 
 
@@ -33,7 +33,8 @@ def install_weights() -> str:
 
 def install_package(name: str) -> str:
     """Return the command that installs another package of this repository."""
-    return _install(name, *_NEEDED.get(name, ()))
+    needed = ["unmask-published"] if name in _NEED_PUBLISHED else []
+    return _install(name, *needed)
 
 
 def not_installed(what: str, package: str) -> UsageError:
@@ -52,7 +53,7 @@ def _install(*names: str) -> str:
 def _place(name: str) -> str:
     """Return the requirement of a package by its address; "" if that is not known."""
     package, _bracket, extra = name.partition("[")
-    folder = package.removeprefix("unmask").removeprefix("-")  # in the repository
+    folder = package.removeprefix("unmask").removeprefix("-").replace("-", "_")  # in the repository
     if root := paths.checkout():
         here = "." if root == Path.cwd() else str(root)
         place = f"{here}/{folder}" if folder else here

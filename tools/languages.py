@@ -109,13 +109,14 @@ def texts(code: str | None = None) -> Catalog:
         ("detector", sources(DETECTOR)),
         ("published", sources(ROOT / "published")),
         ("cluster", sources(ROOT / "cluster")),
+        ("mcp_server", sources(ROOT / "mcp_server")),
     )
     for folder, files in rooms:
         for file, tree in files:
             for node in ast.walk(tree):
                 place = [((Path(folder) / file).as_posix(), getattr(node, "lineno", 1))]
                 marks = marked(node) if isinstance(node, ast.Call) else []
-                found = [*marks, *(helped(file, node) if folder == "cli" else [])]
+                found = [*marks, *(helped(file, node) if folder in ("cli", "mcp_server") else [])]
                 literals = [str(text.value) for text in found if isinstance(text, ast.Constant)]
                 if len(literals) == len(marks) == 2:
                     catalog.add(tuple(literals), locations=place)

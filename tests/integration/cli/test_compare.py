@@ -8,9 +8,9 @@ import pytest
 from cli import compare as command
 from cli import main
 from cli.compare import MANIPULATED, ROLES_OPEN
-from cli.mcp_server import Tools, server_of
 from detector import report
 from detector.schema.comparison import Comparison
+from mcp_server.server import Tools, server_of
 from tests.integration.cli.test_mcp import asked
 from tests.support.compared import write_pair
 from tests.support.pdf import text_of

@@ -8,11 +8,11 @@ import anyio
 import pytest
 from mcp import Client, StdioServerParameters, stdio_client
 
-from cli.mcp_server import Tools, server_of
 from detector.models import registry
 from detector.presentation.verdict import headline as headline_of
 from detector.schema.analysis import Analysis
 from detector.schema.comparison import Comparison
+from mcp_server.server import Tools, server_of
 from tests.conftest import write_clip
 from tests.support.ports import free_port
 

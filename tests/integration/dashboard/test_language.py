@@ -5,6 +5,7 @@ import builtins
 import re
 import string
 from datetime import timedelta
+from importlib.metadata import entry_points
 
 import pytest
 from babel.messages.pofile import read_po, write_po
@@ -169,7 +170,16 @@ REPORT = {"content.py", "document.py", "fonts.py", "pages.py", "pdf.py"}
 
 PRODUCT = [
     tool.ROOT / package
-    for package in ("cli", "cluster", "dashboard", "detector", "pages", "published", "service")
+    for package in (
+        "cli",
+        "cluster",
+        "dashboard",
+        "detector",
+        "mcp_server",
+        "pages",
+        "published",
+        "service",
+    )
 ]
 
 
@@ -451,7 +461,9 @@ def test_a_command_speaks_the_language_of_its_terminal(esperanto, monkeypatch):
 
 def test_help_of_every_command_is_in_the_language(esperanto, monkeypatch, capsys):
     monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 400)  # no text is broken
-    monkeypatch.setattr("cli.lab.entry_points", lambda **_: [])  # the lab's own help is English
+    # The lab's own help is English.
+    translated = {"mcp": entry_points(group="unmask.commands", name="mcp")}
+    monkeypatch.setattr("cli.packages.entry_points", lambda name, **_: translated.get(name, []))
     typed = [[name, *more] for name in COMMANDS for more in actions_of(name)]
     for words in [[], *typed]:
         assert main([*words, "--help"]) == 0

@@ -22,6 +22,7 @@ from PIL import Image
 from cli import COMMANDS
 from detector import __version__
 from tests.conftest import portrait, write_clip
+from tests.support.dependencies import OTHERS
 from tests.support.ports import free_port
 from tests.support.processes import ROOT
 from tests.support.waiting import until
@@ -46,7 +47,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def others(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The wheels of the other packages of the workspace."""
     folder = tmp_path_factory.mktemp("others")
-    for name in ("cluster", "lab", "published"):
+    for name in OTHERS.values():
         pip_wheel(ROOT / name, folder)
     return {file.name.split("-")[0].removeprefix("unmask_"): file for file in folder.iterdir()}
 
@@ -97,7 +98,7 @@ def test_the_wheel_has_the_library_the_command_and_the_weights(built, wheel):
     assert all(file.stat().st_size < 100e6 for file in built.iterdir() if file.is_file())
 
 
-@pytest.mark.parametrize("part", ["cluster", "lab", "published"])
+@pytest.mark.parametrize("part", OTHERS.values())
 def test_the_wheel_of_another_package_has_all_of_it(others, part):
     names = {name for name in content(others[part]) if not name.startswith(f"unmask_{part}-")}
     apart = {"__pycache__", "bench"}  # benches run in a checkout

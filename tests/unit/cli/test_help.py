@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from cli import COMMANDS, lab, main
+from cli import COMMANDS, main, packages
 from detector import installation, paths, plugins
 from detector.errors import UsageError
 from detector.pipeline import join_remote
@@ -57,21 +57,25 @@ def test_every_command_helps_without_its_extra():
 
 
 @pytest.mark.parametrize(
-    ("call", "needs"),
+    ("call", "needs", "folder"),
     [
-        ("train texture --data labels.csv -o out", "train"),
-        ("benchmark labels.csv --out ranked", "benchmark"),
-        ("data unseen labels.csv out.csv", "data"),
-        ("calibrate --scores left_out.csv", "calibrate --scores"),
-        ("calibrate labels.csv", "calibrate LABELS.csv"),
+        ("train texture --data labels.csv -o out", "train", "lab"),
+        ("benchmark labels.csv --out ranked", "benchmark", "lab"),
+        ("data unseen labels.csv out.csv", "data", "lab"),
+        ("calibrate --scores left_out.csv", "calibrate --scores", "lab"),
+        ("calibrate labels.csv", "calibrate LABELS.csv", "lab"),
+        ("mcp clips --http", "mcp", "mcp_server"),
     ],
 )
-def test_without_the_lab_its_commands_say_how_to_install_it(call, needs, monkeypatch, capsys):
-    monkeypatch.setattr(lab, "entry_points", lambda **_: ())
+def test_a_command_of_a_missing_package_says_how_to_install_it(
+    call, needs, folder, monkeypatch, capsys
+):
+    monkeypatch.setattr(packages, "entry_points", lambda **_: ())
     monkeypatch.chdir(ROOT)
     assert main(call.split()) == 2
-    told = f"`unmask {needs}` needs unmask-lab, which is not installed. Type: "
-    told += "pip install ./lab ./published"
+    package = f"unmask-{folder.replace('_', '-')}"
+    told = f"`unmask {needs}` needs {package}, which is not installed. Type: "
+    told += f"pip install ./{folder} ./published"
     assert capsys.readouterr().err == f"unmask: {told}\n"
     assert main([call.split()[0], "--help"]) == 0
     page = " ".join(capsys.readouterr().out.replace("│", " ").split())
@@ -97,13 +101,13 @@ def test_without_its_package_a_cluster_says_how_to_install_it(monkeypatch, capsy
     [
         (
             {"url": "file:///dist/unmask-0.1.0-py3-none-any.whl", "archive_info": {}},
-            "pip install 'unmask[mcp] @ file:///dist/unmask-0.1.0-py3-none-any.whl'",
+            "pip install 'unmask[links] @ file:///dist/unmask-0.1.0-py3-none-any.whl'",
         ),
         (
             {"url": "https://a.org/u", "vcs_info": {"vcs": "git", "commit_id": "ab"}},
-            "pip install 'unmask[mcp] @ git+https://a.org/u@ab'",
+            "pip install 'unmask[links] @ git+https://a.org/u@ab'",
         ),
-        ({}, "pip install --no-index --find-links FOLDER 'unmask[mcp]'"),
+        ({}, "pip install --no-index --find-links FOLDER 'unmask[links]'"),
     ],
 )
 def test_an_extra_is_installed_as_the_copy_was(monkeypatch, origin, command):
@@ -114,7 +118,7 @@ def test_an_extra_is_installed_as_the_copy_was(monkeypatch, origin, command):
 
     monkeypatch.setattr(installation.metadata, "distribution", lambda name: Distribution())
     monkeypatch.setattr(paths, "checkout", lambda: None)
-    assert installation.install("mcp") == command
+    assert installation.install("links") == command
 
 
 @pytest.mark.parametrize(
@@ -142,15 +146,15 @@ def test_the_other_packages_are_installed_from_where_the_copy_came(monkeypatch, 
         installation.install_package("unmask-lab")
         == f"pip install {command.replace('PART', 'lab')}{more}"
     )
-    assert installation.install("dashboard,mcp").endswith(more)
+    assert installation.install("dashboard,links").endswith(more)
 
 
 def test_in_a_checkout_the_checkout_is_named(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
-    assert installation.install("mcp") == "pip install '.[mcp]'"
+    assert installation.install("links") == "pip install '.[links]'"
     assert installation.install("full") == "pip install '.[full]' ./published"
     monkeypatch.chdir(tmp_path)
-    assert installation.install("mcp") == f"pip install '{ROOT}[mcp]'"
+    assert installation.install("links") == f"pip install '{ROOT}[links]'"
 
 
 def test_nobody_is_told_to_install_our_name_from_an_index():

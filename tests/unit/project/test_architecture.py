@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 from packaging.utils import canonicalize_name
 
+from tests.support.dependencies import OTHERS as FOLDERS
 from tests.support.dependencies import declared
 
 ROOT = Path(__file__).resolve().parents[3]
 PRODUCT = ("detector", "service", "dashboard", "cli")
-OTHERS = ("published", "cluster", "lab")
+OTHERS = tuple(FOLDERS.values())
 ROOMS = {*PRODUCT, *OTHERS, "pages", "deploy", "tests", "tools"}
 
 
@@ -119,10 +120,11 @@ def names(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("places", "extras"),
     [
-        (["detector", "cli"], ["full", "links", "mcp"]),
+        (["detector", "cli"], ["full", "links"]),
         (["service", "dashboard", "pages", "app.py"], ["dashboard", "s3"]),
         (["published"], ["published"]),
         (["cluster"], ["cluster"]),
+        (["mcp_server"], ["mcp_server"]),
         (["lab"], ["dashboard", "lab", "test"]),
         (["tests", "conftest.py"], ["dashboard", "lab", "test"]),
     ],
@@ -141,7 +143,7 @@ def test_what_is_imported_is_declared(places, extras):
 
 def test_ray_is_known_in_one_room():
     assert "ray" in outside(sources("cluster"))
-    assert "ray" not in outside(sources(*PRODUCT, "published", "lab"))
+    assert "ray" not in outside(sources(*PRODUCT, "published", "lab", "mcp_server"))
 
 
 def test_every_dependency_is_of_use():

@@ -7,11 +7,11 @@ import tomllib
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.support.dependencies import PROJECT, declared
+from tests.support.dependencies import OTHERS, PROJECT, declared
 from tools import programs, setup
 
 PACKAGES = {p["name"]: p for p in tomllib.loads(setup.LOCK.read_text("utf-8"))["package"]}
-OURS = {"unmask", "unmask-cluster", "unmask-lab", "unmask-published", "unmask-weights"}
+OURS = {"unmask", "unmask-weights", *OTHERS}
 LOCKED = {name: package for name, package in PACKAGES.items() if name not in OURS}
 
 
@@ -56,7 +56,7 @@ def test_set_up_asks_for_what_is_needed_with_hashes():
     assert {"pytest", "ray"} <= set(setup.requirements(["base", "dashboard", "test"]))
     assert setup.folders(["base", "dashboard"]) == [setup.ROOT / "published"]
     everything = setup.folders(["base", "dashboard", "test", "lab"])
-    assert everything == [setup.ROOT / name for name in ("cluster", "lab", "published")]
+    assert everything == [setup.ROOT / name for name in OTHERS.values()]
     assert {"torch", "torchvision"} <= set(setup.requirements(["base"]))
     assert {"uv", "hatchling", "editables", "setuptools"} <= set(setup.requirements(["build"]))
 

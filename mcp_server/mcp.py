@@ -15,8 +15,8 @@ def mcp(
     address: Address = None,
 ) -> int:
     """Let agents analyze and compare the files of these folders, and no others."""
-    from cli.mcp_server import server_of  # of the extra `mcp`, which --help does without
     from detector import media
+    from mcp_server.server import server_of  # imports torch, which --help does without
 
     media.isolate()  # files of strangers are read in confined processes
     server = server_of(folders)
