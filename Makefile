@@ -5,7 +5,7 @@
 # make coverage  what all tests together reach
 # make languages  what each language lacks (it is shown in English)
 # make docs   this project's site, in build/site/
-# make wheels  the six wheels and the source archive, in dist/
+# make wheels  the seven wheels and the source archive, in dist/
 # make audit  known vulnerabilities of the locked packages
 # make sbom   software bill of materials (CycloneDX), in build/
 # make lock   update uv.lock to pyproject.toml, and docs/licenses.md
@@ -91,7 +91,7 @@ docs:
 wheels:
 	$(call setup,dashboard test)
 	$(BIN)/python -m hatchling build
-	for part in deploy/weights published cluster mcp_server lab; do \
+	for part in deploy/weights published cluster s3 mcp_server lab; do \
 	(cd $$part && $(abspath $(BIN)/python) -m hatchling build -t wheel -d $(CURDIR)/dist) || exit; done
 
 # Asks OSV. Where it can't be reached, nothing is audited, which is reported and is no failure.

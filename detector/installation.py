@@ -16,7 +16,7 @@ from detector.errors import UsageError
 from detector.sentences import _
 
 FOLDER = "FOLDER"  # placeholder for a folder that only the installer knows
-_NEED_PUBLISHED = {"full", "dashboard", "unmask-lab", "unmask-mcp-server"}
+_NEED_PUBLISHED = {"full", "dashboard", "unmask-lab", "unmask-mcp-server", "unmask-s3"}
 """Extras and packages that need unmask-published."""
 
 

@@ -109,6 +109,7 @@ def texts(code: str | None = None) -> Catalog:
         ("detector", sources(DETECTOR)),
         ("published", sources(ROOT / "published")),
         ("cluster", sources(ROOT / "cluster")),
+        ("s3", sources(ROOT / "s3")),
         ("mcp_server", sources(ROOT / "mcp_server")),
     )
     for folder, files in rooms:

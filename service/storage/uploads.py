@@ -83,7 +83,7 @@ class Upload:
 
 
 class Uploads:
-    """All uploads under one data folder (`shared.SharedUploads`: of several servers). Safe between
+    """All uploads under one data folder (`unmask-s3`: of several servers). Safe between
     threads and processes: each token has its own folder, and a file appears whole or not at all."""
 
     def __init__(self, root: Path) -> None:

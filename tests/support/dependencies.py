@@ -13,6 +13,7 @@ OTHERS = {
     "unmask-lab": "lab",
     "unmask-mcp-server": "mcp_server",
     "unmask-published": "published",
+    "unmask-s3": "s3",
 }
 """Packages of the workspace with requirements of their own, and their folders."""
 

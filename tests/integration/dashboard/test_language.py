@@ -178,6 +178,7 @@ PRODUCT = [
         "mcp_server",
         "pages",
         "published",
+        "s3",
         "service",
     )
 ]

@@ -58,7 +58,7 @@ def test_the_image_is_small_and_holds_no_tools(built):
     print(f"{total / 1e9:.2f} GB")
     assert total <= 2.5e9
     packages = {p.name for p in built.root.glob("opt/unmask/lib/python3.11/site-packages/*")}
-    assert {"torch", "streamlit", "psycopg", "boto3", "yt_dlp", "published"} <= packages
+    assert {"torch", "streamlit", "psycopg", "boto3", "yt_dlp", "published", "s3"} <= packages
     assert not packages & {"uv", "hatchling", "pytest", "ruff", "ray", "nvidia"}
     assert {p.name for p in (built.root / "app").iterdir()} == {
         ".streamlit", "__pycache__", "app.py", "cli", "dashboard", "detector", "LICENSE", "NOTICE",

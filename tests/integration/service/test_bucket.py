@@ -14,10 +14,12 @@ from unittest.mock import Mock
 import boto3
 import pytest
 
+from detector.errors import UsageError
 from detector.schema.analysis import Settings
+from s3 import uploads as shared
+from s3.uploads import S3Bucket
 from service.records.model import LOCAL, RecordsError, State
-from service.storage import open_uploads, shared
-from service.storage.shared import S3Bucket
+from service.storage import open_uploads
 from service.storage.uploads import StorageError, StorageUnreachable, Uploads
 from tests.support.ports import free_port
 from tests.support.processes import ROOT
@@ -164,7 +166,7 @@ def test_a_bucket_that_is_away_says_so_and_leaves_nothing(store, again, client, 
 def test_a_bucket_that_can_not_be_used_stops_the_server_with_a_sentence(
     environment, tmp_path, monkeypatch, wrong
 ):
-    monkeypatch.setattr("service.storage.shared.ATTEMPTS", 1)
+    monkeypatch.setattr(shared, "ATTEMPTS", 1)
     if wrong == "nobody":
         monkeypatch.setenv("UNMASK_S3_ENDPOINT", f"http://127.0.0.1:{free_port()}")
     else:
@@ -179,8 +181,23 @@ def test_without_a_bucket_the_folder_keeps_them_and_nothing_of_amazons_is_loaded
 ):
     monkeypatch.delenv("UNMASK_S3_BUCKET", raising=False)
     assert type(open_uploads(tmp_path)) is Uploads
-    code = "import sys, service.application; sys.exit('boto3' in sys.modules)"
+    code = (
+        "import sys, service.application; from pathlib import Path; "
+        "from service.storage import open_uploads; "
+        f"open_uploads(Path({str(tmp_path)!r})); sys.exit('boto3' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=100).returncode == 0
+
+
+def test_a_bucket_without_its_package_is_named_with_its_installation(
+    environment, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("service.storage.entry_points", lambda **_: ())
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(UsageError) as missing:
+        open_uploads(tmp_path)
+    told = "UNMASK_S3_BUCKET needs unmask-s3, which is not installed. "
+    assert missing.value.advice == f"{told}Type: pip install ./s3 ./published"
 
 
 def test_the_age_of_a_file_is_by_the_buckets_clock(store, monkeypatch):

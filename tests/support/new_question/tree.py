@@ -17,8 +17,8 @@ ADDED = {
 }
 """New files; the fifth is the entry in `detector/questions.py`."""
 PRODUCT = (
-    "detector", "published", "cluster", "service", "dashboard", "cli", "mcp_server", "pages",
-    "weights", "tests/support",
+    "detector", "published", "cluster", "service", "s3", "dashboard", "cli", "mcp_server",
+    "pages", "weights", "tests/support",
 )  # fmt: skip
 
 

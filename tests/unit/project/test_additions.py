@@ -36,6 +36,7 @@ from service.links import LinkFetches
 from service.records.batches import Batches
 from service.records.model import State
 from service.records.sql import SQLStore
+from service.storage import open_uploads
 from service.storage.uploads import Uploads
 from service.tasks.jobs import Jobs
 from service.tasks.task import Priority, Task, TaskKind
@@ -136,14 +137,18 @@ class Elsewhere:
         self._pool.shutdown()
 
 
-def test_another_executor_is_a_class_with_an_entry_point(tmp_path, monkeypatch):
-    """The scheme of an address names it, and a server and a batch give it their files."""
-    package = tmp_path / "site" / "elsewhere-1.dist-info"
+def install(folder, monkeypatch, group, name):
+    """A package whose entry point `elsewhere` is a name of this file."""
+    package = folder / "site" / "elsewhere-1.dist-info"
     package.mkdir(parents=True)
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: elsewhere\nVersion: 1\n")
-    point = f"[unmask.executors]\nelsewhere = {__name__}:Elsewhere\n"
-    (package / "entry_points.txt").write_text(point)
+    (package / "entry_points.txt").write_text(f"[{group}]\nelsewhere = {__name__}:{name}\n")
     monkeypatch.syspath_prepend(package.parent)
+
+
+def test_another_executor_is_a_class_with_an_entry_point(tmp_path, monkeypatch):
+    """The scheme of an address names it, and a server and a batch give it their files."""
+    install(tmp_path, monkeypatch, "unmask.executors", "Elsewhere")
     monkeypatch.setattr(plugins, "executors", plugins.executors.__wrapped__)
     monkeypatch.setenv("UNMASK_RAY_ADDRESS", "elsewhere://here")
     join_remote()
@@ -166,6 +171,23 @@ def test_another_executor_is_a_class_with_an_entry_point(tmp_path, monkeypatch):
     assert (tally.analyzed, tally.failed) == (1, 0)
     assert remote.seen == {"server", "page", "rest", "batch"}
     remote.close()
+
+
+class Vault(Uploads):
+    """A store that is configured by a file in the data folder."""
+
+    @classmethod
+    def open(cls, data):
+        return cls(data) if (data / "vault").exists() else None
+
+
+def test_another_store_of_media_is_a_class_with_an_entry_point(tmp_path, monkeypatch):
+    """A server's files are in it where it is configured."""
+    monkeypatch.delenv("UNMASK_S3_BUCKET", raising=False)
+    install(tmp_path, monkeypatch, "unmask.stores", "Vault.open")
+    assert type(open_uploads(tmp_path)) is Uploads
+    (tmp_path / "vault").touch()
+    assert type(open_uploads(tmp_path)) is Vault
 
 
 def at_once(name, call):

@@ -57,8 +57,8 @@ DOCSTRINGS = {
 """Words of docstrings to avoid -> what to write instead. Names in backticks are free."""
 STRICT = DOCSTRINGS | {r"stands?\b(?! still\b| for\b)": "is, has, is written, is listed"}
 PACKAGES = (
-    "detector", "published", "cluster", "service", "dashboard", "cli", "mcp_server", "pages", "lab",
-    "tools",
+    "detector", "published", "cluster", "service", "s3", "dashboard", "cli", "mcp_server", "pages",
+    "lab", "tools",
 )  # fmt: skip
 STRICT_ROOMS = ("lab", "detector/evaluation", "detector/comparison", "detector/schema")
 PLAIN = STRICT | {

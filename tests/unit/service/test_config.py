@@ -19,7 +19,7 @@ from service.storage import uploads
 ROOT = Path(__file__).parents[3]
 ROOMS = [
     path
-    for room in ("detector", "cluster", "service", "dashboard", "cli", "mcp_server")
+    for room in ("detector", "cluster", "service", "s3", "dashboard", "cli", "mcp_server")
     for path in (ROOT / room).rglob("*.py")
 ]
 CONFIG = {ROOT / "detector" / "config.py", ROOT / "service" / "config.py"}
