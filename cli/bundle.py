@@ -11,7 +11,7 @@ from typing import Annotated
 
 from cli.common import tell, user_files
 from cli.options import arg, opt
-from detector import paths
+from detector import installation, paths
 from detector._version import __version__
 from detector.errors import UnmaskError, UsageError
 from detector.sentences import _, numeral
@@ -67,7 +67,8 @@ def _collect(wheels: Path, extras: str) -> None:
     """Let pip download or build all wheels; its output goes to standard error."""
     wanted = [f"unmask[{extras}]=={__version__}", "unmask-weights"]
     if root := paths.checkout():
-        wanted = [f"{root}[{extras}]", str(root / "published"), str(root / "deploy" / "weights")]
+        parts = [str(root / installation.folder(name)) for name in installation.needed(extras)]
+        wanted = [f"{root}[{extras}]", *parts, str(root / "deploy" / "weights")]
     command = [sys.executable, "-m", "pip", "wheel", "--wheel-dir", str(wheels), *wanted]
     if index := os.environ.get("TORCH_INDEX", _TORCH):
         command += ["--extra-index-url", index]

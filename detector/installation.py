@@ -16,14 +16,24 @@ from detector.errors import UsageError
 from detector.sentences import _
 
 FOLDER = "FOLDER"  # placeholder for a folder that only the installer knows
-_NEED_PUBLISHED = {"full", "dashboard", "unmask-lab", "unmask-mcp-server", "unmask-s3"}
-"""Extras and packages that need unmask-published."""
+_NEEDED = {
+    "full": ["unmask-published"],
+    "dashboard": ["unmask-published"],
+    "cluster": ["unmask-cluster"],
+    "s3": ["unmask-s3", "unmask-published"],
+    "mcp": ["unmask-mcp-server", "unmask-published"],
+    "test": ["unmask-cluster", "unmask-s3", "unmask-mcp-server", "unmask-published"],
+    "dev": ["unmask-cluster", "unmask-s3", "unmask-mcp-server", "unmask-published"],
+    "unmask-s3": ["unmask-published"],
+    "unmask-mcp-server": ["unmask-published"],
+    "unmask-lab": ["unmask-published"],
+}
+"""Extras and other packages of this repository -> which packages of it they need as well."""
 
 
 def install(extra: str) -> str:
     """Return the command that installs an extra, as "full" or "dashboard,links"."""
-    needed = ["unmask-published"] if _NEED_PUBLISHED & {*extra.split(",")} else []
-    return _install(f"unmask[{extra}]", *needed)
+    return _install(f"unmask[{extra}]", *needed(extra))
 
 
 def install_weights() -> str:
@@ -33,8 +43,18 @@ def install_weights() -> str:
 
 def install_package(name: str) -> str:
     """Return the command that installs another package of this repository."""
-    needed = ["unmask-published"] if name in _NEED_PUBLISHED else []
-    return _install(name, *needed)
+    return _install(name, *needed(name))
+
+
+def needed(names: str) -> list[str]:
+    """Return the packages of this repository that extras, as "dashboard,links", or another package
+    of it need."""
+    return [*dict.fromkeys(part for name in names.split(",") for part in _NEEDED.get(name, ()))]
+
+
+def folder(package: str) -> str:
+    """Return the folder of a package in this repository; "" for Unmask itself."""
+    return package.removeprefix("unmask").removeprefix("-").replace("-", "_")
 
 
 def not_installed(what: str, package: str) -> UsageError:
@@ -53,20 +73,20 @@ def _install(*names: str) -> str:
 def _place(name: str) -> str:
     """Return the requirement of a package by its address; "" if that is not known."""
     package, _bracket, extra = name.partition("[")
-    folder = package.removeprefix("unmask").removeprefix("-").replace("-", "_")  # in the repository
+    part = folder(package)
     if root := paths.checkout():
         here = "." if root == Path.cwd() else str(root)
-        place = f"{here}/{folder}" if folder else here
+        place = f"{here}/{part}" if part else here
         return f"'{place}[{extra}'" if extra else place
     origin = _origin()
     url = str(origin.get("url", ""))
     if "vcs_info" in origin:
         version = origin["vcs_info"]
         url = f"{version['vcs']}+{url}@{version['commit_id']}"
-    if folder and url.endswith(".whl"):
-        url = f"unmask_{folder}-".join(url.rsplit("unmask-", 1))
-    elif folder and url:
-        url += f"/{folder}" if url.startswith("file:") else f"#subdirectory={folder}"
+    if part and url.endswith(".whl"):
+        url = f"unmask_{part}-".join(url.rsplit("unmask-", 1))
+    elif part and url:
+        url += f"/{part}" if url.startswith("file:") else f"#subdirectory={part}"
     return f"'{name} @ {url}'" if url else ""
 
 

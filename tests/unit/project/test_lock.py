@@ -7,6 +7,7 @@ import tomllib
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from detector import installation
 from tests.support.dependencies import OTHERS, PROJECT, declared
 from tools import programs, setup
 
@@ -59,6 +60,20 @@ def test_set_up_asks_for_what_is_needed_with_hashes():
     assert everything == [setup.ROOT / name for name in OTHERS.values()]
     assert {"torch", "torchvision"} <= set(setup.requirements(["base"]))
     assert {"uv", "hatchling", "editables", "setuptools"} <= set(setup.requirements(["build"]))
+
+
+def test_advice_to_install_names_the_packages_of_this_repository():
+    """Which no index has, so that pip finds none by its name."""
+    for extra in PROJECT["project"]["optional-dependencies"]:
+        folders = {setup.ROOT / installation.folder(name) for name in installation.needed(extra)}
+        assert folders == set(setup.folders([extra])), extra
+    for name, folder in OTHERS.items():
+        project = tomllib.loads((setup.ROOT / folder / "pyproject.toml").read_text("utf-8"))
+        extras = [
+            one for line in project["project"]["dependencies"] for one in Requirement(line).extras
+        ]
+        assert installation.folder(name) == folder
+        assert installation.needed(name) == installation.needed(",".join(extras)), name
 
 
 def test_the_npm_lock_has_exact_versions_with_hashes_and_names_no_host():
