@@ -422,11 +422,11 @@ class SessionDisplay:
             size=self.size,
             faces=faces,
             reading=reading,
-            hints=tuple(self._hints(now, ready, max(every.values(), default=1))),
+            hints=tuple(self._hints(now, ready, max(every.values(), default=0.0))),
             alarms=self.alarms.all,
             rates=self.rates.rates(now),
             series=tuple(self.readout.series),
-            every={id: every.get(id, 1) for id in self.history.results},
+            every={id: every.get(id, 0.0) for id in self.history.results},
             ready=ready,
             mostly_slow=self.pace.mostly_slow,
         )
@@ -532,11 +532,12 @@ class SessionDisplay:
             self.readout.now.person,
         )
 
-    def _hints(self, now: float, ready: bool, seldomest: int) -> list[Hint]:
+    def _hints(self, now: float, ready: bool, seldomest: float) -> list[Hint]:
         if not ready:
             return [Hint(HintCode.STARTING, *words.hint("starting"), True)]
         rates = self.rates.rates(now)
-        lag = (rates.score_delay or 0.0) + MIN_FRAMES * seldomest / max(rates.scored_fps, 0.1)
+        apart = max(seldomest, 1 / max(rates.scored_fps, 0.1))
+        lag = (rates.score_delay or 0.0) + MIN_FRAMES * apart
         pushed = self.rates.last("pushed")
         silent = now - pushed if pushed is not None and self._drop_frames else 0.0
         rate = rates.scored_fps if self._drop_frames else math.inf

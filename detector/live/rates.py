@@ -9,6 +9,7 @@ MEASURED = 50  # runs of each kind of work that are timed: the first seconds of 
 SLACK = 1e-3  # s by which frame times may be rounded
 BEST_SCORED = 50 / 3
 """scored frames a second, two of three of 25: neighboring frames score nearly the same"""
+SELDOM = 1.5  # multiple of the interval of scored frames from which a model leaves some out
 SELDOM_SECONDS = 0.96
 """s between two scores of a model made for few moments of a clip (`ModelSpec.moments`)"""
 
@@ -19,8 +20,9 @@ class Schedule:
 
     search_every: float = 0.0  # least s between two face searches
     score_every: float = 1 / BEST_SCORED  # s between two scored frames
-    model_every: Mapping[str, int] = field(default_factory=dict)
-    """A frame model scores every n-th scored frame."""
+    model_every: Mapping[str, float] = field(default_factory=dict)
+    """s between two frames that a frame model scores, by id; 0: each scored frame. Not a number of
+    frames: a busy computer scores fewer of them than planned."""
 
 
 class Cadence:
@@ -77,5 +79,5 @@ class Rates:
         return Schedule(
             search_every=search_every,
             score_every=score_every,
-            model_every={id: max(1, round(s / score_every)) for id, s in every.items()},
+            model_every={id: s if s > SELDOM * score_every else 0.0 for id, s in every.items()},
         )

@@ -1,12 +1,13 @@
 """Scoring of a live session: the frame models due on a frame, and the windows of video models."""
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from time import perf_counter
 
 from detector.isolation import Frame
 from detector.live.faces import LiveFrame, TrackedFace
-from detector.live.rates import Rates
+from detector.live.rates import Cadence, Rates
 from detector.models.base import Model, ModelSpec
 from detector.pipeline.scoring import ScoreItem, Scorer, fed
 from detector.pipeline.windows import ANCHOR_EVERY, ClipShape, CompleteRun, FrameWindow
@@ -85,7 +86,7 @@ class LiveScorer(Scorer):
     ) -> None:
         super().__init__(results, lock, load)
         self._detector = detector
-        self._count = 0
+        self._turns: defaultdict[str, Cadence] = defaultdict(Cadence)
 
     @property
     def stopped(self) -> list[ModelResult]:
@@ -107,9 +108,12 @@ class LiveScorer(Scorer):
     def due(self, frame: LiveFrame) -> tuple[list[ModelSpec], list[ModelSpec]]:
         """Return the models whose turn it is with this frame: those to score at once, and slow ones
         made for few moments of a clip, which may follow while the next frames are scored."""
-        every = frame.schedule.model_every
-        due = [s for id, s in self.of_frames.items() if not self._count % every.get(id, 1)]
-        self._count += 1
+        due = []
+        for id, spec in self.of_frames.items():
+            every = frame.schedule.model_every.get(id, 0.0)
+            if self._turns[id].due(frame.time, every):
+                self._turns[id].take(frame.time, every)
+                due.append(spec)
         often = [s for s in due if not s.moments and not self.results[s.id].error]
         return (often, [spec for spec in due if spec.moments]) if often else (due, [])
 

@@ -41,7 +41,7 @@ from detector.schema.live import (
     Observation,
     TooSlow,
 )  # fmt: skip
-from detector.sentences import NBSP, _, count, join, ngettext, say
+from detector.sentences import NBSP, _, count, join, ngettext, numeral, say
 from detector.sentences import known as told
 
 
@@ -302,10 +302,10 @@ def speed(rates: LiveRates) -> list[str]:
     return [*said, _("delay {time}").format(time=f"{rates.delay * 1000:.0f}{NBSP}ms")]
 
 
-def seldom(titles: Iterable[str], every: int) -> str:
-    """Return the models that score only some frames."""
-    text = _("{models}: 1 of {number} scored frames")
-    return text.format(models=", ".join(titles), number=every)
+def seldom(titles: Iterable[str], every: float) -> str:
+    """Return the models that score only a frame each `every` s."""
+    text = _("{models}: every {seconds} s")
+    return text.format(models=", ".join(titles), seconds=numeral(every, ".1f"))
 
 
 # --- alarms ---------------------------------------------------------------------------------------

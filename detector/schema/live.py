@@ -173,8 +173,8 @@ class LiveState:
     rates: LiveRates
     series: tuple[Dot, ...]
     """The last `HISTORY` s, ascending."""
-    every: Mapping[str, int] = field(default_factory=dict)
-    """Of each model's id: it scores every n-th scored frame."""
+    every: Mapping[str, float] = field(default_factory=dict)
+    """s between two frames that a model scores, by id; 0: it scores each scored frame."""
     ready: bool = False
     """The models are loaded."""
     mostly_slow: bool = False

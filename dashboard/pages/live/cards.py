@@ -40,8 +40,8 @@ def foot(state: LiveState | None, seconds: float, *, lost: bool = False) -> Mark
         return camera.foot(_("Off"))
     parts = presented.speed(state.rates)
     names = labels.plain_names(list_models())
-    for every in sorted({*state.every.values()} - {1}):
-        titles = [names.get(id, id) for id, n in state.every.items() if n == every]
+    for every in sorted({round(seconds, 1) for seconds in state.every.values()} - {0.0}):
+        titles = [names.get(id, id) for id, s in state.every.items() if round(s, 1) == every]
         parts.append(presented.seldom(titles, every))
     word = _("Lost") if lost else _("Live")
     return camera.foot(f"{word} · {labels.clock(seconds, tenths=False)}", parts, on=True, lost=lost)

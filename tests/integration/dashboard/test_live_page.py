@@ -235,12 +235,12 @@ def test_a_server_without_live(browser, engine, monkeypatch):
 
 
 def test_the_line_under_the_picture_says_which_models_score_seldom():
-    state = made_state(every={"tex": 3, "sur": 3, "mesh": 1})
-    assert "tex, sur: 1 of 3 scored frames" in cards.foot(state, 9.0)
+    state = made_state(every={"tex": 1.31, "sur": 1.3, "mesh": 0.0})
+    assert "tex, sur: every 1.3 s" in cards.foot(state, 9.0)
     assert "mesh" not in cards.foot(state, 9.0)
-    assert "scored frames" not in cards.foot(made_state(), 9.0)
-    bundled = made_state(every={"texture": 2})
-    assert "Texture of the face: 1 of 2" in cards.foot(bundled, 9.0), "the name it has elsewhere"
+    assert "every" not in cards.foot(made_state(), 9.0)
+    bundled = made_state(every={"texture": 2.0})
+    assert "Texture of the face: every 2.0 s" in cards.foot(bundled, 9.0), "its name elsewhere"
 
 
 def test_a_session_from_start_to_its_analysis(at, browser, engine, jobs):

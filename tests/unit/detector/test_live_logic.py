@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import pairwise
 from threading import Lock
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import cv2
@@ -14,10 +15,10 @@ from detector.decision import decide
 from detector.isolation import Frame
 from detector.live import rates, recapture
 from detector.live.display import Alarms, LiveReadout, QualityMonitor
-from detector.live.faces import FaceTracker
+from detector.live.faces import FaceTracker, LiveFrame
 from detector.live.pace import Pace
 from detector.live.score_history import MAX_PEOPLE, MAX_SAMPLES, ScoreHistory
-from detector.live.scoring import ClipCollector
+from detector.live.scoring import ClipCollector, LiveScorer
 from detector.models import registry
 from detector.models.base import CropRecipe
 from detector.pipeline.modalities.face import FaceExtractor
@@ -300,16 +301,17 @@ def test_the_first_frames_fix_what_is_scored():
     # No more frames are searched than scored.
     assert 1 / best.score_every == pytest.approx(rates.BEST_SCORED)
     assert best.search_every == best.score_every
-    assert best.model_every == {"a": 1, "b": 1, "clip": 16}
+    assert best.model_every == {"a": 0, "b": 0, "clip": rates.SELDOM_SECONDS}
     # Ten times as slow: fewer frames are searched and scored, and what is planned fits.
     hard = {kind: 10 * seconds for kind, seconds in easy.items()}
     slow = planned(0.7, **hard)
     assert slow.score_every > best.score_every and slow.search_every > best.search_every
-    scores = (0.04 + sum(hard[id] / n for id, n in slow.model_every.items())) / slow.score_every
+    scores = sum(hard[id] / (s or slow.score_every) for id, s in slow.model_every.items())
+    scores += 0.04 / slow.score_every
     assert 0.1 / slow.search_every + scores <= 0.71
     # One slow model among quick ones scores fewer frames instead of holding up all.
     mixed = planned(1.0, search=0.01, judge=0.004, a=0.003, b=0.003, c=0.6)
-    assert mixed.model_every["c"] > 10 and mixed.model_every["a"] == 1
+    assert mixed.model_every["c"] > 10 * mixed.score_every and mixed.model_every["a"] == 0
     assert 1 / mixed.score_every == pytest.approx(rates.BEST_SCORED)
     # Work that needs little leaves the rest: 0.3 s a second of CLIP are not held back as a third.
     left = planned(1.4, search=0.016, judge=0.003, texture=0.031, clip=0.155)
@@ -319,10 +321,28 @@ def test_the_first_frames_fix_what_is_scored():
     # A model of few moments scores once a second, also where few frames are scored.
     for share in (1.4, 0.7, 0.2):
         plan = planned(share, **easy)
-        assert 0.5 < plan.model_every["clip"] * plan.score_every < 2, share
+        assert 0.5 < plan.model_every["clip"] < 2, share
     # Where no frame is left out, nothing is.
     whole = planned(float("inf"), **hard)
-    assert whole.search_every == 0 and whole.model_every == {"a": 1, "b": 1, "clip": 16}
+    assert whole.search_every == 0 and whole.model_every == best.model_every
+
+
+@pytest.mark.parametrize("fps", [2, 5, 16])
+def test_a_seldom_model_keeps_its_pace_where_few_frames_are_scored(fps):
+    """A busy computer scores fewer frames than its first, calm ones promised."""
+    specs = {id: registry.get_spec(id) for id in ("texture", "clip")}
+    load = {id: SimpleNamespace(spec=spec) for id, spec in specs.items()}.__getitem__
+    history = history_of("clip", "texture")
+    scorer = LiveScorer(history.results, Lock(), load, "mtcnn")
+    schedule = rates.Schedule(model_every={"texture": 0.0, "clip": 1.0})
+    for id in specs:
+        scorer.load(id)
+    due = []
+    for n in range(20 * fps):
+        frame = LiveFrame(np.zeros((8, 8, 3), np.uint8), n / fps, 0.0, schedule=schedule)
+        due.append([spec.id for specs in scorer.due(frame) for spec in specs])
+    assert all("texture" in ids for ids in due)
+    assert sum("clip" in ids for ids in due) == 20
 
 
 def window_of_a_file(frames, shape, times):
