@@ -250,6 +250,7 @@ class LivePageState:
             self._not_up(viewer)
 
     def _ended(self, viewer: Viewer) -> None:
+        viewer.end()  # waits for the thread that is storing the session: a stop, or the reaper
         if viewer.frames:
             self._go(Phase.ENDED)
             return

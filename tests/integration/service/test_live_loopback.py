@@ -397,6 +397,29 @@ def test_a_visit_from_start_to_stop(person):
     assert visit.phase is Phase.ENDED and person.viewer.ended and not visit.wanted
 
 
+def test_a_page_that_is_drawn_while_a_session_is_stored_waits_for_its_result(person):
+    """Streamlit draws the page in another thread while the callback of Stop still runs."""
+    visit, storing, go_on = started(person), threading.Event(), threading.Event()
+    person.after(3, frames=True)
+
+    def store(viewer):
+        storing.set()
+        go_on.wait(PATIENT)
+        viewer.result = "stored"
+
+    person.viewer._on_end = store
+    threads = [threading.Thread(target=work) for work in (visit.stop, visit.tick)]
+    threads[0].start()
+    storing.wait(PATIENT)
+    threads[1].start()
+    threads[1].join(0.3)
+    assert visit.phase is Phase.LIVE
+    go_on.set()
+    for thread in threads:
+        thread.join(PATIENT)
+    assert visit.phase is Phase.ENDED and person.viewer.result == "stored"
+
+
 @pytest.mark.parametrize(
     ("error", "trouble"),
     [
