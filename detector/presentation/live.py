@@ -388,6 +388,8 @@ def observed(seen: Observation) -> tuple[Cell, Cell, str]:
     text = "; ".join(said for holds, said in broke if holds) or held
     if seen.made is False:
         text = _("this move was not seen; {what}").format(what=text)
+    if seen.made is None:
+        text = _("{what}; look for yourself whether it was made").format(what=text)
     outcome = Cell(_("Broke"), text, Label.INCONCLUSIVE)
     if seen.held:
         outcome = Cell(_("Held"), text)

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from dashboard.components import cards as heads
-from dashboard.components import chips, controls, tables, typography
+from dashboard.components import chips, controls, typography
 from dashboard.components.markup import Text, show
-from dashboard.components.tables import with_note
+from dashboard.components.tables import TableColumn, table, with_note
 from dashboard.pages.live.state import LivePageState
 from detector.live import LiveState, Move, Observation
 from detector.live.challenge import SECONDS
@@ -38,7 +38,12 @@ def draw(visit: LivePageState, state: LiveState | None) -> None:
             st.progress(1 - left / SECONDS)
         else:
             heads.head(_("Challenge"), _("what was seen"))
-            show(tables.plain([row(one) for one in challenge.observations()], "um-alarms"))
+            columns = (
+                TableColumn(_("Move")),
+                TableColumn(_("Result")),
+                TableColumn(_("Highest score")),
+            )
+            show(table(columns, map(row, challenge.observations())))
             slow = state.mostly_slow or state.reading.too_slow is not None
             typography.paragraph(live.conclusion(challenge.observations(), slow=slow))
             show(typography.small_print(say(live.PROVES)))
@@ -61,5 +66,4 @@ def _offer(visit: LivePageState, state: LiveState) -> None:
 def row(seen: Observation) -> list[Text]:
     """Return the observation during a move: the move, what broke, the highest score."""
     move, held, score = live.observed(seen)
-    first = with_note(typography.strong(move.text), move.note)
-    return [first, with_note(chips.reading(held), held.note), score]
+    return [with_note(move.text, move.note), with_note(chips.reading(held), held.note), score]

@@ -839,4 +839,5 @@ def test_three_moves_are_asked_and_what_was_seen_is_said(at, browser, engine):
     assert viewer.state.time == 29.0
     said = text(at)
     assert "Hand" in said and "this move was not seen" in said and "no proof" in said
+    assert "Highest score" in said
     assert "Ask again" in buttons(at)

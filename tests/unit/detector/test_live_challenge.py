@@ -63,6 +63,12 @@ def test_a_move_that_was_not_made_is_said():
     assert turn.made is False and lean.made is False and turn.held
 
 
+def test_nothing_says_that_a_hand_was_seen():
+    """Only a person can tell whether a hand passed: a face that held may have been uncovered."""
+    _turn, cover, _lean = (live.observed(one)[1].note for one in seen(lambda t: [face()]))
+    assert cover == "score and face held; look for yourself whether it was made"
+
+
 def test_what_breaks_is_seen_at_its_move():
     def faces(t):
         return [] if 2 < t < 4 else [face("B" if t > 2 * SECONDS else "A")]
