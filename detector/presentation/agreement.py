@@ -175,9 +175,11 @@ class Difference:
 def differences(compared: Iterable[ModelLine]) -> list[Difference]:
     """Return stretches in which models of one question differ, longest first: one over and one
     under the thresholds, then one sure and one not, then neither sure and the scores far apart."""
+    unsure = _("{other} can’t tell where {model} says {reading}")
     texts = {
-        Label.REAL: _("{other} finds no sign where {model} says {reading}"),
-        Label.INCONCLUSIVE: _("{other} can’t tell where {model} says {reading}"),
+        (Label.FAKE, Label.REAL): _("{other} finds no sign where {model} says {reading}"),
+        (Label.FAKE, Label.INCONCLUSIVE): unsure,
+        (Label.REAL, Label.INCONCLUSIVE): unsure,
     }
     found: list[tuple[int, int, Difference]] = []
 
@@ -188,11 +190,13 @@ def differences(compared: Iterable[ModelLine]) -> list[Difference]:
         if a.question is not b.question:
             continue
         times, names = a.lane.times, {"model": a.name, "other": b.name}
-        for rank, (other, text) in enumerate(texts.items()):
+        for rank, (differ, text) in enumerate(texts.items()):
             read = zip(a.readings, b.readings, strict=True)
-            for run in _runs(i for i, pair in enumerate(read) if pair == (Label.FAKE, other)):
-                highest = max(a.lane.score[i] or 0.0 for i in run)
-                reading = states.zone(series.label_at(highest, a.limits), a.question)
+            for run in _runs(i for i, pair in enumerate(read) if pair == differ):
+                surest = max(a.lane.score[i] or 0.0 for i in run)
+                if Label.REAL is differ[0]:
+                    surest = min(a.lane.score[i] or 0.0 for i in run)
+                reading = states.zone(series.label_at(surest, a.limits), a.question)
                 add(rank, times, run, text.format(reading=reading, **names))
         for run in _runs(_far(a, b)):
             scores = (np.mean([line.lane.score[i] for i in run]) for line in (a, b))
@@ -215,6 +219,17 @@ def _far(a: ModelLine, b: ModelLine) -> Iterator[int]:
         unsure = a.readings[i] is b.readings[i] is Label.INCONCLUSIVE
         if unsure and x is not None and y is not None and x - y >= FAR:
             yield i
+
+
+def highest(compared: Sequence[ModelLine]) -> list[float | None]:
+    """Return the highest score of each moment that as many of the models as possible scored; None
+    for the other moments. Some models look at few moments of a clip."""
+    scores = [
+        [score for score in moment if score is not None]
+        for moment in zip(*(line.lane.score for line in compared), strict=True)
+    ]
+    most = max(map(len, scores), default=0)
+    return [max(moment) if moment and len(moment) == most else None for moment in scores]
 
 
 def nowhere(compared: Iterable[Pair]) -> str:

@@ -107,15 +107,13 @@ SIDE = 320
 
 def column_times(lines: Sequence[ModelLine], end: float) -> list[float]:
     """Return the moments of the columns: stretches of equal length, each represented by the moment
-    that the most suspicious model scores highest."""
+    that the most suspicious model scores highest, of those that the most models scored."""
     if not lines:
         return []
     lane = lines[0].lane
-    scores = zip(*(line.lane.score for line in lines), strict=True)
-    highest = tuple(max((s for s in now if s is not None), default=None) for now in scores)
-    whole = Lane(lane.track, lane.times, highest, {}, ())
+    whole = Lane(lane.track, lane.times, tuple(agreement.highest(lines)), {}, ())
     tiles = series.tiles(whole, MOMENTS, end)
-    return [whole.times[tile.index] for tile in tiles if highest[tile.index] is not None]
+    return [lane.times[tile.index] for tile in tiles if whole.score[tile.index] is not None]
 
 
 def draw_heatmaps(selection: Selection, lines: Sequence[ModelLine]) -> list[Slot]:

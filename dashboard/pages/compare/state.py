@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from detector.presentation import series
+from detector.presentation import agreement
 from detector.schema.analysis import Analysis, ModelResult, Subject
 from service.tasks.jobs import Job
 
@@ -46,7 +46,8 @@ def read(job: Job) -> Selection:
     chosen = asked(), analysis.settings.models or []
     shown = ([m for m in scored if m.id in ids] for ids in chosen)
     models = next(filter(None, shown), None) or at_first(scored)
-    return Selection(job, analysis, models[:MAX_MODELS], track, _time(analysis, track))
+    models = models[:MAX_MODELS]
+    return Selection(job, analysis, models, track, _time(analysis, track, models))
 
 
 def asked() -> list[str]:
@@ -72,8 +73,9 @@ def go(time: float) -> None:
     st.query_params["t"] = f"{time:.2f}"
 
 
-def _time(analysis: Analysis, track: Subject | None) -> float:
-    """Return the sampled time nearest to the address's, else that of the highest score."""
+def _time(analysis: Analysis, track: Subject | None, models: list[ModelResult]) -> float:
+    """Return the sampled time nearest to the address's, else that of the highest score of those
+    that the most models scored."""
     times = list(analysis.timestamps)
     if track is not None:
         times = [f.time for f in track.frames] or [span.center for span in track.spans]
@@ -82,6 +84,8 @@ def _time(analysis: Analysis, track: Subject | None) -> float:
     try:
         target = float(st.query_params.get("t", ""))
     except ValueError:
-        line = series.lane(analysis, track).scored if track else []
-        return max(line, key=lambda p: p[1])[0] if line else times[0]
+        lines = agreement.lines(analysis, track, models) if track else []
+        scores = zip(lines[0].lane.times, agreement.highest(lines), strict=True) if lines else ()
+        scored = [(time, score) for time, score in scores if score is not None]
+        return max(scored, key=lambda p: p[1])[0] if scored else times[0]
     return min(times, key=lambda t: abs(t - target))

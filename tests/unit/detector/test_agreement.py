@@ -59,6 +59,24 @@ def test_differences_name_stretches_longest_first():
     assert found.text.endswith("says probably manipulated"), "as the model’s chip beside it"
 
 
+def test_a_model_that_clears_where_another_is_unsure_differs():
+    lines = line("A", [0.1] * 3), line("B", [0.6] * 3)
+    (found,) = agreement.differences(lines)
+    assert found.text == "B can’t tell where A says no sign"
+    analysis = make_analysis()
+    given = analysis.judged[0].models["sbi"]
+    subject = analysis.judged[0].model_copy(update={"models": {"a": given, "b": given}})
+    said = agreement.sentence(analysis, subject, lines)
+    assert "They differ most from" in said and "Where one model is sure" not in said
+
+
+def test_moments_are_shown_that_the_most_models_scored():
+    few, many = line("A", [None, 0.2, None, 0.4]), line("B", [0.9, 0.5, 0.9, 0.3])
+    assert agreement.highest([few, many]) == [None, 0.5, None, 0.4]
+    assert agreement.highest([many]) == list(many.lane.score)
+    assert agreement.highest([]) == []
+
+
 def test_models_of_different_questions_neither_agree_nor_differ():
     whole = Question.SYNTHESIS
     lines = line("A", [0.9] * 2), line("B", [0.1, 0.9], whole), line("C", [0.9, 0.1], whole)
