@@ -35,7 +35,10 @@ def _curves(chart: CurveChart, palette: Palette) -> go.Figure:
             palette,
             HEIGHT,
             shapes=[rule(palette.edge, "dot", y0=v, y1=v, **edges) for v in chart.limits],
-            xaxis={**PLAIN, "range": [0, chart.end], "tickvals": times, "ticktext": texts},
+            xaxis={
+                **PLAIN, "range": [0, chart.end], "tickvals": times, "ticktext": texts,
+                "ticklabelstandoff": 6,  # else the first time stands on the 0 of the other axis
+            },
             yaxis={
                 **PLAIN, "range": [chart.low, chart.high], "automargin": True,
                 "tickvals": list(values), "ticktext": list(values.values()),

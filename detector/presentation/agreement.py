@@ -10,7 +10,7 @@ import numpy as np
 from detector.correlation import correlation
 from detector.messages import states
 from detector.messages.format import clock, listed, score, whole_percent
-from detector.presentation import Block, Curve, Grid, Section, Text, models, series
+from detector.presentation import Curve, Grid, Section, Text, models, series
 from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis, Label, ModelResult, Question, Subject, Thresholds
 from detector.schema.codes import Side
@@ -343,15 +343,16 @@ def of_two(first: Analysis, second: Analysis, model: ModelResult) -> tuple[Secti
         apart,
     )
     title = _("{model}: score {first} against {second}").format(**values)
-    blocks: list[Block] = [Text(points.format(points=apart), "note")]
+    legend = Text(points.format(points=apart), "note")
     (line,), (other,) = (
         lines(analysis, subject, [model])
         for analysis, subject in zip((first, second), suspects, strict=True)
     )
     times, ours, theirs = shared(line.lane, other.lane)
     if len(times) < 2:
-        few = _("These two have too few moments in common to draw.")
-        return Section("pair-chart", title, (*blocks, Text(few, "note"))), None
+        few = Text(_("These two have too few moments in common to draw."), "note")
+        pictures = {analysis.media.kind for analysis in (first, second)} == {"image"}
+        return Section("pair-chart", title, () if pictures else (few,)), None
     most = times[int(np.argmax(np.abs(np.subtract(ours, theirs))))]
     said = _(
         "{model}: score {first} on the first, {second} on the second; furthest apart at {time}"
@@ -361,7 +362,7 @@ def of_two(first: Analysis, second: Analysis, model: ModelResult) -> tuple[Secti
         Curve(list(zip(times, theirs, strict=True)), dashed=True),
     )
     chart = series.chart(curves, max(times[-1], 0.1), line.limits, said)
-    return Section("pair-chart", title, (*blocks, chart)), most
+    return Section("pair-chart", title, (legend, chart)), most
 
 
 def shared(a: Lane, b: Lane) -> tuple[list[float], list[float], list[float]]:

@@ -343,7 +343,8 @@ def draw_clips(first: Job, second: Job, titles: tuple[str, str] | None = None) -
 
 
 def _clip(job: Job, name: str) -> None:
-    show(typography.small_print(name), typography.strong(job.name))
+    role = "" if name == job.name else typography.small_print(name)
+    show(role, typography.strong(job.name))
     analysis = job.analysis
     if not job.has_media:
         typography.caption(_("The file is not kept here any more."))

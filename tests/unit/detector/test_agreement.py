@@ -119,6 +119,18 @@ def test_a_model_on_two_files_is_said_and_drawn():
     section, time = agreement.of_two(one, other, model)
     assert "against" in section.title and time is not None
     assert "furthest apart at" in section.blocks[-1].said
+    still = {"media": one.media.model_copy(update={"kind": "image"})}
+    pictures = [
+        each.model_copy(
+            update={**still, "subjects": [
+                subject.model_copy(update={"frames": subject.frames[:1]})
+                for subject in each.subjects
+            ]}
+        )
+        for each in (one, other)
+    ]  # fmt: skip
+    section, time = agreement.of_two(*pictures, model)
+    assert "against" in section.title and (section.blocks, time) == ((), None), "no curves to name"
     none = other.model_copy(update={"subjects": []})
     section, time = agreement.of_two(one, none, model)
     assert (section.title, time) == ("", None)
