@@ -17,7 +17,7 @@ import streamlit as st
 
 from dashboard import session, url_state
 from dashboard.components import chips, controls, page_header, typography
-from dashboard.components.markup import Text, join, show
+from dashboard.components.markup import Text, show
 from dashboard.components.tables import TableColumn, table
 from detector.errors import InputError
 from detector.presentation import guess as presented
@@ -162,7 +162,8 @@ def _answer(current: Round, id: str) -> None:
     if job is None:
         typography.caption(_("The models could not be asked just now."))
     else:
-        show(_said(job))
+        answered = not job.active and job.analysis is not None
+        show(typography.small_print(say(presented.THEIRS)) if answered else "", _said(job))
         if not job.active and controls.button(
             _("Why"), "arrow_forward", f"look-why-{id}", kind="tertiary"
         ):
@@ -172,8 +173,7 @@ def _answer(current: Round, id: str) -> None:
 def _said(job: Job) -> Text:
     if job.active or job.analysis is None:
         return typography.small_print(presented.pending(running=job.active))
-    said = chips.reading(verdict.alone(job.analysis.verdict))
-    return join([typography.small_print(say(presented.THEIRS)), said])
+    return chips.reading(verdict.alone(job.analysis.verdict))
 
 
 def _end(current: Round, samples: dict[str, Sample]) -> None:

@@ -67,5 +67,6 @@ def test_a_guess_comes_before_the_verdict_and_both_scores_at_the_end(gallery):
     fakes = sum(by_id[id].manipulated for id in order)
     said = f"You: {fakes} of {len(order)} right. The models: {fakes} right, "
     assert said + f"{len(order) - fakes} wrong, 0 open." in html(at)
+    assert "The models say:" not in html(at), "the column is named"
     press(at, "Once more")
     assert "Begin" in buttons(at)
