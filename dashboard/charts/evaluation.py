@@ -91,7 +91,9 @@ def histogram(
         bars |= {"x": (edges[:-1] + edges[1:]) / 2, "y": sign * counts, "customdata": counts}
         traces.append({**bars, "hovertemplate": f"{text}<extra></extra>"})
         font = {"size": AXIS, "color": colors.text, "family": SANS}
-        place = {"x": 0.99, "y": sign * most * 0.94, "xanchor": "right"}
+        # Where the other kind has its scores, this one's name stands on few bars.
+        place = {"x": 0.99, "xanchor": "right"} if sign > 0 else {"x": 0.01, "xanchor": "left"}
+        place |= {"y": sign * most * 0.94}
         notes.append({**place, "text": f"{glyph} {name}", "showarrow": False, "font": font})
     shapes = [
         rule(colors.edge, "dot", layer="above", x0=v, x1=v, y0=0, y1=1, yref="y domain")

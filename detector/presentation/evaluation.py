@@ -38,6 +38,8 @@ def figures(kind: KindReport) -> tuple[Row, ...]:
     first = kind.combined
     auc, pairs = first["AUC"], first["pairs won"]
     interval = _("{low} to {high}").format(low=number(auc.low), high=number(auc.high))
+    if auc.low == auc.high == 1:  # of files drawn anew from so few, none is out of order either
+        interval = _("too few files for an interval")
     return (
         Row(_("AUC"), number(auc.value), interval),
         Row(_("Pairs ranked rightly"), *_pairs(pairs.of or 0, pairs.value)),

@@ -8,6 +8,7 @@ import zipfile
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import pytest
@@ -337,6 +338,15 @@ def test_a_share_has_its_interval_of_few_files_too():
         "83 %", "25 of 30, 66 to 93 %",
     )  # fmt: skip
     assert presented._share(metrics.share([]))[0] == "–"
+
+
+def test_few_files_in_order_give_no_interval(finished):
+    """A bootstrap of six files that all rank rightly says "1.00 to 1.00"."""
+    combined = finished.report.kinds[0].combined
+    names = "pairs won", "originals called FAKE", "decided", "right of the decided", "ECE"
+    found = {name: combined[name] for name in names} | {"AUC": metrics.Interval(1.0, 1.0, 1.0)}
+    area = presented.figures(SimpleNamespace(combined=found))[0]
+    assert (area.value, area.note) == ("1.00", "too few files for an interval")
 
 
 def test_what_is_furthest_from_the_truth_says_its_verdict(finished):
