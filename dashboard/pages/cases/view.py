@@ -87,7 +87,10 @@ def _case(case: Case) -> None:
         _("opened {time}").format(time=record_cells.local(case.created)),
     ]
     with page_header.row(case.title, [part for part in about if part]):
-        with st.popover(_("Export"), icon=":material/download:", width="content"):
+        # A key of its own: else it opens in place of the popover of the list.
+        with st.popover(
+            _("Export"), icon=":material/download:", width="content", key="case-export"
+        ):
             _exports(case)
         back = partial(put_into_address, "c", None)
         controls.button(_("All cases"), "arrow_back", "cases-back", back)
@@ -162,12 +165,14 @@ def _review(case: Case) -> None:
             st.text_input(
                 _("Your name"), key=_ACTOR, max_chars=MAX_TITLE, placeholder=_("Shown in the log")
             )
-        status = controls.choose(_("Status"), STATUS, case.status, f"case-status-{len(case.log)}")
-        reviewer = st.text_input(
-            _("Reviewer"), case.reviewer, max_chars=MAX_TITLE, key=f"case-reviewer-{len(case.log)}"
-        )
-        run = partial(_act, _service().set_status, case.id, status, reviewer)
-        controls.button(_("Save"), "check", "case-save", run, kind="primary")
+        status, reviewer = (f"case-{name}-{len(case.log)}" for name in ("status", "reviewer"))
+        controls.choose(_("Status"), STATUS, case.status, status)
+        st.text_input(_("Reviewer"), case.reviewer, max_chars=MAX_TITLE, key=reviewer)
+
+        def save() -> None:  # the fields as they are when it is pressed, not as they were drawn
+            _act(_service().set_status, case.id, *map(st.session_state.get, (status, reviewer)))
+
+        controls.button(_("Save"), "check", "case-save", save, kind="primary")
         kept = _("Results in a case that is not closed are kept; files are deleted as elsewhere.")
         typography.caption(kept)
         with st.popover(_("Delete"), icon=":material/delete:", width="content"):
@@ -246,6 +251,8 @@ def _actor() -> str:
 _NEW = ""
 """Stands for a case that is to be opened."""
 _ADDED = "case-added"
+_CHOSEN, _TITLE, _PICKED = "case-chosen", "case-new-title", "case-picked"
+"""Keys of fields whose values are read when Add is pressed."""
 
 
 def add(ids: Sequence[str]) -> None:
@@ -256,9 +263,10 @@ def add(ids: Sequence[str]) -> None:
 def _choose_case(ids: Sequence[str]) -> None:
     cases = session.application().cases.all(session.request_context())
     titles = {_NEW: _("New case")} | {case.id: case.title for case in cases if not case.closed}
-    chosen = controls.select(_("Case"), titles, "case-chosen", index=min(1, len(titles) - 1))
-    title = st.text_input(_("Title"), key="case-new-title") if chosen == _NEW else ""
-    _add_button(partial(_add, ids, chosen, title))
+    chosen = controls.select(_("Case"), titles, _CHOSEN, index=min(1, len(titles) - 1))
+    if chosen == _NEW:
+        st.text_input(_("Title"), key=_TITLE)
+    _add_button(lambda: _add(ids, st.session_state[_CHOSEN], st.session_state.get(_TITLE, "")))
 
 
 def _pick(case: Case) -> None:
@@ -274,10 +282,10 @@ def _pick(case: Case) -> None:
     if not names:
         return typography.paragraph(_("Every analysis of your History is in this case."))
     chosen = st.multiselect(
-        _("Analyses"), list(names), format_func=names.__getitem__, key="case-picked",
+        _("Analyses"), list(names), format_func=names.__getitem__, key=_PICKED,
         placeholder=_("Type part of a file's name"),
     )  # fmt: skip
-    return _add_button(partial(_add, chosen, case.id, ""), disabled=not chosen)
+    return _add_button(lambda: _add(st.session_state[_PICKED], case.id, ""), disabled=not chosen)
 
 
 def _add_button(run: Callable[[], None], *, disabled: bool = False) -> None:
