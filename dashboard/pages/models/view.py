@@ -33,6 +33,8 @@ IMPORTING = "models-coming"
 """The model of the hub that is being downloaded."""
 HUB_MODEL = "bring-found"
 """What the hub says of the model that was asked for."""
+ADDED = "models-added"
+"""How many models were added here: after each, the form is closed and empty."""
 CARDS = "models-most"
 """How many cards are shown."""
 QUESTIONS: dict[str, str] = {ALL: _("All"), **{q.spec.task: say(q.spec.group) for q in Question}}
@@ -85,7 +87,8 @@ def _title(statuses: Sequence[Status]) -> None:
             _check_files()
         if controls.button(_("Self-check"), "fact_check", "self-check"):
             session.application().self_checks.start(session.current_user())
-        with st.popover(_("Add a model"), icon=":material/add:", width="content"):
+        key = f"bring-{st.session_state.get(ADDED, 0)}"
+        with st.popover(_("Add a model"), icon=":material/add:", width="content", key=key):
             if controls.choose(_("From"), WAYS, "file", "bring-way", hidden=True) == "file":
                 _file()
             else:
@@ -307,7 +310,7 @@ def _file() -> None:
     known = registry.architectures()
     outputs: dict[int | None, str] = {None: _("as in the original")}
     outputs |= {number: _("output {number}").format(number=number) for number in (0, 1)}
-    with st.form("bring-file", border=False):
+    with st.form(f"bring-file-{st.session_state.get(ADDED, 0)}", border=False):
         files = st.file_uploader(_("Its file, or all of its files"), accept_multiple_files=True)
         architecture = st.selectbox(
             _("What it is a checkpoint of"),
@@ -351,6 +354,7 @@ def _file() -> None:
             return
     added = _("{title} was added as {id}.")
     st.session_state[NOTICE] = added.format(title=spec.title, id=spec.id)
+    st.session_state[ADDED] = st.session_state.get(ADDED, 0) + 1
     st.rerun()
 
 

@@ -248,6 +248,17 @@ def test_a_file_that_does_not_fit_is_named_as_the_person_named_it():
     assert "/tmp" not in said and "my-best" not in said
 
 
+def test_the_form_is_empty_after_a_model_was_added(monkeypatch):
+    added = Mock(title="Mine", id="mine")
+    monkeypatch.setattr(view.user_models, "add", Mock(return_value=added))
+    at = page("models")
+    next(u for u in at.file_uploader if u.label.startswith("Its file")).upload("a.pth", b"a", "")
+    next(s for s in at.selectbox if s.label.startswith("What it is")).select("dfb_meso4")
+    next(b for b in at.button if b.label == "Check and add").click().run()
+    assert "Mine was added as mine." in html(at)
+    assert next(s for s in at.selectbox if s.label.startswith("What it is")).value is None
+
+
 def test_a_crop_is_told_in_words():
     assert "1.5 times the face box" in card.crop_words(registry.get_spec("texture"))
     assert "16 frames" in card.crop_words(registry.get_spec("videomae"))
