@@ -30,14 +30,7 @@ from lab.training.recipe import (
 
 def train(
     context: typer.Context,
-    recipe: Annotated[
-        str,
-        arg(
-            "own, clip, families, finetune, fuse, generated, picture, sequences, texture, "
-            "videomae, vit-lstm, voice, or a TOML",
-            "RECIPE",
-        ),
-    ],
+    recipe: Annotated[str, arg(f"{', '.join(TAKES)}, or a TOML", "RECIPE")],
     data: Annotated[
         Path,
         opt(
@@ -74,8 +67,8 @@ def train(
     folds: Annotated[
         Literal["sources", "kinds"] | None,
         opt(
-            "clip, families, generated, picture, sequences, texture, videomae, voice: leave out "
-            "each fold of sources in turn, save its logits"
+            f"{', '.join(name for name in TAKES if 'folds' in TAKES[name])}: leave out each fold "
+            "of sources in turn, save its logits"
         ),
     ] = None,
     loss: Annotated[
