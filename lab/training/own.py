@@ -36,7 +36,7 @@ from lab.training.cache import CacheSpec, Faces, open_cache
 from lab.training.clip import feed
 from lab.training.clip.feed import ALTERED, REAL, SPEC, BatchSample, BlendSource, class_of
 from lab.training.clip.generated import class_head, compiled_features
-from lab.training.clip.run import MEAN, STD
+from lab.training.clip.run import MEAN, STD, alignment
 from lab.training.crossfit import Rows, Split, judge
 from lab.training.fit import HELD_OUT, AddedModel, TrainingOptions, begin_run, fit
 from lab.training.linear import LinearHead
@@ -195,7 +195,8 @@ def fit_layer(
             wrong = torch.where(wanted == 1, 1 - logits.sigmoid(), logits.sigmoid())
             each = each * wrong.pow(plan.focus)
         if plan.loss in ("alignment", "contrastive"):
-            each = each + plan.metric * _distances(plan.loss, F.normalize(z, dim=1), wanted)
+            distances = alignment if plan.loss == "alignment" else contrastive
+            each = each + plan.metric * distances(F.normalize(z, dim=1), wanted)
         return each.mean()
 
     @torch.no_grad()
@@ -207,16 +208,11 @@ def fit_layer(
     return fit(network, plan, draw, loss, run, groups=own, check=held_out).linear()
 
 
-def _distances(loss: Loss, z: Tensor, y: Tensor) -> Tensor:
-    """Return alignment and uniformity (Wang and Isola 2020), or the supervised contrastive loss
-    (Khosla et al. 2020), of vectors of length 1."""
+def contrastive(z: Tensor, y: Tensor) -> Tensor:
+    """Return the supervised contrastive loss (Khosla et al. 2020) of vectors of length 1."""
     others = ~torch.eye(len(y), dtype=torch.bool)
     same = (y[:, None] == y[None]) & others
-    cosine = z @ z.T
-    if loss == "alignment":
-        distances = (2 - 2 * cosine).clamp_min(0)
-        return distances[same].mean() + torch.exp(-2 * distances[others]).mean().log()
-    scores = (cosine / 0.1).masked_fill(~others, float("-inf"))
+    scores = (z @ z.T / 0.1).masked_fill(~others, float("-inf"))
     likely = (scores - scores.logsumexp(1, keepdim=True)).masked_fill(~same, 0.0)
     return -(likely.sum(1) / same.sum(1).clamp_min(1)).mean()
 

@@ -201,18 +201,23 @@ def train(
 
 
 def loss_of(plan: ClipRecipe, network: ClipBlocks, pictures: Tensor, cls: Tensor) -> Tensor:
-    """Return cross-entropy over the classes, binary cross-entropy of the fake score, and alignment
-    and uniformity of the features (Wang and Isola 2020)."""
+    """Return cross-entropy over the classes, binary cross-entropy of the fake score, and
+    `alignment` of the features."""
     with half_precision(pictures.device):
         logits, features = read(network, pictures)
     total = F.cross_entropy(logits, cls, label_smoothing=plan.smoothing)
     fake = (cls != REAL).float() * 0.96 + 0.02
     binary = F.binary_cross_entropy_with_logits(fake_score(logits), fake)
-    total = total + plan.binary * binary
-    apart = (2 - 2 * features @ features.T).clamp_min(0)
+    return total + plan.binary * binary + plan.metric * alignment(features, cls)
+
+
+def alignment(vectors: Tensor, cls: Tensor) -> Tensor:
+    """Return alignment and uniformity (Wang and Isola 2020) of vectors of length 1, [N, D], with
+    classes [N]."""
+    distances = (2 - 2 * vectors @ vectors.T).clamp_min(0)
     others = ~torch.eye(len(cls), dtype=torch.bool, device=cls.device)
-    alike = apart[(cls[:, None] == cls[None]) & others].mean()
-    return total + plan.metric * (alike + torch.exp(-2 * apart[others]).mean().log())
+    same = (cls[:, None] == cls[None]) & others
+    return distances[same].mean() + torch.exp(-2 * distances[others]).mean().log()
 
 
 @torch.inference_mode()
