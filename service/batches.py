@@ -1,7 +1,7 @@
 """Batches of a person: many files, analyzed a few at a time; paused, stopped, resumed after a
 restart.
 
-A file is stored as an interrupted analysis (`Jobs.submit` without `start`). One task a batch is a
+A file is stored as a waiting analysis (`Jobs.submit` without `start`). One task a batch is a
 run of `detector.batch.engine` that queues these, no more at a time than the server runs, so that
 other people wait for one file and not for all. A pause ends that task; the next server resumes a
 lost one once, then it is interrupted.
@@ -33,12 +33,12 @@ from service.records.tables import Batch
 from service.storage.uploads import max_upload_mb
 from service.tasks.jobs import Job, Jobs
 from service.tasks.queue import TaskQueue
-from service.tasks.task import ACTIVE, Priority, QueueFull, Task, TaskKind
+from service.tasks.task import ACTIVE, IDLE, Priority, QueueFull, Task, TaskKind
 
 POLL_SECONDS = 0.3  # Between two looks at what runs
 STOP_SECONDS = 3.0  # Longest wait for the task of a batch that is stopped
 MAX_FILES = 500  # Of one batch
-UNFINISHED = (*ACTIVE, State.INTERRUPTED)  # States of a file that has no outcome yet
+UNFINISHED = (*ACTIVE, *IDLE)  # States of a file that has no outcome yet
 
 KIND = TaskKind("batch", Priority.BATCH, 0.0, Task, max_running=16, min_steps=3)
 
@@ -59,7 +59,7 @@ class BatchRow:
 
     item: BatchItem
     record: Record | None = None  # None: refused, or deleted since
-    state: State | None = None  # INTERRUPTED: waits for its turn. None: refused, or deleted since.
+    state: State | None = None  # None: refused, or deleted since
     error: str = ""
     fault: ErrorReport | None = None  # Why its analysis failed
     verdict: Verdict | None = None
@@ -108,7 +108,12 @@ class BatchRow:
     @property
     def waits(self) -> bool:
         """Whether the file can be queued."""
-        return self.state is State.INTERRUPTED and self.kept
+        return self.state in IDLE and self.kept
+
+    @property
+    def gone(self) -> bool:
+        """Whether the file was deleted before its turn."""
+        return self.state in IDLE and not self.kept
 
 
 class BatchService:
@@ -166,7 +171,7 @@ class BatchService:
             job = self._jobs.find(id, scope)
             if job is not None and job.active:
                 self._tasks.cancel(job)
-            elif job is not None and job.state is State.INTERRUPTED:
+            elif job is not None and job.state in IDLE:
                 self._jobs.end_waiting(job)
 
     def prioritize(self, scope: RecordScope, batch: Batch, ids: Sequence[str]) -> None:
@@ -290,7 +295,7 @@ class _Feed:
     def _begun(self, id: str) -> bool:
         """Queue a file if it waits; return whether it runs."""
         job = self._jobs.find(id, self._scope)
-        if job is None or job.active or job.state is not State.INTERRUPTED or not job.has_media:
+        if job is None or job.active or job.state not in IDLE or not job.has_media:
             return job is not None and job.active
         return self._jobs.rerun(id, job.settings, self._scope) is not None
 

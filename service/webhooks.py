@@ -30,10 +30,9 @@ from detector.sentences import _, in_english
 from service.auth.session_store import load_key
 from service.config import get_config
 from service.context import Principal
-from service.records.model import State
 from service.tasks.jobs import Job
 from service.tasks.queue import TaskQueue
-from service.tasks.task import Priority, Task, TaskKind
+from service.tasks.task import IDLE, Priority, Task, TaskKind
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +118,7 @@ class Webhooks:
 
     def _waits(self, job: Job, batch: str | None) -> bool:
         """Return whether a running batch will reach an analysis."""
-        waits = bool(batch) and job.state is State.INTERRUPTED and job.has_media
+        waits = bool(batch) and job.state in IDLE and job.has_media
         return waits and any(task.subject == batch for task in self._tasks.active())
 
     def _call(self, task: Task, body: bytes) -> int | None:

@@ -69,6 +69,7 @@ _SOUND = '<path d="M20 18v4M26 14v12M32 9v22M38 13v14M44 17v6"/>'
 
 
 RUNS = {
+    State.WAITING: ("schedule", _("Waiting")),
     State.QUEUED: ("schedule", _("Waiting")),
     State.RUNNING: ("progress_activity", _("Running")),
     State.FAILED: ("error", _("Not read")),

@@ -275,6 +275,17 @@ def _start_again(job: Job) -> Action:
     return again(job.key, _("Start again"), "play_arrow", job.settings, primary=True)
 
 
+def in_batch(job: Job) -> Card:
+    """Return the card of a file that its batch has not begun."""
+    text = _("It was added to a batch, which has not begun it yet.")
+    way_on = again(job.key, _("Do it first"), "play_arrow", job.settings, primary=True)
+    if not job.has_media:
+        text = _("The file is not kept here any more: upload it again.")
+        way_on = choose_another(_("Upload it again"), primary=True)
+    kicker, head, ways = _("Verdict"), _("Waiting"), (way_on, delete(job))
+    return Card("in-batch", kicker, "schedule", head, text, actions=ways)
+
+
 def interrupted(job: Job) -> Card:
     """Return the card of a run that a server restart interrupted."""
     text = _("The server stopped before there was a result. Your file is not kept any more.")

@@ -41,8 +41,10 @@ MAX_LINKS = 100  # of a record; in a Supabase project deploy/supabase/migrations
 
 class State(StrEnum):
     """State of an analysis. A store holds QUEUED until a run has ended; `service.tasks.jobs`, which
-    knows whether the run is alive, turns it into RUNNING or INTERRUPTED."""
+    knows whether there is a run and whether it is alive, turns it into WAITING, RUNNING or
+    INTERRUPTED."""
 
+    WAITING = "waiting"  # Stored for a batch, which has not queued it yet
     QUEUED = "queued"
     RUNNING = "running"
     DONE = "done"
@@ -106,7 +108,9 @@ class Record(FrozenModel):
     settings: Settings = Field(default_factory=Settings)
     state: State = State.QUEUED
     run: str = Field(
-        default="", description="the latest run, <server>:<number>; an older one may not write"
+        default="",
+        description="the latest run, <server>:<number>, which alone may write; empty before the "
+        "first",
     )
     cache_key: str = Field(
         default="", description="everything that decided the answer (records.cache); empty: not "

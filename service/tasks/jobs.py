@@ -35,7 +35,7 @@ from service.records.store import RecordScope, Store
 from service.storage.uploads import Upload, Uploads
 from service.tasks.media_replicator import MediaReplicator
 from service.tasks.queue import TaskQueue, suppress_store_errors
-from service.tasks.task import RESUMED, Priority, QueueFull, Task, TaskKind
+from service.tasks.task import IDLE, RESUMED, Priority, QueueFull, Task, TaskKind
 from service.tasks.throughput import ThroughputEstimator
 
 __all__ = ["ErrorReport", "Job", "Jobs", "QueueFull", "State"]
@@ -181,7 +181,7 @@ class Jobs:
         start: bool = True,
     ) -> Job:
         """Store a file and queue its analysis, or return the cached result of the same person and
-        settings. Without `start` it waits as if interrupted. Raise QueueFull, StorageError or
+        settings. Without `start` it is WAITING for `rerun`. Raise QueueFull, StorageError or
         RecordsError; then nothing is stored."""
         if start:
             self._tasks.refuse_when_full(self.kind)
@@ -192,7 +192,8 @@ class Jobs:
             key = result_cache.key(upload.sha256, settings)
             if cached := self._cached(key, upload, scope):
                 return cached
-            record = self._record(upload, scope, name, settings, cache_key=key)
+            run = self._new_run() if start else ""
+            record = self._record(upload, scope, name, settings, run=run, cache_key=key)
             scope.store.add(record)
         if not start:
             job = self._restore(record, scope.store, None)
@@ -209,7 +210,9 @@ class Jobs:
     ) -> Job:
         """Store a live session's result and its media, if any; raise as `submit`."""
         upload = self.uploads.add(media, name) if media else Upload(new_id(), "", 0)
-        record = self._record(upload, scope, name, analysis.settings, source="live")
+        record = self._record(
+            upload, scope, name, analysis.settings, run=self._new_run(), source="live"
+        )
         analysis = scope.store.seals.seal(record, analysis)
         with self.uploads.deleted_on_error(upload.token):
             thumbnail = thumbnails.of(self.uploads.path(upload.token), analysis) if media else None
@@ -228,7 +231,7 @@ class Jobs:
             self._tasks.refuse_when_full(self.kind)
         self._tasks.cancel(job)
         record = job.store.restart(
-            job.record.owner, key, run=self._new_run(), settings=settings,
+            job.record.owner, key, run=self._new_run() if start else "", settings=settings,
             cache_key=result_cache.key(job.record.sha256, settings), now=datetime.now(UTC),
         )  # fmt: skip
         if record is None:
@@ -260,7 +263,7 @@ class Jobs:
     def end_waiting(
         self, job: Job, state: State = State.CANCELED, fault: ErrorReport | None = None
     ) -> None:
-        """End a waiting or interrupted job without a run."""
+        """End an idle job without a run."""
         if job.store.stop(job.record.owner, job.key, job.record.run, state, fault):
             metrics.count_end(state, fault, None)
             job.fault, job.state = fault, state
@@ -334,11 +337,11 @@ class Jobs:
     def _record(
         self, upload: Upload, scope: RecordScope, name: str, settings: Settings, **more: Any
     ) -> Record:
-        """Return a new record of a file with its first run."""
+        """Return a new record of a file."""
         now = datetime.now(UTC)
         return Record(
             id=upload.token, owner=scope.owner, name=name, sha256=upload.sha256, size=upload.size,
-            created=now, touched=now, settings=settings, run=self._new_run(), **more,
+            created=now, touched=now, settings=settings, **more,
         )  # fmt: skip
 
     def _cached(self, key: str, upload: Upload, scope: RecordScope) -> Job | None:
@@ -446,8 +449,8 @@ class Jobs:
                 job.fault = fault_of(UnmaskError(text, code="other_version", hint=hint))
                 job.state = State.FAILED
         elif record.state is State.QUEUED:
-            job.state = State.INTERRUPTED
-            if not self._ran_here(record):
+            job.state = State.INTERRUPTED if record.run else State.WAITING
+            if record.run and not self._ran_here(record):
                 task = self._tasks.find(job.id, SYSTEM)
                 if task is not None and task.active:
                     job.state = task.state
@@ -471,7 +474,7 @@ class Jobs:
         except MediaError as error:
             if error.code.startswith("reader_"):
                 return
-            if job.state is State.INTERRUPTED:
+            if job.state in IDLE:
                 self.end_waiting(job, State.FAILED, fault_of(error))
             else:
                 self._tasks.fail_waiting(job, error)

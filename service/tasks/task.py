@@ -26,6 +26,7 @@ from service.records.model import ErrorReport, State, hint_of, message_of
 from service.records.tables import TaskRow
 
 ACTIVE = (State.QUEUED, State.RUNNING)
+IDLE = (State.WAITING, State.INTERRUPTED)  # States without an outcome that no task changes
 RESUMED = "resumed"  # in the parameters of a task that follows a lost one
 INTERNAL = "internal"  # The error code of what nobody raised on purpose
 MAX_IN_MEMORY = 100  # Ended tasks of a kind in memory; older ones are in the store

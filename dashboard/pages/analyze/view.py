@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+WATCH_SECONDS = 2.0
+
 
 def draw() -> None:
     """Draw the state of the file in the address; the first screen without one."""
@@ -55,6 +57,9 @@ def draw() -> None:
         _without_verdict(job, status_cards.failed(job, job.fault))
     elif job.state is State.CANCELED:
         _without_verdict(job, status_cards.canceled(job))
+    elif job.state is State.WAITING:
+        st.fragment(_watch, run_every=WATCH_SECONDS)(key)
+        _without_verdict(job, status_cards.in_batch(job))
     elif job.analysis is None:
         _without_verdict(job, status_cards.interrupted(job))
     elif _unjudged(job.analysis) and not status_cards.wants_scores(job):
@@ -62,6 +67,13 @@ def draw() -> None:
         _without_verdict(job, status_cards.unjudged(job.key, job.analysis))
     else:
         _result(job)
+
+
+def _watch(key: str) -> None:
+    """Rerun the page when a batch has begun the file."""
+    job = session.find_job(key)
+    if job is None or job.state is not State.WAITING:
+        st.rerun()
 
 
 def shared(token: str) -> None:

@@ -51,7 +51,7 @@ def _state(row: BatchRow) -> tuple[StateLook, str]:
         text = _("Not fetched") if is_link(row.item.name) else _("Not taken")
         return record_cells.unjudged("block"), text
     icon, text = _RUNS[row.state]
-    if row.state is State.INTERRUPTED and not row.kept:
+    if row.gone:
         icon, text = "block", _("Gone")
     elif row.state is State.RUNNING:
         text = STAGES.get(row.stage, text)
@@ -79,16 +79,14 @@ def known(rows: Sequence[BatchRow]) -> list[BatchRow]:
 
 
 def group(row: BatchRow) -> str:
-    """Return the filter of a row: that of its verdict, or of unreadable files."""
-    if row.label is not None:
-        return row.label.value
-    return UNJUDGED if row.over or (row.state is State.INTERRUPTED and not row.kept) else ""
+    """Return the filter of a row: that of its verdict, or of what has none."""
+    return row.label.value if row.label is not None else UNJUDGED
 
 
 def note(row: BatchRow) -> str:
     """Return the remark of a row beside its verdict."""
     if row.verdict is None:
-        if row.state is State.INTERRUPTED and not row.kept:
+        if row.gone:
             return _("The file is not kept here any more: upload it again.")
         if row.state is State.RUNNING and row.sampled[1] > 1:
             return _("{done} of {total} moments").format(done=row.sampled[0], total=row.sampled[1])
@@ -217,7 +215,7 @@ def _unjudged(row: BatchRow) -> str:
 
 def progress(rows: Sequence[BatchRow], now: BatchState, task: Task | None) -> str:
     """Return the progress of a batch in words; `task` is the latest run."""
-    unread = sum(group(row) == UNJUDGED for row in rows)
+    unread = _unread(rows)
     parts = [
         (unread, ngettext("{number} could not be read", "{number} could not be read", unread)),
         (_running(rows), _("{number} running")),
@@ -277,7 +275,7 @@ def finished(rows: Sequence[BatchRow], created: datetime, task: Task | None) -> 
             head = _("Done: {files} in {time}.").format(files=files, time=took)
     groups = [group(row) for row in rows]
     parts = [(states.group(label), groups.count(label.value)) for label in Label]
-    parts += [(_("Not read"), groups.count(UNJUDGED)), (_("Running"), _running(rows))]
+    parts += [(_("Not read"), _unread(rows)), (_("Running"), _running(rows))]
     parts.append((_("Waiting"), _waiting(rows)))
     said = [f"{numeral(number)} {labels.lower_first(words)}" for words, number in parts if number]
     return head, f"{', '.join(said)}."
@@ -302,6 +300,10 @@ def known_words(rows: Sequence[BatchRow]) -> tuple[str, str] | None:
     elif any(named):
         text = _("Same content, some under other names. Nothing of it is analyzed twice.")
     return head.format(number=number, total=len(rows)), text
+
+
+def _unread(rows: Sequence[BatchRow]) -> int:
+    return sum(row.label is None and (row.over or row.gone) for row in rows)
 
 
 def _running(rows: Sequence[BatchRow]) -> int:

@@ -31,7 +31,7 @@ from detector import links
 from detector.batch import is_container
 from detector.batch.source import no_media
 from detector.links.addresses import MAX_URL
-from detector.schema.analysis import Label, Settings
+from detector.schema.analysis import Settings
 from detector.sentences import _
 from service import limits
 from service.batch_files import HEAD, IncomingFile
@@ -272,9 +272,7 @@ def _marks(key: str) -> bool:
 
 def _filters(rows: Sequence[BatchRow]) -> tuple[str, str, str]:
     """Draw the search, the groups with their counts, and the order; return the choice."""
-    counts: Counter[Label | None] = Counter(
-        row.label for row in rows if row.label or listing.group(row)
-    )
+    counts = Counter(row.label for row in rows)
     with st.container(horizontal=True, vertical_alignment="center", key="batch-toolbar"):
         text = controls.search(_("File name or link"), "batch-search", 220)
         place = st.container(width="stretch")

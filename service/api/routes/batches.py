@@ -55,7 +55,7 @@ class BatchItemView(BaseModel):
         return cls(
             name=item.name,
             analysis=item.analysis,
-            state=State.QUEUED if runs and row.waits else row.state,
+            state=(State.QUEUED if runs else State.INTERRUPTED) if row.waits else row.state,
             verdict=row.verdict.label if row.verdict else None,
             error=detail_of(row.fault) if row.fault else error,
             href=f"{V1}/analyses/{record.id}" if record else None,

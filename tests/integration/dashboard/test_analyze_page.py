@@ -1,5 +1,6 @@
 """The Analyze page in each of its states, drawn by Streamlit without a browser."""
 
+import io
 import re
 from dataclasses import replace
 from functools import partial
@@ -303,6 +304,18 @@ def test_a_waiting_file_tells_its_place(jobs, analyzer):
     analyzer.go.set()
     for key in keys:
         finished(jobs, key)
+
+
+def test_a_file_of_a_batch_waits_until_it_is_begun(jobs, analyzer):
+    scope = local(jobs)
+    job = jobs.submit(io.BytesIO(b"x"), "clip.mp4", Settings(), scope, start=False)
+    at = page(a=job.key)
+    assert "It was added to a batch" in html(at) and "server stopped" not in html(at)
+    button(at, "Do it first").click().run()
+    assert finished(jobs, job.key).state is State.DONE
+    gone = jobs.submit(io.BytesIO(b"y"), "clip.mp4", Settings(), scope, start=False)
+    jobs.uploads.delete(gone.key)
+    assert button(page(a=gone.key), "Upload it again")
 
 
 @pytest.mark.parametrize("kind", ["video", "picture"])

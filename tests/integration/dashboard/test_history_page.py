@@ -243,13 +243,15 @@ def test_pages_are_turned_and_a_deleted_last_page_leads_back(jobs):
 
 
 def test_what_has_no_result_says_where_it_stands(jobs):
+    keep(jobs, "in a batch.mp4", None, 0, run="")
     keep(jobs, "stopped.mp4", None, 1)
     problem = ErrorDetail(code="undecodable", message="The video stops after 3 s.")
     fault = ErrorReport(problem=problem, ours=False, reference="AAAA-BBBB", when=NOW, details="")
     keep(jobs, "broken.mp4", None, 2, state=State.FAILED, fault=fault)
     at = page()
-    assert [v[0] for v in at.dataframe[0].value["verdict"]] == ["– Interrupted", "– Not read"]
-    at = mark(at, [], [(1, "file")])
+    words = [v[0] for v in at.dataframe[0].value["verdict"]]
+    assert words == ["– Waiting", "– Interrupted", "– Not read"]
+    at = mark(at, [], [(2, "file")])
     assert "The video stops after 3 s." in texts(at)
     assert not [b for b in at.button if b.label == "Share"]
 

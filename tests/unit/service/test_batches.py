@@ -116,7 +116,7 @@ def test_a_pause_lets_the_running_file_end_and_going_on_does_the_rest_once(bench
     assert bench.state(batch) is BatchState.PAUSING
     analyzer.go.set()
     until(lambda: bench.state(batch) is BatchState.PAUSED)
-    assert bench.states(batch) == [State.DONE, State.INTERRUPTED, State.INTERRUPTED]
+    assert bench.states(batch) == [State.DONE, State.WAITING, State.WAITING]
     bench.service.resume(LOCAL, bench.scope, batch)
     until(lambda: bench.state(batch) is BatchState.DONE)
     assert analyzer.begun == ["a", "b", "c"]
@@ -159,7 +159,7 @@ def test_a_batch_that_brings_down_two_servers_waits_for_somebody(bench, open_ben
         bench.kill(batch)
         bench = open_bench()
         until(lambda: analyzer.begun.count("b") == 2)
-    assert bench.states(batch) == [State.INTERRUPTED] * 2
+    assert bench.states(batch) == [State.INTERRUPTED, State.WAITING]
     assert bench.state(batch) is BatchState.INTERRUPTED
     analyzer.go.set()
     bench.service.resume(LOCAL, bench.scope, batch)
@@ -177,7 +177,7 @@ def test_a_paused_batch_stays_paused_on_a_new_server(open_bench, analyzer):
     until(lambda: first.state(batch) is BatchState.PAUSED)
     first.jobs.close()
     second = open_bench()
-    assert second.states(batch) == [State.DONE, State.INTERRUPTED]
+    assert second.states(batch) == [State.DONE, State.WAITING]
     assert second.state(batch) is BatchState.INTERRUPTED and analyzer.begun == ["a"]
 
 
@@ -303,7 +303,7 @@ def test_what_is_asked_for_again_waits_while_the_batch_is_paused(bench, analyzer
     analyzer.go.set()
     until(lambda: bench.state(batch) is BatchState.PAUSED)
     bench.service.retry(OWNER, bench.scope, batch, [batch.items[0].analysis or ""])
-    assert bench.states(batch) == [State.INTERRUPTED] * 2
+    assert bench.states(batch) == [State.WAITING] * 2
     assert bench.state(batch) is BatchState.PAUSED
     bench.service.resume(LOCAL, bench.scope, batch)
     until(lambda: bench.state(batch) is BatchState.DONE)
