@@ -14,7 +14,7 @@ from fpdf import FPDF
 from PIL import Image
 from playwright.sync_api import FilePayload, expect
 
-from dashboard.pages.batch.listing import ROW
+from dashboard.components.record_cells import ROW
 from service.records.database import FILE
 from tests.conftest import portrait, write_clip
 from tests.support import waiting
@@ -70,8 +70,12 @@ def bring(page, given):
     page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
 
 
-def done(page, text):
-    expect(page.get_by_text(f"{text} files done")).to_be_visible(timeout=2 * PATIENT)
+def done(page, number):
+    expect(finished(page, number)).to_be_visible(timeout=2 * PATIENT)
+
+
+def finished(page, number):
+    return page.get_by_role("heading", name=re.compile(rf"^Done: {number}\sfiles"))
 
 
 def turns(server):
@@ -89,7 +93,7 @@ def put_first(act, server):
 
 def test_a_batch_outlives_its_server(visit, interrupted):
     """It goes on by itself, once: tests/unit/service/test_batches.py has the second time."""
-    done(visit(interrupted.path).page, "9 of 9")
+    done(visit(interrupted.path).page, 9)
 
 
 def test_a_whole_folder_is_brought_without_what_is_no_media(visit, tmp_path):
@@ -106,7 +110,7 @@ def test_a_whole_folder_is_brought_without_what_is_no_media(visit, tmp_path):
         choose.click()
     chooser.value.set_files(tmp_path / "press")
     page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
-    done(page, "2 of 2")
+    done(page, 2)
 
 
 def test_from_many_files_to_their_evidence(visit, server, tmp_path):
@@ -115,7 +119,7 @@ def test_from_many_files_to_their_evidence(visit, server, tmp_path):
     bring(page, files(6))
     paused = page.get_by_role("heading", name=re.compile(r"^Paused, \d of 7 done\."))
     until(page.get_by_role("button", name="Pause").click, paused.wait_for)
-    expect(page.get_by_text("7 of 7 files done")).to_be_hidden()
+    expect(finished(page, 7)).to_be_hidden()
     page.reload()  # the address is all it takes
     paused.wait_for(timeout=PATIENT)
     wait_drawn(page)
@@ -142,10 +146,10 @@ def test_from_many_files_to_their_evidence(visit, server, tmp_path):
     wait_drawn(page)
     going = page.get_by_role("button", name="Go on")
     until(going.click, page.get_by_role("button", name="Pause").wait_for)
-    done(page, "7 of 7")
+    done(page, 7)
     expect(page.get_by_role("button", name="Stop here")).to_be_hidden()
-    expect(page.get_by_text("1 could not be read")).to_be_visible()
-    expect(page.get_by_role("heading", name=re.compile("^Done: 7 files"))).to_be_visible()
+    expect(page.get_by_text("1 not read.")).to_be_visible()
+    expect(page.locator(".st-key-card-batch-summary")).to_be_hidden()
     person.inspect("batch", "batch")
     rename(page, "Forwards, week 47")
 
@@ -205,7 +209,7 @@ def open_the_last(page):
     last = page.get_by_role("button", name="Open").first
     last.wait_for(timeout=PATIENT)
     wait_drawn(page)
-    until(last.click, lambda: expect(page.get_by_text("7 of 7 files done")).to_be_visible())
+    until(last.click, lambda: expect(finished(page, 7)).to_be_visible())
 
 
 def rename(page, name):
@@ -246,7 +250,7 @@ def test_archives_and_documents_are_what_is_in_them(visit, server, tmp_path):
     person.picture("batch-archive-paused")
     going = page.get_by_role("button", name="Go on")
     until(going.click, lambda: expect(going).to_be_hidden())
-    done(page, "8 of 8")
+    done(page, 8)
     known = page.get_by_role("heading", name="1 of 8 was here before.")
     expect(known).to_be_visible()
     wait_drawn(page)

@@ -184,9 +184,7 @@ def _bar(batch: Batch, now: BatchState, rows: Sequence[BatchRow]) -> None:
         elif now is BatchState.DONE and rows:
             task = session.application().batch_runs.task(session.current_user(), batch)
             said = listing.finished(rows, batch.created, task)
-            with _line("done_all", *said, "batch-done"):
-                if any(row.verdict is not None for row in rows):
-                    _reports(rows, "batch-done-reports")
+            _line("done_all", *said, "batch-done")
         if (known := listing.known_words(rows)) is not None and now not in _LIVE:
             with _line("content_copy", *known, "batch-known"):
                 run = partial(_again, batch, listing.known(rows))
@@ -224,10 +222,11 @@ def _files(id: str, drawn: BatchState) -> None:
     now = _state(batch, rows)
     if now is not drawn:
         st.rerun()
-    with st.container(border=True, key="card-batch-summary"):
-        task = session.application().batch_runs.task(session.current_user(), batch)
-        share = listing.done(rows) / len(rows) if rows else 1.0
-        st.progress(share, listing.progress(rows, now, task))
+    if rows and now is not BatchState.DONE:
+        with st.container(border=True, key="card-batch-summary"):
+            task = session.application().batch_runs.task(session.current_user(), batch)
+            share = listing.done(rows) / len(rows)
+            st.progress(share, listing.progress(rows, now, task))
     _table(batch, rows)
 
 
