@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -14,6 +14,10 @@ from detector.sentences import _
 
 T = TypeVar("T")
 
+LETTER, AROUND = 5.9, 16
+"""px of a letter in a table, and around the text of a cell"""
+HEAD = 37
+"""px of the head of a table with its borders"""
 _CHOSEN = "rows-chosen"
 _MARKED = ""
 """In the place of a column: the row is marked."""
@@ -49,13 +53,18 @@ def page(key: str, size: int, fetch: Callable[[int], tuple[Sequence[T], int]]) -
 
 
 class ListColumn(NamedTuple, Generic[T]):
-    """A column: its heading, what it shows of an item, its width in px or words of Streamlit's, and
-    Streamlit's function for how it looks."""
+    """A column: its heading, what it shows of an item, its width in px at least, and Streamlit's
+    function for how it looks."""
 
     heading: str
     value: Callable[[T], object]
-    width: int | Literal["medium", "large"]
+    width: int
     look: Callable[..., Any] = st.column_config.TextColumn
+
+    @property
+    def fitted(self) -> int:
+        """Return the width in px in which no language cuts the heading."""
+        return max(self.width, round(LETTER * len(self.heading)) + AROUND)
 
 
 class RowSelection(NamedTuple, Generic[T]):
@@ -112,9 +121,9 @@ class Collection(Generic[T]):
                 list(map(self.cells, items)),
                 hide_index=True,
                 row_height=self.row_height,
-                height=self.row_height * len(items) + 40,
+                height=self.row_height * len(items) + HEAD,
                 column_config={
-                    name: one.look(one.heading, width=one.width)
+                    name: one.look(one.heading, width=one.fitted)
                     for name, one in self.columns.items()
                 },
                 on_select="rerun",

@@ -1,6 +1,6 @@
 """Cells, cards and previews of records, for every page that lists some."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard import labels
 from dashboard.components import cards, typography
 from dashboard.components.chips import chip
-from dashboard.components.collection import ListColumn
+from dashboard.components.collection import LETTER, ListColumn
 from dashboard.images import data_url
 from dashboard.labels import NBSP, StateLook
 from detector.messages import states
@@ -132,44 +132,30 @@ class ListedRecord(Generic[T]):
 
 
 RIGHT = partial(st.column_config.TextColumn, alignment="right")
+ROW = 56
+"""px of a row"""
+MIN_CHIP, AROUND_CHIP = 190, 32
+"""px of the column of verdicts at least, and around the text of a chip in it"""
 
 
-LETTER, AROUND = 6.8, 30
-"""px of a letter in a chip of a table, and around its text"""
-
-
-def verdict_width(rows: Iterable[ListedRecord[T]], least: int) -> int:
-    """Return the width in px of the column of verdicts: that of the longest chip, which a language
-    with long words would cut at `least`."""
-    longest = max((len(row.badges[0]) for row in rows), default=0)
-    return max(least, round(LETTER * longest) + AROUND)
-
-
-def columns(
-    rows: Sequence[ListedRecord[T]], verdict_width: int
-) -> dict[str, ListColumn[ListedRecord[T]]]:
+def columns(rows: Sequence[ListedRecord[T]]) -> dict[str, ListColumn[ListedRecord[T]]]:
     """Return the columns that every table of records has."""
     colors: dict[str, str] = {row.badges[0]: row.state.color for row in rows}
     colors |= {mark: "red" for row in rows for mark in row.marks}
     look = st.column_config
     states = partial(look.MultiselectColumn, options=list(colors), color=list(colors.values()))
     likely = partial(look.ProgressColumn, format="localized", min_value=0, max_value=100)
+    chip = max((round(LETTER * len(row.badges[0])) + AROUND_CHIP for row in rows), default=0)
 
     return {
         "picture": ListColumn("", lambda row: row.picture, 60, look.ImageColumn),
-        "file": ListColumn(_("File"), lambda row: row.name, 148),
-        "verdict": ListColumn(_("Verdict"), lambda row: row.badges, verdict_width, states),
+        "file": ListColumn(_("File"), lambda row: row.name, 140),
+        "verdict": ListColumn(_("Verdict"), lambda row: row.badges, max(MIN_CHIP, chip), states),
         "likelihood": ListColumn(_("Likelihood, %"), lambda row: row.percent, 100, likely),
         "interval": ListColumn(
             _("95\u00a0% interval"),
             lambda row: interval(row.result.interval if row.result else None),
             88,
-        ),
-        "people": ListColumn(
-            _("People"),
-            lambda row: (row.result.subject_count or None) if row.result else None,
-            56,
-            look.NumberColumn,
         ),
         "length": ListColumn(_("Length"), lambda row: row.length, 62, RIGHT),
     }

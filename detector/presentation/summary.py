@@ -67,9 +67,11 @@ def kind(name: str, seconds: float | None) -> str:
 
 
 def rows(result: ResultSummary, names: Mapping[str, str]) -> tuple[Row, ...]:
-    """Return the length and the models of a result, `names` by id."""
+    """Return the length, the people and the models of a result, `names` by id."""
     models = listed([names.get(id, id) for id in result.models])
+    number = result.subject_count
     return (
         Row(_("Length"), length(result.duration)),
+        *([Row(_("People"), numeral(number))] if number else []),
         Row(_("Models"), models or _("none gave a score")),
     )

@@ -4,32 +4,31 @@ import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from textwrap import shorten
 from urllib.parse import urlsplit
 
 import streamlit as st
 
 from dashboard import labels, url_state
 from dashboard.components import controls, record_cells
-from dashboard.components.collection import Collection, ListColumn
+from dashboard.components.collection import AROUND, LETTER, Collection, ListColumn
 from dashboard.components.record_cells import ALL, UNJUDGED, ListedRecord
 from dashboard.labels import StateLook
 from detector import messages
 from detector.links import is_link
 from detector.messages import states
-from detector.presentation import summary
+from detector.presentation import Row, summary
 from detector.presentation.run import STAGES
 from detector.presentation.verdict import unjudged
-from detector.schema.analysis import Label
+from detector.schema.analysis import Analysis, Label
 from detector.sentences import _, in_english, ngettext, numeral, say
 from service.batches import BatchRow, BatchState
 from service.records.export import ExportRow
 from service.records.model import State
 from service.tasks.task import Task
 
-ROW = 52
-"""px of a row"""
-VERDICT, MIN_NOTE = 190, 60
-"""px of the column of verdicts in most languages, and of notes at least"""
+TABLE, MIN_NOTE = 888, 90
+"""px of all columns on a desktop, and of notes at least"""
 PAGE = 50
 """rows of a page"""
 NAME_LENGTH = 48
@@ -148,6 +147,17 @@ def row_of(row: BatchRow, picture: bytes | None) -> ListedRecord[BatchRow]:
     return ListedRecord(row, title(row), look, short, result, drawn, short, note=text)
 
 
+def facts(row: BatchRow, analysis: Analysis | None) -> list[Row]:
+    """Return the facts of a file under its preview, as History has them, and the time it took."""
+    result = row.record.result if row.record is not None else None
+    if result is None or analysis is None:
+        return []
+    rows = list(summary.rows(result, {m.id: labels.plain(m) for m in analysis.models}))
+    if row.seconds and not row.item.known:
+        rows.append(Row(_("Took"), labels.took(row.seconds)))
+    return rows
+
+
 _FILE = '<path d="M26 10h8l5 5v15H26z"/><path d="M34 10v5h5"/>'
 _LINK = '<path d="M30 15h-4a5 5 0 0 0 0 10h4M34 15h4a5 5 0 0 1 0 10h-4M28 20h8"/>'
 
@@ -169,26 +179,19 @@ def listed(
         ):
             url_state.go_to("analyze", a=row.item.record.id)
 
-    def remark(row: ListedRecord[BatchRow]) -> str:
-        """Return the note; without "was here before" if there is another, for lack of room."""
-        return _more(row.item) or row.note
-
-    def took(row: ListedRecord[BatchRow]) -> str:
-        if row.item.item.known:
-            return _("known")
-        return labels.took(row.item.seconds) if row.item.seconds else ""
-
     first = partial(st.column_config.ButtonColumn, type="tertiary", on_click=advance, key=pressed)
-    waits = any(row.item.waits for row in rows)
-    width = record_cells.verdict_width(rows, VERDICT)
-    columns = record_cells.columns(rows, width)
-    if not waits:  # where it would take the room of the note
-        columns["took"] = ListColumn(_("Took"), took, 56, record_cells.RIGHT)
-    room = (88 if waits else 125) + VERDICT - width  # what long chips leave: a preview has it all
-    columns["note"] = ListColumn(_("Note"), remark, max(MIN_NOTE, room))
-    if waits:
+    columns = record_cells.columns(rows)
+    label = _("do it first")
+    ahead = round(LETTER * len(label)) + AROUND if any(row.item.waits for row in rows) else 0
+    room = TABLE - ahead - sum(column.fitted for column in columns.values())
+    room = max(MIN_NOTE, room)
+    letters = int((room - AROUND) / LETTER)  # of which a cell shows one line
+    columns["note"] = ListColumn(
+        _("Note"), lambda row: shorten(row.note, letters, placeholder="…"), room
+    )
+    if ahead:
         columns["first"] = ListColumn(
-            "", lambda row: _("do it first") if row.item.waits else None, 90, first
+            "", lambda row: label if row.item.waits else None, ahead, first
         )
     return Collection(
         name="batch",
@@ -197,7 +200,7 @@ def listed(
         title=lambda row: row.name,
         card=lambda row: row.card,
         action=open_it,
-        row_height=ROW,
+        row_height=record_cells.ROW,
     )
 
 

@@ -12,12 +12,14 @@ import streamlit as st
 from dashboard import labels, session, url_state
 from dashboard._compat import UploadedFile
 from dashboard.components import (
+    blocks,
     cards,
     collection,
     controls,
     page_header,
     record_cells,
     style,
+    tables,
     typography,
 )
 from dashboard.components.markup import Text, show
@@ -405,7 +407,7 @@ def _preview(batch: Batch, shown: ListedRecord[BatchRow], pictures: Mapping[str,
         if row.item.known and row.record is not None:
             before = _("The same content was here before, as {file}.").format(file=row.record.name)
             parts.append(typography.small_print(before))
-        show(cards.preview(*parts))
+        show(cards.preview(*parts), tables.facts(map(blocks.pair, listing.facts(row, analysis))))
         if row.waits:
             run = partial(_first, batch, [row])
             controls.button(_("Do it first"), "keep", "batch-first-shown", run)

@@ -250,12 +250,12 @@ def _listed() -> Collection[Footage]:
     return Collection(
         name="library",
         columns={
-            "file": ListColumn(_("File"), lambda footage: footage.name, "large"),
+            "file": ListColumn(_("File"), lambda footage: footage.name, 400),
             "length": ListColumn(
                 _("Length"), lambda footage: length(footage.duration), 100, record_cells.RIGHT
             ),
             "added": ListColumn(_("Added"), lambda footage: record_cells.when(footage.added), 130),
-            "source": ListColumn(_("From"), lambda footage: _name(footage.source), "medium"),
+            "source": ListColumn(_("From"), lambda footage: _name(footage.source), 200),
         },
         alt=_("Known footage; mark rows to remove them."),
         title=lambda footage: footage.name,

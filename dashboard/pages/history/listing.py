@@ -248,10 +248,10 @@ def listed(rows: Sequence[ListedRecord[Record]]) -> Collection[ListedRecord[Reco
         confirmed = row.item.confirmed
         return "" if confirmed is Confirmed.OPEN else say(CONFIRMED[confirmed])
 
-    columns = record_cells.columns(rows, record_cells.verdict_width(rows, 226))
-    columns["analyzed"] = ListColumn(_("Added"), lambda row: row.note, 96)
+    columns = record_cells.columns(rows)
+    columns["analyzed"] = ListColumn(_("Added"), lambda row: row.note, 106)
     if any(map(found, rows)):
-        columns["found"] = ListColumn(_("Found out"), found, "medium")
+        columns["found"] = ListColumn(_("Found out"), found, 100)
     return Collection(
         name="history",
         columns=columns,
@@ -259,5 +259,5 @@ def listed(rows: Sequence[ListedRecord[Record]]) -> Collection[ListedRecord[Reco
         title=lambda row: row.name,
         card=lambda row: row.card,
         action=show_it,
-        row_height=56,
+        row_height=record_cells.ROW,
     )

@@ -83,7 +83,7 @@ def _analyses() -> None:
     if last is not None and not several:
         shown = last
     with st.container(key=f"history-{'one' if linked else 'all'}"):
-        left, right = st.columns([915, 405], gap=20)
+        left, right = st.columns([955, 365], gap=20)
         with left, st.container(border=True, key="card-history", height="content"):
             table.draw(key, rows)
             with controls.apart("history-foot"):

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from dashboard import labels
+from dashboard.components.collection import AROUND, LETTER
 from dashboard.components.markup import written
 from dashboard.labels import NBSP
 from dashboard.pages.batch import listing
@@ -132,9 +133,8 @@ def row(name, analysis=None, *, before="", seconds=4.0):
     return BatchRow(item, record, State.DONE, verdict=analysis.verdict, seconds=seconds)
 
 
-def took(one):
-    shown = listing.row_of(one, None)
-    return listing.listed([shown], print, "").cells(shown)["took"]
+def facts(one):
+    return {fact.label: fact.value for fact in listing.facts(one, make_analysis())}
 
 
 def test_lists_print_a_likelihood_near_a_limit_with_a_decimal_as_its_page_does():
@@ -165,16 +165,29 @@ def test_a_note_says_why_there_is_no_answer_and_that_it_was_here():
     for label in (Label.INCONCLUSIVE, Label.NOT_APPLICABLE):
         seen = row("a.mp4", answered(label), before="b.mp4")
         assert listing.note(seen) == f"{WHY} · was here before"
-        assert took(seen) == "known"
 
 
 @pytest.mark.parametrize(
-    ("seconds", "before", "said"),
-    [(0.7, "", "0.7\u00a0s"), (4.04, "", "4.0\u00a0s"), (72.4, "", "1\u00a0min 12\u00a0s"),
-     (4.0, "a.mp4", "known")],
-)  # fmt: skip
-def test_a_short_time_is_said_and_a_known_file_took_none(seconds, before, said):
-    assert took(row("a.mp4", before=before, seconds=seconds)) == said
+    ("seconds", "said"), [(0.7, "0.7\u00a0s"), (4.04, "4.0\u00a0s"), (72.4, "1\u00a0min 12\u00a0s")]
+)
+def test_a_short_time_is_said_and_a_known_file_took_none(seconds, said):
+    shown = facts(row("a.mp4", seconds=seconds))
+    assert shown["Took"] == said and shown["People"] == "2"
+    assert "Took" not in facts(row("a.mp4", before="b.mp4", seconds=seconds))
+
+
+@pytest.mark.parametrize("language", languages.available())
+def test_no_language_cuts_a_column_of_a_batch(language):
+    waits = BatchRow(BatchItem(name="b"), row("b.mp4").record, State.WAITING, kept=True)
+    with sentences.use(languages.catalog(language)):
+        judged = [row("a.mp4", answered(label)) for label in Label]
+        for rows in (judged, [*judged, waits]):
+            table = listing.listed([listing.row_of(one, None) for one in rows], print, "")
+            assert sum(column.fitted for column in table.columns.values()) <= listing.TABLE
+            cells = [table.cells(listing.row_of(one, None)) for one in rows]
+            note = table.columns["note"]
+            most = max(len(str(cell["note"])) for cell in cells)
+            assert LETTER * most + AROUND <= note.fitted
 
 
 @pytest.mark.parametrize(
