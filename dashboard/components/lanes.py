@@ -5,18 +5,26 @@ from markupsafe import Markup
 from dashboard.charts import LaneSize
 from dashboard.components.markup import Text, join, tag
 from detector.messages import states
-from detector.schema.analysis import Question, Thresholds
+from detector.schema.analysis import Label, Question, Thresholds
 
-WORD_ROOM = 0.12
-"""Share of the axis a zone needs for its word."""
+WORD = 24
+"""px between the names of zones"""
+HALF = 15
+"""px: half of a name in two lines"""
+_FIRST = (Label.FAKE, Label.REAL, Label.INCONCLUSIVE, Label.PROBABLY_FAKE, Label.PROBABLY_REAL)
+"""Which zones are named where not all have room."""
 
 
 def zone_words(limits: Thresholds, size: LaneSize, question: Question | None = None) -> Markup:
     """Return the zone names at their centers, by default a face's."""
+    centers = {label: size.y((a + b) / 2) for label, a, b in limits.zones}
+    named: dict[Label, float] = {}
+    for label in filter(centers.__contains__, _FIRST):
+        if all(abs(centers[label] - other) >= WORD for other in named.values()):
+            named[label] = centers[label]
     words = join(
-        tag("span", states.zone(label, question), style=f"top:{size.y((a + b) / 2):.0f}px")
-        for label, a, b in reversed(limits.zones)
-        if b - a >= WORD_ROOM
+        tag("span", states.zone(label, question), style=f"top:{max(top, HALF):.0f}px")
+        for label, top in sorted(named.items(), key=lambda name: name[1])
     )
     return tag("div", words, cls="um-beside", style=f"height:{size.height}px")
 

@@ -287,7 +287,8 @@ def chart(
 
 def ticks(chart: CurveChart, room: float) -> list[tuple[float, str]]:
     """Return the ticks whose texts, each `room` of the axis high, do not overlap. Thresholds that
-    are too close share one text, "45–50"; of two other ticks the first is left."""
+    are too close share one text, "45–50". A text moves by half its height at most to leave room for
+    an end of the axis; of two other ticks the first is left."""
     apart = room * (chart.high - chart.low)
     groups: list[list[float]] = []
     for limit in chart.limits:
@@ -299,9 +300,13 @@ def ticks(chart: CurveChart, room: float) -> list[tuple[float, str]]:
     clear = []
     for group in groups:
         ends = dict.fromkeys(texts[limit] for limit in (group[0], group[-1]))
-        clear.append(((group[0] + group[-1]) / 2, "–".join(ends)))
+        middle = (group[0] + group[-1]) / 2
+        inside = min(max(middle, chart.low + apart), chart.high - apart)
+        clear.append((inside if abs(inside - middle) <= apart / 2 else middle, "–".join(ends)))
     for value, text in chart.ticks:
-        if value not in chart.limits and all(abs(value - other) >= apart for other, _ in clear):
+        if value not in chart.limits and all(
+            abs(value - other) > 0.999 * apart for other, _ in clear
+        ):
             clear.append((value, text))
     return clear
 

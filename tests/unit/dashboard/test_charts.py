@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import re
 import sys
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -12,6 +13,7 @@ import pytest
 
 import dashboard.charts  # noqa: F401 -- which hides it
 from dashboard import charts
+from dashboard.components import lanes
 from dashboard.theme import DARK, LIGHT
 from detector.messages.format import time_ticks
 from detector.presentation import series
@@ -228,6 +230,25 @@ def test_ticks_that_would_touch_are_put_together():
     assert charts.score_ticks(Thresholds(low=0.05, high=0.95))[1] == ["<b>5</b>", "<b>95</b>"]
 
 
+def test_limits_near_an_end_leave_it_its_number():
+    limits = Thresholds(low=0.17, probably_low=0.27, probably_high=0.87, high=0.94)
+    values, texts = charts.score_ticks(limits)
+    assert texts == ["0", "<b>17–27</b>", "<b>87–94</b>", "100"]
+    assert values[2] == pytest.approx(1 - charts.ROOM), "moved away from 90.5"
+    limits = Thresholds(low=0.25, high=0.3)
+    assert series.ticks(series.chart([], 4.0, limits), 0.2)[0][0] == pytest.approx(0.275)
+
+
+def test_the_highest_zone_has_its_name():
+    size = charts.lane_sizes(1)[0]
+    limits = Thresholds(low=0.17, probably_low=0.27, probably_high=0.81, high=0.92)
+    words = re.findall(r'top:(\d+)px">([^<]+)', lanes.zone_words(limits, size))
+    assert [word for _top, word in words] == ["likely manipulated", "can’t tell", "no sign"]
+    tops = [int(top) for top, _word in words]
+    assert all(b - a >= lanes.WORD for a, b in itertools.pairwise(tops))
+    assert tops[0] == round(size.y(0.96))
+
+
 def test_lanes_leave_room_for_the_tag_and_the_times():
     first, middle, last = charts.lane_sizes(3)
     assert first.top == charts.TAG and middle.top == last.top == charts.PAD
@@ -265,5 +286,5 @@ def test_texts_at_an_axis_do_not_touch():
     limits = Thresholds(low=0.02, probably_low=0.19, probably_high=0.76, high=0.94)
     chart = series.chart([], 4.0, limits)
     assert [text for _value, text in series.ticks(chart, 0.15)] == ["2", "19", "76", "94"]
-    assert [text for _value, text in series.ticks(chart, 0.2)] == ["2–19", "76–94"]
+    assert [text for _value, text in series.ticks(chart, 0.2)] == ["2–19", "76–94", "0", "100"]
     assert len(series.ticks(chart, 0.01)) == len(chart.ticks) == 6
