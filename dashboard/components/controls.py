@@ -11,15 +11,18 @@ from typing import Any, Literal, TypeVar
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
+from dashboard import i18n
 from dashboard.components import typography
 from dashboard.components.chips import bullets
 from dashboard.components.markup import Text, show
 from detector.sentences import _, say, spoken
+from service import languages
 
 V = TypeVar("V")
 
 MAX_NAMES = 4
 """that are listed before they are deleted; more are counted"""
+_TURNED = {"arrow_forward": "arrow_back", "arrow_back": "arrow_forward"}
 Kind = Literal["primary", "secondary", "tertiary"]
 
 
@@ -34,8 +37,16 @@ def button(
     disabled: bool = False,
 ) -> bool:
     """Draw a button, with a Material Symbol before its words; return whether it was pressed."""
-    icon = f":material/{symbol}:" if symbol else None
-    return st.button(label, key, help, on_click=on_click, type=kind, icon=icon, disabled=disabled)
+    shown = icon(symbol) if symbol else None
+    return st.button(label, key, help, on_click=on_click, type=kind, icon=shown, disabled=disabled)
+
+
+def icon(symbol: str) -> str:
+    """Return a Material Symbol for Streamlit; where text runs from right to left, so do arrows to
+    other pages. Those through time do not: charts and players keep its direction."""
+    if languages.right_to_left(i18n.current()):
+        symbol = _TURNED.get(symbol, symbol)
+    return f":material/{symbol}:"
 
 
 def download(

@@ -253,7 +253,7 @@ def magnify_button(linked: ResultViewState, time: float, box: Box | None) -> Non
 
 def _magnifier(linked: ResultViewState) -> None:
     media, time = linked.original.media, float(st.session_state[_magnify_key(linked, "time")])
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True, vertical_alignment="bottom", key="magnifier"):
         zooms = {zoom: f"{zoom}×" for zoom in ZOOMS}
         zoom = controls.choose(_("Zoom"), zooms, 2, _magnify_key(linked, "zoom"))
         if media.kind != "image":

@@ -92,7 +92,7 @@ def _draw_step(step: NextStep, linked: ResultViewState, match: KnownMatch) -> No
     cards.step(status_cards.ICONS[step.code], words.head, words.why)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if step.code not in _GO and not step.settings:
-            with st.popover(words.button, type="tertiary", icon=":material/arrow_forward:"):
+            with st.popover(words.button, type="tertiary", icon=controls.icon("arrow_forward")):
                 _advise(step.code, linked)
         elif controls.button(
             words.button, "arrow_forward", linked.widget(f"next.{step.code.value}"), kind="tertiary"

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from dashboard import labels
+from dashboard.components import controls
 from dashboard.components.collection import AROUND, LETTER
 from dashboard.components.markup import written
 from dashboard.labels import NBSP
@@ -174,6 +175,14 @@ def test_a_short_time_is_said_and_a_known_file_took_none(seconds, said):
     shown = facts(row("a.mp4", seconds=seconds))
     assert shown["Took"] == said and shown["People"] == "2"
     assert "Took" not in facts(row("a.mp4", before="b.mp4", seconds=seconds))
+
+
+def test_arrows_to_other_pages_point_along_the_text():
+    forward = ":material/arrow_forward:"
+    assert controls.icon("arrow_forward") == forward
+    with sentences.use(languages.catalog("ar")):
+        assert controls.icon("arrow_back") == forward
+        assert controls.icon("chevron_left") == ":material/chevron_left:", "time runs as ever"
 
 
 @pytest.mark.parametrize("language", languages.available())
