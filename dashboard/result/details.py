@@ -50,7 +50,8 @@ def _tabs(
     """Draw the tabs: signals, robustness, provenance, models, run details, scores."""
     always = [part.TITLE for part in (signals, robustness, origin, models, run)]
     titles = [say(title) for title in [*always, *[series.TITLE] * bool(tables)]]
-    measured, robust, source, judges, made, *scores = st.tabs(titles)
+    first = titles[0] if signals.shown(analysis) else say(models.TITLE)
+    measured, robust, source, judges, made, *scores = st.tabs(titles, default=first)
     with measured:
         signal_tab.draw(analysis, linked)
     with robust:

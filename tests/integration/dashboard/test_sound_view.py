@@ -119,6 +119,9 @@ def test_the_tabs_of_a_sound_speak_of_no_face(clip):
     assert "towards cloned" in said and "towards manipulated" not in said
     assert "towards real" in said and "towards untouched" not in said
     assert not [toggle for toggle in page.toggle if "faces" in toggle.label]
+    (tabs,) = page.get("tab_container")
+    opened = page.tabs[tabs.proto.tab_container.default_tab_index]
+    assert opened.label == "Models", "a tab with content"
 
 
 def test_odds_of_a_voice_assume_clones_and_real_voices(clip):
