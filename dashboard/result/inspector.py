@@ -39,9 +39,6 @@ from detector.signals.reference import CurveRange
 from detector.signals.views import Traces
 from detector.vision.boxes import FaceBox
 
-PICTURE_WIDTH = 440
-"""px of the heatmap of a whole picture, which may be tall."""
-
 
 class Moment:
     """The chosen moment of one person, with one model's heatmap of it."""
@@ -83,14 +80,11 @@ class Moment:
             elif not linked.path.is_file():
                 typography.caption(_("Without the file there is no frame to look into."))
             else:
-                grid = st.grid(1 + self._of_face, min_column_width=130, gap="small")
-                if self._of_face:
-                    with grid.cell(), st.container(gap=None):
-                        _crop(analysis, face, linked)
+                grid = st.grid(2, min_column_width=130, gap="small")
+                with grid.cell(), st.container(gap=None):
+                    _crop(analysis, face, linked, whole=not self._of_face)
                 with grid.cell():
-                    self._heatmap = st.container(
-                        gap=None, key="heatmap", width="stretch" if self._of_face else PICTURE_WIDTH
-                    )
+                    self._heatmap = st.container(gap=None, key="heatmap")
                 if self._model is not None:
                     self._options = st.popover(
                         _("Heatmap options"), icon=":material/tune:", type="tertiary"
@@ -197,13 +191,15 @@ def _absent(analysis: Analysis, lane: Lane, linked: ResultViewState) -> None:
             controls.button(label, "my_location", linked.widget("nearest"), go)
 
 
-def _crop(analysis: Analysis, face: FrameSegment, linked: ResultViewState) -> None:
+def _crop(analysis: Analysis, face: FrameSegment, linked: ResultViewState, *, whole: bool) -> None:
+    recipe = pictures.CROP_OF_PICTURE if whole else pictures.CROP
     try:
-        rgb = pictures.crop(linked.path, analysis, face.time, face.box)
+        rgb = pictures.crop(linked.path, analysis, face.time, face.box, recipe)
     except (UnmaskError, OSError):
         figures.missing(_("The frame can’t be read any more."))
         return
-    st.image(jpeg(rgb, 88), width="stretch", alt=_("The face in this frame"))
+    alt = _("The picture") if whole else _("The face in this frame")
+    st.image(jpeg(rgb, 88), width="stretch", alt=alt)
     figures.caption(figures.titled(_("Crop"), looks.unscored(face)))
 
 

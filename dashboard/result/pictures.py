@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 TILE = CropRecipe(scale=1.45, size=88, resize="area", border="replicate")
 TILE_OF_PICTURE = CropRecipe(kind="whole", size=88, fit="cover", resize="antialias")
 CROP = CropRecipe(scale=1.45, size=448, resize="area", border="black")
+CROP_OF_PICTURE = CropRecipe(kind="whole", size=448, fit="cover", resize="antialias")
 FRAME_SIDE = 960
 """px of the longer side of the frame in the inspector."""
 CACHED_STRIPS = 24
@@ -117,9 +118,10 @@ def frame(path: Path, analysis: Analysis, time: float) -> np.ndarray:
     return _frame(path, analysis.media.sha256, time, analysis)
 
 
-def crop(path: Path, analysis: Analysis, time: float, box: Box) -> np.ndarray:
-    """Return a face with some room around it, [448, 448, 3]."""
-    return vision.cut(_frame(path, analysis.media.sha256, time, analysis), box, CROP)
+def crop(path: Path, analysis: Analysis, time: float, box: Box, recipe: CropRecipe) -> np.ndarray:
+    """Return a face with some room around it (`CROP`), or the middle of a whole picture
+    (`CROP_OF_PICTURE`), [448, 448, 3]."""
+    return vision.cut(_frame(path, analysis.media.sha256, time, analysis), box, recipe)
 
 
 def whole_frame(
