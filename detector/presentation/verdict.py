@@ -30,6 +30,10 @@ from detector.sentences import _, count, join, numeral, say
 
 COMBINED = _("combined likelihood")
 """What the one number of a result is."""
+NO_FACT = _(
+    "A likelihood is no fact about a person: it says how the scores of this file compare with "
+    "those of labeled files, and it holds for files like those."
+)
 TRACED = (ReasonCode.ABOVE_THRESHOLD, ReasonCode.BELOW_THRESHOLD)
 """Reasons that name the strongest trace themselves, or say that there is none."""
 
@@ -181,12 +185,9 @@ def opening(
         blocks.append(Text(_("Why"), "subhead"))
     blocks += [Text(f"{number}. {line}") for number, line in enumerate(reasons, 1)]
     blocks += actions.blocks(analysis)
-    no_fact = _(
-        "A likelihood is no fact about a person: it says how the scores of this file compare with "
-        "those of labeled files, and it holds for files like those."
-    )
     blocks.append(Text(say(LIMITS), "subhead"))
-    return Section("verdict", "", (*blocks, Text(f"{limits(analysis)} {no_fact}", "aside")))
+    said = f"{_caveats(analysis)} {say(NO_FACT)}".strip()
+    return Section("verdict", "", (*blocks, Text(said, "aside")))
 
 
 # --- the number -----------------------------------------------------------------------------------
@@ -265,7 +266,12 @@ def _reason(analysis: Analysis, reason: Reason, text: str, more: str) -> str:
 
 
 def limits(analysis: Analysis, without: Collection[CaveatCode] = ()) -> str:
-    """Return the limits of the verdict, `without` some."""
+    """Return the limits of the verdict, `without` some; that of every likelihood if it has none of
+    its own."""
+    return _caveats(analysis, without) or say(NO_FACT)
+
+
+def _caveats(analysis: Analysis, without: Collection[CaveatCode] = ()) -> str:
     caveats = [c for c in analysis.verdict.caveats if c.code not in without]
     return " ".join(messages.text(caveat) for caveat in caveats)
 

@@ -18,7 +18,7 @@ from dashboard.pages.batch import listing
 from dashboard.record_export import RecordExport
 from detector import sentences
 from detector.messages.states import meaning, state
-from detector.presentation import lead, summary
+from detector.presentation import lead, summary, verdict
 from detector.schema.analysis import Label, Reason, ReasonCode
 from detector.schema.summary import ResultSummary
 from service import languages
@@ -197,6 +197,13 @@ def test_no_language_cuts_a_column_of_a_batch(language):
             note = table.columns["note"]
             most = max(len(str(cell["note"])) for cell in cells)
             assert LETTER * most + AROUND <= note.fitted
+
+
+def test_every_verdict_has_a_limit():
+    made = make_analysis()
+    bare = made.verdict.model_copy(update={"caveats": []})
+    assert "no fact about a person" in verdict.limits(made.model_copy(update={"verdict": bare}))
+    assert "no fact about a person" not in verdict.limits(made)
 
 
 @pytest.mark.parametrize(
