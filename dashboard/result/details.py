@@ -79,7 +79,7 @@ def _tabs(
 
 def _file(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the file and the downloads."""
-    with st.container(key="card-file", gap=None):
+    with st.container(key="file", gap=None):
         what = file.section(analysis)
         when = run.when(analysis, record_cells.local(analysis.created))
         show(typography.heading(what.title), facts(map(blocks.pair, (*what.rows, when))))
