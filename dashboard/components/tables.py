@@ -7,7 +7,6 @@ import streamlit as st
 from markupsafe import Markup
 
 from dashboard.components.markup import Text, join, tag
-from detector.sentences import _
 
 
 class TableColumn(NamedTuple):
@@ -68,13 +67,12 @@ def with_note(text: Text, note: Text) -> Markup:
 def scored(rows: Sequence[Mapping[str, object]], numbers: Sequence[str], **look: Any) -> None:
     """Draw scores over time as a table with row selection; `numbers` are the columns of scores,
     `look` options of `st.dataframe`."""
-    title = _("{name}, score")
-    column = st.column_config.NumberColumn
+    whole = st.column_config.NumberColumn(format="%d")
     st.dataframe(
         rows,
         hide_index=True,
         height=min(38 + 35 * len(rows), 420),
-        column_config={n: column(title.format(name=n), format="%d") for n in numbers},
+        column_config=dict.fromkeys(numbers, whole),
         selection_mode="single-row",
         placeholder="–",
         **look,
