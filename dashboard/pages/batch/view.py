@@ -280,7 +280,6 @@ def _filters(rows: Sequence[BatchRow]) -> tuple[str, str, str]:
         shown = record_cells.verdicts(place, counts, "batch-shown", len(rows))
         order = controls.select(
             _("Order"), listing.ORDERS, "batch-order-by", label_visibility="collapsed", width=200,
-            required=True,
         )  # fmt: skip
     return text, shown, order
 

@@ -116,7 +116,7 @@ def _more(facets: Facets, titles: Mapping[str, str]) -> Query:
         key=_TAGS,
     )
     confirmed = controls.choose_any(_("What you found out"), CONFIRMED, [], _CONFIRMED)
-    order = controls.select(_("Order"), ORDERS, _ORDER, required=True)
+    order = controls.select(_("Order"), ORDERS, _ORDER)
     return Query(
         models=frozenset(models),
         tags=frozenset(tags),
