@@ -48,12 +48,13 @@ def when(moment: datetime) -> str:
     return f"{labels.day(here, year=another)}, {here:%H:%M}"
 
 
-def picture(record: Record | None, made: bytes | None) -> str | None:
-    """Return a record's thumbnail, or a sound's icon, as a data URL."""
+def picture(record: Record | None, made: bytes | None, shape: str = "") -> str:
+    """Return a record's thumbnail as a data URL; without one the icon of a sound, of `shape`, or of
+    a file."""
+    if made is not None:
+        return data_url(made, "webp")
     result = record.result if record is not None else None
-    if made is None and result is not None and result.kind == "audio":
-        return drawing(_SOUND)
-    return data_url(made, "webp") if made else None
+    return drawing(_SOUND if result is not None and result.kind == "audio" else shape or _FILE)
 
 
 def drawing(shape: str) -> str:
@@ -65,6 +66,7 @@ _DRAWING = (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 40"><g fill="none" stroke="#8A8C8B" '
     'stroke-width="2" stroke-linecap="round" stroke-linejoin="round">{}</g></svg>'
 )
+_FILE = '<path d="M26 10h8l5 5v15H26z"/><path d="M34 10v5h5"/>'
 _SOUND = '<path d="M20 18v4M26 14v12M32 9v22M38 13v14M44 17v6"/>'
 
 
@@ -94,7 +96,7 @@ class ListedRecord(Generic[T]):
     state: StateLook
     short: str  # its verdict, or how far it is
     result: ResultSummary | None
-    picture: str | None  # An address
+    picture: str  # An address
     words: str  # of the state in a table
     marks: tuple[str, ...] = ()  # beside the state, in red
     note: str = ""  # small print of its card

@@ -135,15 +135,11 @@ def matching(rows: Sequence[BatchRow], text: str, shown: str) -> list[BatchRow]:
 
 def row_of(row: BatchRow, picture: bytes | None) -> ListedRecord[BatchRow]:
     """Return a file of a batch as the list shows it."""
-    (look, short), symbol, text = _state(row), None, note(row)
-    if is_link(row.item.name):
-        symbol = record_cells.drawing(_LINK)
-    elif row.record is None or row.state is State.FAILED:
-        symbol = record_cells.drawing(_FILE)
+    (look, short), text = _state(row), note(row)
     if row.state is State.RUNNING:
-        text = text or f"{row.fraction:.0%}"
+        text = text or labels.percent(row.fraction)
     result = row.record.result if row.record and row.state is not State.RUNNING else None
-    drawn = record_cells.picture(row.record, picture) or symbol
+    drawn = record_cells.picture(row.record, picture, _LINK if is_link(row.item.name) else "")
     return ListedRecord(row, title(row), look, short, result, drawn, short, note=text)
 
 
@@ -158,7 +154,6 @@ def facts(row: BatchRow, analysis: Analysis | None) -> list[Row]:
     return rows
 
 
-_FILE = '<path d="M26 10h8l5 5v15H26z"/><path d="M34 10v5h5"/>'
 _LINK = '<path d="M30 15h-4a5 5 0 0 0 0 10h4M34 15h4a5 5 0 0 1 0 10h-4M28 20h8"/>'
 
 
