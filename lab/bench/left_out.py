@@ -17,7 +17,7 @@ from detector.schema.analysis import QUESTION_OF, Question
 from lab.bench import command
 from lab.evaluation import left_out
 from lab.evaluation.calibration import held_out_logits
-from lab.evaluation.ensemble_fit import fake_of
+from lab.evaluation.ensemble_fit import covered
 from lab.evaluation.tables import markdown
 
 MODELS = ("clip", "texture", "clip-generated")
@@ -42,8 +42,7 @@ def judged(scores: Path, sheet: Path) -> pd.DataFrame:
     for title, question in ASKED.items():
         ids = [id for id in MODELS if QUESTION_OF[registry.get_spec(id).task] is question]
         found.append(held_out_logits(every, question, ids))
-        own = (every["label"] == 0) | fake_of(every, question)
-        every[title] = np.where(own, found[-1], np.nan)
+        every[title] = np.where(covered(every, question), found[-1], np.nan)
     return every.assign(**{HIGHER: np.max(found, axis=0)})
 
 

@@ -25,7 +25,7 @@ from scipy.special import expit
 from detector.evaluation.labels import hash_of
 from detector.schema.analysis import Label, Modality, Question
 from detector.schema.verdict import BandRate, Tally, Thresholds
-from lab.evaluation.ensemble_fit import fake_of
+from lab.evaluation.ensemble_fit import covered
 from lab.evaluation.tables import markdown
 
 Array = np.ndarray
@@ -205,7 +205,7 @@ class _AllShares(NamedTuple):
     def of(cls, rows: pd.DataFrame, questions: Sequence[Question]) -> _AllShares:
         each = {}
         for question in questions:
-            own = rows[(rows["label"] == 0) | fake_of(rows, question)]
+            own = rows[covered(rows, question)]
             each[question] = _Shares(own[question], own)
         return cls(_Shares(rows[list(questions)].max(axis=1, skipna=False), rows), each)
 

@@ -8,7 +8,7 @@ stores the result.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from detector.schema.base import StrictModel
 from detector.schema.verdict import BandRate
 from detector.sentences import _
 from lab.evaluation import bands, fitting, groups
-from lab.evaluation.ensemble_fit import EnsembleFit, fake_of, files_of, table_of
+from lab.evaluation.ensemble_fit import EnsembleFit, covered, files_of, table_of
 from lab.evaluation.groups import HoldOut, held_out_people
 from lab.evaluation.tables import markdown
 
@@ -134,11 +134,6 @@ class _QuestionFit:
 def fit_scores(scored: Sequence[Scored], models: Sequence[str], data: str) -> Calibrated:
     """Calibrate on scores and analyses of files that no model was trained on; questions without any
     of `models` are skipped."""
-    by_question: dict[Question, list[str]] = {}
-    for id in models:
-        question = QUESTION_OF.get(registry.get_spec(id).task)
-        if question:
-            by_question.setdefault(question, []).append(id)
     folds = [one.source for one in scored]
     if all(map(groups.known, scored)):
         # Similar sources make figures optimistic: whole groups of them are left out.
@@ -148,15 +143,28 @@ def fit_scores(scored: Sequence[Scored], models: Sequence[str], data: str) -> Ca
         folds = [one.person for one in scored]
     people = table_of(scored, folds)
     missing = [id for id in models if id not in people]
-    return fit_people(people.assign(**dict.fromkeys(missing, np.nan)), by_question, data)
+    return fit_people(people.assign(**dict.fromkeys(missing, np.nan)), by_question(models), data)
+
+
+def by_question(
+    models: Iterable[str], questions: Mapping[str, Question] | None = None
+) -> dict[Question, list[str]]:
+    """Return the ids of models by question, without models of none. `questions` by model id
+    override the catalog's, for models that are not in it."""
+    found: dict[Question, list[str]] = {}
+    for id in models:
+        question = (questions or {}).get(id) or QUESTION_OF.get(registry.get_spec(id).task)
+        if question is not None:
+            found.setdefault(question, []).append(id)
+    return found
 
 
 def fit_people(
-    people: pd.DataFrame, by_question: Mapping[Question, Sequence[str]], data: str
+    people: pd.DataFrame, models: Mapping[Question, Sequence[str]], data: str
 ) -> Calibrated:
     """Calibrate on a table of people (`ensemble_fit`), with model ids by question; `data` describes
     the files in words. Raise InputError where a question has too few scored originals or fakes."""
-    fits = {question: _fit_question(people, question, ids) for question, ids in by_question.items()}
+    fits = {question: _fit_question(people, question, ids) for question, ids in models.items()}
     return _assemble(people, fits, data)
 
 
@@ -179,11 +187,15 @@ def _fit_question(people: pd.DataFrame, question: Question, ids: Sequence[str]) 
     return _QuestionFit(whole, scale * held + offset, row)
 
 
+def judged(files: pd.DataFrame, ids: Sequence[str]) -> np.ndarray:
+    """Return a mask of the files that any of the models scored: bool [files]."""
+    return files[list(ids)].notna().any(axis=1).to_numpy()
+
+
 def asked(files: pd.DataFrame, question: Question, ids: Sequence[str]) -> np.ndarray:
     """Return a mask of the files for the fit of a question, bool [files]: originals and fakes that
     it covers, scored by any of its models."""
-    scored = files[list(ids)].notna().any(axis=1).to_numpy()
-    return scored & ((files["label"] == 0).to_numpy() | fake_of(files, question))
+    return judged(files, ids) & covered(files, question)
 
 
 def _known(files: pd.DataFrame, question: Question, ids: Sequence[str]) -> np.ndarray:
@@ -230,7 +242,7 @@ def _assemble(people: pd.DataFrame, fits: Mapping[Question, _QuestionFit], data:
     of = {q: (edges, one.rates) for one in fitted for q, edges in one.limits.items()}
     ensembles, maps, weights = {}, {}, {}
     for q, fit in fits.items():
-        own = (labels == 0) | fake_of(files, q)
+        own = covered(files, q)
         x, y, origin = fit.held[own], labels[own], origins[own]
         seen = np.isfinite(x)
         auc = metrics.auc_interval(x[seen], y[seen], origin[seen])

@@ -41,11 +41,11 @@ def files_of(people: pd.DataFrame) -> pd.DataFrame:
     return people[~people.index.duplicated()]
 
 
-def fake_of(table: pd.DataFrame, question: Question) -> np.ndarray:
-    """Return a mask of the fakes that a question covers, bool [rows]; that of faces covers
-    generated heads."""
+def covered(table: pd.DataFrame, question: Question) -> np.ndarray:
+    """Return a mask of genuine files and of the fakes that a question covers, bool [rows]; that of
+    faces covers generated heads."""
     asked = {question, *question.spec.covers}
-    return table["about"].map(lambda about: not asked.isdisjoint(about)).to_numpy(bool)
+    return table["about"].map(lambda of: not of or not asked.isdisjoint(of)).to_numpy(bool)
 
 
 def people_of(scored: Scored) -> list[Logits]:

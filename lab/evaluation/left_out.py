@@ -25,11 +25,11 @@ from detector.evaluation import metrics
 from detector.evaluation.labels import Item
 from detector.evaluation.metrics import Interval
 from detector.models import registry
-from detector.schema.analysis import QUESTION_OF, BandRate, Calibration, Ensemble, Question
+from detector.schema.analysis import BandRate, Calibration, Ensemble, Question
 from detector.sentences import _
 from lab.evaluation import bands
-from lab.evaluation.calibration import Calibrated, asked, fit_people
-from lab.evaluation.ensemble_fit import fake_of
+from lab.evaluation.calibration import Calibrated, asked, by_question, fit_people, judged
+from lab.evaluation.ensemble_fit import covered
 
 COLUMNS = [
     "file", "label", "source", "kind", "type", "set", "fold", "version", "model", "logit",
@@ -103,21 +103,11 @@ def calibrate(
 ) -> Calibrated:
     """Fit all questions of a table, each to the files that its models scored: to videos and
     recordings, with separate limits for pictures, or to pictures where there is nothing else. Raise
-    InputError where a question lacks originals or fakes.
-
-    `questions` by model id override the catalog's, for models that are not in it."""
-    by_question: dict[Question, list[str]] = {}
-    for id in scores["model"].unique():
-        question = (questions or {}).get(id) or QUESTION_OF.get(registry.get_spec(id).task)
-        if question is not None:
-            by_question.setdefault(question, []).append(id)
-    rows = files(scores)
+    InputError where a question lacks originals or fakes. `questions`: as in `by_question`."""
+    models, rows = by_question(scores["model"].unique(), questions), files(scores)
     still = rows["kind"] == "image"
-    moves = {q for q, ids in by_question.items() if _judged(rows[~still], ids).any()}
-    of_clips, of_pictures = (
-        {q: ids for q, ids in by_question.items() if (q in moves) is moving}
-        for moving in (True, False)
-    )
+    of_clips = {q: ids for q, ids in models.items() if judged(rows[~still], ids).any()}
+    of_pictures = {q: ids for q, ids in models.items() if q not in of_clips}
     parts = [
         _fit(rows[~still], of_clips, "clips", rows[still]),
         _fit(rows[still], of_pictures, "pictures", rows[:0]),
@@ -126,17 +116,14 @@ def calibrate(
 
 
 def _fit(
-    rows: pd.DataFrame,
-    by_question: Mapping[Question, Sequence[str]],
-    noun: str,
-    stills: pd.DataFrame,
+    rows: pd.DataFrame, models: Mapping[Question, Sequence[str]], noun: str, stills: pd.DataFrame
 ) -> Calibrated | None:
     """Fit questions to files, and separate limits to `stills`; None without a question."""
-    if not by_question:
+    if not models:
         return None
-    result = fit_people(rows, by_question, _sample(rows, noun))
-    _fit_pictures(result, by_question, stills)
-    for question, ids in by_question.items():
+    result = fit_people(rows, models, _sample(rows, noun))
+    _fit_pictures(result, models, stills)
+    for question, ids in models.items():
         ensemble = result.ensembles[question]
         data = {"data": _sample(rows[asked(rows, question, ids)], noun)}
         ensemble.thresholds = ensemble.thresholds.model_copy(update=data)
@@ -182,24 +169,19 @@ def held_out(scores: pd.DataFrame, held: str) -> list[BandRate]:
     return bands.rates(bands.answers(rows, limits)[seen], rows[seen])
 
 
-def _judged(rows: pd.DataFrame, ids: Sequence[str]) -> Array:
-    """Return a mask of the files that any of the models scored: bool [files]."""
-    return rows[list(ids)].notna().any(axis=1).to_numpy()
-
-
 def _fit_pictures(
-    result: Calibrated, by_question: Mapping[Question, Sequence[str]], stills: pd.DataFrame
+    result: Calibrated, models: Mapping[Question, Sequence[str]], stills: pd.DataFrame
 ) -> None:
     """Fit limits for pictures by the maps that were fitted to clips. All pictures were left out
     together, since an unseen kind of photograph shifts scores."""
-    of = {q: stills[asked(stills, q, ids)] for q, ids in by_question.items()}
+    of = {q: stills[asked(stills, q, ids)] for q, ids in models.items()}
     both = [q for q, own in of.items() if own["label"].nunique() == 2]
-    pictures = stills[_judged(stills, [id for q in both for id in by_question[q]])]
+    pictures = stills[judged(stills, [id for q in both for id in models[q]])]
     held = _held(pictures, result, both)
     for questions in bands.by_subject(both):
         fitted = bands.fit(held, questions)
         for question, limits in fitted.limits.items():
-            own = held[(held["label"] == 0) | fake_of(held, question)]
+            own = held[covered(held, question)]
             sample = _sample(of[question], "pictures", together=True)
             result.ensembles[question].pictures = bands.thresholds(
                 limits, fitted.rates, own[question].to_numpy(), own["label"].to_numpy(), sample
