@@ -21,8 +21,11 @@ from service import languages
 Text = str | Markup
 """Words as they are, or HTML that was made here."""
 Width = Literal["stretch", "content"]
-_QUANTITY = re.compile(rf"\d[\d.,]*(?:×\d+|{NBSP}[A-Za-z]+(?: \d[\d.,]*{NBSP}[A-Za-z]+)*)")
-"""A number with its Latin unit, a size in pixels."""
+_QUANTITY = re.compile(
+    rf"\d[\d.,]*(?:×\d+|{NBSP}[A-Za-z]+(?: \d[\d.,]*{NBSP}[A-Za-z]+)*)"
+    r"|\[\d[\d.]*, \d[\d.]*\]|(?<=>)-\d[\d.,]*"
+)
+"""A number with its Latin unit, a size in pixels, an interval, a cell's negative number."""
 
 
 def show(*parts: Text, width: Width = "stretch", at: DeltaGenerator | None = None) -> None:

@@ -409,7 +409,7 @@ def text_of(value: Any) -> str:
         return ""
     if value.count is not None:
         low, high = round(100 * value.low), round(100 * value.high)
-        return f"{100 * value.value:.0f} % [{low}, {high}] ({value.count} of {value.of})"
+        return f"{100 * value.value:.0f} % [{low}, {high}] ({of_total(value)})"
     if not math.isfinite(value.low):
         return number(value.value, 3)
     text = f"{number(value.value)} [{number(value.low)}, {number(value.high)}]"

@@ -8,6 +8,7 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from markupsafe import Markup
 
 from dashboard import labels
 from dashboard.components import controls
@@ -41,7 +42,9 @@ def test_quantities_keep_their_order_among_words_from_right_to_left():
     assert written(facts) == facts.replace("94 %", f"94{NBSP}%")
     with sentences.use(languages.catalog("ar")):
         isolated = written(facts)
+        cells = written(Markup("<td>-0.05</td><td>5 [0, 39]</td>"))
     assert isolated == f"\u20661{NBSP}min 31{NBSP}s\u2069 · \u2066768×432\u2069 · 94{NBSP}%"
+    assert cells == "<td>\u2066-0.05\u2069</td><td>5 \u2066[0, 39]\u2069</td>"
 
 
 @pytest.mark.parametrize(
