@@ -116,6 +116,30 @@ def plain(model: ModelResult | ModelSpec) -> str:
     return say(shown_name(model))
 
 
+def crop(spec: ModelSpec) -> str:
+    """Return a model's input crop in a sentence."""
+    recipe = spec.crop
+    texts = {
+        "square": _("a square of {scale} times the face box, {size}"),
+        "box": _("the face box with a margin, {size}"),
+        "points": _("the face set upright by its landmarks, {size}"),
+        "upright": _("a square about the face, placed by its landmarks and not turned, {size}"),
+        "whole": _("the whole picture, {size}"),
+    }
+    picture = texts[recipe.kind].format(scale=numeral(recipe.scale, "g"), size=f"{recipe.size} px")
+    if recipe.around:
+        picture = _("{picture}; next to it a square of {scale} times the face box").format(
+            picture=picture, scale=numeral(recipe.around, "g")
+        )
+    if spec.kind != "video":
+        return picture
+    if not spec.clip_step:
+        return _("{picture}; {number} frames").format(picture=picture, number=spec.clip_frames)
+    return _("{picture}; {number} frames {seconds} s apart").format(
+        picture=picture, number=spec.clip_frames, seconds=numeral(spec.clip_step, "g")
+    )
+
+
 def looks(number: int, kind: str) -> str:
     """Return the number of inputs of a model of this kind: "12 frames"."""
     if kind in ("video", "audio"):

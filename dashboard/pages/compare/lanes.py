@@ -215,8 +215,7 @@ def draw_cost(selection: Selection) -> None:
                     spec = specs[model.id]
                     alt = _("The crop that {model} saw").format(model=labels.plain(model))
                     st.image(crops[model.id], width=150, alt=alt)
-                    crop = f"{labels.plain(model)}: {spec.crop.size} px, {spec.crop.kind}"
-                    show(typography.small(crop))
+                    show(typography.small(f"{labels.plain(model)}: {presented.crop(spec)}"))
 
 
 def _crops(selection: Selection) -> dict[str, bytes]:

@@ -15,6 +15,7 @@ from detector.models import inventory
 from detector.models.base import Measured, ModelSpec
 from detector.models.inventory import Status
 from detector.presentation import measured
+from detector.presentation import models as presented
 from detector.schema.analysis import QUESTION_OF
 from detector.sentences import _, ngettext, numeral, say
 from service.tasks.kinds import Download
@@ -311,7 +312,7 @@ def _full_card(status: Status, seconds: float | None) -> None:
     rows = [
         (_("Which output means fake"), f"{spec.fake_output} ({spec.label_order})"),
         (_("Says fake above"), point),
-        (_("What it is fed"), crop_words(spec)),
+        (_("What it is fed"), presented.crop(spec)),
         (_("Points to"), spec.finding),
         (_("Also raised by"), spec.confused_by),
         (_("Source"), spec.source),
@@ -345,27 +346,3 @@ def _full_card(status: Status, seconds: float | None) -> None:
     if text := inventory.card_text(spec):
         with st.container(key="model-card"):
             st.markdown(text)
-
-
-def crop_words(spec: ModelSpec) -> str:
-    """Return a model's input crop in a sentence."""
-    crop = spec.crop
-    texts = {
-        "square": _("a square of {scale} times the face box, {size}"),
-        "box": _("the face box with a margin, {size}"),
-        "points": _("the face set upright by its landmarks, {size}"),
-        "upright": _("a square about the face, placed by its landmarks and not turned, {size}"),
-        "whole": _("the whole picture, {size}"),
-    }
-    picture = texts[crop.kind].format(scale=numeral(crop.scale, "g"), size=f"{crop.size} px")
-    if crop.around:
-        picture = _("{picture}; next to it a square of {scale} times the face box").format(
-            picture=picture, scale=numeral(crop.around, "g")
-        )
-    if spec.kind != "video":
-        return picture
-    if not spec.clip_step:
-        return _("{picture}; {number} frames").format(picture=picture, number=spec.clip_frames)
-    return _("{picture}; {number} frames {seconds} s apart").format(
-        picture=picture, number=spec.clip_frames, seconds=numeral(spec.clip_step, "g")
-    )

@@ -9,6 +9,7 @@ from dashboard.pages.models import card, view
 from detector import selfcheck, weights
 from detector.errors import WeightsError
 from detector.models import inventory, registry
+from detector.presentation import models
 from detector.schema.analysis import Question
 from service.context import LOCAL, Principal, PrincipalKind
 from service.tasks.kinds import SELF_CHECK
@@ -260,8 +261,8 @@ def test_the_form_is_empty_after_a_model_was_added(monkeypatch):
 
 
 def test_a_crop_is_told_in_words():
-    assert "1.5 times the face box" in card.crop_words(registry.get_spec("texture"))
-    assert "16 frames" in card.crop_words(registry.get_spec("videomae"))
-    fused = card.crop_words(registry.get_spec("lrcn-fused"))
+    assert "1.5 times the face box" in models.crop(registry.get_spec("texture"))
+    assert "16 frames" in models.crop(registry.get_spec("videomae"))
+    fused = models.crop(registry.get_spec("lrcn-fused"))
     assert "next to it a square of 2 times the face box; 8 frames 0.08 s apart" in fused
-    assert "placed by its landmarks and not turned" in card.crop_words(registry.get_spec("clip"))
+    assert "placed by its landmarks and not turned" in models.crop(registry.get_spec("clip"))
