@@ -91,7 +91,7 @@ docs:
 wheels:
 	$(call setup,dashboard test)
 	$(BIN)/python -m hatchling build
-	for part in deploy/weights published cluster s3 mcp_server lab; do \
+	for part in deploy/weights plugins/* lab; do \
 	(cd $$part && $(abspath $(BIN)/python) -m hatchling build -t wheel -d $(CURDIR)/dist) || exit; done
 
 # Asks OSV. Where it can't be reached, nothing is audited, which is reported and is no failure.

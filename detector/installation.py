@@ -54,7 +54,8 @@ def needed(names: str) -> list[str]:
 
 def folder(package: str) -> str:
     """Return the folder of a package in this repository; "" for Unmask itself."""
-    return package.removeprefix("unmask").removeprefix("-").replace("-", "_")
+    part = package.removeprefix("unmask").removeprefix("-").replace("-", "_")
+    return f"plugins/{part}" if part not in ("", "lab") else part
 
 
 def not_installed(what: str, package: str) -> UsageError:
@@ -84,7 +85,7 @@ def _place(name: str) -> str:
         version = origin["vcs_info"]
         url = f"{version['vcs']}+{url}@{version['commit_id']}"
     if part and url.endswith(".whl"):
-        url = f"unmask_{part}-".join(url.rsplit("unmask-", 1))
+        url = f"{package.replace('-', '_')}-".join(url.rsplit("unmask-", 1))
     elif part and url:
         url += f"/{part}" if url.startswith("file:") else f"#subdirectory={part}"
     return f"'{name} @ {url}'" if url else ""

@@ -107,17 +107,15 @@ def texts(code: str | None = None) -> Catalog:
         ("service", sources(SERVICE)),
         ("cli", sources(ROOT / "cli")),
         ("detector", sources(DETECTOR)),
-        ("published", sources(ROOT / "published")),
-        ("cluster", sources(ROOT / "cluster")),
-        ("s3", sources(ROOT / "s3")),
-        ("mcp_server", sources(ROOT / "mcp_server")),
+        ("plugins", sources(ROOT / "plugins")),
     )
     for folder, files in rooms:
         for file, tree in files:
             for node in ast.walk(tree):
                 place = [((Path(folder) / file).as_posix(), getattr(node, "lineno", 1))]
                 marks = marked(node) if isinstance(node, ast.Call) else []
-                found = [*marks, *(helped(file, node) if folder in ("cli", "mcp_server") else [])]
+                command = folder == "cli" or file.startswith("mcp_server/")
+                found = [*marks, *(helped(file, node) if command else [])]
                 literals = [str(text.value) for text in found if isinstance(text, ast.Constant)]
                 if len(literals) == len(marks) == 2:
                     catalog.add(tuple(literals), locations=place)

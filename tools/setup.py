@@ -41,7 +41,8 @@ def main(arguments: list[str]) -> None:
         sys.exit("unmask: Python 3.11 or newer is needed: install it, or set PYTHON")
     options = {argument for argument in arguments if argument.startswith("-")}
     done = json.loads(STAMP.read_text()) if STAMP.exists() and (BIN / "python").exists() else {}
-    projects = (ROOT / "pyproject.toml", *sorted(ROOT.glob("*/pyproject.toml")))
+    parts = sorted([*ROOT.glob("*/pyproject.toml"), *ROOT.glob("plugins/*/pyproject.toml")])
+    projects = (ROOT / "pyproject.toml", *parts)
     files = (file.read_bytes() for file in (*projects, LOCK, CPU_BUILD))
     new = {
         "files": hashlib.sha256(b"\0".join(files)).hexdigest(),

@@ -9,11 +9,11 @@ from tests.support.processes import ROOT
 
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 OTHERS = {
-    "unmask-cluster": "cluster",
     "unmask-lab": "lab",
-    "unmask-mcp-server": "mcp_server",
-    "unmask-published": "published",
-    "unmask-s3": "s3",
+    "unmask-cluster": "plugins/cluster",
+    "unmask-mcp-server": "plugins/mcp_server",
+    "unmask-published": "plugins/published",
+    "unmask-s3": "plugins/s3",
 }
 """Packages of the workspace with requirements of their own, and their folders."""
 

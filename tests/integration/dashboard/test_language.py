@@ -170,17 +170,7 @@ REPORT = {"content.py", "document.py", "fonts.py", "pages.py", "pdf.py"}
 
 PRODUCT = [
     tool.ROOT / package
-    for package in (
-        "cli",
-        "cluster",
-        "dashboard",
-        "detector",
-        "mcp_server",
-        "pages",
-        "published",
-        "s3",
-        "service",
-    )
+    for package in ("cli", "dashboard", "detector", "pages", "plugins", "service")
 ]
 
 

@@ -197,7 +197,7 @@ def test_a_bucket_without_its_package_is_named_with_its_installation(
     with pytest.raises(UsageError) as missing:
         open_uploads(tmp_path)
     told = "UNMASK_S3_BUCKET needs unmask-s3, which is not installed. "
-    assert missing.value.advice == f"{told}Type: pip install ./s3 ./published"
+    assert missing.value.advice == f"{told}Type: pip install ./plugins/s3 ./plugins/published"
 
 
 def test_the_age_of_a_file_is_by_the_buckets_clock(store, monkeypatch):

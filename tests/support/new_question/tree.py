@@ -17,8 +17,7 @@ ADDED = {
 }
 """New files; the fifth is the entry in `detector/questions.py`."""
 PRODUCT = (
-    "detector", "published", "cluster", "service", "s3", "dashboard", "cli", "mcp_server",
-    "pages", "weights", "tests/support",
+    "detector", "service", "dashboard", "cli", "pages", "plugins", "weights", "tests/support",
 )  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def test_every_command_helps_without_its_extra():
         ("data unseen labels.csv out.csv", "data", "lab"),
         ("calibrate --scores left_out.csv", "calibrate --scores", "lab"),
         ("calibrate labels.csv", "calibrate LABELS.csv", "lab"),
-        ("mcp clips --http", "mcp", "mcp_server"),
+        ("mcp clips --http", "mcp", "plugins/mcp_server"),
     ],
 )
 def test_a_command_of_a_missing_package_says_how_to_install_it(
@@ -73,9 +73,9 @@ def test_a_command_of_a_missing_package_says_how_to_install_it(
     monkeypatch.setattr(packages, "entry_points", lambda **_: ())
     monkeypatch.chdir(ROOT)
     assert main(call.split()) == 2
-    package = f"unmask-{folder.replace('_', '-')}"
+    package = f"unmask-{folder.removeprefix('plugins/').replace('_', '-')}"
     told = f"`unmask {needs}` needs {package}, which is not installed. Type: "
-    told += f"pip install ./{folder} ./published"
+    told += f"pip install ./{folder} ./plugins/published"
     assert capsys.readouterr().err == f"unmask: {told}\n"
     assert main([call.split()[0], "--help"]) == 0
     page = " ".join(capsys.readouterr().out.replace("│", " ").split())
@@ -87,7 +87,8 @@ def test_without_its_package_a_cluster_says_how_to_install_it(monkeypatch, capsy
     monkeypatch.setattr(plugins, "executors", dict)
     monkeypatch.chdir(ROOT)
     (tmp_path / "clip.mp4").touch()
-    told = "A Ray cluster needs unmask-cluster, which is not installed. Type: pip install ./cluster"
+    told = "A Ray cluster needs unmask-cluster, which is not installed. Type: "
+    told += "pip install ./plugins/cluster"
     assert main(f"batch {tmp_path} --out {tmp_path}/out --ray local".split()) == 2
     assert capsys.readouterr().err == f"unmask: {told}\n"
     monkeypatch.setenv("UNMASK_RAY_ADDRESS", "10.0.0.4:6379")
@@ -126,33 +127,31 @@ def test_an_extra_is_installed_as_the_copy_was(monkeypatch, origin, command):
     [
         (
             {"url": "file:///d/unmask-1-py3-none-any.whl"},
-            "'unmask-PART @ file:///d/unmask_PART-1-py3-none-any.whl'",
+            "'unmask-NAME @ file:///d/unmask_NAME-1-py3-none-any.whl'",
         ),
-        ({"url": "file:///d/unmask"}, "'unmask-PART @ file:///d/unmask/PART'"),
+        ({"url": "file:///d/unmask"}, "'unmask-NAME @ file:///d/unmask/PART'"),
         (
             {"url": "https://a.org/u", "vcs_info": {"vcs": "git", "commit_id": "ab"}},
-            "'unmask-PART @ git+https://a.org/u@ab#subdirectory=PART'",
+            "'unmask-NAME @ git+https://a.org/u@ab#subdirectory=PART'",
         ),
-        ({}, "--no-index --find-links FOLDER unmask-PART"),
+        ({}, "--no-index --find-links FOLDER unmask-NAME"),
     ],
 )
 def test_the_other_packages_are_installed_from_where_the_copy_came(monkeypatch, origin, command):
     monkeypatch.setattr(installation, "_origin", lambda: origin)
     monkeypatch.setattr(paths, "checkout", lambda: None)
-    published = command.replace("PART", "published")
+    published = command.replace("PART", "plugins/published").replace("NAME", "published")
     assert installation.install_package("unmask-published") == f"pip install {published}"
     more = f" {published}" if origin else ""  # which pip finds in the folder
-    assert (
-        installation.install_package("unmask-lab")
-        == f"pip install {command.replace('PART', 'lab')}{more}"
-    )
+    lab = command.replace("PART", "lab").replace("NAME", "lab")
+    assert installation.install_package("unmask-lab") == f"pip install {lab}{more}"
     assert installation.install("dashboard,links").endswith(more)
 
 
 def test_in_a_checkout_the_checkout_is_named(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
     assert installation.install("links") == "pip install '.[links]'"
-    assert installation.install("full") == "pip install '.[full]' ./published"
+    assert installation.install("full") == "pip install '.[full]' ./plugins/published"
     monkeypatch.chdir(tmp_path)
     assert installation.install("links") == f"pip install '{ROOT}[links]'"
 

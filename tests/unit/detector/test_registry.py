@@ -166,7 +166,7 @@ def bare(monkeypatch):
 
 WITHOUT = (
     "Published models are in unmask-published, which is not installed. "
-    "Type: pip install ./published"
+    "Type: pip install ./plugins/published"
 )
 
 

@@ -31,7 +31,9 @@ def test_the_example_of_adding_a_model(tmp_path, monkeypatch):
     (code,) = blocks("adding-a-model.md", "python")
     (entry,) = blocks("adding-a-model.md", "toml")
     room = tmp_path / "published"
-    shutil.copytree(ROOT / "published", room, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "plugins" / "published", room, ignore=shutil.ignore_patterns("__pycache__")
+    )
     (room / "tinycnn.py").write_text(code, encoding="utf-8")
     monkeypatch.setattr(published, "__path__", [str(room)])
     monkeypatch.setattr(plugins, "detectors", lambda: {"published": room})
@@ -114,7 +116,7 @@ def test_the_readme_is_short():
 
 def test_cards_that_the_lists_of_models_name_are_there():
     weights = ROOT / "weights"
-    catalogs = (weights / "catalog", ROOT / "published" / "catalog")
+    catalogs = (weights / "catalog", ROOT / "plugins" / "published" / "catalog")
     lists = [weights / "manifest.toml", *(f for folder in catalogs for f in folder.glob("*.toml"))]
     named = {card for file in lists for card in re.findall(r"[\w-]+\.md", file.read_text("utf-8"))}
     there = {page.name for folder in (weights, *catalogs, DOCS) for page in folder.glob("*.md")}

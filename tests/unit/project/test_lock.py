@@ -55,7 +55,7 @@ def test_set_up_asks_for_what_is_needed_with_hashes():
         assert pin == f"{name}=={LOCKED[name]['version']}"
         assert hashes and all(value.startswith("--hash=sha256:") for value in hashes)
     assert {"pytest", "ray"} <= set(setup.requirements(["base", "dashboard", "test"]))
-    assert setup.folders(["base", "dashboard"]) == [setup.ROOT / "published"]
+    assert setup.folders(["base", "dashboard"]) == [setup.ROOT / "plugins" / "published"]
     everything = setup.folders(["base", "dashboard", "test", "lab"])
     assert everything == [setup.ROOT / name for name in OTHERS.values()]
     assert {"torch", "torchvision"} <= set(setup.requirements(["base"]))

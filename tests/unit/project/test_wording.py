@@ -57,8 +57,7 @@ DOCSTRINGS = {
 """Words of docstrings to avoid -> what to write instead. Names in backticks are free."""
 STRICT = DOCSTRINGS | {r"stands?\b(?! still\b| for\b)": "is, has, is written, is listed"}
 PACKAGES = (
-    "detector", "published", "cluster", "service", "s3", "dashboard", "cli", "mcp_server", "pages",
-    "lab", "tools",
+    "detector", "service", "dashboard", "cli", "pages", "plugins", "lab", "tools",
 )  # fmt: skip
 STRICT_ROOMS = ("lab", "detector/evaluation", "detector/comparison", "detector/schema")
 PLAIN = STRICT | {
@@ -74,9 +73,9 @@ PLAIN = STRICT | {
     "who (is|was|asks|has)": "the user, the caller",
 }
 NAMED_ROOMS = (
-    "published/", "detector/audio/", "detector/isolation/", "detector/links/", "detector/media/",
-    "detector/models/", "detector/provenance/", "detector/signals/", "detector/vision/",
-    "detector/weights/",
+    "plugins/published/", "detector/audio/", "detector/isolation/", "detector/links/",
+    "detector/media/", "detector/models/", "detector/provenance/", "detector/signals/",
+    "detector/vision/", "detector/weights/",
 )  # fmt: skip
 """Rooms whose modules begin with a noun and whose docstrings keep to `PLAIN`."""
 ELSEWHERE = ("detector/models/ready.py", "detector/models/families/timbre.py")

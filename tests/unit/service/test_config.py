@@ -19,7 +19,7 @@ from service.storage import uploads
 ROOT = Path(__file__).parents[3]
 ROOMS = [
     path
-    for room in ("detector", "cluster", "service", "s3", "dashboard", "cli", "mcp_server")
+    for room in ("detector", "service", "dashboard", "cli", "plugins")
     for path in (ROOT / room).rglob("*.py")
 ]
 CONFIG = {ROOT / "detector" / "config.py", ROOT / "service" / "config.py"}
@@ -138,7 +138,7 @@ def test_nobody_else_reads_the_environment():
         "detector/models/__init__.py": {"TRANSFORMERS_VERBOSITY"},
         "cli/bundle.py": {"TORCH_INDEX"},
         "detector/paths.py": {"LOCALAPPDATA", "XDG_DATA_HOME"},
-        "cluster/connection.py": {"RAY_USAGE_STATS_ENABLED", "RAY_AUTH_TOKEN"},
+        "plugins/cluster/connection.py": {"RAY_USAGE_STATS_ENABLED", "RAY_AUTH_TOKEN"},
         "detector/isolation/sandbox.py": set(),
         "detector/helper_process.py": set(),
         "detector/provenance/credential.py": set(),
