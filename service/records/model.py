@@ -137,7 +137,9 @@ class Query(FrozenModel):
     """
 
     text: str = ""
-    verdicts: frozenset[Label] = Field(default=frozenset(), description="labels of headlines")
+    verdicts: frozenset[Label | Literal[""]] = Field(
+        default=frozenset(), description="labels of headlines; empty for no result"
+    )
     models: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
     confirmed: frozenset[Confirmed] = frozenset()

@@ -202,8 +202,8 @@ class SQLStore(Store):
     def _search(self, owner: str, query: Query) -> tuple[Iterable[Row], Mapping[str, int], int]:
         filters = self._filters(owner, query)
         verdicts = query.verdicts
-        page = [*filters, RECORDS.c.headline.in_(list(verdicts))] if verdicts else filters
         headline = func.coalesce(RECORDS.c.headline, "")
+        page = [*filters, headline.in_(list(verdicts))] if verdicts else filters
         counted = select(headline, func.count()).where(*filters).group_by(headline)
         statement = (
             select(*_columns(RECORDS, RECORD))

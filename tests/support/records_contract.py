@@ -255,6 +255,9 @@ class StoreContract:
         page = store.search(owner, Query(verdicts=frozenset({Label.FAKE, Label.REAL})))
         assert page.total == 3 and page.counts == everything
         assert {r.result.verdict for r in page.records if r.result} == {Label.FAKE, Label.REAL}
+        page = store.search(owner, Query(verdicts=frozenset({"", Label.REAL})))
+        assert page.total == 2 and page.counts == everything
+        assert {r.result and r.result.verdict for r in page.records} == {None, Label.REAL}
         page = store.search(owner, Query(text="x", verdicts=frozenset({Label.FAKE})))
         assert page.total == 1 and page.counts == {**everything, Label.FAKE: 1}
 

@@ -12,8 +12,7 @@ from dashboard.components import controls, record_cells
 from dashboard.components.record_cells import ALL, UNJUDGED
 from detector.schema.analysis import Label
 from detector.sentences import _
-from service.records.model import MAX_PAGE_SIZE, Confirmed, Facets, Order, Page, Query, Record
-from service.records.store import Store
+from service.records.model import Confirmed, Facets, Order, Query
 
 PAGE = 10
 """records of a page"""
@@ -54,20 +53,17 @@ class HistoryFilter:
         From the first record on; without a page.
     filtered : bool
         Whether anything is left out.
-    unjudged : bool
-        Whether only what has no verdict is shown, which a query can't say.
     key : str
         Names the filters in widget keys: other filters begin on the first page again.
     """
 
     query: Query
     filtered: bool
-    unjudged: bool = False
 
     @property
     def key(self) -> str:
-        text = self.query.model_dump_json() + UNJUDGED * self.unjudged
-        return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()[:12]
+        text = self.query.model_dump_json().encode()
+        return hashlib.sha1(text, usedforsecurity=False).hexdigest()[:12]
 
 
 def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[HistoryFilter, DeltaGenerator]:
@@ -86,17 +82,17 @@ def draw(facets: Facets, titles: Mapping[str, str]) -> tuple[HistoryFilter, Delt
             more = _more(facets, titles)
         since, until = _span(when)
     verdict = st.session_state.get(VERDICT, ALL)
-    unjudged = verdict == UNJUDGED
+    verdicts = frozenset(label for label in Label if label.value == verdict)
     every = Query(order=more.order, limit=PAGE)
     query = more.model_copy(
         update={
             "text": text,
-            "verdicts": frozenset(label for label in Label if label.value == verdict),
+            "verdicts": frozenset({""}) if verdict == UNJUDGED else verdicts,
             "since": since,
             "until": until,
         }
     )
-    return HistoryFilter(query, query != every or unjudged, unjudged), place
+    return HistoryFilter(query, query != every), place
 
 
 def _more(facets: Facets, titles: Mapping[str, str]) -> Query:
@@ -155,20 +151,3 @@ def clear() -> None:
     for key in (VERDICT, _WHEN, _DATES, _MODELS, _TAGS, _CONFIRMED):
         st.session_state.pop(key, None)
     st.session_state[_SEARCH] = ""
-
-
-# --- records without a verdict --------------------------------------------------------------------
-
-
-def search_unjudged(store: Store, owner: str, query: Query) -> Page:
-    """Return all records without a verdict as one page; the store's query can only name
-    verdicts."""
-    found: list[Record] = []
-    offset = 0
-    while True:
-        part = query.model_copy(update={"offset": offset, "limit": MAX_PAGE_SIZE})
-        page = store.search(owner, part)
-        found += [record for record in page.records if record.result is None]
-        offset += len(page.records)
-        if len(page.records) < MAX_PAGE_SIZE or len(found) >= page.counts.get(None, 0):
-            return Page(records=tuple(found), total=len(found), counts=page.counts)

@@ -123,9 +123,6 @@ def _search(filter: HistoryFilter) -> tuple[Page, ListPage[Record]]:
 
     def fetch(offset: int) -> tuple[Sequence[Record], int]:
         nonlocal answer
-        if filter.unjudged:
-            answer = filters.search_unjudged(scope.store, scope.owner, filter.query)
-            return answer.records[offset : offset + PAGE], answer.total
         query = filter.query.model_copy(update={"offset": offset})
         answer = scope.store.search(scope.owner, query)
         return answer.records, answer.total
@@ -150,10 +147,7 @@ def _title(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None:
 
 def _export(filter: HistoryFilter, page: Page, marked: Sequence[Record]) -> None:
     scope = session.record_scope()
-    matching: Sequence[Record] | Query = filter.query
-    if filter.unjudged:
-        matching = filters.search_unjudged(scope.store, scope.owner, filter.query).records
-    files = RecordExport(scope, partial(read, scope, list(marked) or matching))
+    files = RecordExport(scope, partial(read, scope, list(marked) or filter.query))
     count = len(marked) or min(page.total, MAX_RECORDS)
     if marked:
         which = labels.count(count, "marked analysis", "marked analyses")

@@ -441,7 +441,7 @@ language sql stable security invoker set search_path = pg_catalog, pg_temp as $$
       id
     ) as place
     from found
-    where cardinality(p_verdicts) = 0 or headline = any (p_verdicts)
+    where cardinality(p_verdicts) = 0 or coalesce(headline, '') = any (p_verdicts)
   ),
   page as (
     select c.place, to_jsonb(a) - array['document', 'place', 'thumbnail', 'search_text', 'media'] as row
