@@ -216,6 +216,7 @@ def progress(rows: Sequence[BatchRow], now: BatchState, task: Task | None) -> st
     unread = _unread(rows)
     parts = [
         (unread, ngettext("{number} could not be read", "{number} could not be read", unread)),
+        (_canceled(rows), f"{{number}} {labels.lower_first(_('Canceled'))}"),
         (_running(rows), _("{number} running")),
         (_waiting(rows), _("{number} waiting")),
     ]
@@ -273,8 +274,8 @@ def finished(rows: Sequence[BatchRow], created: datetime, task: Task | None) -> 
             head = _("Done: {files} in {time}.").format(files=files, time=took)
     groups = [group(row) for row in rows]
     parts = [(states.group(label), groups.count(label.value)) for label in Label]
-    parts += [(_("Not read"), _unread(rows)), (_("Running"), _running(rows))]
-    parts.append((_("Waiting"), _waiting(rows)))
+    parts += [(_("Not read"), _unread(rows)), (_("Canceled"), _canceled(rows))]
+    parts += [(_("Running"), _running(rows)), (_("Waiting"), _waiting(rows))]
     said = [f"{numeral(number)} {labels.lower_first(words)}" for words, number in parts if number]
     return head, f"{', '.join(said)}."
 
@@ -301,7 +302,12 @@ def known_words(rows: Sequence[BatchRow]) -> tuple[str, str] | None:
 
 
 def _unread(rows: Sequence[BatchRow]) -> int:
-    return sum(row.label is None and (row.over or row.gone) for row in rows)
+    without = sum(row.label is None and (row.over or row.gone) for row in rows)
+    return without - _canceled(rows)
+
+
+def _canceled(rows: Sequence[BatchRow]) -> int:
+    return sum(row.state is State.CANCELED for row in rows)
 
 
 def _running(rows: Sequence[BatchRow]) -> int:

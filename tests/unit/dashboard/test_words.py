@@ -23,7 +23,7 @@ from detector.presentation import lead, summary, verdict
 from detector.schema.analysis import Label, Reason, ReasonCode
 from detector.schema.summary import ResultSummary
 from service import languages
-from service.batches import BatchRow
+from service.batches import BatchRow, BatchState
 from service.records.model import LOCAL, BatchItem, Record, State
 from tests.support.result_sample import make_analysis
 
@@ -249,6 +249,15 @@ def test_a_table_says_the_answer_and_why_one_has_none():
         ("g.txt", "", "This is no media."),
     ]
     assert table[-1]["note"] == "This is no media."
+
+
+def test_what_was_canceled_is_not_called_unreadable():
+    record = row("a.mp4").record
+    stopped = BatchRow(BatchItem(name="b"), record, State.CANCELED, kept=True)
+    rows = [row("a.mp4"), stopped, stopped, BatchRow(BatchItem(name="c.txt"), error="No media.")]
+    said = listing.progress(rows, BatchState.RUNNING, None)
+    assert said == "4 of 4 files done · 1 could not be read · 2 canceled"
+    assert listing.finished(rows, NOW, None)[1] == "1 likely fake, 1 not read, 2 canceled."
 
 
 def test_a_batch_says_how_long_it_took_to_a_tenth():
