@@ -1,9 +1,11 @@
 """Labels beside a lane of scores: its subject, and its zones."""
 
+import streamlit as st
 from markupsafe import Markup
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.charts import LaneSize
-from dashboard.components.markup import Text, join, tag
+from dashboard.components.markup import Text, join, show, tag
 from detector.messages import states
 from detector.schema.analysis import Label, Question, Thresholds
 
@@ -27,6 +29,16 @@ def zone_words(limits: Thresholds, size: LaneSize, question: Question | None = N
         for label, top in sorted(named.items(), key=lambda name: name[1])
     )
     return tag("div", words, cls="um-beside", style=f"height:{size.height}px")
+
+
+def row(id: str, who: Text, zones: Text) -> DeltaGenerator:
+    """Draw a lane's subject and its zones; return the place of its plot."""
+    with st.container(key=f"lane-{id}", gap=None):
+        left, words, plot = st.columns([15, 9, 76], gap=None)
+        show(who, at=left)
+        with words, st.container(key=f"lane-words-{id}"):
+            show(zones)
+    return plot
 
 
 def owner(name: Text, where: Text, chip: Text, score: Text = "") -> Markup:

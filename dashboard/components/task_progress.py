@@ -1,6 +1,7 @@
 """Progress of a background task, with a cancel button."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -8,7 +9,7 @@ import streamlit as st
 from dashboard import session
 from dashboard.components import controls, typography
 from detector.messages.format import remaining
-from detector.sentences import join
+from detector.sentences import _, join
 from service.tasks.task import Task
 
 
@@ -22,7 +23,9 @@ def draw(task: Task, text: Callable[[Any], str], stop: str, key: str, note: str 
     if note:
         typography.caption(note)
     if session.may_stop(task):
-        controls.button(stop, "close", key, lambda: session.cancel(task))
+        stopping = task.cancel.is_set()
+        label, cancel = _("Stopping") if stopping else stop, partial(session.cancel, task)
+        controls.button(label, "close", key, cancel, disabled=stopping)
 
 
 def with_time_left(text: str, task: Task) -> str:

@@ -31,8 +31,6 @@ TILE = CropRecipe(scale=1.45, size=88, resize="area", border="replicate")
 TILE_OF_PICTURE = CropRecipe(kind="whole", size=88, fit="cover", resize="antialias")
 CROP = CropRecipe(scale=1.45, size=448, resize="area", border="black")
 CROP_OF_PICTURE = CropRecipe(kind="whole", size=448, fit="cover", resize="antialias")
-FRAME_SIDE = 960
-"""px of the longer side of the frame in the inspector."""
 CACHED_STRIPS = 24
 """files whose face pictures are kept, about 100 kB each."""
 STRIPS_TIMEOUT = 0.5
@@ -129,7 +127,7 @@ def whole_frame(
     analysis: Analysis,
     time: float,
     boxes: Iterable[FaceBox],
-    side: int = FRAME_SIDE,
+    side: int,
     heat: explain.Heatmap | None = None,
     alpha: float = 0.6,
 ) -> np.ndarray:

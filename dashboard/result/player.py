@@ -156,7 +156,7 @@ def _absent(analysis: Analysis, linked: ResultViewState) -> None:
 def _still(analysis: Analysis, linked: ResultViewState, boxes: Mapping[str, FaceBox]) -> None:
     try:
         shown = boxes.values()
-        rgb = pictures.whole_frame(linked.path, analysis, linked.time, shown, side=STILL_SIDE)
+        rgb = pictures.whole_frame(linked.path, analysis, linked.time, shown, STILL_SIDE)
     except (UnmaskError, OSError):
         figures.missing(_("This frame can’t be shown: the file is gone."))
         return

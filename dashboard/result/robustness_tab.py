@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard import session
-from dashboard.components import blocks, typography
+from dashboard.components import blocks, task_progress, typography
 from dashboard.components.markup import show
 from dashboard.result.linked import ResultViewState
 from detector.errors import InputError
@@ -11,9 +11,7 @@ from detector.presentation import robustness
 from detector.schema.analysis import Analysis
 from detector.sentences import _, say
 from service.tasks.jobs import QueueFull
-
-POLL = 1.0
-"""s between two looks at running trials"""
+from service.tasks.task import Task
 
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:
@@ -24,7 +22,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     if (trials is not None and trials.active) or tried is None:
         typography.caption(robustness.about(analysis.verdict.question))
     if trials is not None and trials.active:
-        _running(key)
+        task_progress.draw(trials, _trying, _("Stop"), f"stop-{key}")
         return
     if tried is not None:
         blocks.draw(robustness.section(analysis, tried))
@@ -55,15 +53,6 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
             st.rerun(scope="fragment")
 
 
-@st.fragment(run_every=POLL)
-def _running(key: str) -> None:
-    trials = session.application().robustness.find(key, session.current_user())
-    if trials is None or not trials.active:
-        st.rerun()
-        return
+def _trying(trials: Task) -> str:
     change = "" if trials.started is None else trials.stage
-    text = robustness.trying(change, trials.seconds_left if trials.done > 1 else None)
-    st.progress(trials.fraction, text=text)
-    stopping = trials.cancel.is_set()
-    if st.button(_("Stopping") if stopping else _("Stop"), key=f"stop-{key}", disabled=stopping):
-        session.cancel(trials)
+    return robustness.trying(change, trials.seconds_left if trials.done > 1 else None)

@@ -13,7 +13,6 @@ from dashboard.components import cards, chips, tables, typography
 from dashboard.components import lanes as beside
 from dashboard.components.cards import Mark
 from dashboard.components.controls import choose
-from dashboard.components.lanes import zone_words
 from dashboard.components.markup import join, show
 from dashboard.components.timeline import evidence
 from dashboard.components.typography import heading
@@ -78,22 +77,18 @@ def _lane(
     question = analysis.verdict.question
     end = series.length(analysis)
     person = lane.track.id
-    with st.container(key=f"lane-{person}", gap=None):
-        who, zones, plot = st.columns([15, 9, 76], gap=None)
-        show(_who(lane, limits, end), at=who)
-        with zones, st.container(key=f"lane-words-{person}"):
-            show(zone_words(limits, size, question))
-        plot.plotly_chart(
-            charts.lane_figure(
-                lane, thresholds=limits, end=end, size=size, palette=palette, titles=named
-            ),
-            theme=None,
-            config=charts.CONFIG,
-            on_select="rerun",
-            selection_mode="points",
-            key=linked.widget(f"lane.{person}"),
-            alt=series.finding(lane, limits),
-        )
+    plot = beside.row(person, _who(lane, limits, end), beside.zone_words(limits, size, question))
+    plot.plotly_chart(
+        charts.lane_figure(
+            lane, thresholds=limits, end=end, size=size, palette=palette, titles=named
+        ),
+        theme=None,
+        config=charts.CONFIG,
+        on_select="rerun",
+        selection_mode="points",
+        key=linked.widget(f"lane.{person}"),
+        alt=series.finding(lane, limits),
+    )
 
 
 def _who(lane: Lane, limits: Thresholds, end: float) -> Markup:

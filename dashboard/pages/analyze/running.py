@@ -229,18 +229,14 @@ def _timeline(job: Job) -> None:
     with st.container(key=evidence.LANES, gap=None):
         for track, size in zip(tracks, sizes, strict=True):
             lane = so_far(partial, track)
-            with st.container(key=f"lane-{track.id}", gap=None):
-                who, zones, plot = st.columns([15, 9, 76], gap=None)
-                scoring = chip(_("Scoring"), "na", "hourglass_top")
-                show(lane_parts.owner(lead.name(track), lead.side(track.side), scoring), at=who)
-                with zones, st.container(key=f"lane-words-{track.id}"):
-                    show(lane_parts.zone_words(limits, size))
-                figure = charts.lane_figure(
-                    lane, thresholds=limits, end=series.length(partial), size=size,
-                    palette=palette, titles=named,
-                )  # fmt: skip
-                alt = presented.so_far(track)
-                figures.chart(figure, f"so-far-{track.id}", alt, at=plot)
+            scoring = chip(_("Scoring"), "na", "hourglass_top")
+            who = lane_parts.owner(lead.name(track), lead.side(track.side), scoring)
+            plot = lane_parts.row(track.id, who, lane_parts.zone_words(limits, size))
+            figure = charts.lane_figure(
+                lane, thresholds=limits, end=series.length(partial), size=size,
+                palette=palette, titles=named,
+            )  # fmt: skip
+            figures.chart(figure, f"so-far-{track.id}", presented.so_far(track), at=plot)
 
 
 def so_far(partial: Analysis, track: Subject) -> Lane:

@@ -313,8 +313,8 @@ def test_a_box_is_burned_in_where_the_face_is(clip):
     analysis = make_analysis(clip)
     time = analysis.timestamps[10]
     boxes = series.boxes_at(analysis, time).values()
-    plain = pictures.whole_frame(clip, analysis, time, [])
-    drawn = pictures.whole_frame(clip, analysis, time, boxes)
+    plain = pictures.whole_frame(clip, analysis, time, [], 640)
+    drawn = pictures.whole_frame(clip, analysis, time, boxes, 640)
     changed = np.argwhere((plain != drawn).any(axis=2))
     x0 = min(box.corners[0] for box in boxes)
     x1 = max(box.corners[2] for box in boxes)

@@ -96,6 +96,7 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
 """What components are given that take more than texts: everything a text can be is `BAD`."""
 NO_TEXT = {
     figures.chart,
+    lanes.row,
     lanes.zone_words,
     page_header.facts,
     page_header.row,
