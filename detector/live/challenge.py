@@ -23,6 +23,7 @@ LEAN = 1.25
 class _Glance:
     time: float
     face: LiveFace | None  # the largest in view
+    slow: bool  # too few frames were scored for a reading
 
 
 class Challenge:
@@ -36,7 +37,7 @@ class Challenge:
             if dot.score is not None and dot.time > state.time - SECONDS
         ]
         self._dots: dict[float, float] = {}
-        self._looks = [_Glance(state.time, _largest(state))]
+        self._looks = [_glance(state)]
         self._limit = state.reading.thresholds.high
 
     def observe(self, state: LiveState) -> None:
@@ -44,7 +45,7 @@ class Challenge:
         if self.over or state.time <= self._time:
             return
         self._time = state.time
-        self._looks.append(_Glance(state.time, _largest(state)))
+        self._looks.append(_glance(state))
         for dot in state.series:
             if dot.score is not None and dot.time > self.began:
                 self._dots[dot.time] = dot.score
@@ -52,6 +53,11 @@ class Challenge:
     @property
     def over(self) -> bool:
         return self._time - self.began >= SECONDS * len(Move)
+
+    @property
+    def slow(self) -> bool:
+        """Return whether too few frames were scored for most of it."""
+        return 2 * sum(look.slow for look in self._looks) > len(self._looks)
 
     @property
     def now(self) -> tuple[Move, float] | None:
@@ -89,8 +95,9 @@ class Challenge:
         )
 
 
-def _largest(state: LiveState) -> LiveFace | None:
-    return max(state.faces, key=_width, default=None)
+def _glance(state: LiveState) -> _Glance:
+    largest = max(state.faces, key=_width, default=None)
+    return _Glance(state.time, largest, state.reading.too_slow is not None)
 
 
 def _width(face: LiveFace) -> float:

@@ -44,8 +44,8 @@ def draw(visit: LivePageState, state: LiveState | None) -> None:
                 TableColumn(_("Highest score")),
             )
             show(table(columns, map(row, challenge.observations())))
-            slow = state.mostly_slow or state.reading.too_slow is not None
-            typography.paragraph(live.conclusion(challenge.observations(), slow=slow))
+            said = live.conclusion(challenge.observations(), slow=challenge.slow)
+            typography.paragraph(said)
             show(typography.small_print(say(live.PROVES)))
             if visit.busy:
                 controls.button(_("Ask again"), "refresh", "live-challenge-again", visit.challenged)

@@ -8,6 +8,7 @@ from detector.live import Challenge, Dot, LiveFace, Move
 from detector.live.challenge import SECONDS
 from detector.presentation import live
 from detector.schema.analysis import Label
+from detector.schema.live import TooSlow
 from tests.support.live_stand_in import made_state
 
 FRONT = ((250, 180), (350, 180), (300, 230), (265, 290), (335, 290))
@@ -90,3 +91,16 @@ def test_a_move_of_which_no_frame_was_scored_did_not_hold():
         _move, held, highest = live.observed(one)
         assert (held.text, highest) == ("Not seen", "–") and "no frame was scored" in held.note
     assert "not seen: turn, hand and lean in" in live.conclusion(unscored, slow=False)
+
+
+def test_a_challenge_that_was_too_slow_stays_so():
+    """Whatever becomes of the session after it."""
+    calm = state(10.0, [face()])
+    challenge = Challenge(calm)
+    for number in range(1, 8):
+        reading = replace(calm.reading, too_slow=TooSlow(1, 8.0, 10.0) if number < 6 else None)
+        challenge.observe(replace(calm, time=10.0 + 3 * number, reading=reading))
+    assert challenge.over and challenge.slow and challenge._looks[-1].slow is False
+    quick = Challenge(calm)
+    quick.observe(replace(calm, time=40.0))
+    assert quick.over and not quick.slow
