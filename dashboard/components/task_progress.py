@@ -14,7 +14,7 @@ from service.tasks.task import Task
 
 
 @st.fragment(run_every=1.0)
-def draw(task: Task, text: Callable[[Any], str], stop: str, key: str, note: str = "") -> None:
+def draw(task: Task, text: Callable[[Any], str], note: str = "") -> None:
     """Draw a bar with `text()`, a cancel button and a note; at the end redraw the whole page."""
     if not task.active:
         st.rerun()
@@ -24,8 +24,9 @@ def draw(task: Task, text: Callable[[Any], str], stop: str, key: str, note: str 
         typography.caption(note)
     if session.may_stop(task):
         stopping = task.cancel.is_set()
-        label, cancel = _("Stopping") if stopping else stop, partial(session.cancel, task)
-        controls.button(label, "close", key, cancel, disabled=stopping)
+        label = _("Stopping") if stopping else _("Cancel")
+        cancel = partial(session.cancel, task)
+        controls.button(label, "close", f"cancel-{task.id}", cancel, disabled=stopping)
 
 
 def with_time_left(text: str, task: Task) -> str:

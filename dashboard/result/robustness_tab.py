@@ -22,7 +22,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     if (trials is not None and trials.active) or tried is None:
         typography.caption(robustness.about(analysis.verdict.question))
     if trials is not None and trials.active:
-        task_progress.draw(trials, _trying, _("Stop"), f"stop-{key}")
+        task_progress.draw(trials, _trying)
         return
     if tried is not None:
         blocks.draw(robustness.section(analysis, tried))

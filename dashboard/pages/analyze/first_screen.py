@@ -163,7 +163,7 @@ def _take_link(settings: Settings) -> None:
     if task := session.find_task(st.session_state.get(FETCH)):
         if task.active:
             note = _("It goes on if you leave this page, and is in the history then.")
-            task_progress.draw(task, _fetched, _("Cancel"), "link-cancel", note=note)
+            task_progress.draw(task, _fetched, note)
             return
         del st.session_state[FETCH]
         if task.result:

@@ -107,13 +107,7 @@ def _running(task: Task, copy: Job, original: Job) -> None:
 
     note = _("{copy} against {original}. You can leave this page; it goes on.")
     with st.container(border=True, key="card-near-running"):
-        task_progress.draw(
-            task,
-            text,
-            _("Cancel"),
-            f"near-cancel-{task.id}",
-            note=note.format(copy=copy.name, original=original.name),
-        )
+        task_progress.draw(task, text, note.format(copy=copy.name, original=original.name))
 
 
 def _ended(task: Task, copy: Job, original: Job) -> None:

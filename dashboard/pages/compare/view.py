@@ -199,7 +199,7 @@ def _submit_sample(sample: Sample, settings: Settings) -> str:
 
 def _waiting(job: Job) -> None:
     text = _("Analyzing {name}").format(name=job.name)
-    task_progress.draw(job, lambda _job: text, _("Cancel"), f"cancel-{job.key}")
+    task_progress.draw(job, lambda _job: text)
 
 
 def _compare(job: Job, analysis: Analysis) -> None:

@@ -62,7 +62,7 @@ def draw() -> None:
         page_header.head(_("Evaluating"), _size(run))
         with st.container(border=True, key="card-evaluating"):
             note = _("You can leave this page; its address leads back here.")
-            task_progress.draw(run, _progress, _("Cancel"), "evaluate-stop", note=note)
+            task_progress.draw(run, _progress, note)
     elif run.report is None:
         _failed(run)
     else:

@@ -78,7 +78,7 @@ def draw() -> None:
             if task.active:
                 typography.title(_("Adding footage"))
                 note = _("You can leave this page; it goes on.")
-                task_progress.draw(task, _progress, _("Stop"), "library-stop", note=note)
+                task_progress.draw(task, _progress, note)
             else:
                 _outcome(task)
     if sources:

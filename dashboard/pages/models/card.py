@@ -40,7 +40,7 @@ def draw(status: Status, seconds: float | None) -> None:
         show(_head(status, running), _accuracy(spec), known, problem)
         with controls.apart(f"actions-{slug(spec.id)}"):
             if running and running.active and user.may_administer:
-                task_progress.draw(running, _received, _("Stop"), f"stop-{running.subject}")
+                task_progress.draw(running, _received)
             else:
                 _action(status, running)
             if controls.button(_("Card"), "article", f"more-{spec.id}", kind="tertiary"):

@@ -124,12 +124,7 @@ def _outcome() -> None:
     if running is None:
         return
     if running.active:
-        task_progress.draw(
-            running,
-            lambda task: f"{task.subject}: {labels.size(task.done)}",
-            _("Stop"),
-            f"stop-{running.subject}",
-        )
+        task_progress.draw(running, lambda task: f"{task.subject}: {labels.size(task.done)}")
         return
     st.session_state.pop(IMPORTING)
     if running.error:
@@ -259,12 +254,7 @@ def _self_check() -> None:
         return
     if task.active:
         text = _("Self-check: {number} of {total} models")
-        task_progress.draw(
-            task,
-            lambda task: text.format(number=task.done, total=task.total),
-            _("Stop"),
-            f"stop-{task.subject}",
-        )
+        task_progress.draw(task, lambda task: text.format(number=task.done, total=task.total))
     elif task.error:
         typography.notice(say(task.error))
     else:

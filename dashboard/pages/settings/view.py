@@ -98,7 +98,7 @@ def _own() -> None:
                 controls.button(_("Delete"), "delete", f"delete-{own.id}", delete)
     task = session.application().calibrations.current(session.current_user())
     if task is not None and task.active:
-        task_progress.draw(task, _progress, _("Stop"), "own-stop")
+        task_progress.draw(task, _progress)
     elif task is not None:
         _outcome(task)
     elif may:

@@ -198,7 +198,7 @@ def test_what_runs_is_shown_and_stopped(jobs, clip, monkeypatch):
     assert entered.wait(PATIENT)
     at = page()
     assert "Adding footage" in texts(at) and "Add the folder" not in buttons(at)
-    press(at, "Stop")
+    press(at, "Cancel")
     gate.set()
     ended(task)
     assert "You stopped it. What was added stays." in texts(run(at))

@@ -95,7 +95,7 @@ def test_only_who_runs_the_server_changes_what_is_on_it(monkeypatch):
     assert "The bundled models are small." not in text
     keys = {str(button.key) for button in at.button}
     assert {key for key in keys if key.startswith("more-")}
-    changing = ("get-", "delete-", "accept-", "check-", "self-", "bring-", "offer", "stop-")
+    changing = ("get-", "delete-", "accept-", "check-", "self-", "bring-", "offer", "cancel-")
     assert [key for key in keys if key.startswith(changing)] == []
 
 

@@ -252,7 +252,7 @@ def test_one_run_at_a_time_and_it_can_be_stopped(scorer, tmp_path):
     run = start(clips)
     with pytest.raises(Exception, match="Another calibration"):
         start(clips)
-    show().button(key="own-stop").click().run()
+    button(show(), "Cancel").click().run()
     assert run.cancel.is_set()
     scorer.wait.set()
     finish()
