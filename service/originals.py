@@ -24,7 +24,7 @@ from detector.comparison.fingerprint import SPACING, Fingerprints, fingerprint, 
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Media, Settings
 from detector.schema.comparison import Comparison, RoleSource
-from detector.schema.summary import FoundFootage
+from detector.schema.summary import ANALYSES, FoundFootage
 from detector.sentences import _
 from service import limits
 from service.context import Principal, RequestContext
@@ -34,7 +34,7 @@ from service.library.index import SURE, LibraryMatch
 from service.live.viewers import Viewer
 from service.records.comparisons import ComparisonStore
 from service.records.database import Database
-from service.records.footage import ANALYSES, FootageStore, LookupStore
+from service.records.footage import FootageStore, LookupStore
 from service.records.model import LOCAL, MAX_PAGE_SIZE, MissedLookup, Query
 from service.records.store import RecordScope
 from service.records.tables import KeptComparison

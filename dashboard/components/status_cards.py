@@ -25,9 +25,10 @@ from detector.presentation import actions, verdict
 from detector.schema.analysis import Analysis, Label, Reason, ReasonCode, Settings
 from detector.sentences import _, say
 from service.limits import NotAllowed, TooLarge
-from service.records.model import hint_of, message_of
+from service.records.model import ErrorReport, hint_of, message_of
 from service.storage.uploads import records_retention
-from service.tasks.jobs import ErrorReport, Job, QueueFull
+from service.tasks.jobs import Job
+from service.tasks.task import QueueFull
 
 ICONS = {
     ActionCode.TURN: "rotate_right",

@@ -17,7 +17,8 @@ from detector.schema.comparison import Comparison
 from detector.schema.summary import FoundFootage
 from detector.sentences import _, say
 from service.records.model import MissedLookup, RecordsError, State
-from service.tasks.jobs import Job, QueueFull
+from service.tasks.jobs import Job
+from service.tasks.task import QueueFull
 
 POLL_SECONDS = 2.0
 

@@ -23,7 +23,8 @@ from detector.presentation import lead, series
 from detector.schema.analysis import Analysis, Question, Settings, Signal, Thresholds
 from detector.sentences import _
 from service.records.model import ResultOrigin
-from service.tasks.jobs import Job, QueueFull
+from service.tasks.jobs import Job
+from service.tasks.task import QueueFull
 
 T = TypeVar("T")
 

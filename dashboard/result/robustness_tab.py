@@ -10,8 +10,7 @@ from detector.errors import InputError
 from detector.presentation import robustness
 from detector.schema.analysis import Analysis
 from detector.sentences import _, say
-from service.tasks.jobs import QueueFull
-from service.tasks.task import Task
+from service.tasks.task import QueueFull, Task
 
 
 def draw(analysis: Analysis, linked: ResultViewState) -> None:

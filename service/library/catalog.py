@@ -31,19 +31,12 @@ from detector.comparison.fingerprint import (
 from detector.errors import InputError, MediaError
 from detector.media.files import sha256 as hash_of
 from detector.schema.analysis import Media
-from detector.schema.summary import MAX_NAME_LENGTH, FoundFootage
+from detector.schema.summary import ANALYSES, MAX_NAME_LENGTH, FoundFootage
 from detector.sentences import _
 from service.context import LOCAL
 from service.library.index import LibraryMatch, PrintIndex
 from service.records.database import Database
-from service.records.footage import (
-    ANALYSES,
-    MAX_FOOTAGE,
-    FootageStore,
-    LookupStore,
-    Prints,
-    kept_name,
-)
+from service.records.footage import MAX_FOOTAGE, FootageStore, LookupStore, Prints, kept_name
 from service.records.tables import Footage
 
 UPLOADED, IMPORTED = "upload", "import"  # Where footage comes from that is in no folder

@@ -14,9 +14,10 @@ from typing import Any
 
 from pydantic import Field, ValidationError, field_serializer
 
+from detector.schema.base import FrozenModel
 from detector.seals import canonical, digest
 from detector.sentences import _
-from service.records.model import FrozenModel, RecordsError
+from service.records.model import RecordsError
 from service.records.tables import CASES, Limit, RowGateway
 
 MAX_CASES = 500  # of an owner; deploy/supabase/migrations say the same, as of the log's length

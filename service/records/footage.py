@@ -13,8 +13,7 @@ from sqlalchemy import ColumnElement, and_, delete, func, or_, select, update
 from detector.comparison.fingerprint import HASH_BYTES
 from detector.errors import InputError
 from detector.media.files import one_line
-from detector.schema.summary import ANALYSES as ANALYSES
-from detector.schema.summary import MAX_NAME_LENGTH, FoundFootage
+from detector.schema.summary import ANALYSES, MAX_NAME_LENGTH, FoundFootage
 from detector.sentences import _, numeral
 from service.context import new_id
 from service.records.database import StoredRows, affected, insert_new, upsert

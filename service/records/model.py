@@ -21,7 +21,7 @@ from detector import __version__
 from detector.errors import InputError, UnmaskError
 from detector.media.files import one_line
 from detector.schema.analysis import Analysis, ErrorDetail, Label, Settings
-from detector.schema.base import FrozenModel as FrozenModel
+from detector.schema.base import FrozenModel
 from detector.schema.summary import ResultSummary
 from detector.sentences import Message, MessageSpec, _, spec_of
 

@@ -38,8 +38,6 @@ from service.tasks.queue import TaskQueue, suppress_store_errors
 from service.tasks.task import IDLE, RESUMED, Priority, QueueFull, Task, TaskKind
 from service.tasks.throughput import ThroughputEstimator
 
-__all__ = ["ErrorReport", "Job", "Jobs", "QueueFull", "State"]
-
 log = logging.getLogger(__name__)
 
 

@@ -9,7 +9,7 @@ from detector.schema.analysis import Settings
 from detector.schema.comparison import Comparison, TimeAlignment
 from service import originals
 from service.application import Application
-from service.tasks.jobs import State
+from service.records.model import State
 from tests.support.waiting import until
 
 

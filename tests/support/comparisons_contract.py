@@ -8,10 +8,10 @@ import pytest
 import detector
 from detector.schema.analysis import Media
 from detector.schema.comparison import Comparison, ComparisonFinding, TimeAlignment
-from detector.schema.summary import FoundFootage
+from detector.schema.summary import ANALYSES, FoundFootage
 from service.records.comparisons import ComparisonStore
 from service.records.database import Database
-from service.records.footage import ANALYSES, FootageStore, LookupStore
+from service.records.footage import FootageStore, LookupStore
 from service.records.model import MissedLookup
 from tests.support.footage_contract import made as prints
 

@@ -35,9 +35,9 @@ from detector.sentences import _, say
 from service import limits
 from service.batch_files import IncomingFile
 from service.links import refusal
+from service.records.model import State
 from service.storage.uploads import records_retention, retention
-from service.tasks.jobs import QueueFull, State
-from service.tasks.task import Task
+from service.tasks.task import QueueFull, Task
 
 if TYPE_CHECKING:
     from detector.samples import Sample

@@ -42,7 +42,8 @@ from detector.presentation.run import STAGES
 from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis, Box, Media, Subject
 from detector.sentences import _, say
-from service.tasks.jobs import Job, State
+from service.records.model import State
+from service.tasks.jobs import Job
 
 POLL = 0.5
 """s between two looks at the job."""

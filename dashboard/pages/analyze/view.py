@@ -27,8 +27,8 @@ from dashboard.pages.analyze import first_screen
 from detector.schema.analysis import Analysis, Label
 from detector.sentences import _
 from service.limits import RateLimitExceeded
-from service.records.model import RecordsError
-from service.tasks.jobs import Job, State
+from service.records.model import RecordsError, State
+from service.tasks.jobs import Job
 
 if TYPE_CHECKING:
     from dashboard.result.linked import ResultRecord

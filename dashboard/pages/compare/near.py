@@ -37,8 +37,8 @@ from detector.sentences import _, join, say
 from service import exports
 from service.records.model import State
 from service.records.tables import KeptComparison
-from service.tasks.jobs import Job, QueueFull
-from service.tasks.task import Task
+from service.tasks.jobs import Job
+from service.tasks.task import QueueFull, Task
 
 CACHE_ENTRIES = 8
 """comparisons whose pictures are kept, some megabytes each"""

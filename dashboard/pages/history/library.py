@@ -26,12 +26,13 @@ from dashboard.i18n import advice
 from dashboard.pages import alerted, refused_in
 from dashboard.pages.history import state
 from detector.presentation.summary import length
+from detector.schema.summary import ANALYSES
 from detector.sentences import _, numeral, say
 from service import known_footage, limits
 from service.batch_files import IncomingFile
 from service.context import PrincipalKind
 from service.known_footage import MAX_FILES, LibraryTask
-from service.records.footage import ANALYSES, FootageSource
+from service.records.footage import FootageSource
 from service.records.model import State
 from service.records.tables import Footage
 from service.storage.uploads import records_retention

@@ -25,7 +25,8 @@ from detector.presentation import verdict
 from detector.schema.analysis import Settings
 from detector.schema.codes import Side
 from detector.sentences import _, ngettext, say
-from service.tasks.jobs import Job, QueueFull
+from service.tasks.jobs import Job
+from service.tasks.task import QueueFull
 
 if TYPE_CHECKING:
     from detector.samples import Sample

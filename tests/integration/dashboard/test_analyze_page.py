@@ -40,8 +40,8 @@ from detector.schema.analysis import (
 from service.application import Application
 from service.context import Principal, PrincipalKind
 from service.originals import Originals
-from service.records.model import RecordsError
-from service.tasks.jobs import State, refuse
+from service.records.model import RecordsError, State
+from service.tasks.jobs import refuse
 from tests.support.pages import ANALYZER, button, buttons, come_as, html, page, quiet, texts
 from tests.support.result_sample import make_analysis, make_clip
 from tests.support.samples import samples

@@ -37,7 +37,7 @@ from detector.schema.comparison import (
     Span,
     TimeAlignment,
 )
-from service.tasks.jobs import State
+from service.records.model import State
 from tests.support import pages, voice_sample
 from tests.support.kept import put
 from tests.support.pages import OWNER, html

@@ -8,11 +8,11 @@ import pytest
 
 from dashboard import session
 from dashboard.pages.history import library
+from detector.schema.summary import ANALYSES
 from service.context import LOCAL, Principal, PrincipalKind
 from service.library.catalog import Library
 from service.library.watch import WatchState
 from service.limits import NotAllowed
-from service.records.footage import ANALYSES
 from service.records.model import Preferences
 from tests.conftest import write_clip
 from tests.support import pages

@@ -11,9 +11,8 @@ from dashboard import labels, session
 from detector.decision import decide
 from service.application import Application
 from service.context import Principal, PrincipalKind
-from service.records.model import LOCAL, Preferences
+from service.records.model import LOCAL, Preferences, State
 from service.records.seals import Keyring
-from service.tasks.jobs import State
 from tests.support.kept import forge, put
 from tests.support.pages import button, buttons, come_as, html, page, press
 from tests.support.result_sample import make_analysis, make_clip

@@ -17,10 +17,10 @@ from detector import media, paths
 from detector.comparison.fingerprint import fingerprint
 from detector.schema.analysis import Label
 from detector.schema.comparison import ComparisonFinding, Generation, SpaceAlignment, TimeAlignment
+from detector.schema.summary import ANALYSES
 from service import originals as engine
 from service.context import Principal, PrincipalKind
 from service.originals import Originals
-from service.records.footage import ANALYSES
 from service.records.model import LOCAL, MissedLookup, Preferences, State
 from service.tasks.jobs import Jobs
 from tests.conftest import write_clip

@@ -31,7 +31,7 @@ from deploy import space
 from detector import isolation, media
 from detector.schema.analysis import Settings
 from service import startup
-from service.tasks.jobs import State
+from service.records.model import State
 from tests.conftest import camera, write_clip
 from tests.support import hostile_readers as hostile
 from tests.support.image import environment, ignored, of, stages

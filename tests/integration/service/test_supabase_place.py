@@ -13,9 +13,8 @@ from service import auth
 from service.application import Application
 from service.auth.caller import Accounts
 from service.context import Principal, PrincipalKind, RequestContext, Role
-from service.records.model import Query, Record, RecordsError, ResultOrigin
+from service.records.model import Query, Record, RecordsError, ResultOrigin, State
 from service.records.supabase.store import SupabaseStore
-from service.tasks.jobs import State
 from tests.support import applications
 from tests.support.gateway import Account
 from tests.support.waiting import PATIENT, until

@@ -23,15 +23,15 @@ from detector.schema.analysis import CustomEnsemble, Question, Settings
 from detector.schema.origin import FileSource, Posted
 from service.records.database import FILE
 from service.records.instances import Server
-from service.records.model import GUEST, LOCAL, RecordsError
+from service.records.model import GUEST, LOCAL, RecordsError, State
 from service.records.seals import Keyring
 from service.records.sql import open_store
 from service.records.store import RecordScope
 from service.records.tables import TaskRow
 from service.storage import open_uploads
-from service.tasks.jobs import Job, Jobs, QueueFull, State, default_workers, refuse
+from service.tasks.jobs import Job, Jobs, default_workers, refuse
 from service.tasks.queue import TaskQueue
-from service.tasks.task import TaskStore
+from service.tasks.task import QueueFull, TaskStore
 from service.tasks.throughput import ThroughputEstimator
 from tests.support.kept import forge
 from tests.support.result_sample import make_analysis

@@ -18,11 +18,12 @@ from detector import media
 from detector.comparison import fingerprint as hashing
 from detector.comparison.fingerprint import Fingerprints, fingerprint, pdq
 from detector.errors import InputError
+from detector.schema.summary import ANALYSES
 from service.library import catalog
 from service.library.catalog import best_match
 from service.library.index import MAX_FACE_QUERY, NEAR, SURE, PrintIndex
 from service.library.watch import FolderWatcher, adding
-from service.records.footage import ANALYSES, Prints
+from service.records.footage import Prints
 from tests.conftest import camera
 from tests.support.copies import CopyOptions, write_copy
 from tests.support.footage import add_file

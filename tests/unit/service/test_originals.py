@@ -17,13 +17,14 @@ from detector.live.recorder import Ring
 from detector.presentation.comparison import sentence
 from detector.schema.analysis import Analysis, Settings
 from detector.schema.comparison import ComparisonFinding
+from detector.schema.summary import ANALYSES
 from service import originals
 from service.application import Application
 from service.context import LOCAL, Principal, PrincipalKind, RequestContext
 from service.library.catalog import best_match
 from service.live import viewers
 from service.live.viewers import LiveOptions, SessionRetention, Viewer
-from service.records.footage import ANALYSES, FootageStore
+from service.records.footage import FootageStore
 from service.records.model import Preferences, State
 from service.records.tables import TaskRow
 from tests.support.applications import analyze, application, close, compared
