@@ -105,9 +105,10 @@ class LiveScorer(Scorer):
         clips = [model.spec for model in self.models.values() if model.spec.kind == "video"]
         return fed(clips, lambda spec: ClipShape.of(spec, None))
 
-    def due(self, frame: LiveFrame) -> tuple[list[ModelSpec], list[ModelSpec]]:
-        """Return the models whose turn it is with this frame: those to score at once, and slow ones
-        made for few moments of a clip, which may follow while the next frames are scored."""
+    def take_turns(self, frame: LiveFrame) -> tuple[list[ModelSpec], list[ModelSpec]]:
+        """Take the turns of the models that are due with this frame, and return these models: those
+        to score at once, and slow ones made for few moments of a clip, which may follow while the
+        next frames are scored."""
         due = []
         for id, spec in self.of_frames.items():
             every = frame.schedule.model_every.get(id, 0.0)

@@ -251,7 +251,7 @@ class LiveSession(WorkerGroup):
             for number, face in frame.people.items()
         }
         cut = self._clock() - begun
-        at_once, later = scorer.due(frame)
+        at_once, later = scorer.take_turns(frame)
         scorer.frame(frame, at_once, self._rates)
         striped = None
         if not self.settings.screen and frame.time - self._last_stripes >= STRIPES_EVERY:

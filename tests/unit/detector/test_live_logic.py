@@ -340,7 +340,7 @@ def test_a_seldom_model_keeps_its_pace_where_few_frames_are_scored(fps):
     due = []
     for n in range(20 * fps):
         frame = LiveFrame(np.zeros((8, 8, 3), np.uint8), n / fps, 0.0, schedule=schedule)
-        due.append([spec.id for specs in scorer.due(frame) for spec in specs])
+        due.append([spec.id for specs in scorer.take_turns(frame) for spec in specs])
     assert all("texture" in ids for ids in due)
     assert sum("clip" in ids for ids in due) == 20
 
