@@ -1,6 +1,7 @@
 """Charts and pictures with captions, placeholders and axes."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -9,6 +10,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.charts import CONFIG
 from dashboard.components.markup import Text, join, show, tag
+from detector.errors import UnmaskError
+from detector.sentences import _
 
 
 def chart(
@@ -22,6 +25,15 @@ def chart(
 def missing(text: Text, *, at: DeltaGenerator | None = None) -> None:
     """Draw the placeholder of a picture."""
     show(tag("div", text, cls="um-missing"), at=at)
+
+
+@contextmanager
+def readable(*, at: DeltaGenerator | None = None) -> Iterator[None]:
+    """Draw a placeholder for a frame whose file is gone or damaged."""
+    try:
+        yield
+    except (UnmaskError, OSError):
+        missing(_("The frame can’t be read any more."), at=at)
 
 
 def caption(*parts: Text, at: DeltaGenerator | None = None) -> None:

@@ -19,7 +19,6 @@ from dashboard.result.heat_view import HeatmapView, Later, OnFrame
 from dashboard.result.linked import ResultViewState
 from dashboard.theme import AXIS, Palette
 from detector import explain
-from detector.errors import UnmaskError
 from detector.presentation import lead, looks, models, pulls, series
 from detector.presentation.looks import TRACES
 from detector.presentation.series import Lane
@@ -193,14 +192,11 @@ def _absent(analysis: Analysis, lane: Lane, linked: ResultViewState) -> None:
 
 def _crop(analysis: Analysis, face: FrameSegment, linked: ResultViewState, *, whole: bool) -> None:
     recipe = pictures.CROP_OF_PICTURE if whole else pictures.CROP
-    try:
-        rgb = pictures.crop(linked.path, analysis, face.time, face.box, recipe)
-    except (UnmaskError, OSError):
-        figures.missing(_("The frame can’t be read any more."))
-        return
     alt = _("The picture") if whole else _("The face in this frame")
-    st.image(jpeg(rgb, 88), width="stretch", alt=alt)
-    figures.caption(figures.titled(_("Crop"), looks.unscored(face)))
+    with figures.readable():
+        rgb = pictures.crop(linked.path, analysis, face.time, face.box, recipe)
+        st.image(jpeg(rgb, 88), width="stretch", alt=alt)
+        figures.caption(figures.titled(_("Crop"), looks.unscored(face)))
 
 
 def _whole(
@@ -212,14 +208,11 @@ def _whole(
     alt = looks.frame(analysis, time, [track for track in analysis.judged if track.id in boxes])
 
     def show(heat: explain.Heatmap | None, alpha: float) -> None:
-        try:
+        with figures.readable(at=picture):
             shown = boxes.values()
             rgb = pictures.whole_frame(linked.path, analysis, time, shown, 640, heat, alpha)
-        except (UnmaskError, OSError):
-            figures.missing(_("The frame can’t be read any more."), at=picture)
-            return
-        picture.image(jpeg(rgb, 85), width="stretch", alt=alt)
-        figures.caption(figures.titled(_("Whole frame"), looks.with_heatmap(heat)), at=caption)
+            picture.image(jpeg(rgb, 85), width="stretch", alt=alt)
+            figures.caption(figures.titled(_("Whole frame"), looks.with_heatmap(heat)), at=caption)
 
     show(None, 0.0)
     return show
@@ -264,18 +257,18 @@ def _magnifier(linked: ResultViewState) -> None:
             number = 1 + _frame_number(linked, time)
             about = _("{time}, frame {number}").format(time=labels.clock(time), number=number)
             typography.caption(about, width="content")
-    try:
+    with figures.readable():
         rgb = pictures.frame(linked.path, linked.original, time)
-    except (UnmaskError, OSError):
-        typography.alert(_("The frame can’t be read any more."))
-        return
-    x, y = (st.session_state[_magnify_key(linked, axis)] / 100 for axis in "xy")
-    part = magnified(rgb, zoom, x, y)
-    st.image(jpeg(part, 95), width="stretch", alt=_("A part of the frame, magnified"))
-    if zoom > 1:
-        across, down = st.columns(2)
-        across.slider(_("From left to right"), 0, 100, key=_magnify_key(linked, "x"), format="%d%%")
-        down.slider(_("From top to bottom"), 0, 100, key=_magnify_key(linked, "y"), format="%d%%")
+        x, y = (st.session_state[_magnify_key(linked, axis)] / 100 for axis in "xy")
+        part = magnified(rgb, zoom, x, y)
+        st.image(jpeg(part, 95), width="stretch", alt=_("A part of the frame, magnified"))
+        if zoom > 1:
+            across, down = st.columns(2)
+            for place, label, axis in (
+                (across, _("From left to right"), "x"),
+                (down, _("From top to bottom"), "y"),
+            ):
+                place.slider(label, 0, 100, key=_magnify_key(linked, axis), format="%d%%")
 
 
 def magnified(rgb: np.ndarray, zoom: int, x: float, y: float) -> np.ndarray:
@@ -323,22 +316,19 @@ def draw_traces(
 ) -> None:
     """Draw the chosen view of the face at this moment."""
     view = st.session_state.get(linked.widget("traces"), "spectrum")
-    try:
+    with figures.readable():
         seen = pictures.traces(
             linked.path, analysis.media.sha256, face.time, face, track.id, analysis
         )
-    except (UnmaskError, OSError):
-        figures.missing(_("The frame can’t be read any more."))
-        return
-    kind = "image" if analysis.media.kind == "image" else "video"
-    small = view in ("spectrum", "bands", "picture") and seen.profile is None
-    if small:
-        figures.missing(looks.too_small(frequency.SMALLEST))
-    elif view in ("spectrum", "bands"):
-        _trace_chart(view, seen, kind)
-    else:
-        _trace_picture(view, seen)
-    controls.select(_("Traces of this face"), TRACES, linked.widget("traces"))
+        kind = "image" if analysis.media.kind == "image" else "video"
+        small = view in ("spectrum", "bands", "picture") and seen.profile is None
+        if small:
+            figures.missing(looks.too_small(frequency.SMALLEST))
+        elif view in ("spectrum", "bands"):
+            _trace_chart(view, seen, kind)
+        else:
+            _trace_picture(view, seen)
+        controls.select(_("Traces of this face"), TRACES, linked.widget("traces"))
 
 
 def _trace_chart(view: str, seen: Traces, kind: str) -> None:

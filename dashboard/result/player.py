@@ -21,7 +21,6 @@ from dashboard.components.timeline.evidence import NARROW, WIDE
 from dashboard.images import jpeg
 from dashboard.result import pictures
 from dashboard.result.linked import ResultViewState, opening
-from detector.errors import UnmaskError
 from detector.presentation import lead, people, series
 from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis
@@ -154,13 +153,10 @@ def _absent(analysis: Analysis, linked: ResultViewState) -> None:
 
 
 def _still(analysis: Analysis, linked: ResultViewState, boxes: Mapping[str, FaceBox]) -> None:
-    try:
+    with figures.readable():
         shown = boxes.values()
         rgb = pictures.whole_frame(linked.path, analysis, linked.time, shown, STILL_SIDE)
-    except (UnmaskError, OSError):
-        figures.missing(_("This frame can’t be shown: the file is gone."))
-        return
-    st.image(jpeg(rgb, 88), width="stretch", alt=people.spoken(analysis))
+        st.image(jpeg(rgb, 88), width="stretch", alt=people.spoken(analysis))
 
 
 def _simple_strip(

@@ -27,6 +27,7 @@ from dashboard.components import (
 from dashboard.components.status_cards import Card
 from dashboard.components.tables import TableColumn
 from dashboard.result.inspector import magnified
+from detector.errors import MediaError
 from detector.presentation import BarRow, Cell
 from detector.presentation.answers import AnswerRow
 from detector.schema.analysis import Label, Thresholds
@@ -96,6 +97,7 @@ GIVEN: dict[Callable[..., object], tuple[tuple[object, ...], dict[str, object]]]
 """What components are given that take more than texts: everything a text can be is `BAD`."""
 NO_TEXT = {
     figures.chart,
+    figures.readable,
     lanes.row,
     lanes.zone_words,
     page_header.facts,
@@ -170,6 +172,20 @@ def test_what_begins_a_sign_in_cannot_end_its_script(drawn):
     (html,) = drawn
     assert html.count("</script>") == 1 and "<b>" not in html
     assert Read(html).text.startswith(BAD)
+
+
+@pytest.mark.parametrize("error", [OSError(), MediaError("It can't be decoded.")])
+def test_a_frame_that_is_gone_leaves_a_placeholder(error, drawn):
+    with figures.readable():
+        raise error
+    (html,) = drawn
+    assert "um-missing" in html and Read(html).text == "The frame can’t be read any more."
+
+
+def test_a_defect_is_no_frame_that_is_gone(drawn):
+    with pytest.raises(ValueError), figures.readable():
+        raise ValueError
+    assert not drawn
 
 
 @pytest.mark.parametrize(("x", "y"), [(0.0, 0.0), (0.5, 0.5), (1.0, 1.0)])
