@@ -159,21 +159,21 @@ def fits(gap: series.Gap, end: float) -> bool:
 
 
 def scatter(x: Values, y: Values, *, hover: str = "", **more: Any) -> Part:
-    """Return a trace, lines by default; `hover` is plotly's template for the pointer."""
+    """Return a trace, lines by default; `hover` is plotly's template for the pointer, whose own
+    formats write a hyphen for a minus sign."""
     # Without the empty part plotly would put the name of the trace beside it.
     on_hover = {"hovertemplate": f"{hover}<extra></extra>"} if hover else {"hoverinfo": "skip"}
     return {"type": "scatter", "x": x, "y": y, "mode": "lines", **on_hover, **more}
 
 
-def lonely(
-    runs: Iterable[Sequence[tuple[float, float]]], color: str | None, *, hover: str = ""
-) -> list[Part]:
-    """Return dots for the points of a line that have no neighbor, if there are any."""
+def lonely(runs: Iterable[Sequence[tuple[float, float]]], color: str | None) -> list[Part]:
+    """Return dots for the points of a line that have no neighbor, if there are any; the pointer
+    finds those of the line."""
     points = [run[0] for run in runs if len(run) == 1]
     if not points:
         return []
     x, y = zip(*points, strict=True)
-    return [scatter(x, y, hover=hover, mode="markers", marker={"color": color, "size": 6})]
+    return [scatter(x, y, mode="markers", marker={"color": color, "size": 6})]
 
 
 def area(x: Sequence[float], y: Sequence[float], color: str | None, **more: Any) -> Part:

@@ -7,6 +7,7 @@ from dashboard.charts import LEFT, PLAIN, RIGHT, Part, area, layout, lonely, rul
 from dashboard.theme import Palette
 from detector.messages.format import time_ticks
 from detector.presentation import BarChart, Curve, CurveChart, series
+from detector.sentences import NBSP, numeral
 
 HEIGHT, ROW, TOP = 180, 30, 26
 """px of a chart over time, of a row of dots, and above the rows."""
@@ -58,11 +59,14 @@ def _curve(line: Curve, palette: Palette) -> list[Part]:
         "color": color, "width": max(1.0, PX_PER_MM * line.width),
         "dash": "dash" if line.dashed else "solid",
     }  # fmt: skip
-    hover = "%{x:.1f} s: %{y:.3g}"
     x, y = zip(*line.points, strict=True) if line.points else ((), ())
+    texts = [
+        f"{numeral(time, '.1f')}{NBSP}s: {numeral(value, '.3g')}" if value is not None else ""
+        for time, value in line.points
+    ]
     return [
-        scatter(x, y, hover=hover, line=stroke, connectgaps=False),
-        *lonely(series.runs(line.points), color, hover=hover),
+        scatter(x, y, hover="%{text}", text=texts, line=stroke, connectgaps=False),
+        *lonely(series.runs(line.points), color),
     ]
 
 

@@ -32,7 +32,7 @@ from detector.schema.analysis import (
     Subject,
 )
 from detector.schema.ensemble import NotCounted
-from detector.sentences import _, say
+from detector.sentences import NBSP, _, numeral, say
 from detector.signals import frequency, reference
 from detector.signals.reference import CurveRange
 from detector.signals.views import Traces
@@ -368,7 +368,8 @@ def _frequency_figure(
         {"x": last, "y": 0, "xanchor": "right", "text": say(looks.FINE), **font},
     ]
     stroke = {"color": palette.text, "width": 2}
-    traces = [scatter(places, list(values), hover="%{y:.0f} dB", line=stroke)]
+    texts = [f"{numeral(value, '.0f')}{NBSP}dB" for value in values]
+    traces = [scatter(places, list(values), hover="%{text}", text=texts, line=stroke)]
     if reference is not None:
         outline = [*places, *reversed(places)], [*reference.high, *reference.low[::-1]]
         edge = {"color": palette.line, "width": 1}

@@ -157,6 +157,4 @@ def unbroken(text: str) -> str:
 def signed(logit: float) -> str:
     """Return a contribution with its sign and one decimal: "+1.2", "−0.4", "0.0"."""
     rounded = round(logit, 1)
-    if rounded == 0:
-        return "0.0"
-    return f"{'+' if rounded > 0 else '−'}{numeral(abs(rounded), '.1f')}"
+    return numeral(rounded, "+.1f") if rounded else numeral(0.0, ".1f")

@@ -11,7 +11,7 @@ from detector.schema.analysis import (
     Robustness,
     Thresholds,
 )
-from detector.sentences import _, join, ngettext, say
+from detector.sentences import _, join, ngettext, numeral, say
 
 TITLE = _("Robustness")
 FAR = 20
@@ -181,4 +181,4 @@ def points_moved(points: int, *, sign: bool = True) -> str:
     if not points:
         return _("not at all")
     by = ngettext("{points}\u00a0point", "{points}\u00a0points", abs(points))
-    return by.format(points=f"{('+' if points > 0 else '−') if sign else ''}{abs(points)}")
+    return by.format(points=numeral(points, "+d") if sign else abs(points))

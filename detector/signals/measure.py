@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -173,11 +172,8 @@ def merged(analysis: Analysis, found: Sequence[Signal]) -> Analysis:
 
 
 def said(signal: Signal) -> Signal:
-    """Return a measurement in the reader's language, a minus sign before negative values."""
-    words = {
-        name: re.sub(r"(?<!\w)-(?=\d)", "−", say(getattr(signal, name)))
-        for name in ("title", "value", "how_to_read")
-    }
+    """Return a measurement in the reader's language."""
+    words = {name: say(getattr(signal, name)) for name in ("title", "value", "how_to_read")}
     return signal.model_copy(update=words)
 
 

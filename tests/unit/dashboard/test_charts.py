@@ -1,5 +1,6 @@
 """Lanes and figures: what is drawn where, from numbers alone."""
 
+import gettext
 import itertools
 import math
 import re
@@ -13,10 +14,13 @@ import pytest
 
 import dashboard.charts  # noqa: F401 -- which hides it
 from dashboard import charts
+from dashboard.charts import sections
 from dashboard.components import lanes
+from dashboard.result.inspector import _frequency_figure
 from dashboard.theme import DARK, LIGHT
+from detector import sentences
 from detector.messages.format import time_ticks
-from detector.presentation import series
+from detector.presentation import Curve, CurveChart, series
 from detector.schema.analysis import Label, Thresholds
 from tests.support.result_sample import DURATION, make_analysis
 
@@ -76,6 +80,24 @@ def test_moments_after_the_present_one_are_not_scored_yet(analysis):
     assert lane.gaps[-1].why is series.Missing.NOT_YET
     assert lane.gaps[-1].end == DURATION
     assert all(s is None for t, s in zip(lane.times, lane.score, strict=True) if t > 7.0)
+
+
+class German(gettext.NullTranslations):
+    def info(self):
+        return {"language": "de"}
+
+
+def test_numbers_of_a_chart_are_written_as_the_reader_does():
+    points = [(0.0, -33.42), (1.5, None), (2.5, 12.34)]
+    with sentences.use(German()):
+        ticks = ((-33.42, sentences.numeral(-33.42, ".3g")),)
+        chart = CurveChart((Curve(points),), 3.0, -50.0, 2000.0, ticks)
+        drawn = sections.figure(chart, LIGHT)
+        spectrum = _frequency_figure([-33.42, 2.0], None, LIGHT)
+    assert drawn.layout.separators == spectrum.layout.separators == ",."
+    assert drawn.layout.yaxis.ticktext == ("−33,4",)
+    assert drawn.data[0].text == ("0,0\u00a0s: −33,4", "", "2,5\u00a0s: 12,3")
+    assert spectrum.data[0].text == ("−33\u00a0dB", "2\u00a0dB")
 
 
 def test_a_part_above_a_level_ends_at_the_exact_crossings():

@@ -69,15 +69,20 @@ def test_what_is_filled_in_is_taken_by_what_it_says():
 
 @pytest.mark.parametrize(
     ("value", "spec", "english", "german"),
-    [(1348, ",", "1,348", "1.348"), (0.834, ".2f", "0.83", "0,83"), (12.0, "g", "12", "12")],
-)
-def test_a_number_has_the_separators_of_the_language(value, spec, english, german):
+    [
+        (1348, ",", "1,348", "1.348"), (0.834, ".2f", "0.83", "0,83"), (12.0, "g", "12", "12"),
+        (-33.4, ".3g", "−33.4", "−33,4"), (-1348, ",", "−1,348", "−1.348"),
+    ],
+)  # fmt: skip
+def test_a_number_has_the_separators_of_the_language_and_a_minus_sign(value, spec, english, german):
     written = numeral(value, spec)
     assert written == english and texts.separators() == ".,"
     full = _("{size:,.1f} GB of {name}").format(size=1348.25, name="a,b.mp4")
+    below = _("{level:.1f} dB at -{place}").format(level=-33.42, place="-1")
     with texts.use(German()):
         assert say(written) == numeral(value, spec) == german and texts.separators() == ",."
-        assert say(full) == "1.348,2 GB of a,b.mp4"
+        assert say(full) == "1.348,2 GB of a,b.mp4" and say(below) == "−33,4 dB at --1"
+    assert below == "−33.4 dB at --1"
 
 
 def test_the_space_of_a_count_does_not_break():
