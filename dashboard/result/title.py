@@ -50,7 +50,7 @@ def _actions(analysis: Analysis, linked: ResultViewState, *, paired: bool) -> No
 def _cached(analysis: Analysis, linked: ResultViewState) -> None:
     """Draw the note that the result was served from cache."""
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="kept-answer"):
-        text = _("You've already analyzed this file with these settings. Result of {when}:").format(
+        text = _("You've already analyzed this file with these settings. Result of {when}.").format(
             when=record_cells.local(analysis.created)
         )
         typography.caption(text, width="content")
