@@ -17,9 +17,10 @@ from detector.decision.next_steps import (
     Facts,
     NextStep,
     SameFootage,
+    closer_look,
     next_steps,
 )
-from detector.pipeline import CLOSER, estimate
+from detector.pipeline import estimate
 from detector.presentation import actions
 from detector.presentation.models import plain
 from detector.schema.analysis import Analysis
@@ -47,9 +48,9 @@ def facts(linked: ResultViewState, match: KnownMatch) -> Facts:
         return Facts(may_run=False)
     offered = upsell_banner.standing()
     there = linked.path.is_file()
-    closer, seconds = (_closer_look(linked.original) if there else None) or (0, None)
+    seconds = estimate(linked.original) if there else None
     return Facts(
-        closer=closer,
+        closer=closer_look(linked.original) if seconds is not None else 0,
         closer_seconds=seconds,
         strong=plain(offered.spec) if offered else "",
         strong_bytes=offered.download if offered else None,
@@ -65,15 +66,6 @@ def _same(linked: ResultViewState, match: KnownMatch) -> SameFootage | None:
         return None
     told = match.comparison is not None or leads(linked.record, match)
     return SameFootage(match.name, is_original=match.is_original, compared=told)
-
-
-def _closer_look(analysis: Analysis) -> tuple[int, float] | None:
-    """Return the number of moments and the seconds of a closer look; None if no closer look is
-    possible."""
-    seconds = estimate(analysis)
-    if analysis.settings.sampling == "closer" or seconds is None:
-        return None
-    return min(CLOSER, analysis.media.frame_count or CLOSER), seconds
 
 
 def _untouched() -> int:

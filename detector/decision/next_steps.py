@@ -80,6 +80,8 @@ class NextStep:
 _AS_SPEECH = NextStep(ActionCode.ASSUME_SPEECH, settings={"assume_speech": True})
 SMALLEST = 16
 """px of the smallest faces that are searched for: smaller ones show nothing"""
+CLOSER = 480
+"""frames of a closer look, at most: two a second in four minutes"""
 MAX_MOMENTS = 200
 """frames to sample where a face could not be seen well enough"""
 _NO_FACE = (ReasonCode.NO_FACE, ReasonCode.FACE_TOO_SMALL)
@@ -104,6 +106,18 @@ def ways_on(analysis: Analysis, why: ReasonCode) -> Iterator[NextStep]:
     more = min(MAX_MOMENTS, settings.frames * 4)
     if why in _SEEN_POORLY and analysis.media.kind == "video" and more > settings.frames:
         yield NextStep(ActionCode.MORE_MOMENTS, {"moments": more}, {"frames": more})
+
+
+def closer_look(analysis: Analysis) -> int:
+    """Return the frames of a closer look at a file; 0 if it was analyzed closely."""
+    if analysis.settings.sampling == "closer":
+        return 0
+    return min(CLOSER, analysis.media.frame_count or CLOSER)
+
+
+def advised(analysis: Analysis) -> list[NextStep]:
+    """Return the actions for an unknown reader, as of a report."""
+    return next_steps(analysis, Facts(closer=closer_look(analysis)))
 
 
 def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:

@@ -6,13 +6,13 @@ batches; a thread computes the signals. Each frame is decoded once, each face de
 crop cut once per crop recipe, whatever the number of models.
 """
 
+from detector.decision.next_steps import CLOSER as CLOSER
 from detector.pipeline.analyzer import Analyzer as Analyzer
 from detector.pipeline.analyzer import FacesByTime as FacesByTime
 from detector.pipeline.analyzer import analyze as analyze
 from detector.pipeline.options import Observer as Observer
 from detector.pipeline.options import Progress as Progress
 from detector.pipeline.options import RunOptions as RunOptions
-from detector.pipeline.planning import CLOSER as CLOSER
 from detector.pipeline.planning import estimate as estimate
 from detector.pipeline.remote import RemoteAnalyzer as RemoteAnalyzer
 from detector.pipeline.remote import join_remote as join_remote

@@ -6,14 +6,13 @@ from itertools import pairwise
 from pathlib import Path
 
 from detector import media
+from detector.decision.next_steps import CLOSER
 from detector.models.base import ModelSpec
 from detector.pipeline import windows
 from detector.pipeline.options import RunOptions
 from detector.pipeline.scoring import fed
 from detector.schema.analysis import Analysis, Coverage, Media, Modality, Settings
 from detector.sentences import _
-
-CLOSER = 480  # frames of a closer look, at most: two a second in four minutes
 
 GROUP = 5.0
 """s between two key frames, usually: with samples closer than that every frame is decoded"""

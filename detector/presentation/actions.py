@@ -4,7 +4,7 @@ cost; and how each piece of advice is followed."""
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from detector.decision.next_steps import Facts, next_steps
+from detector.decision.next_steps import advised
 from detector.messages.format import clock, percent
 from detector.messages.template import Coded, Params
 from detector.presentation import Block, Text, items
@@ -34,16 +34,15 @@ def step(action: Coded) -> Step:
 
 
 def blocks(analysis: Analysis) -> list[Block]:
-    """Return the steps that need nothing but the file, as a list under its title."""
+    """Return the steps as advice to a reader without buttons, a list under its title."""
     steps = said(analysis)
     title = [Text(say(TITLE), "subhead")] if steps else []
     return [*title, *items(steps)]
 
 
 def said(analysis: Analysis) -> list[str]:
-    """Return the same steps as sentences."""
-    steps = map(step, next_steps(analysis, Facts(may_run=False)))
-    return [f"{step.head}. {step.why}" for step in steps]
+    """Return the same advice as sentences."""
+    return [f"{step.head}. {step.why}" for step in map(step, advised(analysis))]
 
 
 def _look_closer(p: Params) -> Step:

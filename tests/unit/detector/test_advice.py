@@ -243,6 +243,26 @@ def test_nothing_is_started_from_somebody_elses_result(clear):
     assert there == [ActionCode.ASK_ORIGINAL, ActionCode.CHECK_ORIGIN]
 
 
+@pytest.mark.parametrize("label", [Label.FAKE, Label.INCONCLUSIVE, Label.REAL])
+def test_a_report_advises_what_a_page_offers(clear, label):
+    """It knows nothing of the reader's models and clips."""
+    made = said(long(clear), label)
+    made.media.film = 1.7
+    page = next_steps(made, Facts(closer=480, closer_seconds=175.0))
+    words = [f"{step.head}. {step.why}" for step in map(actions.step, page)]
+    assert actions.said(made) == words
+    *_title, film, first, _last = (block.text for block in actions.blocks(made))
+    assert film.startswith("Analyze the film behind this picture. ")
+    asked = {
+        Label.FAKE: "Compare with an original. Footage of the same scene in which only the face",
+        Label.INCONCLUSIVE: "Look closer. 32 of 6,000 frames so far.",
+        Label.REAL: "Look closer. 32 of 6,000 frames so far.",
+    }
+    assert first.startswith(asked[label])
+    closely = {"settings": made.settings.model_copy(update={"sampling": "closer"})}
+    assert "Look closer" not in " ".join(actions.said(made.model_copy(update=closely)))
+
+
 def test_a_finding_is_held_against_an_original(clear):
     found = codes(said(long(clear), Label.FAKE))
     assert found[0] is ActionCode.COMPARE_ORIGINAL
