@@ -46,8 +46,8 @@ for _importing in (basevalidators, utils, _json):
 CONFIG = {"displayModeBar": False, "scrollZoom": False, "doubleClick": False, "showTips": False}
 """No toolbar: a click is the only gesture."""
 
-LEFT, RIGHT = 38, 10
-"""Margins of a lane in px."""
+LEFT, RIGHT = 66, 10
+"""Margins of a lane in px; two limits with tenths have to find room on the left."""
 TAG = 26
 """Room above the first lane for the cursor's time tag, px."""
 FOOT = 28
@@ -110,7 +110,7 @@ def lane_sizes(count: int, first: int = 150, rest: int = 112) -> list[LaneSize]:
 def score_ticks(thresholds: Thresholds) -> tuple[list[float], list[str]]:
     """Return the values and texts of a score's axis, thresholds bold."""
     ticks = sorted(series.ticks(series.chart((), 1.0, thresholds), ROOM))
-    texts = [text if value in (0.0, 1.0) else f"<b>{text}</b>" for value, text in ticks]
+    texts = [text if text in ("0", "100") else f"<b>{text}</b>" for _value, text in ticks]
     return [value for value, _text in ticks], texts
 
 
@@ -141,7 +141,7 @@ def lane_figure(
         traces.append(_line([t for t, _ in ends], [v for _, v in ends], thin))
     traces.append(_line(lane.times, lane.score, {"color": palette.text, "width": 2.6}))
     traces += lonely(lane.runs, palette.text)
-    traces.append(_picker(lane, titles, palette))
+    traces.append(_picker(lane, titles, thresholds, palette))
     layout = lane_layout(thresholds, (0, end), time_ticks(end), size, palette)
     layout["xaxis"]["showticklabels"] = size.bottom >= FOOT
     layout |= {
@@ -229,7 +229,9 @@ def _word(gap: series.Gap, palette: Palette) -> Part:
     }
 
 
-def _picker(lane: Lane, titles: Mapping[str, str], palette: Palette) -> Part:
+def _picker(
+    lane: Lane, titles: Mapping[str, str], thresholds: Thresholds, palette: Palette
+) -> Part:
     """Return invisible points that receive clicks: one for each sampled frame, also in gaps."""
     texts = []
     for i, (time, score, gap) in enumerate(zip(lane.times, lane.score, lane.gap_at, strict=True)):
@@ -242,7 +244,7 @@ def _picker(lane: Lane, titles: Mapping[str, str], palette: Palette) -> Part:
             if id in titles and (value := line[i]) is not None
         ]
         detail = f"<br>{' · '.join(parts)}" if parts else ""
-        texts.append(f"{labels.clock(time)} · <b>{series.together(score)}</b>{detail}")
+        texts.append(f"{labels.clock(time)} · <b>{series.together(score, thresholds)}</b>{detail}")
     invisible = {"marker": {"opacity": 0}}
     return scatter(
         lane.times,

@@ -36,7 +36,9 @@ def figure(
             marker={"color": color, "size": 8, "symbol": symbol},
             connectgaps=False,
             text=[
-                "" if v is None else labels.escape(looks.at(shown.model, t, series.scored(v)))
+                ""
+                if v is None
+                else labels.escape(looks.at(shown.model, t, series.scored(v, shown.limits)))
                 for t, v in points
             ],
         )

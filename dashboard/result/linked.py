@@ -172,9 +172,9 @@ class ResultViewState:
         low, high = st.session_state[self.widget(f"thresholds.{question.value}")]
         usual = self.usual(question)
         moved = {q: limits for q, limits in self.thresholds.items() if q is not question}
-        if (low, high) != whole(usual):
+        if (low, high) != in_percent(usual):
             moved[question] = Thresholds(
-                low=low / 100, high=high / 100, data=usual.data, custom=True
+                low=round(low / 100, 3), high=round(high / 100, 3), data=usual.data, custom=True
             )
         self.thresholds = moved
 
@@ -286,9 +286,9 @@ class ResultViewState:
         self.simple = bool(st.session_state[self.widget("simple")])
 
 
-def whole(thresholds: Thresholds) -> tuple[int, int]:
-    """Return thresholds as the slider holds them."""
-    return round(thresholds.low * 100), round(thresholds.high * 100)
+def in_percent(thresholds: Thresholds) -> tuple[float, float]:
+    """Return thresholds as the slider holds them, in the tenths in which they are printed."""
+    return round(100 * thresholds.low, 1), round(100 * thresholds.high, 1)
 
 
 def opening(analysis: Analysis) -> tuple[float, str | None]:

@@ -6,7 +6,7 @@ from dashboard import labels, url_state
 from dashboard.components import controls, page_header, record_cells, typography
 from dashboard.components.markup import show
 from dashboard.result import downloads, sharing
-from dashboard.result.linked import ResultViewState, whole
+from dashboard.result.linked import ResultViewState, in_percent
 from dashboard.result.question import answered
 from detector.messages import states
 from detector.presentation import answers
@@ -76,9 +76,11 @@ def _settings(analysis: Analysis, linked: ResultViewState) -> None:
         limits = analysis.verdict.answers[question].thresholds
         st.slider(
             say(question.spec.thresholds) if len(questions) > 1 else _("Thresholds, %"),
-            min_value=0,
-            max_value=100,
-            value=whole(limits),
+            min_value=0.0,
+            max_value=100.0,
+            value=in_percent(limits),
+            step=0.1,
+            format="localized",
             key=linked.widget(f"thresholds.{question.value}"),
             on_change=linked.choose_thresholds,
             args=(question,),

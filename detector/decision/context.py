@@ -20,7 +20,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from detector.decision.numbers import for_people, logit, mapped, sigmoid
+from detector.decision.numbers import for_people, limit_of, logit, mapped
 from detector.schema.analysis import (
     Analysis,
     Basis,
@@ -225,7 +225,7 @@ class Context:
 
     def _own_thresholds(self, own: OwnThreshold, ours: Thresholds) -> Thresholds:
         """Return the own `high` with the calibrated `low`, unless an uncalibrated model counts."""
-        high = sigmoid(own.high)
+        high = limit_of(own.high)
         cleared = ours.probably_low if self._low(ours) else None
         return Thresholds(
             low=min(self._low(ours), high),

@@ -63,12 +63,21 @@ def for_people(thresholds: Thresholds, correction: float, people: int) -> Thresh
         return thresholds
 
     def raised(limit: float) -> float:
-        return limit if limit >= 1 else sigmoid(logit(limit) + correction * math.log(people))
+        if limit >= 1:
+            return limit
+        return limit_of(logit(limit) + correction * math.log(people))
 
     update: dict[str, object] = {"high": raised(thresholds.high), "people": people}
     if thresholds.probably_high is not None:
         update["probably_high"] = raised(thresholds.probably_high)
     return thresholds.model_copy(update=update)
+
+
+def limit_of(logit: float) -> float:
+    """Return the limit of a logit in tenths of a percent, as it is printed: rounded up, so that no
+    more than the promised false alarms lie above it. Over 99.9 % it is exact, for 1 is no limit."""
+    exact = sigmoid(logit)
+    return min(math.ceil(1000 * exact - 1e-6) / 1000, max(exact, 0.999))
 
 
 def wilson(count: int, total: int) -> tuple[float, float]:

@@ -17,9 +17,15 @@ def whole_percent(probability: float) -> int:
     return whole
 
 
-def score(value: float) -> str:
-    """Return a score, 0..1, as "81": without the sign that the file's likelihood has."""
-    return str(whole_percent(value))
+def limit(value: float) -> str:
+    """Return a limit of likelihoods, 0..1, in tenths of a percent, without the sign: "94.4", "70".
+    Limits have no more digits (`decision.numbers.limit_of`)."""
+    return numeral(round(100 * value, 1), "g")
+
+
+def limit_percent(value: float) -> str:
+    """Return the same with the sign: "94.4 %"."""
+    return f"{limit(value)} %"
 
 
 CLOSE = 0.01
@@ -27,23 +33,32 @@ CLOSE = 0.01
 
 
 def shown(probability: float, near: Iterable[float] = ()) -> float:
-    """Return a probability in percent as it is printed: whole, and with one decimal within a
-    percent of one of the limits `near` it: 0.934 beside 0.93 -> 93.4."""
-    close = any(abs(probability - limit) < CLOSE for limit in near)
+    """Return a probability in percent as it is printed: whole, and within a percent of one of the
+    limits `near` it with as many decimals as keep it on its side: 0.934 beside 0.93 -> 93.4."""
+    close = [limit for limit in near if abs(probability - limit) < CLOSE]
     if not close or not 0.001 < probability < 0.999:
         return whole_percent(probability)
-    return float(f"{100 * probability:.1f}")
+    exact = 100 * probability
+    sides = [_side(exact, 100 * limit) for limit in close]
+    places = (round(exact, decimals) for decimals in (1, 2, 3))
+    kept = (p for p in places if [_side(p, 100 * limit) for limit in close] == sides)
+    return next(kept, exact)
 
 
-def likelihood(probability: float, near: Iterable[float] = ()) -> str:
-    """Return the same in words, without the sign: "93.4", of a round value "93.0"."""
-    value = shown(probability, near)
-    return numeral(value, ".1f") if isinstance(value, float) else str(value)
+def _side(value: float, limit: float) -> int:
+    """Return 1 over the limit, -1 under it, 0 on it; rounding errors are neither."""
+    return 0 if abs(value - limit) < 1e-9 else 1 if value > limit else -1
+
+
+def score(probability: float, near: Iterable[float] = ()) -> str:
+    """Return a score or a likelihood in percent without the sign, which only a file's likelihood
+    has: 0.789 -> "79"; see `shown`."""
+    return numeral(shown(probability, near), "g")
 
 
 def percent(probability: float, near: Iterable[float] = ()) -> str:
-    """Return a share in percent: 0.789 -> "79 %"; see `likelihood`."""
-    return f"{likelihood(probability, near)} %"
+    """Return a share in percent: 0.789 -> "79 %"; see `shown`."""
+    return f"{score(probability, near)} %"
 
 
 def interval(ends: tuple[float, float] | None) -> str:
@@ -51,7 +66,7 @@ def interval(ends: tuple[float, float] | None) -> str:
     if ends is None:
         return ""
     text, (low, high) = _("{low} to {high}"), ends
-    return text.format(low=likelihood(low, [high]), high=percent(high, [low]))
+    return text.format(low=score(low, [high]), high=percent(high, [low]))
 
 
 def confidence(ends: tuple[float, float]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from detector.messages.format import listed, percent
+from detector.messages.format import limit_percent, listed, percent
 from detector.messages.states import says
 from detector.questions import QuestionSpec, of
 from detector.sentences import say
@@ -29,31 +29,27 @@ Wording = Callable[[Params], tuple[str, str]]
 """Gives the sentence of a code and what stands under it in small (or "")."""
 
 
-def _percent(share: float) -> str:
-    return percent(float(share))
-
-
 def _names(names: list[str]) -> str:
     return listed([say(str(name)) for name in names])
 
 
 AS_WORDS: dict[str, Callable[[Any], str]] = {
-    "high": _percent,
-    "highest": _percent,
-    "most_score": _percent,
-    "least_score": _percent,
-    "right": _percent,
+    "high": limit_percent,
+    "right": percent,
     "models": _names,
     "most": say,
     "least": say,
     "title": say,
-    "alone": _percent,
+    "alone": limit_percent,
     "titles": _names,
     "trials": lambda titles: listed([say(t) for t in titles]),
     "confused_by": lambda cause: say(cause) if cause else "",
     "question": says,
 }
 """Parameter -> its formatter, where it is not inserted as it is."""
+_SCORES = ("highest", "most_score", "least_score")
+"""Parameters that are scores, which are printed on their side of the limits beside them"""
+_LIMITS = ("high", "low")
 
 
 @dataclass(frozen=True)
@@ -66,6 +62,8 @@ class Template:
     def __call__(self, p: Params) -> tuple[str, str]:
         values = {name: AS_WORDS[name](x) if name in AS_WORDS else x
                   for name, x in p.items()}  # fmt: skip
+        limits = [float(p[name]) for name in _LIMITS if name in p]
+        values |= {name: percent(float(p[name]), limits) for name in _SCORES if name in p}
         detail = self.detail and say(self.detail).format(**values)
         return say(self.text).format(**values), detail
 

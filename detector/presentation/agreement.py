@@ -9,7 +9,7 @@ import numpy as np
 
 from detector.correlation import correlation
 from detector.messages import states
-from detector.messages.format import clock, listed, score, whole_percent
+from detector.messages.format import clock, limit, listed, score, whole_percent
 from detector.presentation import Curve, Grid, Section, Text, models, series
 from detector.presentation.series import Lane
 from detector.schema.analysis import Analysis, Label, ModelResult, Question, Subject, Thresholds
@@ -285,7 +285,7 @@ def reach(line: ModelLine) -> str:
     return _("{over} of {looks} over {high}").format(
         over=sum(value > line.limits.suspect for value in values),
         looks=models.looks(len(values), kind),
-        high=score(line.limits.suspect),
+        high=limit(line.limits.suspect),
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from detector.decision.numbers import wilson
 from detector.decision.reasons import why_unanswered
 from detector.messages import states
-from detector.messages.format import capital, likelihood, percent, whole_percent
+from detector.messages.format import capital, limit, limit_percent, percent, whole_percent
 from detector.presentation import (
     Block,
     Cell,
@@ -101,7 +101,7 @@ def row(analysis: Analysis, question: Question, answer: Answer) -> AnswerRow:
         answer=answered(analysis, question, answer),
         state=Label.NOT_APPLICABLE if _open(answer) else answer.label,
         likelihood=share,
-        bands="; ".join(bands(limits, question, near)),
+        bands="; ".join(bands(limits, question)),
         basis=_("by {clips}").format(clips=say(limits.data)) if limits.own
         else states.basis(answer.basis),
         models=answer.counted,
@@ -142,22 +142,20 @@ def why_open(analysis: Analysis, question: Question) -> str:
         return _("no score")
     if ensemble is not None and ensemble.auc is not None and ensemble.auc.value < WEAK:
         return _("one weak model") if answer.counted == 1 else _("weak models")
-    near = [] if answer.probability is None else [answer.probability]
     text = _("score under {limit}")
-    return text.format(limit=percent(answer.thresholds.suspect, near))
+    return text.format(limit=limit_percent(answer.thresholds.suspect))
 
 
-def bands(limits: Thresholds, question: Question | None, near: float | None = None) -> list[str]:
-    """Return the meaning of each band of the likelihood: "over 70: likely manipulated"; limits
-    within a percent of `near` have a decimal."""
+def bands(limits: Thresholds, question: Question | None) -> list[str]:
+    """Return the meaning of each band of the likelihood: "over 70: likely manipulated"."""
     if limits.never_decide:
         return [_("no likelihood decides")]
     texts = {Side.FAKE: _("over {limit}: {name}"), Side.REAL: _("under {limit}: {name}")}
-    beside, out = [] if near is None else [near], []
+    out = []
     for label, start, end in limits.zones:
-        limit = likelihood(start if label.side is Side.FAKE else end, beside)
         text = texts[label.side] if label.side else _("between: {name}")
-        out.append(text.format(limit=limit, name=states.zone(label, question)))
+        edge = limit(start if label.side is Side.FAKE else end)
+        out.append(text.format(limit=edge, name=states.zone(label, question)))
     return out
 
 
@@ -167,8 +165,8 @@ def scale(share: float, limits: Thresholds, question: Question | None) -> Likeli
         percent(share, limits.edges),
         share,
         tuple(limits.zones),
-        tuple(bands(limits, question, share)),
-        tuple((edge, likelihood(edge, [share])) for edge in limits.edges),
+        tuple(bands(limits, question)),
+        tuple((edge, limit(edge)) for edge in limits.edges),
     )
 
 
@@ -214,11 +212,11 @@ def error_rates(question: Question, answer: Answer, *, interval: bool = False) -
     """Return the table of an answer's bands (limits, share of right answers, errors) and what it
     was measured on; with `interval` also what clips the interval of the odds refers to."""
     limits, unmeasured = answer.thresholds, answer.basis not in (Basis.MEASURED, Basis.OWN)
-    rows, near = [], [] if answer.probability is None else [answer.probability]
+    rows = []
     for label, start, end in reversed(limits.zones):
         ends = {Side.FAKE: _("over {low} %"), Side.REAL: _("under {high} %")}
         span = ends[label.side] if label.side else _("{low} to {high} %")
-        share = span.format(low=likelihood(start, near), high=likelihood(end, near))
+        share = span.format(low=limit(start), high=limit(end))
         named = Cell(states.state(label, question), state=label)
         rates = "", ""
         if not unmeasured:

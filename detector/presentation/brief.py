@@ -55,7 +55,8 @@ def of_robustness(analysis: Analysis, tried: Robustness) -> list[str]:
     out = [f"{analysis.media.name}: {verdict.headline(analysis)}"]
     limits = analysis.verdict.answers[tried.question].thresholds
     out += [
-        f"  {name:24} {number:>5}  {says}" for name, number, _moved, says in robustness.rows(tried)
+        f"  {name:24} {number:>5}  {says}"
+        for name, number, _moved, says in robustness.rows(tried, limits)
     ]
     return [*out, f"  {robustness.outcome(tried, limits)}"]
 
@@ -77,7 +78,7 @@ def _answered(row: answers.AnswerRow) -> str:
     if not likely:
         return f"{row.question} {row.answer}"
     if row.counts:
-        likely = f"{likely} {say(verdict.COMBINED)}"
+        likely = f"{likely} {say(verdict.COMBINED if row.leads else verdict.LIKELIHOOD)}"
     known = "; ".join(filter(None, [row.bands, row.basis]))
     return f"{row.question} {row.answer}, {likely} ({known})"
 

@@ -105,9 +105,11 @@ def _face_and_picture(analysis: Analysis) -> str:
             "have been put into a real picture."
         ),
     }.get((face.label.side or "", picture.label.side or ""), "")
-    return said.format(
-        face=percent(face.probability or 0.0), picture=percent(picture.probability or 0.0)
-    )
+    shares = {
+        name: percent(answer.probability or 0.0, answer.thresholds.edges)
+        for name, answer in (("face", face), ("picture", picture))
+    }
+    return said.format(**shares)
 
 
 def _people(analysis: Analysis) -> str:

@@ -10,6 +10,7 @@ from detector.messages.format import (
     capital,
     clock,
     confidence,
+    limit_percent,
     listed,
     lower_first,
     percent,
@@ -72,9 +73,9 @@ def now(state: LiveState | None, *, running: bool) -> LiveHeadline:
     return LiveHeadline(kicker, head, say(reading.text), reading.label)
 
 
-def share(probability: float | None) -> str:
-    """Return "52 %", or "–"."""
-    return "–" if probability is None else percent(probability)
+def share(probability: float | None, near: Iterable[float] = ()) -> str:
+    """Return "52 %", on its side of the limits `near` it, or "–"."""
+    return "–" if probability is None else percent(probability, near)
 
 
 def number(reading: LiveReading) -> tuple[str, str, str]:
@@ -84,7 +85,8 @@ def number(reading: LiveReading) -> tuple[str, str, str]:
     if reading.alone is not None:
         alone = _("Person\u00a0{person} alone {percent}")
         parts.append(alone.format(person=reading.person, percent=percent(reading.alone)))
-    return share(reading.probability), say(COMBINED), " · ".join(parts)
+    shown = share(reading.probability, reading.thresholds.edges)
+    return shown, say(COMBINED), " · ".join(parts)
 
 
 def ended(state: LiveState, seconds: float) -> LiveHeadline:
@@ -183,7 +185,7 @@ def why(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
         return _("No score of these models decides.")
     if answer.label is Label.INCONCLUSIVE and not limits.can_clear:
         text = _("The score is not over the threshold of {high}.")
-        return text.format(high=percent(limits.suspect))
+        return text.format(high=limit_percent(limits.suspect))
     if answer.label is Label.INCONCLUSIVE and not answer.vetoed_by:
         return _("The score is between the thresholds.")
     return messages.text(verdict.reasons[0])
@@ -439,7 +441,7 @@ def ago() -> tuple[list[float], list[str]]:
 def raised_above(seconds: float, limit: float) -> str:
     """Return when an alarm begins."""
     text = _("after {seconds}\u00a0s above {percent}")
-    return text.format(seconds=f"{seconds:.0f}", percent=percent(limit))
+    return text.format(seconds=f"{seconds:.0f}", percent=limit_percent(limit))
 
 
 def likelihoods(state: LiveState | None, thresholds: Thresholds) -> str:
@@ -452,9 +454,9 @@ def likelihoods(state: LiveState | None, thresholds: Thresholds) -> str:
         "The likelihood over 8 s lay between {low} and {high} in the last 60 seconds, {share} of "
         "the time above {threshold}."
     )
-    shares = {"low": min(means), "high": max(means), "share": over}
-    values = {name: percent(share) for name, share in shares.items()}
-    return text.format(threshold=percent(thresholds.suspect), **values)
+    low, high = (percent(mean, thresholds.edges) for mean in (min(means), max(means)))
+    above = limit_percent(thresholds.suspect)
+    return text.format(low=low, high=high, share=percent(over), threshold=above)
 
 
 def voice(label: Label) -> Cell:

@@ -86,7 +86,7 @@ def reading(face: FrameSegment | None, limits: Thresholds) -> Cell:
     """Return a face's score, or the reason for none."""
     if face is None or face.score is None:
         return Cell(series.why(face))
-    return Cell(series.together(face.score), state=series.label_at(face.score, limits))
+    return Cell(series.together(face.score, limits), state=series.label_at(face.score, limits))
 
 
 def away(subject: Subject) -> str:

@@ -65,13 +65,17 @@ def cells(analysis: Analysis, model: ModelResult) -> tuple[str | Cell, ...]:
     return (
         Cell(name, "" if name == model.title else model.title),
         say(model.question.spec.looks_for) if model.question else say(model.task),
-        "–" if model.probability is None else score(model.probability),
+        "–" if model.probability is None else score(model.probability, _edges(analysis, model)),
         says,
         looks(model.scored, kind) if model.scored else "–",
         "–" if model.seconds is None else took(model.seconds),
         numeral(model.weight, "g") if model.weight and not out else "–",
         Cell(_calibrated(model), of_them),
     )
+
+
+def _edges(analysis: Analysis, model: ModelResult) -> list[float]:
+    return series.limits(analysis, model.question).edges
 
 
 def in_frame(analysis: Analysis, face: FrameSegment) -> Grid:
@@ -83,7 +87,8 @@ def in_frame(analysis: Analysis, face: FrameSegment) -> Grid:
             return name, "–", note or series.why(face)
         label = series.label_at(value, verdict.thresholds)
         says = states.state(label, verdict.question, short=True)
-        return Cell(name, note), score(value), Cell(says, state=label)
+        number = score(value, verdict.thresholds.edges)
+        return Cell(name, note), number, Cell(says, state=label)
 
     rows = [row(_("Combined"), face.score)]
     for model in analysis.models:

@@ -2,7 +2,7 @@
 verbal scale of forensic institutes."""
 
 from detector import questions
-from detector.messages.format import likelihood
+from detector.messages.format import score
 from detector.schema.verdict import Answer, EmpiricalOdds
 from detector.sentences import _, numeral, say
 
@@ -11,9 +11,7 @@ def of_tests(odds: EmpiricalOdds, question: str | None = None) -> str:
     """Return the share of manipulated clips among test clips with such a score, with its 95 %
     interval."""
     text = say(questions.of(question).odds)
-    return text.format(
-        low=likelihood(odds.low, [odds.high]), high=likelihood(odds.high, [odds.low])
-    )
+    return text.format(low=score(odds.low, [odds.high]), high=score(odds.high, [odds.low]))
 
 
 def in_ten(answer: Answer, question: str | None, base_rate: float) -> str:

@@ -4,7 +4,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from detector.messages import states
-from detector.messages.format import clock, lower_first, percent, score, stretch, whole_percent
+from detector.messages.format import (
+    clock,
+    limit,
+    lower_first,
+    percent,
+    score,
+    stretch,
+    whole_percent,
+)
 from detector.presentation import Block, Cell, Curve, CurveChart, Grid, Section, Text, lead, series
 from detector.presentation.models import plain
 from detector.presentation.series import Lane
@@ -73,15 +81,16 @@ def at_moment(analysis: Analysis, lane: Lane, place: int) -> Cell:
     """Return the score at a moment of a lane, noted with its subject, time and reading, or with the
     reason for none."""
     who, when = lead.name(lane.track), clock(lane.times[place], tenths=True)
-    value = lane.score[place]
-    label = series.label_at(value, analysis.verdict.thresholds)
+    value, limits = lane.score[place], analysis.verdict.thresholds
+    label = series.label_at(value, limits)
     if value is None:
         seen = next((face for face in lane.track.frames if face.index == place), None)
         return Cell("–", ", ".join((who, when, series.why(seen))), label)
+    number = score(value, limits.edges)
     said = _("{person}, {time}, score {number}, {state}").format(
-        person=who, time=when, number=score(value), state=states.zone(label, lane.track.question)
+        person=who, time=when, number=number, state=states.zone(label, lane.track.question)
     )
-    return Cell(score(value), said, label)
+    return Cell(number, said, label)
 
 
 def together(subject: Subject, limits: Thresholds) -> tuple[str, str]:
@@ -117,7 +126,7 @@ def keys(analysis: Analysis) -> tuple[str, list[str], str]:
     models = [name if id in counted else out.format(model=name) for id, name in named]
     limits = analysis.verdict.thresholds
     band = _("can’t tell, {low} to {high}\u00a0%")
-    band = band.format(low=score(limits.unsuspicious), high=score(limits.suspect))
+    band = band.format(low=limit(limits.unsuspicious), high=limit(limits.suspect))
     return _("combined"), models, band
 
 

@@ -1,7 +1,7 @@
 """Robustness of a verdict: answers after perturbations of a part of the file."""
 
 from detector.messages import format, states
-from detector.messages.format import capital, clock, listed, percent, score, took, whole_percent
+from detector.messages.format import capital, clock, limit, listed, percent, took, whole_percent
 from detector.presentation import BarChart, BarRow, Cell, Grid, Section, Text
 from detector.schema.analysis import (
     OF_SOUND,
@@ -24,12 +24,12 @@ def section(analysis: Analysis, tried: Robustness) -> Section:
     said = f"{outcome(tried, limits)} {part(tried)}".strip()
     base = tried.unchanged.probability or 0.0
     bars = tuple(
-        BarRow(_name(trial), _likelihood(trial) or _says(tried, trial), base, trial.probability,
-               trial.label)
+        BarRow(_name(trial), _likelihood(trial, limits) or _says(tried, trial), base,
+               trial.probability, trial.label)
         for trial in (tried.unchanged, *tried.trials)
     )  # fmt: skip
     band = limits.unsuspicious, limits.suspect
-    ticks = tuple((v, score(v)) for v in (0.0, *(edge for edge in band if 0 < edge < 1), 1.0))
+    ticks = tuple((v, limit(v)) for v in (0.0, *(edge for edge in band if 0 < edge < 1), 1.0))
     shown = BarChart(bars, 0.0, 1.0, band, dots=True, ticks=ticks)
     return Section(
         "robustness", say(TITLE), (Text(about(tried.question), "note"), Text(said), shown)
@@ -41,26 +41,28 @@ def table(tried: Robustness, limits: Thresholds) -> Grid:
     likelihood decides."""
     heads = _("Change"), _("Likelihood"), _("Moved"), _("Says")
     shown = 3 if limits.never_decide else 4
-    return Grid(heads[:shown], [row[:shown] for row in rows(tried)])
+    return Grid(heads[:shown], [row[:shown] for row in rows(tried, limits)])
 
 
-def rows(tried: Robustness) -> list[tuple[str | Cell, ...]]:
+def rows(tried: Robustness, limits: Thresholds) -> list[tuple[str | Cell, ...]]:
     """Return the name, likelihood, change and reading of the unchanged part and of each
     perturbation."""
-    return [_cells(tried, trial) for trial in (tried.unchanged, *tried.trials)]
+    return [_cells(tried, trial, limits) for trial in (tried.unchanged, *tried.trials)]
 
 
-def _cells(tried: Robustness, trial: PerturbationResult) -> tuple[str | Cell, ...]:
+def _cells(
+    tried: Robustness, trial: PerturbationResult, limits: Thresholds
+) -> tuple[str | Cell, ...]:
     says, moved = _says(tried, trial), ""
     if trial.probability is None:
         moved = says
     elif tried.moved(trial) is not None and trial is not tried.unchanged:
         moved = points_moved(points(tried, trial))
-    return _name(trial), _likelihood(trial) or "–", moved, Cell(says, state=trial.label)
+    return _name(trial), _likelihood(trial, limits) or "–", moved, Cell(says, state=trial.label)
 
 
-def _likelihood(trial: PerturbationResult) -> str:
-    return "" if trial.probability is None else percent(trial.probability)
+def _likelihood(trial: PerturbationResult, limits: Thresholds) -> str:
+    return "" if trial.probability is None else percent(trial.probability, limits.edges)
 
 
 def _says(tried: Robustness, trial: PerturbationResult) -> str:

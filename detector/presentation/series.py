@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from detector.decision.numbers import label_of
-from detector.messages.format import clock, listed, score, stretch, whole_percent
+from detector.messages.format import clock, limit, listed, score, stretch
 from detector.presentation import Curve, CurveChart, Points, lead
 from detector.schema.analysis import (
     Analysis,
@@ -279,7 +279,7 @@ def chart(
 ) -> CurveChart:  # fmt: skip
     """Return scores over time up to `end`, s, over the inconclusive band."""
     limits, above = tuple(thresholds.edges), thresholds.suspect
-    ticks = tuple((value, score(value)) for value in (*limits, 0.0, 1.0))
+    ticks = (*((value, limit(value)) for value in limits), (0.0, "0"), (1.0, "100"))
     band, floor = [(0.0, above), (end, above)], thresholds.unsuspicious
     shown = tuple(lines), end, 0.0, 1.0, ticks, band, floor
     return CurveChart(*shown, said=said, limits=limits)
@@ -291,15 +291,15 @@ def ticks(chart: CurveChart, room: float) -> list[tuple[float, str]]:
     an end of the axis; of two other ticks the first is left."""
     apart = room * (chart.high - chart.low)
     groups: list[list[float]] = []
-    for limit in chart.limits:
-        if groups and limit - groups[-1][-1] < apart:
-            groups[-1].append(limit)
+    for edge in chart.limits:
+        if groups and edge - groups[-1][-1] < apart:
+            groups[-1].append(edge)
         else:
-            groups.append([limit])
+            groups.append([edge])
     texts = dict(chart.ticks)
     clear = []
     for group in groups:
-        ends = dict.fromkeys(texts[limit] for limit in (group[0], group[-1]))
+        ends = dict.fromkeys(texts[edge] for edge in (group[0], group[-1]))
         middle = (group[0] + group[-1]) / 2
         inside = min(max(middle, chart.low + apart), chart.high - apart)
         clear.append((inside if abs(inside - middle) <= apart / 2 else middle, "–".join(ends)))
@@ -381,7 +381,7 @@ def finding(lane: Lane, thresholds: Thresholds) -> str:
 
 def _course(lane: Lane, thresholds: Thresholds) -> str:
     who, highest = lead.name(lane.track), max(value for _time, value in lane.scored)
-    low, high = (whole_percent(t) for t in (thresholds.unsuspicious, thresholds.suspect))
+    low, high = (limit(edge) for edge in (thresholds.unsuspicious, thresholds.suspect))
     over = [part for run in lane.runs for part in above(run, thresholds.suspect)]
     if over:
         stretches = listed([stretch(part[0][0], part[-1][0], tenths=True) for part in over[:4]])
@@ -413,14 +413,14 @@ def gap_words(gap: Gap) -> str:
     return f"{gap.word} {stretch(gap.start, gap.end, tenths=True)}"
 
 
-def scored(value: float) -> str:
-    """Return "score 88"."""
-    return _("score {score}").format(score=score(value))
+def scored(value: float, limits: Thresholds | None = None) -> str:
+    """Return "score 88", on its side of the limits."""
+    return _("score {score}").format(score=score(value, limits.edges if limits else ()))
 
 
-def together(value: float) -> str:
+def together(value: float, limits: Thresholds) -> str:
     """Return the score of all counted models at a moment: "score 88, all models"."""
-    return _("{score}, all models").format(score=scored(value))
+    return _("{score}, all models").format(score=scored(value, limits))
 
 
 def label_at(score: float | None, thresholds: Thresholds) -> Label:

@@ -28,8 +28,8 @@ from detector.schema.analysis import Analysis, Basis, CaveatCode, Label, Reason,
 from detector.schema.ensemble import NotCounted
 from detector.sentences import _, count, join, numeral, say
 
-COMBINED = _("combined likelihood")
-"""What the one number of a result is."""
+COMBINED, LIKELIHOOD = _("combined likelihood"), _("likelihood")
+"""What the one number of a result is, and that of a question beside it."""
 NO_FACT = _(
     "A likelihood is no fact about a person: it says how the scores of this file compare with "
     "those of labeled files, and it holds for files like those."

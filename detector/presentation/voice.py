@@ -87,7 +87,7 @@ def over_time(analysis: Analysis, end: float) -> tuple[CurveChart, tuple[series.
     heard, likelihood = subject(analysis), _("none")
     if heard is not None and heard.probability is not None:
         likelihood = percent(heard.probability)
-    said = _("Score over time. Combined likelihood: {likelihood}.").format(likelihood=likelihood)
+    said = _("Score over time. Likelihood: {likelihood}.").format(likelihood=likelihood)
     if heard is None or not any(span.score is not None for span in heard.spans):
         none = series.Gap(0.0, end, series.Missing.NOT_HEARD)
         return CurveChart((), end, 0.0, 1.0, (), said=said), (none,)

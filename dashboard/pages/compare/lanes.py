@@ -91,7 +91,9 @@ def _whole(line: ModelLine, selection: Selection) -> Markup:
         return lane_parts.whole("", "", series.words(series.Missing.NO_SCORE))
     said = presented.reading(selection.analysis, line.model, Label(score.label))
     answered = chips.reading(said)
-    return lane_parts.whole(series.scored(score.probability), answered, agreement.reach(line))
+    return lane_parts.whole(
+        series.scored(score.probability, line.limits), answered, agreement.reach(line)
+    )
 
 
 # --- where each model looked ----------------------------------------------------------------------

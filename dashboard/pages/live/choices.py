@@ -184,9 +184,11 @@ def draw_alarm(default: float, *, disabled: bool) -> None:
     with st.popover(_("When"), icon=":material/notifications:"):
         st.slider(
             _("Above, %"),
-            min_value=5,
-            max_value=99,
-            value=labels.whole_percent(default),
+            min_value=5.0,
+            max_value=99.9,
+            value=round(100 * default, 1),
+            step=0.1,
+            format="localized",
             key=_ABOVE,
             disabled=disabled,
             help=_("The likelihood over 8 s has to stay above it."),
@@ -227,7 +229,7 @@ def options() -> LiveOptions:
     ids = [spec.id for spec in models()]
     chosen = tuple(id for id in ids if id in (state.get(_MODELS) or ()))
     above = state.get(_ABOVE)
-    if above == labels.whole_percent(thresholds().high):
+    if above == round(100 * thresholds().high, 1):
         above = None
     return LiveOptions(
         models=None if not chosen or list(chosen) == usual() else chosen,
@@ -235,7 +237,7 @@ def options() -> LiveOptions:
         shared=shared(),
         mirror=not shared() and bool(state[_MIRROR] if _MIRROR in state else _mirrors()),
         microphone=microphone(),
-        alarm_above=None if above is None else above / 100,
+        alarm_above=None if above is None else round(above / 100, 3),
         alarm_seconds=float(state.get(_SECONDS) or default.alarm_seconds),
     )
 

@@ -33,7 +33,7 @@ from detector.errors import InputError
 from detector.live import LiveState, VoiceState
 from detector.messages import states
 from detector.presentation import live as presented
-from detector.presentation.verdict import COMBINED
+from detector.presentation.verdict import LIKELIHOOD
 from detector.schema.analysis import Analysis, Label, Question, Settings
 from detector.sentences import _, say
 from detector.spreadsheets import to_csv
@@ -301,7 +301,8 @@ def _reading(analysis: Analysis) -> None:
         else:
             shown = chips.reading(presented.voice(answer.label))
             scale = verdict.scale(probability, answer.thresholds, Question.VOICE)
-            show(verdict.number(labels.percent(probability), say(COMBINED), shown), scale)
+            share = labels.percent(probability, answer.thresholds.edges)
+            show(verdict.number(share, say(LIKELIHOOD), shown), scale)
     with right:
         typography.paragraph(presented.why_of_voice(analysis))
         show(figures.material(material.rated(analysis.evidence)))

@@ -21,11 +21,12 @@ from dashboard.result import base_rate
 from detector import paths
 from detector.decision import conformal
 from detector.decision.conformal import OwnCalibration
-from detector.decision.numbers import sigmoid
+from detector.decision.numbers import limit_of
 from detector.errors import InputError
 from detector.evaluation import own_calibration
 from detector.media import isolated
 from detector.messages import states
+from detector.messages.format import limit_percent
 from detector.models.memory import budget as memory_budget
 from detector.models.registry import list_models, selectable
 from detector.presentation import own_threshold
@@ -121,7 +122,7 @@ def described(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, hold
     limits = [
         _("{question}: above {percent}").format(
             question=states.question(question, short=True),
-            percent=labels.percent(sigmoid(own.threshold(question).high)),
+            percent=limit_percent(limit_of(own.threshold(question).high)),
         )
         for question in own.models
     ]

@@ -21,6 +21,7 @@ from dashboard.pages.live.state import ConnectionProblem
 from dashboard.theme import DARK, LIGHT
 from detector.decision import decide
 from detector.live import Alarm, Dot, LiveVoice
+from detector.messages.format import limit_percent
 from detector.models import registry
 from detector.presentation import live as presented
 from detector.presentation import series
@@ -398,7 +399,7 @@ def test_a_session_that_is_too_slow_has_that_as_its_headline(at, browser):
     none = Thresholds(low=0.0, high=1.0)  # of a part of the models
     viewer.session.shown = made_state(reading=replace(unread, thresholds=none), mostly_slow=True)
     at.run()
-    usual = labels.percent(choices.thresholds().high)
+    usual = limit_percent(choices.thresholds().high)
     assert f"after 3 s above {usual}" in text(at)
     assert ">Too slow here: don’t rely on this session<" in html(at)
     assert "1 frame in 8 s was scored." in text(at)
@@ -442,7 +443,7 @@ def test_a_voice_beside_the_face(at, browser, engine):
         at.run()
         assert not at.exception
         likely = sample.verdict.answers[Question.VOICE].probability
-        number = "" if likely is None else f"<b>{labels.percent(likely)}</b> combined likelihood"
+        number = "" if likely is None else f"<b>{labels.percent(likely)}</b> likelihood"
         for words in (*expected, number):
             assert words in text(at), words
     viewer._first -= 20

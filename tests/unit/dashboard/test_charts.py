@@ -256,6 +256,8 @@ def test_limits_near_an_end_leave_it_its_number():
     limits = Thresholds(low=0.17, probably_low=0.27, probably_high=0.87, high=0.94)
     values, texts = charts.score_ticks(limits)
     assert texts == ["0", "<b>17–27</b>", "<b>87–94</b>", "100"]
+    tenths = Thresholds(low=0.167, probably_low=0.273, probably_high=0.867, high=0.944)
+    assert charts.score_ticks(tenths)[1] == ["0", "<b>16.7–27.3</b>", "<b>86.7–94.4</b>", "100"]
     assert values[2] == pytest.approx(1 - charts.ROOM), "moved away from 90.5"
     limits = Thresholds(low=0.25, high=0.3)
     assert series.ticks(series.chart([], 4.0, limits), 0.2)[0][0] == pytest.approx(0.275)

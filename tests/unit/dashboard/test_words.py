@@ -18,6 +18,7 @@ from dashboard.labels import NBSP
 from dashboard.pages.batch import listing
 from dashboard.record_export import RecordExport
 from detector import sentences
+from detector.messages.format import limit, score
 from detector.messages.states import meaning, state
 from detector.presentation import lead, summary, verdict
 from detector.schema.analysis import Label, Reason, ReasonCode
@@ -35,6 +36,13 @@ from tests.support.result_sample import make_analysis
 def test_percents_are_whole_and_never_claim_certainty(value, text):
     assert labels.percent(value) == f"{text} %"
     assert written(labels.percent(value)) == f"{text}{NBSP}%", "no line ends before the sign"
+
+
+def test_a_limit_has_a_tenth_and_a_score_as_many_digits_as_keep_it_on_its_side():
+    assert [limit(value) for value in (0.944, 0.7, 0.038, 0.9985)] == ["94.4", "70", "3.8", "99.9"]
+    beside = [score(value, [0.876, 0.944]) for value in (0.93, 0.942, 0.9441, 0.9439, 0.944)]
+    assert beside == ["93", "94.2", "94.41", "94.39", "94.4"]
+    assert score(0.9442) == "94"
 
 
 def test_quantities_keep_their_order_among_words_from_right_to_left():
