@@ -229,6 +229,16 @@ class ModelSpec(StoredEntry):
     card: str | None = Field(default=None, description="Markdown file in weights/ or the plugin")
 
     @property
+    def left_out(self) -> Measured | None:
+        """Return its AUC on all sources left out of training, by which it is known everywhere."""
+        return next((m for m in self.measured if m.left_out and m.metric.endswith("AUC")), None)
+
+    @property
+    def auc(self) -> float | None:
+        """Return the same as a number."""
+        return self.left_out.value if self.left_out else None
+
+    @property
     def guesses(self) -> bool:
         """Return True if it is hardly better than chance on any sources left out."""
         aucs = [m.value for m in self.measured if m.left_out and m.metric.endswith("AUC")]

@@ -56,6 +56,7 @@ def _commit(git: Path) -> str | None:
 STATED = (
     "id", "title", "plain", "kind", "modality", "task", "calibration", "alone", "label_order",
     "operating_point", "operating_point_source", "weight", "finding", "confused_by", "moments",
+    "auc",
 )  # fmt: skip
 """Fields that a result copies from the catalog."""
 

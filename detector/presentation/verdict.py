@@ -17,7 +17,6 @@ from detector.presentation import (
     answers,
     comparison,
     lead,
-    measured,
     models,
     odds,
     pulls,
@@ -214,11 +213,9 @@ def judged_by(analysis: Analysis) -> str:
         counted = [m for m in analysis.models if m.counted and m.question is question]
         if not all(m.calibration for m in counted):
             parts.append(_("uncalibrated"))
-        elif len(counted) == 1 and answer.auc is not None:
-            auc = _("AUC {value} on sources left out")
-            if (fit := counted[0].calibration) is not None and measured.in_copies(fit):
-                auc = _("AUC {value} on sources left out, copies included")
-            parts.append(auc.format(value=numeral(answer.auc.value, ".2f")))
+        elif len(counted) == 1 and (auc := counted[0].auc) is not None:
+            text = _("AUC {value} on sources left out")
+            parts.append(text.format(value=numeral(auc, ".2f")))
     return " · ".join(filter(None, parts))
 
 

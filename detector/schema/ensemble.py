@@ -103,6 +103,9 @@ class ModelResult(StrictModel):
     weight: float = Field(default=1.0, ge=0, description="how often its calibrated log odds count")
     finding: str = Field(default="", description="what a high score points to, in a few words")
     confused_by: str = Field(default="", description="what else can raise the score")
+    auc: Probability | None = Field(
+        default=None, description="on sources left out of training, as its catalog entry states it"
+    )
     counted: bool = Field(default=True, description="whether it takes part in the verdict")
     not_counted_because: Sentence | None = None
     logit: float | None = Field(default=None, description="on the most suspicious person")

@@ -227,7 +227,7 @@ def _table(shown: Sequence[Timed]) -> None:
     downloads, user = session.application().downloads, session.current_user()
     rows = []
     for status, _seconds in shown:
-        spec, ours = status.spec, card.overall(status.spec)
+        spec = status.spec
         size = card.published_size(spec)
         rows.append(
             {
@@ -235,7 +235,7 @@ def _table(shown: Sequence[Timed]) -> None:
                 _("Id"): spec.id,
                 _("State"): card.state(status, downloads.find(spec.id, user))[1],
                 _("Looks for"): card.looks_for(spec),
-                _("AUC, sources left out"): next((m.text for m in ours if m.left_out), "–"),
+                _("AUC, sources left out"): spec.left_out.text if spec.left_out else "–",
                 _("Size"): labels.size(size) if size else "–",
                 _("License"): spec.license_weights,
                 _("Label order"): spec.label_order,

@@ -254,6 +254,16 @@ def test_a_picture_model_of_a_video_is_meant_to_see_as_few_frames_as_it_is_made_
     assert material._planned(made, whole) == 8
 
 
+def test_the_auc_beside_a_likelihood_is_the_one_of_the_models_page():
+    """It was that of the question, which takes copies of the files, too."""
+    analysis = make_analysis(whole=3.0)
+    asked = analysis.verdict.question
+    (model,) = (m for m in analysis.models if m.counted and m.question is asked)
+    model.auc = 0.894
+    assert verdict.judged_by(analysis).endswith("AUC 0.89 on sources left out")
+    assert "AUC" not in verdict.judged_by(make_analysis())
+
+
 def test_missing_signals_are_listed_in_a_language_that_translates_their_titles():
     class Reversed(gettext.NullTranslations):
         def gettext(self, message):

@@ -21,6 +21,7 @@ from torch import nn
 
 import published
 from cli import main
+from dashboard.pages.models import card
 from detector import paths as folders
 from detector import weights
 from detector.errors import ModelError, UsageError, WeightsError
@@ -108,6 +109,13 @@ def test_our_cards_are_read_by_the_hub():
         assert card.text.strip() == inventory.card_text(spec).strip() != ""
         told = {(found.dataset_name, found.metric_value) for found in card.data.eval_results}
         assert told == {(figure.data, figure.value) for figure in spec.measured if figure.left_out}
+
+
+def test_a_model_is_known_by_one_auc_in_results_and_in_lists():
+    bundled = [spec for spec in registry.list_models() if spec.bundled]
+    for spec in bundled:
+        assert spec.left_out and initial_results.result(spec).auc == spec.left_out.value, spec.id
+        assert card.overall(spec)[0] is spec.left_out
 
 
 def test_every_known_label_order_has_a_point_with_its_source():
