@@ -10,11 +10,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cli.common import group, reading, tell, user_files, write_bytes
+from cli.common import group, reading, tell, tell_table, user_files, write_bytes
 from cli.options import AsJson, Zone, arg, opt
 from detector import paths
 from detector.errors import InputError
-from detector.sentences import _
+from detector.sentences import _, count
 from service.context import LOCAL, RequestContext
 
 if TYPE_CHECKING:
@@ -61,9 +61,14 @@ def list_cases(as_json: AsJson = False) -> int:
     if as_json:
         print(json.dumps([_tree(one) for one in known], indent=2))
     else:
-        for one in known:
-            files = f"{len(one.files)} files"
-            tell(f"{one.id}  {one.touched:%Y-%m-%d}  {one.status:8}  {files:>8}  {one.title}")
+        with reading():
+            files = [count(len(one.files), "file", "files") for one in known]
+            tell_table(
+                [
+                    (one.id, f"{one.touched:%Y-%m-%d}", one.status, number, one.title)
+                    for one, number in zip(known, files, strict=True)
+                ]
+            )
     return 0
 
 
@@ -84,7 +89,7 @@ def show(id: Id, as_json: AsJson = False) -> int:
         print(json.dumps(_tree(one), indent=2))
         return 0
     text = _("{status}, reviewer: {yet}")
-    tell(one.title, text.format(status=one.status, yet=one.reviewer or "none yet"))
+    tell(one.title, text.format(status=one.status, yet=one.reviewer or _("none yet")))
     for entry in one.log:
         details = ", ".join(f"{name}: {value}" for name, value in entry.details.items())
         tell(f"{entry.number:3}  {entry.time:%Y-%m-%d %H:%M}  {entry.actor}  {entry.action}")

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from io import FileIO
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 import typer
 
+from cli import terminal
 from detector import paths
 from detector.errors import InputError, UnmaskError, UsageError
 from detector.sentences import ENGLISH, Translations, _, say, use
@@ -198,12 +199,22 @@ def write_bytes(target: str, data: bytes) -> None:
 
 
 def tell(*lines: object, error: bool = False) -> None:
-    """Print lines for a person on standard output or standard error, in the terminal's language.
-    Names of files, models and people are untrusted: control characters in them are removed."""
+    """Print lines for a person on standard output or standard error, in the terminal's language,
+    wrapped on a terminal. Names of files, models and people are untrusted: control characters in
+    them are removed."""
+    stream = sys.stderr if error else sys.stdout
+    width = terminal.width_of(stream)
     with reading():
         for text in lines:
-            said = say(text if isinstance(text, str) else str(text))
-            print(_harmless(said), file=sys.stderr if error else None, flush=True)
+            said = _harmless(say(text if isinstance(text, str) else str(text)))
+            print(terminal.wrapped(said, width), file=stream, flush=True)
+
+
+def tell_table(rows: Sequence[Sequence[str]]) -> None:
+    """Print rows of a table for a person; untrusted text as `tell`."""
+    cells = [[line(cell) for cell in row] for row in rows]
+    for text in terminal.table((), cells, terminal.width_of(sys.stdout)) if cells else ():
+        print(text)
 
 
 def _harmless(text: str) -> str:

@@ -1,5 +1,6 @@
 """`unmask evaluate`: evaluation of the models on labelled files."""
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,8 @@ from typing import Annotated, Literal
 import typer
 
 from cli import runs as mlflow_runs
-from cli.common import ProgressBar, ids, make_folder, tell, write_text
+from cli import sections, terminal
+from cli.common import ProgressBar, ids, make_folder, reading, tell, write_text
 from cli.options import Device, Json, Models, Store, arg, opt
 from detector.errors import UsageError
 from detector.evaluation import labelled_sets, tables
@@ -19,6 +21,7 @@ from detector.evaluation.evaluate import FileSelection
 from detector.evaluation.evaluate import evaluate as measure
 from detector.evaluation.scores import Scoring
 from detector.perturbation.conditions import parse
+from detector.presentation import evaluation as presented
 from detector.sentences import _
 
 MAX_NAMED = 5  # files of a ZIP that were left out, by name; more are counted
@@ -84,7 +87,12 @@ def evaluate(
     if json:
         write_text(json, report.model_dump_json(indent=2))
     if json != "-" and not out:
-        tell(tables.to_markdown(report))
+        width = terminal.width_of(sys.stdout)
+        with reading():
+            if width is None:
+                tell(tables.to_markdown(report))
+            else:
+                tell(*sections.lines(presented.sections(report), width))
     return 0
 
 

@@ -1,6 +1,5 @@
 """`unmask fetch`: download of published weights and of models of the hub."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +53,7 @@ def fetch(
             if (model := auxiliary.get(name)) is None:
                 _fetch_known(registry.get_spec(name), accept_license)
                 continue
-            print(f"{model.title}: {model.license_weights}", file=sys.stderr)
+            tell(f"{model.title}: {model.license_weights}", error=True)
             for path in weights.fetch(model, ProgressBar(name, "bytes")):
                 print(path)
     return 0
@@ -62,7 +61,7 @@ def fetch(
 
 def _fetch_known(spec: ModelSpec, accept_license: bool) -> None:
     if spec.research_only:
-        print(f"{spec.title}: {spec.license_weights}", file=sys.stderr)
+        tell(f"{spec.title}: {spec.license_weights}", error=True)
         if accept_license:
             weights.accept_license(spec)
         weights.require_license(spec)
@@ -77,7 +76,7 @@ def _fetch_recommended(accept_license: bool) -> None:
         size = weights.missing_bytes(spec)
         known = "here already" if size == 0 else "size unknown"
         amount = f"{numeral(size / 1e6, ',.0f')} MB" if size else known
-        print(f"{spec.title} ({spec.license_weights}; {amount}): {entry.adds}", file=sys.stderr)
+        tell(f"{spec.title} ({spec.license_weights}; {amount}): {entry.adds}", error=True)
         _fetch_known(spec, accept_license)
 
 

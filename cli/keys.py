@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
-from cli.common import group, tell
+from cli.common import group, tell, tell_table
 from cli.options import AsJson, arg, between, opt
 from detector.errors import InputError
 from detector.sentences import _
@@ -57,7 +57,7 @@ def add(
         )
     print(text)
     once = "It is shown this once. Send it as: Authorization: Bearer …"
-    tell(_line(key), once, error=True)
+    tell("  ".join(_cells(key)), once, error=True)
     return 0
 
 
@@ -69,8 +69,7 @@ def list_keys(as_json: AsJson = False) -> int:
     if as_json:
         print(json.dumps([key.tree for key in known], indent=2))
     else:
-        for key in known:
-            print(_line(key))
+        tell_table([_cells(key) for key in known])
     return 0
 
 
@@ -85,8 +84,8 @@ def revoke(ids: list[str]) -> int:
     return 0
 
 
-def _line(key: ApiKey) -> str:
+def _cells(key: ApiKey) -> tuple[str, ...]:
     until = f"until {key.expires:%Y-%m-%d}" if key.expires else "for good"
     used = f"used {key.used:%Y-%m-%d %H:%M}" if key.used else "never used"
     state = key.state(datetime.now(UTC))
-    return f"{key.id}  {state:9} {until:17} {used:22} {','.join(key.scopes):30} {key.name}"
+    return key.id, state, until, used, ",".join(key.scopes), key.name

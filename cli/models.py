@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from cli.common import ProgressBar, tell, write_json
+from cli.common import ProgressBar, reading, tell, tell_table, write_json
 from cli.options import AsJson, arg, opt
 from detector import weights
 from detector.errors import InputError, LabelOrderError, WeightsError
 from detector.models import inventory, registry, user_models
 from detector.models.base import ModelSpec
-from detector.sentences import _, numeral
+from detector.sentences import _, join, numeral, say
 
 actions = typer.Typer(add_completion=False, subcommand_metavar="[ACTION] …")
 
@@ -43,19 +43,23 @@ def _list(*, json: bool, own: bool = False) -> int:
         ]
         write_json("-", rows)
         return 0
-    for s in states:
-        auc = next((m for m in s.spec.measured if m.metric.endswith("AUC")), None)
-        figure = f"AUC {auc.text}" if auc else "not measured"
-        order = "" if s.spec.label_order != "unverified" else " Label order unverified."
-        tell(f"{s.spec.id:32} {s.spec.kind:6} {s.words:24} {figure:24} {s.spec.summary}{order}")
+    with reading():
+        tell_table([_row(state) for state in states])
     return 0
+
+
+def _row(state: inventory.Status) -> tuple[str, ...]:
+    spec = state.spec
+    figure = f"AUC {spec.left_out.text}" if spec.left_out else _("not measured")
+    order = _("Label order unverified.") if spec.label_order == "unverified" else ""
+    return spec.id, spec.kind, say(state.words), figure, join(say(spec.summary), order)
 
 
 @actions.command()
 def architectures() -> int:
     """Tell what a checkpoint file can be added as."""
-    for name, spec in registry.architectures().items():
-        print(f"{name:32} {spec.kind:6} {spec.source}")
+    known = registry.architectures()
+    tell_table([(name, spec.kind, spec.source) for name, spec in known.items()])
     return 0
 
 

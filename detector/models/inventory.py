@@ -12,7 +12,7 @@ from detector import paths, weights
 from detector.errors import UnmaskError, UsageError
 from detector.models import registry, user_models
 from detector.models.base import ModelSpec
-from detector.sentences import _, join
+from detector.sentences import _, join, numeral
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +47,15 @@ class Status:
     @property
     def words(self) -> str:
         """Return the state in a word or two."""
-        size = f", {self.download / 1e6:,.0f} MB" if self.download else ""
+        missing = _("not downloaded")
+        if self.download:
+            size = numeral(self.download / 1e6, ",.0f")
+            missing = _("not downloaded, {size} MB").format(size=size)
         return {
-            "bundled": "ready",
-            "license": "license not accepted",
-            "available": f"not downloaded{size}",
-            "manual": "add its file",
+            "bundled": _("ready"),
+            "license": _("license not accepted"),
+            "available": missing,
+            "manual": _("add its file"),
         }.get(self.state, self.state)
 
 
