@@ -90,7 +90,7 @@ def analyze(
                 status = 1 if status == 1 or result.error.code == _OURS else 2
                 output.add(result.model_dump(mode="json"))
                 continue
-            found, told = finder.original_of(file, result.media)
+            found, match = finder.original_of(file, result.media)
             if original is not None:
                 result = _against(result, file, original, likelihood_by(analyzer, wanted))
             elif found is not None:
@@ -102,8 +102,8 @@ def analyze(
             if report_file:
                 report.write_report(report_file, result, file, reporting)
             if json != "-":
-                said = summary(result, base_rate=reporting.base_rate)
-                tell(said, *filter(None, [told]))
+                tell(summary(result, base_rate=reporting.base_rate))
+                known.tell_match(match)
     return status
 
 

@@ -3,7 +3,6 @@ of new files in a folder."""
 
 import re
 import signal
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cli import known
-from cli.common import ProgressBar, ids, print_error, tell
+from cli.common import ProgressBar, ids, print_error, reading, tell
 from cli.options import MachineOptions, NoLibrary, ReportOptions, SettingsOptions, between, opt
 from cli.report import maker, require
 from detector import links, media, paths
@@ -22,6 +21,7 @@ from detector.batch import BatchOptions, BatchRun, BatchTally, Entry, read_sourc
 from detector.batch.engine import WriteReport
 from detector.errors import UsageError
 from detector.pipeline import open_remote
+from detector.presentation import summary
 from detector.schema.analysis import Analysis, ErrorDetail
 from detector.sentences import _
 
@@ -70,7 +70,9 @@ def batch(
             tally = run.run(entries, partial(listed, bar), total=len(entries))
         finally:
             bar.close()
-    print(summary(tally, found.passed_over, output.out), file=sys.stderr)
+    with reading():
+        done = summary.of_batch(tally.analyzed, tally.found, tally.codes, found.passed_over)
+        tell(f"unmask: {done}: {output.out / 'results.jsonl'}", error=True)
     if tally.ours:
         return 1
     return 2 if tally.failed else 0
@@ -128,19 +130,6 @@ def listed(bar: ProgressBar, tally: BatchTally, entry: Entry, error: ErrorDetail
     if error is not None:
         print_error(error, entry.name)
     bar(tally.done, tally.total)
-
-
-def summary(tally: BatchTally, passed_over: int, out: Path) -> str:
-    """Return the counts of a batch in one line."""
-    parts = [f"{tally.analyzed} analyzed"]
-    if tally.found:
-        parts.append(f"{tally.found} known already")
-    if tally.failed:
-        codes = ", ".join(f"{code} {count}" for code, count in tally.codes.most_common())
-        parts.append(f"{tally.failed} failed ({codes})")
-    if passed_over:
-        parts.append(f"{passed_over} passed over by their names")
-    return f"unmask: {', '.join(parts)}: {out / 'results.jsonl'}"
 
 
 def watch(

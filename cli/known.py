@@ -7,10 +7,11 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cli.common import line, reading, tell
 from detector import paths
-from detector.media.files import one_line, safe_name
-from detector.messages.format import clock
+from detector.presentation import footage
 from detector.schema.analysis import Media
+from detector.schema.summary import FoundFootage
 
 if TYPE_CHECKING:
     from service.library.catalog import LocalOriginals
@@ -34,24 +35,19 @@ class OriginalFinder(ExitStack):
         self._searching = threading.Lock()
         self._originals: LocalOriginals | None = None
 
-    def original_of(self, path: Path, about: Media) -> tuple[Path | None, str]:
-        """Return the best available match for a file, and a line about it; None and "" if there is
-        none, or no library."""
+    def original_of(self, path: Path, about: Media) -> tuple[Path | None, FoundFootage | None]:
+        """Return the file of the best match, if it is there, and the match; None if there is none,
+        or no library."""
         if about.kind == "audio" or not (paths.data() / paths.RECORDS).is_file():
-            return None, ""
+            return None, None
         with self._searching:
             originals = self._library()
             try:
                 answer = originals.find(path, about) if originals else None
             except Exception:  # a library that fails spoils no analysis
                 answer = None
-        if answer is None:
-            return None, ""
-        found, original = answer
-        seen = "faces, framed otherwise" if found.by_faces else "frames"
-        share = f"{found.matched} of {found.asked} looked-for {seen}"
-        name, source = safe_name(found.name), one_line(found.source)
-        return original, f"  In your library: {name}, from {clock(found.start)} ({share}; {source})"
+        found, original = answer or (None, None)
+        return original, found
 
     def _library(self) -> LocalOriginals | None:
         """Return the library, opened once; None if that failed, or its extra is missing."""
@@ -61,3 +57,10 @@ class OriginalFinder(ExitStack):
             except (Exception, SystemExit):  # SystemExit: a variable of the server is wrong
                 self._wanted = False
         return self._originals
+
+
+def tell_match(found: FoundFootage | None) -> None:
+    """Print the match of an analyzed file, if there is one."""
+    if found is not None:
+        with reading():
+            tell(f"  {line(footage.line(found))}")

@@ -12,14 +12,14 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cli.common import group, tell, user_files
+from cli.common import group, line, print_error, reading, tell, tell_table, user_files
 from cli.known import open_originals
 from cli.options import AsJson, arg, between, opt
 from detector import media
 from detector.errors import InputError, MediaError, UnmaskError
-from detector.messages.format import clock
+from detector.presentation import footage as words
 from detector.presentation import summary
-from detector.sentences import _
+from detector.sentences import _, count, join
 from service.context import LOCAL
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ def _library(*, reads_media: bool = False) -> Iterator[Library]:
 
 def _told(path: Path, footage: Footage | None, error: MediaError | None) -> None:
     if error is not None:
-        print(f"unmask: {path.name}: {error.advice}", file=sys.stderr)
+        print_error(error, path.name)
     elif footage is not None:
-        print(f"{footage.id}  {footage.name}  {footage.frames} frames", flush=True)
+        frames = count(footage.frames, "frame", "frames")
+        tell(join(footage.id, line(footage.name), frames, by="  "))
 
 
 @actions.command()
@@ -74,8 +75,8 @@ def add(paths: list[Path]) -> int:
                 known.add_folder(OWNER, folder, told)
             else:
                 known.add_files(OWNER, files, source_of(folder), told)
-        count, _version = known.store.version(OWNER)
-    tell(_("{count} files known").format(count=count), error=True)
+        number, _version = known.store.version(OWNER)
+    tell(_("{count} files known").format(count=number), error=True)
     return status
 
 
@@ -102,9 +103,13 @@ def list_footage(as_json: AsJson = False) -> int:
     if as_json:
         print(json.dumps([footage.tree for footage in known], indent=2))
         return 0
-    for footage in known:
-        length = summary.length(footage.duration)
-        print(f"{footage.id}  {footage.added:%Y-%m-%d}  {length:>8}  {footage.name}")
+    with reading():
+        tell_table(
+            [
+                (one.id, f"{one.added:%Y-%m-%d}", summary.length(one.duration), one.name)
+                for one in known
+            ]
+        )
     return 0
 
 
@@ -131,8 +136,8 @@ def search(file: Path, as_json: AsJson = False) -> int:
         rows = [vars(match) | {"footage": match.footage.tree} for match in found]
         print(json.dumps(rows, indent=2))
     else:
-        for match in found:
-            print(_line(match, about.sha256))
+        with reading():
+            tell(*(_line(match, about.sha256) for match in found))
     return 0 if found else NOTHING
 
 
@@ -170,12 +175,8 @@ def _original_of(originals: LocalOriginals, file: Path) -> dict[str, Any] | None
 
 
 def _line(match: LibraryMatch, sha256: str) -> str:
-    same = ", the same file" if match.footage.sha256 == sha256 else ""
-    turned = ", mirrored" if match.mirrored else ""
-    seen = "faces" if match.by_faces else "frames"
-    frames = f"{match.matched} of {match.asked} {seen}, {match.bits} of 256 bits differ"
-    place = f"{match.footage.name}, from {clock(match.start)}"
-    return f"{place}: {frames}{turned}{same} ({match.footage.source})"
+    identical = match.footage.sha256 == sha256
+    return words.of_search(match.found, bits=match.bits, identical=identical)
 
 
 @actions.command()

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from cli import known
+from cli import known, terminal
 from cli.analyze import summary
 from cli.common import ids, print_error, reading, tell, write_json
 from cli.options import Models, NoLibrary, arg, between, opt
@@ -26,6 +26,7 @@ from detector.live.recorder import Ring
 from detector.media import stream
 from detector.messages.format import clock
 from detector.presentation import live as presented
+from detector.schema.summary import FoundFootage
 from detector.sentences import _, say
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def live(
         write_json(out, analysis.model_dump(mode="json"))
     if json_file != "-" and out != "-":
         tell(summary(analysis))
-        tell(*_known(ring, wanted=not no_library))
+        known.tell_match(_known(ring, wanted=not no_library))
     return 2 if failure is not None else 0
 
 
@@ -131,14 +132,14 @@ def _remembered(frames: Frames, ring: Ring) -> Frames:
         yield t, rgb
 
 
-def _known(ring: Ring, *, wanted: bool) -> list[str]:
+def _known(ring: Ring, *, wanted: bool) -> FoundFootage | None:
     """Return the match of the last seconds in this computer's library."""
     with known.OriginalFinder(wanted=wanted) as finder, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "last.mp4"
         if not ring.write(path):
-            return []
-        _path, told = finder.original_of(path, media.probe(path))
-    return [told] if told else []
+            return None
+        _path, found = finder.original_of(path, media.probe(path))
+    return found
 
 
 def _file(path: str, *, real: bool) -> tuple[str, Frames]:
@@ -249,13 +250,14 @@ class _Console:
         self._shown = changed
         hints = "".join(f" | {hint.title}" for hint in state.hints)
         with reading():
-            said = f"{presented.of_reading(now_read)} {presented.share(now_read.probability)}"
+            said = f"{presented.of_reading(now_read)} {presented.number(now_read)[0]}"
             if (slow := now_read.too_slow) is not None:
                 said = f"{presented.of_reading(now_read)}. {presented.scored(slow).rstrip('.')}"
             speed = ", ".join(presented.speed(state.rates)).replace("\u00a0", " ")
         text = f"{clock(state.time)} {said} | {speed}{hints}"
         if self._terminal:
-            print(f"\r\x1b[K{text[:160]}", end="", file=sys.stderr, flush=True)
+            columns = terminal.width_of(sys.stderr) or len(text)
+            print(f"\r\x1b[K{text[: columns - 1]}", end="", file=sys.stderr, flush=True)
         else:
             print(text, file=sys.stderr, flush=True)
 

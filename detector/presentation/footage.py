@@ -95,6 +95,21 @@ def details(
     return join(*parts)
 
 
+def line(found: FoundFootage) -> str:
+    """Return the match of an analyzed file in a line: its place, its name and its frames."""
+    told = details(found, None, day="", still=False)
+    return _("{found}: {name}").format(found=place(found, None), name=told)
+
+
+def of_search(found: FoundFootage, *, bits: int, identical: bool) -> str:
+    """Return a match of a search in a line: the same, how many of the 256 bits of a frame differ,
+    and whether the file is mirrored, or `identical`."""
+    differ = _("{bits} of 256 bits of a frame differ.").format(bits=bits)
+    mirrored = _("It is mirrored.") if found.mirrored else ""
+    same = _("The two files are the same, byte by byte.") if identical else ""
+    return join(details(found, None, day="", still=False), differ, mirrored, same)
+
+
 def _origin(found: FoundFootage, day: str) -> str:
     if not day:
         text = _("{name}, from {folder}.") if found.in_folder else _("{name}.")

@@ -1,5 +1,6 @@
 """Short form of a result for lists, cases and tables, from the facts that records keep."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 from detector.messages import states
@@ -34,6 +35,19 @@ def number(result: ResultSummary) -> list[str]:
 def line(result: ResultSummary) -> str:
     """Return "Likely manipulated · 88 % · 95 % interval 62 to 91 %"."""
     return join(headline(result), *number(result), by=" · ")
+
+
+def of_batch(analyzed: int, known: int, failed: Mapping[str, int], passed_over: int) -> str:
+    """Return the counts of a batch: files analyzed now and before, those that failed by their error
+    codes, and those whose names belong to no medium."""
+    codes = ", ".join(f"{code} {number}" for code, number in Counter(failed).most_common())
+    others = (
+        (_("{number} known already"), known),
+        (_("{number} failed ({codes})"), sum(failed.values())),
+        (_("{number} passed over by their names"), passed_over),
+    )
+    parts = (text.format(number=number, codes=codes) for text, number in others if number)
+    return join(_("{number} analyzed").format(number=analyzed), *parts, by=", ")
 
 
 def deleted(label: str) -> str:

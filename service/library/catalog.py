@@ -391,12 +391,7 @@ def best_match(matches: list[LibraryMatch]) -> FoundFootage | None:
     good.sort(key=lambda m: (m.footage.source == ANALYSES, -m.share, m.by_faces, m.bits))
     if not good:
         return None
-    match = good[0]
-    return FoundFootage(
-        match_sha256=match.footage.sha256, name=match.footage.name, source=match.footage.source,
-        start=max(0.0, match.start - match.time), mirrored=match.mirrored,
-        matched=match.matched, asked=match.asked, by_faces=match.by_faces,
-    )  # fmt: skip
+    return good[0].found
 
 
 def original_in(folder: Path, name: str, sha256: str) -> Path | None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from detector.comparison.fingerprint import Fingerprints, Hashes
+from detector.schema.summary import FoundFootage
 from service.records.footage import Prints
 from service.records.tables import Footage
 
@@ -43,6 +44,15 @@ class LibraryMatch:
     def share(self) -> float:
         """Return the share of the searched frames, 0..1."""
         return self.matched / self.asked
+
+    @property
+    def found(self) -> FoundFootage:
+        """Return the match as results state it."""
+        return FoundFootage(
+            match_sha256=self.footage.sha256, name=self.footage.name, source=self.footage.source,
+            start=max(0.0, self.start - self.time), mirrored=self.mirrored,
+            matched=self.matched, asked=self.asked, by_faces=self.by_faces,
+        )  # fmt: skip
 
 
 class _HashIndex:

@@ -331,7 +331,7 @@ def test_a_library_that_fails_is_asked_once_and_holds_nothing_up(clip, tmp_path,
     monkeypatch.setattr(known, "open_originals", opened)
     about = media.probe(clip)
     with known.OriginalFinder() as library:
-        assert [library.original_of(clip, about) for _ in range(3)] == [(None, "")] * 3
+        assert [library.original_of(clip, about) for _ in range(3)] == [(None, None)] * 3
     opened.assert_called_once()
 
 
@@ -351,15 +351,14 @@ def test_an_analysis_asks_the_library_of_this_computer(tmp_path, monkeypatch, ca
     assert "library" not in alone
     python("-m", "cli", "library", "add", clip.parent, check=True)  # its readers are confined
     found = unmask(*asked)
-    assert (
-        f"In your library: talk.mp4, from 00:00 (4 of 4 looked-for frames; {clip.parent})" in found
-    )
+    place = f"The same footage is in your library: talk.mp4, from {clip.parent}."
+    assert f"  {place} Begins at 00:00 of it. 4 of 4 frames match.\n" in found
     result = Analysis.model_validate_json((tmp_path / "result.json").read_text())
     assert result.comparison.original_media.name == "talk.mp4"
     assert result.comparison.finding is ComparisonFinding.NOTHING_DIFFERS
     assert unmask(*asked, "--no-library") == alone
     watched = ("live", shared, "--models", "texture")
-    assert "  In your library: talk.mp4, from 00:00 (" in unmask(*watched)
+    assert "  The same footage is in your library: talk.mp4, from" in unmask(*watched)
     assert "library" not in unmask(*watched, "--no-library")
 
     out = tmp_path / "batch"
@@ -380,6 +379,6 @@ def test_an_analysis_asks_the_library_of_this_computer(tmp_path, monkeypatch, ca
 
     clip.unlink()  # what is known of it is left
     found = unmask(*asked)
-    assert "In your library: talk.mp4" in found
+    assert "is in your library: talk.mp4" in found
     result = Analysis.model_validate_json((tmp_path / "result.json").read_text())
     assert result.comparison is None

@@ -1,10 +1,11 @@
 """A result in words, once for all surfaces: questions, how we know, models, moments, robustness."""
 
 import gettext
+import re
 
 import pytest
 
-from cli.analyze import summary
+from cli import analyze as command
 from dashboard.result import question as page_of
 from detector.decision import decide, material
 from detector.presentation import (
@@ -12,11 +13,13 @@ from detector.presentation import (
     Grid,
     Text,
     answers,
+    footage,
     models,
     people,
     pulls,
     robustness,
     signals,
+    summary,
     verdict,
 )
 from detector.schema.analysis import (
@@ -32,7 +35,8 @@ from detector.schema.analysis import (
     Tally,
     Thresholds,
 )
-from detector.sentences import _, use
+from detector.schema.summary import FoundFootage
+from detector.sentences import _, say, use
 from tests.support.result_sample import make_analysis, make_picture, trial
 
 
@@ -41,6 +45,13 @@ def rates(question, answer, **given):
     blocks = answers.error_rates(question, answer, **given)
     rows = [row for block in blocks if isinstance(block, Grid) for row in block.printed]
     return rows, " ".join(block.text for block in blocks if isinstance(block, Text))
+
+
+class Loud(gettext.NullTranslations):
+    """A language that is English in capitals, but for the names of parameters."""
+
+    def gettext(self, message):
+        return re.sub(r"(?:(?!{)[a-z])+(?![^{]*})", lambda word: word[0].upper(), message)
 
 
 def test_a_rate_has_its_count_and_interval():
@@ -143,7 +154,7 @@ def test_page_and_terminal_say_the_same_of_each_question():
     analysis = make_analysis(whole=0.9)
     rows = answers.rows(analysis)
     assert [row.leads for row in rows] == [True, False, False, False]
-    page, terminal = page_of.rows(analysis).replace("\u00a0", " "), summary(analysis)
+    page, terminal = page_of.rows(analysis).replace("\u00a0", " "), command.summary(analysis)
     for row in rows:
         assert row.question in page and row.answer in page
         said = f"{row.question} {row.answer}"
@@ -262,6 +273,30 @@ def test_the_auc_beside_a_likelihood_is_the_one_of_the_models_page():
     model.auc = 0.894
     assert verdict.judged_by(analysis).endswith("AUC 0.89 on sources left out")
     assert "AUC" not in verdict.judged_by(make_analysis())
+
+
+def test_the_counts_of_a_batch_are_said_in_the_readers_language():
+    counts = summary.of_batch(1200, 3, {"unsupported": 1, "no_face": 2}, 4)
+    assert counts == (
+        "1200 analyzed, 3 known already, 3 failed (no_face 2, unsupported 1), "
+        "4 passed over by their names"
+    )
+    with use(Loud()):
+        assert summary.of_batch(0, 0, {}, 0) == "0 ANALYZED"
+        assert say(counts).startswith("1200 ANALYZED, 3 KNOWN ALREADY, ")
+
+
+def test_a_match_of_the_library_is_worded_as_on_the_page():
+    found = FoundFootage(
+        match_sha256="a" * 64, name="talk.mp4", source="/press", start=3.0, mirrored=True,
+        matched=3, asked=4,
+    )  # fmt: skip
+    said = "talk.mp4, from /press. Begins at 00:03 of it. 3 of 4 frames match."
+    assert footage.line(found) == f"Part of this footage is in your library: {said}"
+    searched = footage.of_search(found, bits=7, identical=False)
+    assert searched == f"{said} 7 of 256 bits of a frame differ. It is mirrored."
+    with use(Loud()):
+        assert "OF 256 BITS OF A FRAME DIFFER" in say(searched)
 
 
 def test_missing_signals_are_listed_in_a_language_that_translates_their_titles():

@@ -305,7 +305,8 @@ def test_the_command(clips, tmp_path, monkeypatch, capsys):
     copy = write_copy(tmp_path / "copy.mp4", scene(2), 25, CopyOptions(crf=33, mirror=True))
     assert main(["library", "search", str(copy)]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("2.mp4, from 00:00: ") and "mirrored" in shown
+    assert shown.startswith("2.mp4, from /") and "It is mirrored." in shown
+    assert "Begins at 00:00 of it." in shown
     assert main(["library", "export", str(tmp_path / "prints")]) == 0
     assert main(["library", "list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
