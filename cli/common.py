@@ -20,7 +20,7 @@ import typer
 from cli import terminal
 from detector import paths
 from detector.errors import InputError, UnmaskError, UsageError
-from detector.sentences import ENGLISH, Translations, _, say, use
+from detector.sentences import ENGLISH, NBSP, Translations, _, say, use
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -207,14 +207,15 @@ def tell(*lines: object, error: bool = False) -> None:
     with reading():
         for text in lines:
             said = _harmless(say(text if isinstance(text, str) else str(text)))
-            print(terminal.wrapped(said, width), file=stream, flush=True)
+            shown = terminal.wrapped(said, width).replace(NBSP, " ")
+            print(shown, file=stream, flush=True)
 
 
 def tell_table(rows: Sequence[Sequence[str]]) -> None:
     """Print rows of a table for a person; untrusted text as `tell`."""
     cells = [[line(cell) for cell in row] for row in rows]
     for text in terminal.table((), cells, terminal.width_of(sys.stdout)) if cells else ():
-        print(text)
+        print(text.replace(NBSP, " "))
 
 
 def _harmless(text: str) -> str:

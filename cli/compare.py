@@ -67,7 +67,9 @@ def compare(
         on_progress=lambda share: bar(share, 1.0),
     )
     result = with_scores(result, copy, named, likelihood_by(Analyzer()))
-    write_result(json, result.model_dump(mode="json"), *lines(result))
+    with reading():
+        lines = brief.of_comparison(result)
+    write_result(json, result.model_dump(mode="json"), *lines)
     if report_file:
         with reading():
             content = report.collect_pair(result, *sides(result, copy, named), zone=here)
@@ -130,9 +132,3 @@ def status(result: Comparison) -> int:
         return ROLES_OPEN
     changed = result.finding.manipulated or result.finding == "other_edits"
     return MANIPULATED if changed else 0
-
-
-@reading()
-def lines(result: Comparison) -> list[str]:
-    """Return the lines for a terminal."""
-    return brief.of_comparison(result)

@@ -11,7 +11,7 @@ from detector.perturbation.conditions import NONE, parse
 from detector.perturbation.robustness import USUAL, try_out
 from detector.pipeline import Analyzer
 from detector.presentation import brief
-from detector.schema.analysis import Analysis, Robustness, Settings
+from detector.schema.analysis import Settings
 from detector.sentences import _
 
 
@@ -40,11 +40,7 @@ def robustness(
         on_progress=lambda done, total, _: bar(done, total),
     )
     analysis = decide(analysis.model_copy(update={"robustness": tried}))
-    lines = _lines(analysis, analysis.robustness or tried)
+    with reading():
+        lines = brief.of_robustness(analysis, analysis.robustness or tried)
     write_result(json, analysis.model_dump(mode="json"), *lines)
     return 0
-
-
-@reading()
-def _lines(analysis: Analysis, tried: Robustness) -> list[str]:
-    return [line.replace("\u00a0", " ") for line in brief.of_robustness(analysis, tried)]

@@ -21,7 +21,7 @@ def width_of(stream: TextIO) -> int | None:
 
 def wrapped(text: str, width: int | None) -> str:
     """Return a text whose lines are at most `width` letters long; what continues a line stands
-    under its first word."""
+    under its first word. No line ends between a number and its unit."""
     if width is None:
         return text
     return "\n".join(_filled(line, _hanging(line, width), width) for line in text.split("\n"))
@@ -58,7 +58,9 @@ def _hanging(line: str, width: int) -> int:
 
 
 def _filled(line: str, indent: int, width: int) -> str:
+    from detector.messages.format import unbroken  # with pydantic, which most commands do without
+
     return textwrap.fill(
-        line, width, subsequent_indent=" " * indent, break_long_words=False,
+        unbroken(line), width, subsequent_indent=" " * indent, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip

@@ -344,15 +344,16 @@ LAYOUTS = (
 
 def sections(report: Report) -> list[Section]:
     """Return all figures, of each kind of files in a section."""
-    about = [
-        f"{report.labels}, {report.created:%Y-%m-%d}, version {report.software.version}"
-        + (f" ({report.software.commit[:7]})" if report.software.commit else "")
-        + ". AUC and pairs won with 95 % intervals (bootstrap over groups), shares with Wilson's; "
-        "files that could not be judged are counted against us.",
-        *report.notes,
-    ]
+    commit = f" ({report.software.commit[:7]})" if report.software.commit else ""
+    text = _(
+        "{labels}, {day}, version {version}. AUC and pairs won with 95 % intervals (bootstrap over "
+        "groups), shares with Wilson's; files that could not be judged are counted against us."
+    )
+    day, version = f"{report.created:%Y-%m-%d}", f"{report.software.version}{commit}"
+    about = [text.format(labels=report.labels, day=day, version=version), *report.notes]
     if report.missing_baselines:
-        about.append(f"Not on this computer: {', '.join(report.missing_baselines)}.")
+        absent = _("Not on this computer: {models}.")
+        about.append(absent.format(models=", ".join(report.missing_baselines)))
     first = Section("about", "", tuple(map(Text, about)))
     return [first, *(Section(k.kind, say(KINDS[k.kind]), tuple(_kind(k))) for k in report.kinds)]
 
@@ -365,14 +366,16 @@ def tables(kind: KindReport) -> Section:
 
 
 def _kind(kind: KindReport) -> Iterator[Block]:
-    yield Text(
-        f"{kind.files} files of {kind.groups} groups ({kind.people} with all takes of a person "
-        f"together): {kind.real} originals, {kind.fake} fakes."
+    text = _(
+        "{files} files of {groups} groups ({people} with all takes of a person together): {real} "
+        "originals, {fake} fakes."
     )
+    counts = {name: getattr(kind, name) for name in ("files", "groups", "people", "real", "fake")}
+    yield Text(text.format(**counts))
     yield from tables(kind).blocks
     if kind.not_judged:
-        missing = ", ".join(f"{name} ({why})" for name, why in kind.not_judged.items())
-        yield Text(f"Not judged: {missing}.")
+        missing = ", ".join(f"{name} ({say(why)})" for name, why in kind.not_judged.items())
+        yield Text(_("Not judged: {why}").format(why=f"{missing}."))
 
 
 def _table(
@@ -384,8 +387,10 @@ def _table(
     columns = [name for pattern in layout.figures for name in fnmatch.filter(there, pattern)]
     if columns:
         yield Text(say(layout.heading), "subhead")
+        alone = _("{feature} alone")
         titles = [
-            f"{row.title} alone" if row.table == "feature" else say(row.title) for row in rows
+            alone.format(feature=row.title) if row.table == "feature" else say(row.title)
+            for row in rows
         ]
         figures = ([text_of(row.figures.get(name)) for name in columns] for row in rows)
         cells = [[title, *found] for title, found in zip(titles, figures, strict=True)]
@@ -413,7 +418,11 @@ def text_of(value: Any) -> str:
     if not math.isfinite(value.low):
         return number(value.value, 3)
     text = f"{number(value.value)} [{number(value.low)}, {number(value.high)}]"
-    return text if value.of is None else f"{text} (of {value.of})"
+    return (
+        text
+        if value.of is None
+        else _("{figure} (of {number})").format(figure=text, number=value.of)
+    )
 
 
 def number(value: float, digits: int = 2) -> str:

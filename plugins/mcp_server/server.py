@@ -13,7 +13,8 @@ from mcp.server.mcpserver.utilities.types import Image
 from mcp.types import CallToolResult, ContentBlock, TextContent
 
 from cli.analyze import summary
-from cli.compare import in_roles, lines, with_scores
+from cli.common import reading
+from cli.compare import in_roles, with_scores
 from cli.known import open_originals
 from detector import comparison, media
 from detector._version import __version__
@@ -21,10 +22,10 @@ from detector.errors import InputError, UnmaskError
 from detector.models import inventory
 from detector.pipeline import Analyzer
 from detector.pipeline.options import Progress
-from detector.presentation import actions, looks
+from detector.presentation import actions, brief, looks
 from detector.schema.analysis import Analysis, Settings
 from detector.schema.comparison import Comparison
-from detector.sentences import _
+from detector.sentences import _, say
 from service import exports
 
 INSTRUCTIONS = (
@@ -110,7 +111,9 @@ class Tools:
             return result
 
         result = await self._run(context, work)
-        return _told("\n".join(lines(result)), result)
+        with reading():
+            text = "\n".join(brief.of_comparison(result))
+        return _told(text, result)
 
     async def find_original(self, path: str, context: Context) -> dict[str, Any]:
         """Tell which known footage of this computer's library a file shows best; `found` is null
@@ -143,8 +146,9 @@ class Tools:
             return result, exports.heatmap(file, result, frame.index, top.id, model)
 
         result, picture = await self._run(context, work)
-        text = "\n".join([summary(result), *(f"  Next: {said}" for said in actions.said(result))])
-        answer = _told(text, None)
+        with reading():
+            steps = [f"  {say(actions.TITLE)}: {step}" for step in actions.said(result)]
+        answer = _told("\n".join([summary(result), *steps]), None)
         if picture is not None:
             answer.content.append(Image(data=picture, format="jpeg").to_image_content())
         return answer

@@ -57,7 +57,7 @@ def test_a_file_is_analyzed_explained_and_compared(folder):
     assert result.judged[0].frames == []
     assert shares[0] < 1 and shares[-1] == 1
     assert [part.type for part in explained.content] == ["text", "image"]
-    assert "Next: " in explained.content[0].text
+    assert "What to do next: " in explained.content[0].text
     assert Comparison.model_validate(same.structured_content).identical
     assert found.structured_content == {"found": None}
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from cli.compare import MANIPULATED, OTHER_FOOTAGE, ROLES_OPEN, lines, status
+from cli.compare import MANIPULATED, OTHER_FOOTAGE, ROLES_OPEN, status
+from detector.presentation import brief
 from detector.presentation import comparison as words
 from detector.schema.analysis import Media
 from detector.schema.comparison import (
@@ -52,7 +53,7 @@ def test_a_manipulated_copy_is_said_with_person_and_time():
         "the rest is the same footage"
     )
     assert words.headline(comparison) == "Manipulated copy of rally.mov"
-    assert lines(comparison)[0] == f"{words.sentence(comparison)}."
+    assert brief.of_comparison(comparison)[0] == f"{words.sentence(comparison)}."
 
 
 def test_a_short_clip_s_times_have_tenths():
@@ -95,9 +96,11 @@ def test_where_nothing_can_be_said_nobody_is_said_not_to_differ():
     people = [person("A", "none"), person("B", "none")]
     clear = made(ComparisonFinding.NOTHING_DIFFERS, people=people)
     open_ = made(ComparisonFinding.NOT_COMPARABLE, people=people)
-    assert any("Person B:" in line and "does not differ" in line for line in lines(clear))
-    assert any("Person B:" in line and "open" in line for line in lines(open_))
-    assert not any("does not differ" in line for line in lines(open_))
+    assert any(
+        "Person B:" in line and "does not differ" in line for line in brief.of_comparison(clear)
+    )
+    assert any("Person B:" in line and "open" in line for line in brief.of_comparison(open_))
+    assert not any("does not differ" in line for line in brief.of_comparison(open_))
 
 
 def test_what_differs_elsewhere_is_said_beside_the_face():
