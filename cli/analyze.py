@@ -1,7 +1,7 @@
 """`unmask analyze`: analysis of videos, pictures and sounds."""
 
 import shutil
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +22,7 @@ from cli.compare import Likelihood, likelihood_by, with_scores
 from cli.options import Json, MachineOptions, NoLibrary, ReportOptions, SettingsOptions, opt
 from detector import links, media
 from detector.batch import DOCUMENT_ENDINGS, Entry, failed, read_container
+from detector.batch.entry import detail as error_detail
 from detector.comparison import beside_original, compare
 from detector.decision import decide
 from detector.errors import InputError, MediaError, ModelError, UnmaskError, UsageError
@@ -94,10 +95,9 @@ def analyze(
             if original is not None:
                 result = _against(result, file, original, likelihood_by(analyzer, wanted))
             elif found is not None:
-                bar = ProgressBar(_("comparing"), "share")
-                shown = partial(bar, total=1.0)
-                result = beside_original(result, file, found, on_progress=shown)
-                bar.close()
+                with closing(ProgressBar(_("comparing"), "share")) as bar:
+                    shown = partial(bar, total=1.0)
+                    result = beside_original(result, file, found, on_progress=shown)
             output.add(result.model_dump(mode="json"))
             if report_file:
                 report.write_report(report_file, result, file, reporting)
@@ -150,17 +150,15 @@ def _one(
         bar.close()
         if error.code == "not_a_file" and Path(path).is_dir():
             error.hint = "`unmask batch FOLDER --out DIR` analyzes everything in it."
-        print_error(error, bar.text)
-        detail = ErrorDetail(code=error.code, message=error.message, hint=error.hint)
-        return file, Failure(name=bar.text, error=detail)
+        return file, _failed(bar.text, error)
     finally:
         bar.close()
 
 
 def _failed(name: str, error: Exception) -> Failure:
-    """Report a failed file among several; return the entry in its place."""
+    """Report a failed file; return the entry in its place."""
     if isinstance(error, UnmaskError):
-        detail = ErrorDetail(code=error.code, message=error.message, hint=error.hint)
+        detail = error_detail(error)
     else:
         what = line(f"{type(error).__name__}: {error}")
         message = _("This is our failure, not yours: {what}").format(what=what)
@@ -172,15 +170,11 @@ def _failed(name: str, error: Exception) -> Failure:
 def _against(analysis: Analysis, path: Path, original: Path, judge: Likelihood) -> Analysis:
     """Return the result with the comparison of the file with the original that the command names,
     which is analyzed as well, since the models may contradict the comparison."""
-    bar = ProgressBar(_("comparing"), "share")
-    found = compare(
-        path,
-        original,
-        roles="stated",
-        copy_media=analysis.media,
-        on_progress=lambda share: bar(share, 1.0),
-    )
-    bar.close()
+    with closing(ProgressBar(_("comparing"), "share")) as bar:
+        shown = partial(bar, total=1.0)
+        found = compare(
+            path, original, roles="stated", copy_media=analysis.media, on_progress=shown
+        )
     scores = {path: analysis.verdict.probability}
     found = with_scores(
         found, path, original, lambda one: scores[one] if one in scores else judge(one)

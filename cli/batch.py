@@ -5,7 +5,7 @@ import re
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -64,12 +64,11 @@ def batch(
     if not found.entries:
         raise UsageError(_("There is no video and no picture in {source}.").format(source=source))
     entries = list(islice(found.entries, limit))
-    bar = ProgressBar(_("files"))
-    with open_batch(output, settings, reporting, machine) as run:
-        try:
-            tally = run.run(entries, partial(listed, bar), total=len(entries))
-        finally:
-            bar.close()
+    with (
+        open_batch(output, settings, reporting, machine) as run,
+        closing(ProgressBar(_("files"))) as bar,
+    ):
+        tally = run.run(entries, partial(listed, bar), total=len(entries))
     with reading():
         done = summary.of_batch(tally.analyzed, tally.found, tally.codes, found.passed_over)
         tell(f"unmask: {done}: {output.out / 'results.jsonl'}", error=True)

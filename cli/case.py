@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cli.common import group, reading, tell, tell_table, user_files, write_bytes
+from cli.common import group, reading, tell, tell_table, user_files, write_bytes, write_json
 from cli.options import AsJson, Zone, arg, opt
 from detector import paths
 from detector.errors import InputError
@@ -59,7 +59,7 @@ def list_cases(as_json: AsJson = False) -> int:
     with _cases() as cases:
         known = cases.all(HERE)
     if as_json:
-        print(json.dumps([_tree(one) for one in known], indent=2))
+        write_json("-", [_tree(one) for one in known])
     else:
         with reading():
             files = [count(len(one.files), "file", "files") for one in known]
@@ -86,7 +86,7 @@ def show(id: Id, as_json: AsJson = False) -> int:
     with _cases() as cases:
         one = cases.get(HERE, id)
     if as_json:
-        print(json.dumps(_tree(one), indent=2))
+        write_json("-", _tree(one))
         return 0
     text = _("{status}, reviewer: {yet}")
     tell(one.title, text.format(status=one.status, yet=one.reviewer or _("none yet")))

@@ -2,6 +2,7 @@
 the other."""
 
 from collections.abc import Callable
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -95,14 +96,10 @@ def likelihood_by(analyzer: Analyzer, settings: Settings | None = None) -> Likel
     """Return a function that analyzes a file for its likelihood and shows the progress."""
 
     def likelihood(path: Path) -> float | None:
-        bar = ProgressBar(path.name, "share")
-        try:
+        with closing(ProgressBar(path.name, "share")) as bar, suppress(InputError):
             found = analyzer.analyze(path, settings, observe=lambda done: bar(done.fraction, 1.0))
-        except InputError:
-            return None
-        finally:
-            bar.close()
-        return found.verdict.probability
+            return found.verdict.probability
+        return None
 
     return likelihood
 

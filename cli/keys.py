@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
-from cli.common import group, tell, tell_table
+from cli.common import group, tell, tell_table, write_json
 from cli.options import AsJson, arg, between, opt
 from detector.errors import InputError
 from detector.sentences import _
@@ -67,7 +66,7 @@ def list_keys(as_json: AsJson = False) -> int:
     with _keys() as keys:
         known = keys.all()
     if as_json:
-        print(json.dumps([key.tree for key in known], indent=2))
+        write_json("-", [key.tree for key in known])
     else:
         tell_table([_cells(key) for key in known])
     return 0

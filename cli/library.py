@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cli.common import group, line, print_error, reading, tell, tell_table, user_files
+from cli.common import group, line, print_error, reading, tell, tell_table, user_files, write_json
 from cli.known import open_originals
 from cli.options import AsJson, arg, between, opt
 from detector import media
@@ -101,7 +101,7 @@ def list_footage(as_json: AsJson = False) -> int:
     with _library() as opened:
         known = opened.store.list(OWNER)
     if as_json:
-        print(json.dumps([footage.tree for footage in known], indent=2))
+        write_json("-", [footage.tree for footage in known])
         return 0
     with reading():
         tell_table(
@@ -134,7 +134,7 @@ def search(file: Path, as_json: AsJson = False) -> int:
         found = known.search(OWNER, fingerprint(file, about))
     if as_json:
         rows = [vars(match) | {"footage": match.footage.tree} for match in found]
-        print(json.dumps(rows, indent=2))
+        write_json("-", rows)
     else:
         with reading():
             tell(*(_line(match, about.sha256) for match in found))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from detector.errors import InputError
+from detector.errors import InputError, UnmaskError
 from detector.links import is_link, name_of
 from detector.schema.analysis import ErrorDetail
 from detector.schema.origin import FileSource
@@ -45,6 +45,6 @@ def failed(name: str, error: InputError) -> Entry:
     return Entry(name, refuse, error=detail(error))
 
 
-def detail(error: InputError) -> ErrorDetail:
+def detail(error: UnmaskError) -> ErrorDetail:
     """Convert an error to its record in a result."""
     return ErrorDetail(code=error.code, message=error.message, hint=error.hint)

@@ -320,12 +320,9 @@ def when(comparison: Comparison, spans: list[Span]) -> str:
     covered = sum(span.end - span.start for span in spans)
     if covered >= 0.95 * length:
         return _("from start to end")
-
-    def say(seconds: float) -> str:
-        tenths = f".{int(seconds * 10) % 10}" if length < SHORT else ""
-        return clock(seconds) + tenths
-
-    said = [_("from {start} to {end}").format(start=say(s.start), end=say(s.end)) for s in spans]
+    text = _("from {start} to {end}")
+    ends = [[clock(at, tenths=length < SHORT) for at in (s.start, s.end)] for s in spans]
+    said = [text.format(start=start, end=end) for start, end in ends]
     if len(said) > 4:
         more = len(said) - 3
         said = [*said[:3], ngettext("{n} more time", "{n} more times", more).format(n=more)]
