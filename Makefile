@@ -5,7 +5,7 @@
 # make coverage  what all tests together reach
 # make languages  what each language lacks (it is shown in English)
 # make docs   this project's site, in build/site/
-# make wheels  the seven wheels and the source archive, in dist/
+# make wheels  the eight wheels and the source archive, in dist/
 # make audit  known vulnerabilities of the locked packages
 # make sbom   software bill of materials (CycloneDX), in build/
 # make lock   update uv.lock to pyproject.toml, and docs/licenses.md

@@ -16,15 +16,18 @@ from detector.errors import UsageError
 from detector.sentences import _
 
 FOLDER = "FOLDER"  # placeholder for a folder that only the installer knows
+_ALL = ["unmask-cluster", "unmask-ytdlp", "unmask-s3", "unmask-mcp-server", "unmask-published"]
 _NEEDED = {
     "full": ["unmask-published"],
     "dashboard": ["unmask-published"],
     "cluster": ["unmask-cluster"],
+    "links": ["unmask-ytdlp", "unmask-published"],
     "s3": ["unmask-s3", "unmask-published"],
     "mcp": ["unmask-mcp-server", "unmask-published"],
-    "test": ["unmask-cluster", "unmask-s3", "unmask-mcp-server", "unmask-published"],
-    "dev": ["unmask-cluster", "unmask-s3", "unmask-mcp-server", "unmask-published"],
+    "test": _ALL,
+    "dev": _ALL,
     "unmask-s3": ["unmask-published"],
+    "unmask-ytdlp": ["unmask-published"],
     "unmask-mcp-server": ["unmask-published"],
     "unmask-lab": ["unmask-published"],
 }

@@ -1,5 +1,5 @@
-"""Plugins: models, signals (docs/adding-a-model.md) and executors of other installed packages,
-unmask-published and unmask-cluster among them."""
+"""Plugins: models, signals (docs/adding-a-model.md), executors and downloads of pages by other
+installed packages, such as unmask-published."""
 
 from functools import cache
 from importlib.metadata import entry_points
@@ -28,3 +28,10 @@ def signals() -> list[Any]:
 def executors() -> dict[str, Any]:
     """Return the `Executor` classes of the entry points `unmask.executors`, by name."""
     return {point.name: point.load() for point in entry_points(group="unmask.executors")}
+
+
+@cache
+def pages() -> list[Any]:
+    """Return the functions of the entry points `unmask.pages`, which download the video of a web
+    page (`ytdlp.downloader.download`)."""
+    return [point.load() for point in entry_points(group="unmask.pages")]

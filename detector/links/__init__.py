@@ -14,13 +14,13 @@ from detector.links.names import name_of as name_of
 try:
     from detector.links.addresses import LinkRefused as LinkRefused
     from detector.links.addresses import LinkRules as LinkRules
-    from detector.links.downloader import pages_allowed as pages_allowed
     from detector.links.fetch import FetchedLink as FetchedLink
     from detector.links.fetch import allowed as allowed
     from detector.links.fetch import check as check
     from detector.links.fetch import fetch as fetch
     from detector.links.fetch import fetch_to as fetch_to
     from detector.links.fetch import opener as opener
+    from detector.links.fetch import pages_allowed as pages_allowed
     from detector.links.fetch import rules as rules
 except ModuleNotFoundError as error:
     if error.name != "httpx":  # of the extra `full`

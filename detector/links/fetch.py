@@ -12,10 +12,9 @@ from typing import Any, BinaryIO, TypeVar
 
 import httpx
 
-from detector import __version__
+from detector import __version__, plugins
 from detector.config import get_config
 from detector.errors import Canceled, MediaError
-from detector.links import downloader
 from detector.links.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve, parse
 from detector.links.names import name_of
 from detector.links.transport import CHUNK_BYTES, POLL_SECONDS, PinnedTransport, followed
@@ -192,6 +191,13 @@ def check(url: str, limits: LinkRules | None = None) -> httpx.URL:
     return parse(url, limits or rules(MAX_BYTES))
 
 
+def pages_allowed() -> bool:
+    """Return True if videos of web pages are downloaded here: switched on, and a package of
+    `plugins.pages` is installed."""
+    config = get_config()
+    return config.ytdlp and config.links and not config.offline and bool(plugins.pages())
+
+
 def opener(url: str) -> Callable[[Path], tuple[Path, FileSource | None]]:
     """Return a function that downloads a link into a folder (`fetch_to`)."""
 
@@ -212,13 +218,14 @@ def _fetch(url: str, target: BinaryIO, job: _Fetch) -> FetchedLink:
     try:
         return asyncio.run(_cancelable(_within(url, target, job), job.cancel))
     except LinkRefused as error:
-        if error.code != "link_page" or not downloader.pages_allowed():
+        if error.code != "link_page" or not pages_allowed():
             raise
     target.seek(0)
     stated = of_page(target.read(MAX_PAGE))
     target.seek(0)
     target.truncate()
-    name, size, posted = downloader.download(
+    [download, *_others] = plugins.pages()
+    name, size, posted = download(
         url.strip(),
         target,
         job.rules,

@@ -14,6 +14,7 @@ OTHERS = {
     "unmask-mcp-server": "plugins/mcp_server",
     "unmask-published": "plugins/published",
     "unmask-s3": "plugins/s3",
+    "unmask-ytdlp": "plugins/ytdlp",
 }
 """Packages of the workspace with requirements of their own, and their folders."""
 

@@ -12,11 +12,10 @@ import numpy as np
 import pytest
 import yt_dlp
 
+from detector import plugins
 from detector.errors import Canceled, InputError
-from detector.links import LinkRules, downloader, fetch, ytdlp
+from detector.links import LinkRules, fetch, pages_allowed
 from detector.links.fetch import posted_by
-from detector.links.proxy import LinkProxy
-from detector.links.ytdlp import explained, video
 from detector.schema.origin import Posted
 from tests.conftest import write_clip
 from tests.support import hostile_readers, speech
@@ -30,6 +29,9 @@ from tests.support.links import (
     small_internet,
     whole,
 )
+from ytdlp import downloader, runner
+from ytdlp.proxy import LinkProxy
+from ytdlp.runner import explained, video
 
 RULES = LinkRules(max_bytes=5 << 20, seconds=60, read_timeout=10, ports=None)
 NAMES = {"clips.example": [PUBLIC], "inside.example": [PRIVATE], "2130706433": [PRIVATE]}
@@ -94,20 +96,20 @@ def test_the_video_of_a_page_is_fetched(web, clip, tmp_path):
     [{"UNMASK_YTDLP": ""}, {"UNMASK_YTDLP": "0"}, {"UNMASK_LINKS": ""}, {"UNMASK_OFFLINE": "1"}],
 )
 def test_it_is_off_unless_links_and_it_are_on(environment, monkeypatch):
-    assert downloader.pages_allowed()
+    assert pages_allowed()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert not downloader.pages_allowed()
+    assert not pages_allowed()
 
 
 def test_without_it_a_page_is_a_page(web, tmp_path, monkeypatch):
-    monkeypatch.setattr(downloader, "find_spec", lambda name: None)
+    monkeypatch.setattr(plugins, "pages", list)
     assert refused(web.url("clips.example", "/watch"), tmp_path).code == "link_page"
     assert [path for path, _headers in web.came] == ["/watch"]
 
 
 def test_a_file_never_goes_through_it(web, tmp_path, monkeypatch):
-    monkeypatch.setattr(downloader, "download", None)
+    monkeypatch.setattr(plugins, "pages", lambda: [None])
     assert fetched(web.url("clips.example", "/clip.mp4"), tmp_path)[0].size
 
 
@@ -354,7 +356,7 @@ def test_who_posted_it_and_when_is_read_from_the_page(web, tmp_path):
 
 def test_what_yt_dlp_says_of_the_account_goes_first():
     known = {"title": "T", "uploader": "Channel", "upload_date": "20261102"}
-    said = ytdlp._posted(known | {"webpage_url_domain": "x.y"})
+    said = runner._posted(known | {"webpage_url_domain": "x.y"})
     found = posted_by(said, {"by": "other", "site": "Site"})
     assert found == Posted(title="T", by="Channel", date="2026-11-02", site="x.y")
     assert posted_by({"title": "T"}, {}) is None, "a title alone says nothing of who"

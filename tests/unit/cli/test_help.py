@@ -102,13 +102,13 @@ def test_without_its_package_a_cluster_says_how_to_install_it(monkeypatch, capsy
     [
         (
             {"url": "file:///dist/unmask-0.1.0-py3-none-any.whl", "archive_info": {}},
-            "pip install 'unmask[links] @ file:///dist/unmask-0.1.0-py3-none-any.whl'",
+            "pip install 'unmask[postgres] @ file:///dist/unmask-0.1.0-py3-none-any.whl'",
         ),
         (
             {"url": "https://a.org/u", "vcs_info": {"vcs": "git", "commit_id": "ab"}},
-            "pip install 'unmask[links] @ git+https://a.org/u@ab'",
+            "pip install 'unmask[postgres] @ git+https://a.org/u@ab'",
         ),
-        ({}, "pip install --no-index --find-links FOLDER 'unmask[links]'"),
+        ({}, "pip install --no-index --find-links FOLDER 'unmask[postgres]'"),
     ],
 )
 def test_an_extra_is_installed_as_the_copy_was(monkeypatch, origin, command):
@@ -119,7 +119,7 @@ def test_an_extra_is_installed_as_the_copy_was(monkeypatch, origin, command):
 
     monkeypatch.setattr(installation.metadata, "distribution", lambda name: Distribution())
     monkeypatch.setattr(paths, "checkout", lambda: None)
-    assert installation.install("links") == command
+    assert installation.install("postgres") == command
 
 
 @pytest.mark.parametrize(
@@ -145,15 +145,15 @@ def test_the_other_packages_are_installed_from_where_the_copy_came(monkeypatch, 
     more = f" {published}" if origin else ""  # which pip finds in the folder
     lab = command.replace("PART", "lab").replace("NAME", "lab")
     assert installation.install_package("unmask-lab") == f"pip install {lab}{more}"
-    assert installation.install("dashboard,links").endswith(more)
+    assert installation.install("dashboard,postgres").endswith(more)
 
 
 def test_in_a_checkout_the_checkout_is_named(monkeypatch, tmp_path):
     monkeypatch.chdir(ROOT)
-    assert installation.install("links") == "pip install '.[links]'"
+    assert installation.install("postgres") == "pip install '.[postgres]'"
     assert installation.install("full") == "pip install '.[full]' ./plugins/published"
     monkeypatch.chdir(tmp_path)
-    assert installation.install("links") == f"pip install '{ROOT}[links]'"
+    assert installation.install("postgres") == f"pip install '{ROOT}[postgres]'"
 
 
 def test_nobody_is_told_to_install_our_name_from_an_index():

@@ -120,12 +120,13 @@ def names(*extras: str) -> set[str]:
 @pytest.mark.parametrize(
     ("places", "extras"),
     [
-        (["detector", "cli"], ["full", "links"]),
+        (["detector", "cli"], ["full"]),
         (["service", "dashboard", "pages", "app.py"], ["dashboard"]),
         (["plugins/published"], ["plugins/published"]),
         (["plugins/cluster"], ["plugins/cluster"]),
         (["plugins/mcp_server"], ["plugins/mcp_server"]),
         (["plugins/s3"], ["plugins/s3"]),
+        (["plugins/ytdlp"], ["plugins/ytdlp"]),
         (["lab"], ["dashboard", "lab", "test"]),
         (["tests", "conftest.py"], ["dashboard", "lab", "test"]),
     ],

@@ -1,4 +1,4 @@
-"""yt-dlp runner for a worker (`detector.links.downloader`): download a page's video as one file.
+"""yt-dlp runner for a worker (`ytdlp.downloader`): download a page's video as one file.
 
 Imported in the worker with nothing else of Unmask."""
 

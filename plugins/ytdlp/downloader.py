@@ -1,7 +1,7 @@
-"""Videos of web pages with a player, by yt-dlp: an extra, off unless UNMASK_YTDLP is set.
+"""Download of the video of a web page, off unless UNMASK_YTDLP is set.
 
 yt-dlp runs in a worker that can reach one port and one folder (`detector.isolation`); behind the
-port, `detector.links.proxy` applies the rules of links to each connection. It limits neither which
+port, `ytdlp.proxy` applies the rules of links to each connection. It limits neither which
 public hosts are contacted nor encrypted content; without such process limits (macOS, Linux before
 6.7) yt-dlp could bypass its proxy."""
 
@@ -10,28 +10,20 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
-from detector.config import get_config
 from detector.errors import Canceled, CancellationToken, MediaError, UsageError
 from detector.isolation import Limits, Sandbox
-from detector.links import ytdlp
 from detector.links.addresses import LinkRefused, LinkRules, Resolve
-from detector.links.proxy import LinkProxy
 from detector.sentences import _
+from ytdlp.proxy import LinkProxy
+from ytdlp.runner import BY_HAND, video
 
 MAX_MINUTES = 120  # of a video: longer ones are a film or a stream
 _LIMITS = Limits(memory=2 << 30, cpu=300, timeout=120.0, files=64, frame=1)
 """Limits for a page's scripts and a video's fragments; `LinkRules` bounds the time."""
 OVERHEAD = 1.2  # traffic allowed for each byte of the file: pages, and fragments loaded twice
-
-
-def pages_allowed() -> bool:
-    """Return True if videos of web pages are downloaded here: switched on and yt-dlp installed."""
-    config = get_config()
-    return config.ytdlp and config.links and not config.offline and find_spec("yt_dlp") is not None
 
 
 def download(
@@ -54,7 +46,7 @@ def download(
     ):
         try:
             found: dict[str, str] = box.call(
-                ytdlp.video,
+                video,
                 url,
                 folder,
                 proxy.url,
@@ -81,9 +73,7 @@ def download(
             raise LinkRefused(error.message, code=error.code, hint=error.hint) from error
         file = Path(folder) / Path(found.pop("name")).name
         if file.is_symlink() or not file.is_file():
-            raise LinkRefused(
-                _("No video came of this page."), code="link_page", hint=ytdlp.BY_HAND
-            )
+            raise LinkRefused(_("No video came of this page."), code="link_page", hint=BY_HAND)
         size = file.stat().st_size
         if size > rules.max_bytes:
             raise _too_large(rules.max_bytes)
@@ -99,10 +89,10 @@ def _explained(error: MediaError, proxy: LinkProxy, rules: LinkRules) -> LinkRef
         return LinkRefused(
             _("The video was not here after {seconds} s.").format(seconds=f"{rules.seconds:.0f}"),
             code="link_slow",
-            hint=ytdlp.BY_HAND,
+            hint=BY_HAND,
         )
     text = _("The program that looks for the video on this page failed.")
-    return LinkRefused(text, code="link_page", hint=ytdlp.BY_HAND)
+    return LinkRefused(text, code="link_page", hint=BY_HAND)
 
 
 def _too_large(most: int) -> LinkRefused:
