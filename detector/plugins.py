@@ -1,5 +1,5 @@
-"""Plugins: models, signals (docs/adding-a-model.md), executors and downloads of pages by other
-installed packages, such as unmask-published."""
+"""Plugins: models, signals (docs/adding-a-model.md), executors, downloads of pages and stores of
+media by other installed packages, such as unmask-published."""
 
 from functools import cache
 from importlib.metadata import entry_points
@@ -21,17 +21,29 @@ def detectors() -> dict[str, Path]:
 @cache
 def signals() -> list[Any]:
     """Return the `SignalMeasure` objects of the entry points `unmask.signals`."""
-    return [point.load() for point in entry_points(group="unmask.signals")]
+    return [signal for _name, signal in _loaded("unmask.signals")]
 
 
 @cache
 def executors() -> dict[str, Any]:
     """Return the `Executor` classes of the entry points `unmask.executors`, by name."""
-    return {point.name: point.load() for point in entry_points(group="unmask.executors")}
+    return dict(_loaded("unmask.executors"))
 
 
 @cache
 def pages() -> list[Any]:
     """Return the functions of the entry points `unmask.pages`, which download the video of a web
     page (`ytdlp.downloader.download`)."""
-    return [point.load() for point in entry_points(group="unmask.pages")]
+    return [download for _name, download in _loaded("unmask.pages")]
+
+
+@cache
+def stores() -> list[Any]:
+    """Return the functions of the entry points `unmask.stores`, which open the uploads of a data
+    folder in a store of their own, or return None where that is not configured."""
+    return [open_store for _name, open_store in _loaded("unmask.stores")]
+
+
+def _loaded(group: str) -> list[tuple[str, Any]]:
+    """Return the name and the object of each entry point: packages may choose the same name."""
+    return [(point.name, point.load()) for point in entry_points(group=group)]

@@ -1,8 +1,8 @@
 """Media of people: uploads, on the disk or in a store of another installed package."""
 
-from importlib.metadata import entry_points
 from pathlib import Path
 
+from detector import plugins
 from detector.installation import not_installed
 from service.config import get_config
 from service.storage.uploads import Uploads
@@ -12,8 +12,8 @@ def open_uploads(data: Path) -> Uploads:
     """Return the uploads of a folder, or of the first store of the entry points `unmask.stores`
     that is configured. Raise StorageError, or UsageError if the package of UNMASK_S3_BUCKET is
     missing."""
-    for point in entry_points(group="unmask.stores"):
-        store: Uploads | None = point.load()(data)
+    for open_store in plugins.stores():
+        store: Uploads | None = open_store(data)
         if store is not None:
             return store
     if get_config().s3_bucket:

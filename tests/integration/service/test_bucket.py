@@ -14,6 +14,7 @@ from unittest.mock import Mock
 import boto3
 import pytest
 
+from detector import plugins
 from detector.errors import UsageError
 from detector.schema.analysis import Settings
 from s3 import uploads as shared
@@ -192,7 +193,7 @@ def test_without_a_bucket_the_folder_keeps_them_and_nothing_of_amazons_is_loaded
 def test_a_bucket_without_its_package_is_named_with_its_installation(
     environment, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("service.storage.entry_points", lambda **_: ())
+    monkeypatch.setattr(plugins, "stores", list)
     monkeypatch.chdir(ROOT)
     with pytest.raises(UsageError) as missing:
         open_uploads(tmp_path)

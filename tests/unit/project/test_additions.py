@@ -185,6 +185,7 @@ def test_another_store_of_media_is_a_class_with_an_entry_point(tmp_path, monkeyp
     """A server's files are in it where it is configured."""
     monkeypatch.delenv("UNMASK_S3_BUCKET", raising=False)
     install(tmp_path, monkeypatch, "unmask.stores", "Vault.open")
+    monkeypatch.setattr(plugins, "stores", plugins.stores.__wrapped__)
     assert type(open_uploads(tmp_path)) is Uploads
     (tmp_path / "vault").touch()
     assert type(open_uploads(tmp_path)) is Vault
