@@ -193,9 +193,9 @@ def differences(compared: Iterable[ModelLine]) -> list[Difference]:
         for rank, (differ, text) in enumerate(texts.items()):
             read = zip(a.readings, b.readings, strict=True)
             for run in _runs(i for i, pair in enumerate(read) if pair == differ):
-                surest = max(a.lane.score[i] or 0.0 for i in run)
-                if Label.REAL is differ[0]:
-                    surest = min(a.lane.score[i] or 0.0 for i in run)
+                surest = (min if differ[0] is Label.REAL else max)(
+                    a.lane.score[i] or 0.0 for i in run
+                )
                 reading = states.zone(series.label_at(surest, a.limits), a.question)
                 add(rank, times, run, text.format(reading=reading, **names))
         for run in _runs(_far(a, b)):
