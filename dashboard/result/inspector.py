@@ -263,11 +263,8 @@ def _magnifier(linked: ResultViewState) -> None:
         part = magnified(rgb, zoom, x, y)
         st.image(jpeg(part, 95), width="stretch", alt=_("A part of the frame, magnified"))
         if zoom > 1:
-            across, down = st.columns(2)
-            for place, label, axis in (
-                (across, _("From left to right"), "x"),
-                (down, _("From top to bottom"), "y"),
-            ):
+            names = _("From left to right"), _("From top to bottom")
+            for place, label, axis in zip(st.columns(2), names, "xy", strict=True):
                 place.slider(label, 0, 100, key=_magnify_key(linked, axis), format="%d%%")
 
 
