@@ -72,6 +72,9 @@ class CropRecipe(StrictModel):
     even: unchanged; stretched only if a side is odd."""
     short: int = Field(default=0, ge=0)
     """cover: the shorter side before the center crop, px; 0: `size`."""
+    longer: Literal["down", "nearest"] = "down"
+    """cover: rounding of the longer side: down (transformers, torchvision), or to the nearest
+    pixel."""
     tile: int = Field(default=0, ge=0)
     """middle: pictures with a side below this are tiled first, px; 0: never."""
     odd: Literal["down", "even"] = "down"

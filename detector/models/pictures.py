@@ -57,7 +57,8 @@ def roughly(picture: Image, recipe: CropRecipe) -> Image:
     height, width = picture.shape[:2]
     if recipe.fit == "cover":
         short, side = recipe.short or recipe.size, min(height, width)
-        inner = (max(short, int(short * width / side)), max(short, int(short * height / side)))
+        whole = round if recipe.longer == "nearest" else int
+        inner = (max(short, whole(short * width / side)), max(short, whole(short * height / side)))
         return resize(picture, inner, recipe.resize)
     if recipe.tile and min(height, width) < recipe.tile:
         return np.tile(picture, (-(-recipe.tile // height), -(-recipe.tile // width), 1))
