@@ -100,6 +100,16 @@ def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | 
     return found[0] if len(found) == 1 else Chain(*found), about
 
 
+def opened(folder: Path, make: Callable[[], Any], *, bf16: bool, shared: bool = False) -> Runner:
+    """Return the network of a folder of the cache; of the OpenVINO graph that `make` returns where
+    it is not there."""
+    with _opening:
+        try:
+            return _opened(folder, bf16, _copies(shared))
+        except FileNotFoundError:
+            return _opened(folder, bf16, _copies(shared), make())
+
+
 def once_converted(
     keys: Sequence[str],
     convert: str,
@@ -164,6 +174,11 @@ def read(path: Path, shape: tuple[int, ...] | None = None) -> Runner:
     if shape is not None:
         model.reshape(openvino.PartialShape(list(shape)))
     return _OpenVino(model)
+
+
+def of_graph(graph: Any, *, shared: bool = False) -> Runner:
+    """Return an OpenVINO graph as a network in this process's memory."""
+    return _OpenVino(graph, copies=_copies(shared))
 
 
 def computes_in_bf16(device: str) -> bool:
@@ -234,6 +249,11 @@ def _openvino() -> tuple[ModuleType, Any]:
         if hidden:
             del sys.modules["openvino.tools.ovc"]
     return openvino, openvino.Core()
+
+
+def openvino() -> ModuleType:
+    """Return OpenVINO, imported without its converter and its telemetry."""
+    return _openvino()[0]
 
 
 _converting = threading.Lock()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import ConfigDict, Field, model_validator
@@ -277,6 +277,8 @@ class Model(ABC):
     crops."""
 
     BATCH = 16  # More per batch gain nothing on a CPU and cost memory
+    run: Any = None
+    """The compiled network, a `runtime.Runner`; None: PyTorch's own runs"""
 
     def __init__(self, spec: ModelSpec) -> None:
         self.spec = spec

@@ -15,7 +15,8 @@ import numpy as np
 
 from detector import converted, runtime
 from detector.memory import return_freed
-from detector.models.base import Image, Model, ModelSpec, check_batch
+from detector.models import graphs
+from detector.models.base import Files, Image, Model, ModelSpec, check_batch
 from detector.models.pictures import fit, normalized
 from detector.models.sounds import prepared
 from detector.runtime import Runner
@@ -48,7 +49,9 @@ class ReadyModel(Model):
             whole = self._whole() if self._whole else None
             if whole is None:
                 _latest.clear()
-                whole = self._load().whole()
+                with runtime.uncompiled():
+                    whole = self._load().whole()
+                whole.run = self.run
                 self._whole = ref(whole)
                 return_freed()  # the one before, and what loading took
             _latest[:] = [whole]
@@ -104,28 +107,35 @@ def _log_odds(logits: np.ndarray, spec: ModelSpec) -> np.ndarray:
 
 def load(
     spec: ModelSpec,
+    files: Files,
     family: Path,
     device: str,
     whole: Callable[[], Model],
     convert: Callable[[str], bool],
 ) -> Model:
-    """Return a model that is ready, made so in another process (`convert`, which calls `remember`
-    with the key) where it can be; else load it here (`whole`), where it is converted if need be."""
+    """Return a model that is ready, made so in another process (`convert`, which calls `prepare`
+    with the key) where it can be; else here, of its graphs, or loaded (`whole`) and traced."""
     if device != "cpu" or runtime.package(device) != "openvino":
         return whole()
     key = converted.key_of(spec.network, dict.fromkeys((family.parent, *_SOURCES)))
     known = runtime.known(key)
     if known is None and not converted.tried(key) and convert(key):
         known = runtime.known(key)
+    if known is None and (made := graphs.of(spec, files)):
+        return ReadyModel(spec, made.opened(), made.batch, whole)
     if known is None:
         return whole()
     run, about = known
     return ReadyModel(spec, run, about.get("batch", Model.BATCH), whole)
 
 
-def remember(model: Model, key: str) -> None:
-    """Store where the network of a model is; or that it does not score alone."""
-    runtime.remember(key, _compiled(model), batch=model.BATCH)
+def prepare(spec: ModelSpec, files: Files, key: str, whole: Callable[[], Model]) -> None:
+    """Write the network of a model to disk, from its graphs or traced, and under the key where it
+    is; or that it does not score alone."""
+    if made := graphs.of(spec, files):
+        return made.remember(key)
+    model = whole()
+    return runtime.remember(key, _compiled(model), batch=model.BATCH)
 
 
 def _compiled(model: Model) -> Runner | None:

@@ -183,7 +183,7 @@ def load_model(
             files = resolve(spec)
         whole = partial(load_family, spec, files, device)
         known = partial(helper.converts, CONVERT, spec.model_dump_json(), [*map(str, files)])
-        return ready.load(spec, _family_file(spec), device, whole, known)
+        return ready.load(spec, files, _family_file(spec), device, whole, known)
 
     return _cache.get(key, sum(file.size or 0 for file in spec.files), load)
 
@@ -225,8 +225,8 @@ CONVERT = f"{__name__}:convert"
 
 def convert(spec: str, files: Sequence[str], key: str) -> None:
     """Convert the network of a model, in the helper process; raise as `load_family`."""
-    known = ModelSpec.model_validate_json(spec)
-    ready.remember(load_family(known, [*map(Path, files)], "cpu"), key)
+    known, paths = ModelSpec.model_validate_json(spec), [*map(Path, files)]
+    ready.prepare(known, paths, key, partial(load_family, known, paths, "cpu"))
 
 
 def _family(spec: ModelSpec) -> ModuleType:

@@ -1,14 +1,16 @@
 """MTCNN's networks: P-Net, R-Net and O-Net of facenet-pytorch, compiled."""
 
-from functools import partial
-from importlib import metadata
-from pathlib import Path
+from functools import lru_cache
 from typing import NamedTuple
 
-from detector import converted, runtime
+from detector import runtime
 from detector.runtime import Runner
+from detector.vision.mtcnn_graphs import graph
 
 TILE = 48  # px. Side of what P-Net is shown of a level about a face that is followed.
+
+
+NAMES = ("pnet", "rnet", "onet")
 
 
 class Networks(NamedTuple):
@@ -21,24 +23,13 @@ class Networks(NamedTuple):
 
 
 def load(device: str) -> Networks:
-    """Return the networks, converted in another process if possible."""
-    if device != "cpu":
-        return _built(device)
-    return Networks(*runtime.once_converted(_keys(), CONVERT, partial(_built, device), shared=True))
+    """Return the networks."""
+    return _of_graphs() if runtime.package(device) == "openvino" else _built(device)
 
 
-CONVERT = "detector.vision.mtcnn_networks:convert"
-
-
-def convert() -> None:
-    """Convert the networks, in the helper process."""
-    for key, runner in zip(_keys(), _built("cpu"), strict=True):
-        runtime.remember(key, runner)
-
-
-def _keys() -> list[str]:
-    version = metadata.version("facenet-pytorch")
-    return [converted.key_of(f"{name} {version}", [Path(__file__)]) for name in Networks._fields]
+@lru_cache(maxsize=1)
+def _of_graphs() -> Networks:
+    return Networks(*(runtime.of_graph(graph(name), shared=True) for name in NAMES))
 
 
 def _built(device: str) -> Networks:

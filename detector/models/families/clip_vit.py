@@ -16,8 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from detector import converted, runtime
+from detector import runtime
+from detector.models import graphs
 from detector.models.base import Files, Model, ModelSpec
+from detector.models.graphs.clip import BLOCKS, EVERY_BLOCK
 from detector.models.network import TokenModel, skip_init
 from detector.models.ready import ReadyModel
 from detector.runtime import Chain, Runner
@@ -34,8 +36,6 @@ CLIP_B16 = {
     "layer_norm_eps": 1e-5,
 }
 """Vision configuration of `openai/clip-vit-base-patch16`."""
-BLOCKS = (6, 8, 10, 12)  # Blocks, counted from 1, whose class tokens are read
-EVERY_BLOCK = tuple(range(4, 13))  # Blocks that layers over the shared trunk may read
 CLASSES = ("real", "altered", "generated")
 """Outputs of face models, read by `real_index` (fake is altered or generated) or `fake_index`.
 Whole-picture models have one, the logit of "generated"."""
@@ -146,14 +146,11 @@ def shared_trunk(trunk: Path, device: str) -> ClipBlocks:
 @lru_cache(maxsize=1)
 def shared_tokens(trunk: Path, name: str, device: str) -> Runner:
     """Return the compiled shared trunk: float [N, 3, 224, 224] -> class tokens [N, blocks, hidden].
-    `name` identifies the trunk's file; the network is built only if it was not compiled before."""
-    key = converted.key_of(f"class tokens {name}", [Path(__file__), Path(runtime.__file__)])
-    if device == "cpu" and (known := runtime.known(key)):
-        return known[0]
+    `name` identifies the trunk's file."""
+    if runtime.package(device) == "openvino":
+        return graphs.trunk_tokens(trunk, name).opened()
     example = torch.zeros(2, 3, 224, 224, device=device)
-    tokens = runtime.compile(_ClassTokens(shared_trunk(trunk, device)), example, device, bf16=True)
-    runtime.remember(key, tokens)
-    return tokens
+    return runtime.compile(_ClassTokens(shared_trunk(trunk, device)), example, device, bf16=True)
 
 
 def tokens_of(spec: ModelSpec, files: Files, device: str) -> Runner:

@@ -7,8 +7,7 @@ Rich Models for Steganalysis, 2012). Mean and deviation of each channel are stan
 tanh so that no unusual camera dominates, and weighted (`lab/training/texture.py`). Nothing else is
 learned, so that a hundred sources suffice."""
 
-import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,47 +15,19 @@ from torch.nn import functional as F
 
 from detector import runtime
 from detector.models.base import Files, ModelSpec
+from detector.models.graphs.texture import (
+    DEPTHS,
+    FAINT,
+    FILTERS,
+    SCALES,
+    FaceSquare,
+    face_square,
+    filters,
+    margin,
+)
 from detector.models.network import TorchFrameModel
 from detector.weights import load_state, load_strict
 
-FACE = 0.6  # of the side is the face: 0.9 of its box in a crop of 1.5
-
-
-class FaceSquare(NamedTuple):
-    """Position of the face in a picture of `side` px: first and end px, and its fraction of the
-    area."""
-
-    side: int
-    first: int
-    last: int
-    share: float
-
-
-def face_square(side: int) -> FaceSquare:
-    """Return the position of the face in a picture of this side."""
-    first = math.ceil(side * (1 - FACE) / 2 - 0.5)
-    return FaceSquare(side, first, side - first, (1 - 2 * first / side) ** 2)
-
-
-DEPTHS = {1: 4, 2: 8, 4: 16}
-"""Stages whose output is described, 24, 40 and 112 channels, and their strides."""
-SCALES = (1, 2, 4)  # How much smaller the picture is in which high-pass filters look
-FILTERS = (
-    ((0, 0, 0), (0, -1, 1), (0, 0, 0)),
-    ((0, 0, 0), (1, -2, 1), (0, 0, 0)),
-    ((0, 1, 0), (0, -2, 0), (0, 1, 0)),
-    ((-1, 2, -1), (2, -4, 2), (-1, 2, -1)),
-    (
-        (-1, 2, -2, 2, -1),
-        (2, -6, 8, -6, 2),
-        (-2, 8, -12, 8, -2),
-        (2, -6, 8, -6, 2),
-        (-1, 2, -2, 2, -1),
-    ),
-)
-YCC = ((0.299, 0.587, 0.114), (0.5, -0.418688, -0.081312), (-0.168736, -0.331264, 0.5))
-"""Luma, red and blue difference of RGB (ITU-R BT.601, full range)."""
-FAINT = 0.05  # of 255: smaller residuals are rounding
 FEATURES = (4 + 2) * (24 + 40 + 112) + 4 * len(SCALES) * 3 * len(FILTERS)
 
 
@@ -97,12 +68,14 @@ class TextureNet(nn.Module):
         self.register_buffer("scale", torch.ones(FEATURES))
         self.register_buffer("bound", torch.ones(()))
         self.classifier = nn.Linear(FEATURES, 1)
-        self.middle = round(side * (1 - FACE) / 2)
+        self.middle = margin(side)
         # In no file: they follow from the side.
         self.faces = {depth: face_square(side // stride) for depth, stride in DEPTHS.items()}
         self.scales = {scale: face_square(side // scale - 4) for scale in SCALES}
         for step in (1, 2):
-            self.register_buffer(f"filters{step}", _filters(step), persistent=False)
+            self.register_buffer(
+                f"filters{step}", torch.from_numpy(filters(step)), persistent=False
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.judge(self.embed(x))
@@ -132,8 +105,7 @@ class TextureNet(nn.Module):
         found = []
         for scale, face in self.scales.items():
             smaller = F.avg_pool2d(x, scale) if scale > 1 else x
-            # One place of the convolution computes 2 x 2 pixels: a third less time than one each.
-            step = 1 if face.first % 2 or face.side % 2 else 2
+            step = face.step
             left = F.conv2d(smaller, self.get_buffer(f"filters{step}"), stride=step)
             first, last = face.first // step, face.last // step
             sums = []
@@ -156,20 +128,6 @@ class TextureNet(nn.Module):
         """Return logits of descriptions: [N]."""
         apart = self.bound * torch.tanh((described - self.center) * self.scale / self.bound)
         return self.classifier(apart).squeeze(1)
-
-
-def _filters(step: int) -> Tensor:
-    """Return the filters for RGB of -1..1: [3 * filters * step * step, 3, 4 + step, 4 + step]."""
-    size = 4 + step
-    made = torch.zeros(3, len(FILTERS), step, step, 3, size, size)
-    for number, values in enumerate(FILTERS):
-        filter = torch.tensor(values, dtype=torch.float32)
-        filter = F.pad(filter, [(5 - len(filter)) // 2] * 4)
-        of_rgb = 127.5 * torch.tensor(YCC)[:, :, None, None] * filter
-        for down in range(step):
-            for across in range(step):
-                made[:, number, down, across, :, down : down + 5, across : across + 5] = of_rgb
-    return made.flatten(0, 3)
 
 
 def _statistics(maps: Tensor, face: FaceSquare | None = None) -> list[Tensor]:

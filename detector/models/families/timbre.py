@@ -18,17 +18,13 @@ from torch.nn import functional as F
 from detector import runtime
 from detector.models.base import Files, ModelSpec
 from detector.models.families.texture_cnn import EarlyLite
+from detector.models.graphs.timbre import DEPTH, HEADS, MAPS, STAGES, STEPS, WIDTH
 from detector.models.network import TorchSoundModel
 from detector.models.sounds import MELS, SHAPES
 from detector.weights import dequantized, load_state, load_strict
 
-WIDTH, HEADS, DEPTH = 384, 6, 3
-STEPS = 200  # Steps of 20 ms that Whisper's positions are kept for, 4 s
-STAGES = ((1, 4), (3, 4), (3, 4))
-"""of EfficientNet-Lite0 whose output is read of each spectrogram, counted from 0"""
 CHANNELS = (16, 24, 40, 80, 112)
 """of each stage"""
-MAPS = 4  # Bands that the output of a stage is averaged to
 SIZES = (
     *(3 * MAPS * CHANNELS[stage] for stages in STAGES for stage in stages),
     *[3 * WIDTH] * 2,

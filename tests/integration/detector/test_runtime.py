@@ -350,14 +350,14 @@ def test_a_model_is_ready_only_for_the_code_that_made_it(kept, tmp_path, monkeyp
     assert len(loads) == 4
 
 
-def test_without_a_helper_process_a_model_is_loaded_and_converted_here(kept, monkeypatch):
+def test_without_a_helper_process_the_graph_of_a_model_is_made_here(kept, monkeypatch):
     def refuse(*_given, **_named):
         raise OSError("no process more")
 
     monkeypatch.setattr(helper_process.subprocess, "Popen", refuse)
     monkeypatch.setattr(registry, "helper", HelperProcess())
     model = load(registry.get_spec("texture"))
-    assert isinstance(model, TorchFrameModel) and len(list(kept.glob("?" * 64))) == 1
+    assert isinstance(model, ready.ReadyModel) and len(list(kept.glob("?" * 64))) == 1
 
 
 def test_the_helper_process_survives_an_error_and_ends_when_idle(monkeypatch):

@@ -16,7 +16,8 @@ from detector.explain import cam
 from detector.models import registry
 from detector.models.base import CropRecipe
 from detector.models.families import texture_cnn
-from detector.models.families.texture_cnn import face_square
+from detector.models.graphs import texture
+from detector.models.graphs.texture import face_square
 from detector.models.network import TorchFrameModel
 from lab.training import texture as training
 from lab.training.fit import TrainingOptions
@@ -66,7 +67,7 @@ def by_definition(network, x):
     trunk.load_state_dict(network.features.state_dict(), strict=False)
 
     def mask(side):
-        near = ((torch.arange(side) + 0.5) / side - 0.5).abs() <= texture_cnn.FACE / 2
+        near = ((torch.arange(side) + 0.5) / side - 0.5).abs() <= texture.FACE / 2
         return (near[:, None] & near).flatten()
 
     def stages(x):
@@ -84,7 +85,7 @@ def by_definition(network, x):
         face = mask(round(maps.shape[-1] ** 0.5))
         described += [told(maps[..., face]), told(maps[..., ~face])]
     described += [told(m) for m in stages(F.interpolate(middle, (side, side), mode="bilinear"))]
-    colors = torch.einsum("oc,nchw->nohw", torch.tensor(texture_cnn.YCC), (x + 1) * 127.5)
+    colors = torch.einsum("oc,nchw->nohw", torch.tensor(texture.YCC), (x + 1) * 127.5)
     for scale in texture_cnn.SCALES:
         smaller = F.avg_pool2d(colors, scale)
         left = []
