@@ -116,8 +116,9 @@ def figures(values: list[float]) -> str:
     return f"p50 {np.percentile(values, 50):.0f}, p95 {np.percentile(values, 95):.0f} ms"
 
 
-def real_time(path: Path | None, viewers: int, seconds: float, models: list[str] | None) -> None:
-    """Feed frames in real time, and print rates, delays, CPU time and memory."""
+def real_time(path: Path | None, viewers: int, seconds: float, models: list[str] | None) -> float:
+    """Feed frames in real time, and print rates, delays, CPU time and memory; return scored frames
+    a second of a viewer."""
     frames = recording(path)
     engine = live.LiveEngine()
     settings = live.LiveSettings(models=None if models is None else tuple(models))
@@ -163,7 +164,9 @@ def real_time(path: Path | None, viewers: int, seconds: float, models: list[str]
         third = max(1, len(memory) // 3)
         first, last = statistics.mean(memory[:third]), statistics.mean(memory[-third:])
         print(f"memory: first third {first:.0f} MiB, last {last:.0f}, peak {max(memory):.0f}")
+    scored = statistics.mean(session.state.rates.scored for session in sessions)
     engine.close()
+    return scored
 
 
 def linked(frames: Sequence[np.ndarray], bit_rate: int) -> Iterator[tuple[float, np.ndarray]]:

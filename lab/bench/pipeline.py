@@ -1,142 +1,241 @@
-"""Measure the wall time of an analysis beside its limits: decoding alone, and the networks alone.
+"""Measure how long analyses take on 1, 2 … n cores, and how near that is to the limits.
 
-    python -m lab.bench.pipeline [--runs 5]
+    python -m lab.bench.pipeline [ROW ...] [--cores 1 --cores 2] [--runs 3] [--json FILE]
 
-The limits are measured in the same run, alternating with the analysis: PyAV decodes every frame
-with its own threads; the face detector and the models run on the frames and crops of the analysis,
-from memory, with one thread. The other rows are an analysis without signals and provenance, and
-those of a picture with a face and of a photo without one, as it is and of 12 megapixels, with CPU
-seconds. `UNMASK_PRECISION=f32` gives the times of processors without bf16.
+Each row is measured in processes of its own that are bound to so many cores; without names, all
+rows (`--list`). The table: seconds to the first reading and to the verdict (median and least of the
+runs, models loaded), cores used meanwhile, and peak memory of the process. Some rows are a rate:
+photos a minute through `unmask batch` (without its start), scored frames a second in Live.
+
+The limit of a row is the slower of decoding alone (PyAV with its own threads) and the networks
+alone on all cores: the calls of the face detector and of the models in the analysis, from memory,
+spread over as many threads as there are cores. `UNMASK_PRECISION=f32` gives the times of processors
+without bf16.
 """
 
+import json
 import os
-import shutil
+import platform
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from statistics import median
+from typing import Annotated, Any
 
 import av
 import numpy as np
 import pandas as pd
-from PIL import Image
+from typer import Argument, Option
 
-from detector import media, vision
-from detector.models import registry
-from detector.models.base import Model
-from detector.pipeline import Analyzer, Progress
-from detector.samples import make_samples
-from detector.schema.analysis import Settings
 from lab.bench import command, timed
-from tests.support.clips import face_clip, face_picture
+from tests.support import clips
+
+Files = Callable[[], Sequence[Path]]
+PHOTOS = 8, 40
+"""Photos of the two batches whose difference is the rate"""
 
 
-def decode_alone(path: str) -> None:
-    with av.open(path) as container:
-        container.streams.video[0].thread_type = "AUTO"
-        for _ in container.decode(video=0):
-            pass
+ROWS: dict[str, Files] = {
+    "photo": lambda: [clips.photo()],
+    "photo with a face": lambda: [clips.face_picture(1280, 720)],
+    "1 s": lambda: [clips.face_clip(1, 1280, 720)],
+    "20 s": lambda: [clips.face_clip(20, 1280, 720)],
+    "3 minutes": lambda: [clips.film(3)],
+    "27 minutes": lambda: [clips.long_film(9)],
+    "voice of 30 s": lambda: [clips.voice(30)],
+    "call of 12": lambda: [clips.call(3, 12)],
+    "four at once": lambda: [clips.face_clip(20, 1280, 720)] * 4,
+}
+RATES = ("photos a minute", "Live, frames a second")
+
+
+def decode_alone(path: Path) -> None:
+    """Decode every frame of a file, or its sound."""
+    with av.open(str(path)) as container:
+        for stream in (*container.streams.video, *container.streams.audio)[:1]:
+            stream.codec_context.thread_type = "AUTO"
+            for _frame in container.decode(stream):
+                pass
 
 
 class NetworkRuns:
-    """The same calls of the same networks as in one analysis, without anything else."""
+    """The calls of networks in one analysis, without anything else."""
 
-    def __init__(self, analyzer: Analyzer, path: str, settings: Settings | None = None) -> None:
-        self.detector = detector = analyzer.detector()
-        self.searches: list[Callable[[], object]] = []
-        self.followed = 0
-        self.batches: list[tuple[Model, np.ndarray]] = []
-        models = [registry.load_model(s.id, device=analyzer.device) for s in registry.choose(None)]
-        detect, follow = detector.detect, detector.follow
-        scores = [model.score for model in models]
+    def __init__(self, analyze: Callable[[], object]) -> None:
+        self.calls: list[Callable[[], object]] = []
+        from detector import vision
+        from detector.models import registry
 
-        def detected(rgb: np.ndarray, min_face: int) -> list[vision.Detection]:
-            self.searches.append(partial(detect, rgb.copy(), min_face))
-            return detect(rgb, min_face)
+        detectors = {type(vision.load_detector("mtcnn", "cpu"))}
+        models = [registry.load_model(spec.id, device="cpu") for spec in registry.choose(None)]
+        with self._recorded(detectors, ("detect", "follow")), self._recorded(models, ("score",)):
+            analyze()
 
-        def follows(
-            rgb: np.ndarray, min_face: int, faces: Sequence[vision.Detection]
-        ) -> list[vision.Detection]:
-            self.searches.append(partial(follow, rgb.copy(), min_face, list(faces)))
-            self.followed += 1
-            return follow(rgb, min_face, faces)
-
-        def record(
-            model: Model, run: Callable[[np.ndarray], np.ndarray], batch: np.ndarray
-        ) -> np.ndarray:
-            self.batches.append((model, batch.copy()))
-            return run(batch)
-
-        detector.detect, detector.follow = detected, follows  # type: ignore[method-assign]
-        for model, run in zip(models, scores, strict=True):
-            model.score = partial(record, model, run)  # type: ignore[method-assign]
+    @contextmanager
+    def _recorded(self, owners: Any, names: Sequence[str]) -> Iterator[None]:
+        before = [(owner, name, getattr(owner, name)) for owner in owners for name in names]
+        for owner, name, call in before:
+            setattr(owner, name, self._recorder(call))
         try:
-            analyzer.analyze(path, settings)
+            yield
         finally:
-            detector.detect, detector.follow = detect, follow  # type: ignore[method-assign]
-            for model, run in zip(models, scores, strict=True):
-                model.score = run  # type: ignore[method-assign]
+            for owner, name, call in before:
+                setattr(owner, name, call)
 
-    def run(self) -> tuple[float, float]:
-        """Return seconds of face detection and of the models."""
-        import torch
+    def _recorder(self, call: Callable[..., object]) -> Callable[..., object]:
+        def record(*given: Any) -> object:
+            kept = [g.copy() if isinstance(g, np.ndarray) else g for g in given]
+            self.calls.append(partial(call, *kept))
+            return call(*given)
 
-        torch.set_num_threads(1)
-        faces, _ = timed(lambda: [search() for search in self.searches])
-        models, _ = timed(lambda: [model.score(batch) for model, batch in self.batches])
-        return faces, models
+        return record
 
+    def seconds(self, cores: int) -> float:
+        """Return the seconds of all calls, spread over so many threads or one after another, which
+        is faster."""
 
-def photos(folder: Path) -> dict[str, Path]:
-    """Return a sample's photo, without a person, in two sizes."""
-    photo = Image.open(next(one.path for one in make_samples(folder) if one.id == "photo"))
-    found = {}
-    for width in (1600, 4000):
-        size = (width, round(photo.height * width / photo.width))
-        file = folder / f"photo-{width}.jpg"
-        photo.resize(size, Image.Resampling.LANCZOS).save(file, quality=90)
-        found[f"a photo, {size[0]}x{size[1]}"] = file
-    return found
+        def spread() -> None:
+            with ThreadPoolExecutor(cores) as pool:
+                for done in [pool.submit(call) for call in self.calls]:
+                    done.result()
+
+        one_by_one, _ = timed(lambda: [call() for call in self.calls])
+        return min(one_by_one, timed(spread)[0])
 
 
-def main(runs: int = 5) -> None:
-    folder = Path(tempfile.mkdtemp())
-    path = str(face_clip(20, 1280, 720))
-    analyzer = Analyzer(device="cpu")
+def cores_available() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def peak_gb() -> float:
+    """Return the peak memory of this process, GB."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1e6
+
+
+def measured(name: str, runs: int) -> dict[str, float | None]:
+    """Return the figures of a row in this process."""
+    from detector.pipeline import Analyzer
+
+    files, analyzer = ROWS[name](), Analyzer(device="cpu")
     analyzer.warm_up()
-    seen: list[Progress] = []
-    analyzer.analyze(path, observe=seen.append)
-    networks = NetworkRuns(analyzer, path)
-    pictures = {"a face, 1280x720": face_picture(1280, 720), **photos(folder)}
-    for picture in pictures.values():
-        analyzer.analyze(str(picture))
-    rows, cores = list[dict[str, float]](), list[dict[str, float]]()
-    for _ in range(runs):
-        row = {"decode alone": timed(partial(decode_alone, path))[0]}
-        row["faces alone"], row["models alone"] = networks.run()
-        row["networks alone"] = row["faces alone"] + row["models alone"]
-        row["analysis"], _ = timed(lambda: analyzer.analyze(path))
-        row["scores only"], _ = timed(lambda: analyzer.analyze(path, scores_only=True))
-        spent = {name: timed(partial(analyzer.analyze, str(p))) for name, p in pictures.items()}
-        rows.append(row | {name: wall for name, (wall, _) in spent.items()})
-        cores.append({name: cpu for name, (_, cpu) in spent.items()})
-    shutil.rmtree(folder)
-    info = media.probe(path)
-    print(
-        f"{info.duration:.0f} s of {info.width}x{info.height} {info.codec} at {info.fps:g} fps, "
-        f"{len(networks.searches)} frames searched for faces, {networks.followed} of them "
-        "only where faces were, "
-        f"{sum(len(b) for _, b in networks.batches)} crops or windows scored, median of {runs}"
-    )
-    seconds = pd.DataFrame(rows)
-    figures = {"median, s": seconds.median(), "min, s": seconds.min()}
-    figures["of a core, s"] = pd.DataFrame(cores).median()
-    print(pd.DataFrame(figures, index=seconds.columns).round(2))
-    limit = seconds[["decode alone", "networks alone"]].max(axis=1)
-    ratio = (seconds["analysis"] / limit).median()
-    more = (seconds["analysis"] / seconds["scores only"] - 1).median()
-    print(f"analysis / slower of decode and networks: {ratio:.2f}")
-    print(f"signals and provenance add {more:.0%}; load {os.getloadavg()[0]:.1f}")
+
+    def one(path: Path) -> float | None:
+        begun, first = time.perf_counter(), list[float]()
+
+        def observe(progress: Any) -> None:
+            if not first and getattr(progress, "reading", None) is not None:
+                first.append(time.perf_counter() - begun)
+
+        analyzer.analyze(path, observe=observe)
+        return first[0] if first else None
+
+    def all_of_them() -> list[float | None]:
+        if len(files) == 1:
+            return [one(files[0])]
+        with ThreadPoolExecutor(len(files)) as pool:
+            return list(pool.map(one, files))
+
+    all_of_them()  # what is made or loaded once
+    peak = peak_gb()
+    networks = NetworkRuns(lambda: analyzer.analyze(files[0]))
+    walls, used, readings, limits = (list[float]() for _figure in range(4))
+    for _run in range(runs):
+        first = list[float | None]()
+        wall, cpu = timed(lambda: first.extend(all_of_them()))  # noqa: B023 -- called at once
+        walls.append(wall)
+        used.append(cpu / wall)
+        readings += [seconds for seconds in first if seconds is not None]
+        networks_alone = networks.seconds(cores_available()) * len(files)
+        limits.append(max(timed(partial(decode_alone, files[0]))[0], networks_alone))
+    return {
+        "first reading, s": median(readings) if readings else None,
+        "verdict, s": median(walls),
+        "least, s": min(walls),
+        "cores used": median(used),
+        "limit, s": median(limits),
+        "peak GB": peak,
+    }
+
+
+def photos_a_minute(runs: int) -> dict[str, float | None]:
+    """Return the rate of `unmask batch`, without its start."""
+    rates = []
+    for _run in range(runs):
+        seconds = []
+        for count in PHOTOS:
+            with tempfile.TemporaryDirectory() as folder:
+                photos = clips.face_pictures(Path(folder, "photos"), count)
+                words = [sys.executable, "-m", "cli", "batch", photos, "--out", f"{folder}/out"]
+                run = partial(subprocess.run, words, check=True, capture_output=True)
+                seconds.append(timed(run)[0])
+        rates.append(60 * (PHOTOS[1] - PHOTOS[0]) / (seconds[1] - seconds[0]))
+    return {"a minute": median(rates)}
+
+
+def live_rate(_runs: int) -> dict[str, float | None]:
+    """Return scored frames a second in Live."""
+    from lab.bench.live import real_time
+
+    return {"a second": real_time(None, 1, 20.0, None)}
+
+
+def one_row(name: str, cores: int, runs: int) -> dict[str, Any]:
+    """Return the figures of a row from a process that is bound to so many cores."""
+    words = [sys.executable, "-m", __spec__.name, name, "--here", "--runs", str(runs)]
+    if sys.platform == "linux":
+        words = ["taskset", "-c", f"0-{cores - 1}", *words]
+    done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        return {"row": name, "cores": cores, "failed": done.stderr.strip().splitlines()[-1:]}
+    return {"row": name, "cores": cores} | json.loads(done.stdout.splitlines()[-1])
+
+
+def processor() -> str:
+    """Return the processor and the instruction sets that matter."""
+    from detector import runtime
+
+    known = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd")
+    sets = [name for name in known if name in runtime._processor_flags()]
+    return f"{platform.machine()}, {cores_available()} cores, {' '.join(sets) or 'unknown sets'}"
+
+
+def main(
+    rows: Annotated[list[str] | None, Argument(help="names; none: all")] = None,
+    cores: Annotated[list[int] | None, Option(help="default: 1 to all")] = None,
+    runs: int = 3,
+    file: Annotated[Path | None, Option("--json", help="append the rows to a file")] = None,
+    here: Annotated[bool, Option(help="measure one row in this process, as JSON")] = False,
+    names: Annotated[bool, Option("--list", help="print the names of the rows")] = False,
+) -> None:
+    if names:
+        print(*ROWS, *RATES, sep="\n")
+        return
+    if here:
+        measure = dict(zip(RATES, (photos_a_minute, live_rate), strict=True))
+        name = (rows or [""])[0]
+        figures = measure[name](runs) if name in measure else measured(name, runs)
+        print(json.dumps(figures | {"load": os.getloadavg()[0]}))
+        return
+    for make in ROWS.values():
+        make()  # before the clock runs
+    print(processor(), flush=True)
+    found = []
+    for name in rows or [*ROWS, *RATES]:
+        for count in cores or range(1, cores_available() + 1):
+            found.append(one_row(name, count, runs))
+            print(json.dumps(found[-1]), flush=True)
+            if file:
+                with file.open("a") as out:
+                    print(json.dumps(found[-1]), file=out)
+    print(pd.DataFrame(found).round(2).to_string(index=False))
 
 
 if __name__ == "__main__":
