@@ -148,18 +148,21 @@ class Stratum(StrEnum):
     FEW_COLORS = "few_colors"
     HEAVY_COMPRESSION = "heavy_compression"
     INTERLACED = "interlaced"
+    FALSE_COLORS = "false_colors"
 
     @property
     def misleads(self) -> bool:
         """Return True if the material shifts scores of untouched faces and allows no verdict."""
-        return self in (Stratum.SMOOTH, Stratum.GRAINY)
+        return self in (Stratum.SMOOTH, Stratum.GRAINY, Stratum.FALSE_COLORS)
 
 
 def strata(analysis: Analysis, subject: Subject) -> tuple[Stratum, ...]:
-    """Return the rare kinds of material that a face belongs to."""
-    if subject.modality is not Modality.FACE or not subject.frames:
-        return ()
+    """Return the rare kinds of material that a face or a picture belongs to."""
     media = analysis.media
+    if subject.modality.of_sound or not subject.frames:
+        return ()
+    if subject.modality is not Modality.FACE:
+        return (Stratum.FALSE_COLORS,) if media.false_colors else ()
     good = [f.quality for f in subject.frames if f.usable] or [f.quality for f in subject.frames]
     grain = [q.grain for q in good if q.grain is not None]
     bits = bits_per_pixel(media) if media.kind == "video" else None
@@ -171,5 +174,6 @@ def strata(analysis: Analysis, subject: Subject) -> tuple[Stratum, ...]:
         Stratum.FEW_COLORS: media.colors is not None and media.colors <= PALETTE,
         Stratum.HEAVY_COMPRESSION: bits is not None and bits < enough,
         Stratum.INTERLACED: media.interlaced,
+        Stratum.FALSE_COLORS: media.false_colors,
     }
     return tuple(stratum for stratum, holds in found.items() if holds)

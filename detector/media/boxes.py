@@ -82,6 +82,41 @@ def edit_lists(file: BinaryIO) -> list[Edits]:
     return lists
 
 
+_ENTRY = 78  # bytes of a visual sample entry before the boxes in it
+_MAX_BODY = 4096  # bytes of these that are read
+
+
+def sample_entry(file: BinaryIO, track: int) -> dict[bytes, bytes]:
+    """Return the boxes in the first sample entry of a picture track, by its ID: kind -> content, at
+    most 4,096 bytes each; a box that is repeated counts once."""
+    for trak in _below(file, (b"moov", b"trak")):
+        inner = {box.kind: box for box in boxes(file, trak.body, trak.end)}
+        if b"tkhd" not in inner or _track_id(file, inner[b"tkhd"]) != track:
+            continue
+        level = trak
+        for kind in (b"mdia", b"minf", b"stbl", b"stsd"):
+            found = (box for box in boxes(file, level.body, level.end) if box.kind == kind)
+            if (below := next(found, None)) is None:
+                return {}
+            level = below
+        entry = next(boxes(file, level.body + 8, level.end), None)
+        if entry is None:
+            return {}
+        described: dict[bytes, bytes] = {}
+        for box in boxes(file, entry.body + _ENTRY, entry.end):
+            file.seek(box.body)
+            described.setdefault(box.kind, file.read(min(box.end - box.body, _MAX_BODY)))
+        return described
+    return {}
+
+
+def _track_id(file: BinaryIO, header: Box) -> int:
+    file.seek(header.body)
+    data = file.read(24)
+    at = 20 if data[:1] == b"\x01" else 12
+    return int.from_bytes(data[at : at + 4], "big")
+
+
 def _below(file: BinaryIO, path: tuple[bytes, ...]) -> list[Box]:
     level = [box for box in boxes(file) if box.kind == path[0]]
     for kind in path[1:]:

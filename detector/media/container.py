@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import av
 from av.audio.stream import AudioStream
-from av.codec.context import ThreadType
+from av.codec.context import CodecContext, ThreadType
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition
@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 
 from detector.errors import MediaError
 from detector.large_frames import LARGE_FRAME
+from detector.media.aspect import PixelAspect, plausible
 from detector.media.boxes import boxes
 from detector.media.files import ISO_BOXES, is_encrypted, is_jpeg, open_file, sniff
 from detector.media.kinds import ACCEPTED, behind_bytes
@@ -57,6 +58,11 @@ _PARAMETERS = 32
 """bytes at the beginning of a key frame, in which MPEG-2, H.264 and HEVC state the size"""
 
 _SKIPPED = 10.0  # s that a clock has to jump ahead to count as restarted, as in FFmpeg
+
+_UNSPECIFIED = 2  # of primaries, transfer functions and matrices (ITU-T H.273)
+_ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+_TRANSPARENT = ("mov", "matroska")
+"""Demuxers of containers whose alpha planes viewers apply; in AVI they are often zeros."""
 
 _COVER = 0.5  # maximum s of all pictures of a cover
 _COVER_PICTURES = 12
@@ -404,7 +410,7 @@ class Decoder:
         tolerant: bool = False,
         beside: bool = False,
     ) -> None:
-        self.context = stream.codec_context
+        self.context = _transparent(stream) or stream.codec_context
         if tolerant:
             self.context.thread_count = 1
         else:
@@ -428,15 +434,20 @@ class Decoder:
         self.latest: float | None = None
         self.codec = self.context.codec.canonical_name
         self.turned: Orientation | None = None  # by the stream itself, as far as it was read
+        self.aspect = PixelAspect(container, stream)
+        self.transparent = demuxer(container) in _TRANSPARENT and self.codec != "rawvideo"
+        # Of the container: VP9 states no transfer function, and other streams often none.
+        stated = stream.codec_context
+        self.colors = (stated.color_primaries, stated.color_trc, stated.colorspace)
         self.context.copy_opaque = True  # from packets to their frames
 
     def tag(self, packet: Packet[Any]) -> None:
-        """Apply a packet's SEI orientation to its picture and those after it. Called in file order,
-        also for packets that are not decoded."""
+        """Apply a packet's orientation (SEI) and pixel aspect ratio to its picture and those after
+        it. Called in file order, also for packets that are not decoded."""
         stated = display_orientation(memoryview(packet), self.codec)
         self.turned = self.turned if stated is None else stated
-        if self.turned is not None:
-            packet.opaque = [*self.turned]  # a list of its own, which PyAV frees with the packet
+        # A list of its own, which PyAV frees with the packet (`detector.media.upright.Tag`).
+        packet.opaque = [self.turned, self.aspect.follow(packet), self.transparent]
 
     def time_of(self, packet: Packet[Any]) -> float | None:
         """Return the presentation time of a packet (AVI, bare: decoding time); None without one."""
@@ -456,7 +467,22 @@ class Decoder:
         frames = self.context.decode(packet)
         if self.latest is None and self.untimed:
             frames = [frame for frame in frames if frame.pts is not None]
+        for frame in frames:
+            self._complete(frame)
         return [(self._stamp(frame), frame) for frame in frames]
+
+    def _complete(self, frame: VideoFrame) -> None:
+        """Add to a frame what only its container or its decoder states."""
+        primaries, transfer, matrix = self.colors
+        if frame.color_primaries == _UNSPECIFIED:
+            frame.color_primaries = primaries
+        if frame.color_trc == _UNSPECIFIED:
+            frame.color_trc = transfer
+        if frame.colorspace == _UNSPECIFIED:
+            frame.colorspace = matrix
+        if self.aspect.by_frame:
+            aspect = plausible(self.context.sample_aspect_ratio)
+            frame.opaque = [self.turned, aspect, self.transparent]
 
     def flush(self) -> None:
         """Reset the decoder before a key frame that does not follow the last packet."""
@@ -472,6 +498,17 @@ class Decoder:
             time = 0.0 if self.latest is None else self.latest + self.step
         self.latest = time
         return time
+
+
+def _transparent(stream: VideoStream) -> VideoCodecContext | None:
+    """Return the decoder of a WebM with transparency, which libav's own ones ignore."""
+    name = _ALPHA_DECODERS.get(stream.codec_context.codec.canonical_name)
+    if name is None or stream.metadata.get("alpha_mode") != "1":
+        return None
+    context = cast(VideoCodecContext, CodecContext.create(name, "r"))
+    context.width, context.height = stream.codec_context.width, stream.codec_context.height
+    context.options = _CODEC_OPTIONS
+    return context
 
 
 def demuxer(container: InputContainer) -> str:

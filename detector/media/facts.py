@@ -33,9 +33,17 @@ from detector.media.container import (
     sound_streams,
     undecodable,
 )
-from detector.media.files import open_file
+from detector.media.files import PICTURE_BRANDS, open_file
 from detector.media.limits import SNIFF_BYTES
-from detector.media.upright import HDR, UPRIGHT, by_display_matrix, rotation, upright_size
+from detector.media.stated import Stated, dolby_profile, read_stated
+from detector.media.upright import (
+    HDR,
+    UPRIGHT,
+    by_display_matrix,
+    rotation,
+    shown_size,
+    shows_through,
+)
 from detector.schema.analysis import Audio, Media
 from detector.sentences import _
 
@@ -95,8 +103,10 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
                 _("It holds no times: {usual_rate} pictures a second are "
                   "assumed.").format(usual_rate=f'{rate(stream) or USUAL_RATE:g}')
             )  # fmt: skip
-        notes += _about_pictures(moving, stream, frame)
-        width, height = upright_size(frame, stream)
+        told = read_stated(path, container, stream)
+        dolby = told.dolby_profile or opening.dolby
+        notes += _about_pictures(moving, stream, frame, told, dolby)
+        width, height = shown_size(frame)
         check_size(width, height)
         context = stream.codec_context
         return Media(
@@ -115,6 +125,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
             pixel_format=context.pix_fmt,
             bit_rate=_bit_rate(container, stream, size, duration),
             interlaced=bool(frame.interlaced_frame),
+            false_colors=dolby is not None,
             rotation=rotation(frame),
             turned_in_stream=opening.turns and by_display_matrix(frame) == UPRIGHT,
             audio=_audio(container),
@@ -123,15 +134,34 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
 
 
 def _about_pictures(
-    moving: Sequence[VideoStream], stream: VideoStream, frame: VideoFrame
+    moving: Sequence[VideoStream],
+    stream: VideoStream,
+    frame: VideoFrame,
+    told: Stated,
+    dolby: int | None,
 ) -> Iterator[str]:
     if others := [s for s in moving if s.index != stream.index]:
         sizes = ", ".join(f"{s.width} × {s.height}" for s in others)
         yield _("There is more than one video in this file; not judged: {sizes} pixels.").format(
             sizes=sizes
         )
-    if note := HDR.get(frame.color_trc):
+    if dolby is not None:
+        yield _(
+            "Its colors are coded in a way of Dolby Vision (profile {profile}) that can't be "
+            "converted here: faces look purple and green, so they get no verdict."
+        ).format(profile=dolby)
+    elif note := HDR.get(frame.color_trc):
         yield note
+    if told.shown is not None:
+        width, height = told.shown
+        yield _(
+            "The file asks players to show only {width} × {height} of its pixels; the whole "
+            "picture was judged, {coded} × {coded_}."
+        ).format(width=width, height=height, coded=frame.width, coded_=frame.height)
+    if shows_through(frame):
+        yield _(
+            "Parts of the picture are transparent: it was judged over white, as web pages show it."
+        )
     if frame.interlaced_frame:
         yield _("The picture is interlaced: its fields were put together to judge it.")
 
@@ -150,12 +180,15 @@ class _Opening:
         self.time = 0.0
         self.times: list[float] = []
         self.complete = False
+        self.dolby: int | None = None  # profile of Dolby Vision that can't be converted
         self.turns = False  # SEI orientation other than upright
         self.count = stream.frames
         demuxed = packets(container, stream, foreign=joined.append)
         for number, packet in enumerate(demuxed):
             time = decoder.time_of(packet)
             decoder.tag(packet)
+            if self.dolby is None and packet.stream_index == stream.index:
+                self.dolby = dolby_profile(packet, decoder.codec)
             self.turns |= decoder.turned not in (None, UPRIGHT)
             if time is not None and not packet.is_discard:
                 self.times.append(time)
@@ -334,6 +367,8 @@ def _container_name(container: InputContainer, head: bytes) -> str:
         brand = head[8:12] if head[4:8] == b"ftyp" else b"qt  "
         if brand in (b"M4A ", b"M4B "):
             return "m4a"
+        if brand in PICTURE_BRANDS:
+            return "heif"
         return "mov" if brand == b"qt  " else "3gp" if brand.startswith(b"3g") else "mp4"
     if name == "matroska":
         return "webm" if b"webm" in head[:64] else "mkv"

@@ -26,7 +26,20 @@ _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 """JPEG marker: neither stuffed data nor a restart marker"""
 
 # Brands of the ISO base media format for pictures.
-_PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1")
+PICTURE_BRANDS = (
+    b"avif",
+    b"avis",
+    b"heic",
+    b"heix",
+    b"heim",
+    b"heis",
+    b"hevc",
+    b"hevx",
+    b"mif1",
+    b"msf1",
+)
+_SEQUENCE_BRANDS = (b"hevc", b"hevx", b"msf1")
+"""Those of sequences; AVIF's (`avis`) are animations, which Pillow reads."""
 _PICTURES = (
     b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM",
     b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+",
@@ -167,8 +180,8 @@ def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
     head = file.read(SNIFF_BYTES)
     if (refused := refusal(file, head)) is not None:
         raise refused
-    if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:
-        return "picture"
+    if head[4:8] == b"ftyp" and head[8:12] in PICTURE_BRANDS:
+        return "stream" if _is_sequence(file, head[8:12]) else "picture"
     if is_jpeg(head):
         return "stream" if _in_motion(file) else "picture"
     if head.startswith(_PICTURES) or (head[:4], head[8:12]) == (b"RIFF", b"WEBP"):
@@ -188,6 +201,12 @@ def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
             what = _("This file is a drawing (SVG), not a video or a picture.")
         raise MediaError(what, code="unsupported", hint=ACCEPTED)
     return "stream"
+
+
+def _is_sequence(file: BinaryIO, brand: bytes) -> bool:
+    """Return True for a sequence of pictures (a HEIF with tracks) that shows no still."""
+    kinds = {box.kind for box in boxes(file, cut=True)}
+    return b"moov" in kinds and (brand in _SEQUENCE_BRANDS or b"meta" not in kinds)
 
 
 def is_jpeg(head: bytes) -> bool:

@@ -27,7 +27,7 @@ def display_orientation(packet: memoryview, codec: str) -> Orientation | None:
     header = _HEADERS.get(codec)
     if header is None:
         return None
-    for unit in _units(bytes(packet[:_SEARCHED])):
+    for unit in units(bytes(packet[:_SEARCHED])):
         kind = unit[0] & 31 if codec == "h264" else unit[0] >> 1 & 63
         if kind in ((1, 2, 3, 4, 5) if codec == "h264" else range(32)):
             return None  # the picture itself
@@ -51,7 +51,8 @@ def _orientation(bits: int) -> Orientation:
     return transposed, flip_x ^ across, flip_y ^ down
 
 
-def _units(data: bytes) -> Iterator[bytes]:
+def units(data: bytes) -> Iterator[bytes]:
+    """Yield the units of a packet, behind start codes or lengths, without either."""
     if data.startswith((b"\0\0\0\1", b"\0\0\1")):
         yield from (unit for unit in data.split(b"\0\0\1")[1:] if unit.rstrip(b"\0"))
         return

@@ -25,8 +25,9 @@ from av.error import (
 
 from detector.errors import MediaError, UsageError
 from detector.isolation import Frame
+from detector.media.aspect import plausible
 from detector.media.container import picture_stream
-from detector.media.upright import Upright, upright_size
+from detector.media.upright import Upright, shown_size
 from detector.sentences import _
 
 OPENING_TIMEOUT = READING_TIMEOUT = 10.0  # s. Without an answer, without a packet.
@@ -198,13 +199,14 @@ class Stream:
         began, first = time.monotonic(), None
         for frame in container.decode(stream):
             if upright is None:
-                width, height = upright_size(frame, stream)
+                aspect = plausible(stream.sample_aspect_ratio)
+                width, height = shown_size(frame, aspect)
                 shrink = min(1.0, MAX_SIDE / max(width, height))
                 upright = Upright(
                     max(1, round(width * shrink)),
                     max(1, round(height * shrink)),
                     framed=True,
-                    usual=(frame.width, frame.height),
+                    aspect=aspect,
                 )
             if self.finite and frame.time is not None:
                 # A recording arrives faster than its own speed.

@@ -1,7 +1,7 @@
 """Frame conversion to upright RGB: rotation, square pixels, HDR to SDR, deinterlacing."""
 
 from fractions import Fraction
-from typing import cast
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -9,7 +9,6 @@ from av.filter import Graph
 from av.sidedata.sidedata import SideData, SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
-from av.video.stream import VideoStream
 
 from detector.media.sei import UPRIGHT as UPRIGHT
 from detector.media.sei import Orientation
@@ -27,9 +26,18 @@ HDR = {
 _TRANSFERS = {1: "bt709", 13: "iec61966-2-1", 16: "smpte2084", 18: "arib-std-b67"}
 _PRIMARIES = {1: "bt709", 9: "bt2020", 11: "smpte431", 12: "smpte432"}
 
-_SAME_SHAPE = 0.02  # Part by which two aspect ratios may differ and be one: coded sizes are rounded
+_MATRICES = {_BT709: "bt709", _BT601: "bt601", 6: "bt601", 9: "bt2020", 10: "bt2020"}
 
-_ASPECTS = (0.25, 4.0)  # Pixel aspect ratios outside this range are taken for nonsense and ignored
+_SAME_SHAPE = 0.02  # Part by which two aspect ratios may differ and be one: coded sizes are rounded
+_ROUNDED = 2  # px that a side may lack for the same reason
+
+_LOOKED_AT, _OPAQUE = 640, 250
+"""px of a side searched for transparency; levels of alpha from which on nothing shows through"""
+
+Tag = tuple[Orientation | None, float, bool]
+"""what a decoder knows of a frame beyond libav: the orientation that its stream states, its pixel
+aspect ratio, and whether its transparency is real"""
+UNTAGGED: Tag = (None, 1.0, False)
 
 
 class Upright:
@@ -38,7 +46,7 @@ class Upright:
 
     `averaged`: small copies are area-averaged. `framed`: the size is the stream's own; pictures of
     another shape are centered on a black canvas, and pictures are deinterlaced and mapped from HDR.
-    `usual`: coded size of the first frame, if it is another."""
+    `aspect`: pixel aspect ratio of frames without a tag."""
 
     def __init__(
         self,
@@ -47,11 +55,11 @@ class Upright:
         *,
         averaged: bool = False,
         framed: bool = False,
-        usual: tuple[int, int] | None = None,
+        aspect: float = 1.0,
     ) -> None:
         self.size = width, height
         self.framed = framed
-        self.usual = usual
+        self.aspect = aspect
         self.interpolation = Interpolation.AREA if averaged else Interpolation.BILINEAR
         self.scaler = VideoReformatter()
         self.stated: Orientation | None = None  # constant for a file
@@ -60,8 +68,6 @@ class Upright:
     def __call__(self, frame: VideoFrame) -> np.ndarray:
         if self.stated is None:
             self.stated = by_display_matrix(frame)
-            if self.usual is not None and orientation(frame, self.stated)[0]:
-                self.usual = self.usual[::-1]
         transposed, flip_x, flip_y = orientation(frame, self.stated)
         width, height = self.size[::-1] if transposed else self.size
         left = top = 0
@@ -71,6 +77,7 @@ class Upright:
             width, height = inside
         else:
             canvas = None
+        alpha = self._alpha(frame, width, height)
         if self.framed and frame.interlaced_frame:
             frame = deinterlaced(frame)
         if self.framed and frame.color_trc in HDR:
@@ -83,6 +90,8 @@ class Upright:
             frame, width, height, "rgb24", src_colorspace=space, threads=1,
             interpolation=self.interpolation,
         ).to_ndarray()  # fmt: skip
+        if alpha is not None:
+            picture = 255 - ((255 - picture).astype(np.uint16) * alpha // 255).astype(np.uint8)
         if canvas is not None:
             canvas[top : top + height, left : left + width] = picture
             picture = canvas
@@ -94,28 +103,34 @@ class Upright:
             picture = picture[::-1]
         return np.ascontiguousarray(picture)
 
-    def _inside(self, frame: VideoFrame, transposed: bool) -> tuple[int, int] | None:
-        """Return the size of a frame of another shape on the canvas; else None."""
-        width, height = self.size
-        shape = frame.width, frame.height
-        if transposed:
-            shape = shape[1], shape[0]
-        if self.usual is None:  # pixels that are not square are widened along one side alone
-            known = shape[0] == width or shape[1] == height
-            self.usual = shape if known else (width, height)
-        if abs(shape[0] * self.usual[1] / (shape[1] * self.usual[0]) - 1) <= _SAME_SHAPE:
+    def _alpha(self, frame: VideoFrame, width: int, height: int) -> np.ndarray | None:
+        """Return the opacity of a transparent picture at this size, uint16 [height, width, 1]."""
+        if not is_transparent(frame):
             return None
-        wide, tall = shape[0] * width / self.usual[0], shape[1] * height / self.usual[1]
+        rgba = self.scaler.reformat(
+            frame, width, height, "rgba", threads=1, interpolation=self.interpolation
+        )
+        return rgba.to_ndarray()[..., 3:].astype(np.uint16)
+
+    def _inside(self, frame: VideoFrame, transposed: bool) -> tuple[int, int] | None:
+        """Return the coded size of a frame of another shape on the canvas; else None."""
+        width, height = self.size
+        wide, tall = shown_size(frame, None if frame.opaque is not None else self.aspect)
         scale = min(width / wide, height / tall)
-        inside = max(1, round(wide * scale)), max(1, round(tall * scale))
-        return inside[::-1] if transposed else inside
+        across, down = max(1, round(wide * scale)), max(1, round(tall * scale))
+        missing = max(width - across, height - down)
+        if missing <= max(_ROUNDED, _SAME_SHAPE * (height if height > down else width)):
+            return None
+        return (down, across) if transposed else (across, down)
 
     def _in_sdr(self, frame: VideoFrame) -> VideoFrame:
         """Map an HDR frame to BT.709: diffuse white of 203 cd/m² is white (ITU-R BT.2408)."""
-        kind = frame.width, frame.height, frame.format.name, frame.color_trc
+        primaries = _PRIMARIES.get(frame.color_primaries, "bt2020")
+        matrix = _MATRICES.get(frame.colorspace, "bt2020")
+        kind = frame.width, frame.height, frame.format.name, frame.color_trc, primaries, matrix
         if self.mapping is None or self.mapping[0] != kind:  # its table takes a second to compute
             mapping = (
-                "in_color_matrix=bt2020:in_primaries=bt2020"
+                f"in_color_matrix={matrix}:in_primaries={primaries}"
                 f":in_transfer={_TRANSFERS[frame.color_trc]}"
                 ":out_color_matrix=bt709:out_primaries=bt709:out_transfer=bt709:out_range=tv"
                 ":intent=relative_colorimetric"
@@ -171,16 +186,36 @@ def deinterlaced(frame: VideoFrame) -> VideoFrame:
     return whole
 
 
-def upright_size(frame: VideoFrame, stream: VideoStream) -> tuple[int, int]:
-    """Return width and height with square pixels, after rotation. Pixels are only ever added."""
+def shown_size(frame: VideoFrame, aspect: float | None = None) -> tuple[int, int]:
+    """Return width and height with square pixels, after rotation. Pixels are only ever added;
+    `aspect` is that of a frame without a tag."""
     width, height = frame.width, frame.height
-    aspect = float(stream.sample_aspect_ratio or 1)
-    if _ASPECTS[0] <= aspect <= _ASPECTS[1]:
-        if aspect > 1:
-            width = round(width * aspect)
-        else:
-            height = round(height / aspect)
+    aspect = tag_of(frame)[1] if aspect is None else aspect
+    if aspect > 1:
+        width = round(width * aspect)
+    else:
+        height = round(height / aspect)
     return (height, width) if orientation(frame)[0] else (width, height)
+
+
+def tag_of(frame: VideoFrame) -> Tag:
+    """Return what the decoder knows of a frame."""
+    tag = cast("list[Any] | None", frame.opaque)
+    return UNTAGGED if tag is None else (tag[0], tag[1], tag[2])
+
+
+def is_transparent(frame: VideoFrame) -> bool:
+    """Return True for a frame with an alpha plane that viewers apply."""
+    return tag_of(frame)[2] and any(part.is_alpha for part in frame.format.components)
+
+
+def shows_through(frame: VideoFrame) -> bool:
+    """Return True if a part of a frame is transparent."""
+    if not is_transparent(frame):
+        return False
+    width, height = min(frame.width, _LOOKED_AT), min(frame.height, _LOOKED_AT)
+    rgba = frame.reformat(width, height, "rgba", interpolation=Interpolation.POINT)
+    return bool(rgba.to_ndarray()[..., 3].min() < _OPAQUE)
 
 
 def rotation(frame: VideoFrame) -> int:
@@ -194,13 +229,8 @@ def orientation(frame: VideoFrame, by_file: Orientation | None = None) -> Orient
     """Return the orientation of a frame to the nearest quarter turn: that of the file
     (`by_display_matrix`), else of its stream (`Decoder.tag`)."""
     by_file = by_display_matrix(frame) if by_file is None else by_file
-    turned = _streamed(frame)
+    turned = tag_of(frame)[0]
     return turned if turned is not None and by_file == UPRIGHT else by_file
-
-
-def _streamed(frame: VideoFrame) -> Orientation | None:
-    turned = cast("list[bool] | None", frame.opaque)
-    return None if turned is None else (turned[0], turned[1], turned[2])
 
 
 def by_display_matrix(frame: VideoFrame) -> Orientation:
@@ -215,4 +245,4 @@ def by_display_matrix(frame: VideoFrame) -> Orientation:
     found = (False, a < 0, d < 0)
     if abs(b) + abs(c) > abs(a) + abs(d):
         found = (True, c < 0, b < 0)
-    return UPRIGHT if found == _streamed(frame) else found
+    return UPRIGHT if found == tag_of(frame)[0] else found

@@ -33,7 +33,7 @@ from detector.media.container import (
 )
 from detector.media.facts import probe_video
 from detector.media.stills import decode_still, probe_still
-from detector.media.upright import UPRIGHT, Upright, orientation
+from detector.media.upright import Upright, shown_size
 from detector.schema.analysis import Media
 from detector.sentences import _
 
@@ -50,6 +50,8 @@ _JUMP = 10.0  # Seconds ahead from which seeking beats reading on
 
 _JUMP_MARGIN = 1.0
 """Seek this much too early: some demuxers seek by decoding time, which runs ahead."""
+
+_ROUNDED = 2  # px by which two frames may differ and have one size: the shown one is rounded
 
 _JUMPABLE = ("mov", "matroska")
 """Demuxers whose seeks always land on a key frame."""
@@ -136,7 +138,7 @@ class _Walk:
     high: float = -math.inf  # latest time of a packet so far
     end: float = -math.inf  # of the packets so far, on the stream's own clock
     damaged_at: float | None = None  # on the stream's own clock, s
-    size: tuple[int, int] | None = None  # of the frames so far
+    size: tuple[int, int] | None = None  # of the last frame, as it is shown
     resized: str | None = None  # the current frame size, if it changed
     ahead: list[float] = field(default_factory=list)  # of packets after the last answer, times
     spared: bool = False
@@ -264,25 +266,22 @@ class _Walk:
         if self.origin is None:
             self.origin = clock
         time = clock - self.origin
-        turned = frame.opaque is not None and orientation(frame, UPRIGHT)[0]
-        size = (frame.height, frame.width) if turned else (frame.width, frame.height)
-        if self.size not in (None, size) and self.resized is None:
+        size = shown_size(frame)
+        before = self.size or size
+        changes = max(abs(size[0] - before[0]), abs(size[1] - before[1])) > _ROUNDED
+        if changes and self.resized is None:
             self.resized = _(
                 "The size of the picture changes from {size} × {size_} to "
                 "{size__} × {size___} pixels near {time} s; each was judged in its own "
                 "proportions."
             ).format(
-                size=self.size[0],
-                size_=self.size[1],
-                size__=size[0],
-                size___=size[1],
-                time=f"{time:.1f}",
+                size=before[0], size_=before[1], size__=size[0], size___=size[1], time=f"{time:.1f}"
             )
         self.size = size
         if self.previous is not None and time <= self.previous[0]:
             return
-        before, self.previous = self.previous or (time, frame), (time, frame)
-        yield from self._answers_until(time - _EPSILON, *before)
+        shown, self.previous = self.previous or (time, frame), (time, frame)
+        yield from self._answers_until(time - _EPSILON, *shown)
 
     def _answers_until(self, end: float, time: float, frame: VideoFrame) -> Iterator[Answer]:
         shown = [index for index, _time in takewhile(lambda one: one[1] < end, self.wanted)]

@@ -71,7 +71,7 @@ def _write(
     fps = min(media.fps or 25.0, RATE)
     step = 1.0 / fps if (media.fps or 25.0) > RATE else 0.5 / fps
     times = np.arange(0.0, (media.duration or 0.0) + step, step).tolist()
-    upright: Upright | None = None
+    upright = Upright(*size, framed=True)
     written = 0
     # Sound is read through a second container, so that neither is buffered for the other.
     with av.open(str(target), "w") as out:
@@ -80,9 +80,6 @@ def _write(
         with contextlib.closing(_transcode_sound(path, out)) as sound:
             heard = next(sound, math.inf)
             for _index, time, frame, _last in pictures(path, times, notes=[], cancel=cancel):
-                if upright is None:
-                    coded = frame.width, frame.height
-                    upright = Upright(size[0], size[1], framed=True, usual=coded)
                 written += writer.add(np.rot90(upright(frame), -media.turned // 90), time)
                 while heard < time:
                     heard = next(sound, math.inf)

@@ -159,6 +159,10 @@ REASONS: dict[str, Wording] = {
             "The face is grainier than what these models were measured on, so its score decides "
             "nothing"
         ),
+        false_colors=Template(
+            "The colors of this file can't be converted, and no model was measured on false ones, "
+            "so the score decides nothing"
+        ),
     ),
     "too_poor_to_clear": Template(
         "The score is low, but this copy is too poor to call it untouched",
@@ -334,6 +338,9 @@ CAVEATS: dict[str, Wording] = {
         interlaced=Template(
             "How often it errs on interlaced footage, whose fields were put together first: a fake "
             "can look untouched there, so there is no interval."
+        ),
+        false_colors=Template(
+            "How often it errs on false colors: these models were not measured on such."
         ),
     ),
     "frozen": Template(

@@ -118,6 +118,11 @@ class Media(StrictModel):
     interlaced: bool = Field(
         default=False, description="two fields a frame; they are put together before it is judged"
     )
+    false_colors: bool = Field(
+        default=False,
+        description="its colors are coded in a way that can't be converted here (Dolby Vision "
+        "profile 5): it was looked at in false ones",
+    )
     frozen: bool = Field(
         default=False, description="a video whose sampled frames are one unmoving picture"
     )

@@ -29,8 +29,10 @@ MEDIA: dict[str, dict[str, object]] = {
     "heavy_compression": {"bit_rate": 200_000.0},
     "interlaced": {"interlaced": True},
 }
+MISLEADING: dict[str, dict[str, object]] = {"false_colors": {"false_colors": True}}
 FACES = {"smooth": {"sharpness": 15.0}, "grainy": {"grain": 4.0}}
-LOSES, MISLEADS = sorted(MEDIA), sorted(FACES)
+LOSES, MISLEADS = sorted(MEDIA), sorted([*FACES, *MISLEADING])
+MEDIA |= MISLEADING
 
 
 def made(kind, score):
