@@ -4,7 +4,7 @@ of new files in a folder."""
 import re
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,6 +23,7 @@ from detector.errors import UsageError
 from detector.pipeline import open_remote
 from detector.presentation import summary
 from detector.schema.analysis import Analysis, ErrorDetail
+from detector.schema.passed_over import PassedOver
 from detector.sentences import _
 
 FORMATS = ("jsonl", "csv")
@@ -62,12 +63,13 @@ def batch(
     opener = links.opener if links.allowed() else None
     found = read_source(source, leave_out=output.out, links=opener)
     if not found.entries:
-        raise UsageError(_("There is no video and no picture in {source}.").format(source=source))
+        raise _nothing(source, found.passed_over)
     entries = list(islice(found.entries, limit))
     with (
         open_batch(output, settings, reporting, machine) as run,
         closing(ProgressBar(_("files"))) as bar,
     ):
+        run.pass_over(found.passed_over)
         tally = run.run(entries, partial(listed, bar), total=len(entries))
     with reading():
         done = summary.of_batch(tally.analyzed, tally.found, tally.codes, found.passed_over)
@@ -75,6 +77,19 @@ def batch(
     if tally.ours:
         return 1
     return 2 if tally.failed else 0
+
+
+def _nothing(source: Path, passed: Sequence[PassedOver]) -> UsageError:
+    if not passed:
+        return UsageError(_("There is no file in {source}.").format(source=source))
+    text = _("Nothing in {source} is media: {files}.")
+    return UsageError(text.format(source=source, files=summary.passed_over(passed)))
+
+
+def tell_passed_over(found: Sequence[PassedOver]) -> None:
+    """Count the files that are passed over, by their reasons."""
+    with reading():
+        tell(f"unmask: {summary.passed_over(found)}", error=True)
 
 
 @contextmanager
@@ -147,7 +162,7 @@ def watch(
     try:
         with open_batch(output, settings, reporting, machine) as batch:
             tell(_("unmask: watching {folder}").format(folder=folder), error=True)
-            batch.watch(folder, stop, every, partial(listed, bar))
+            batch.watch(folder, stop, every, partial(listed, bar), tell_passed_over)
     except KeyboardInterrupt:
         tell(_("unmask: stopped"), error=True)
     finally:

@@ -19,6 +19,7 @@ from detector import media
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.presentation import footage as words
 from detector.presentation import summary
+from detector.schema.passed_over import PassedOver
 from detector.sentences import _, count, join
 from service.context import LOCAL
 
@@ -59,7 +60,7 @@ def add(paths: list[Path]) -> int:
     """Take fingerprints of files, or of all media in folders."""
     from service.library.catalog import source_of
 
-    status = 0
+    status, passed = 0, list[PassedOver]()
 
     def told(path: Path, footage: Footage | None, error: MediaError | None) -> None:
         nonlocal status
@@ -72,10 +73,12 @@ def add(paths: list[Path]) -> int:
     with _library(reads_media=True) as known:
         for (folder, whole), files in groupby(paths, key=place):
             if whole:
-                known.add_folder(OWNER, folder, told)
+                known.add_folder(OWNER, folder, told, on_passed_over=passed.append)
             else:
                 known.add_files(OWNER, files, source_of(folder), told)
         number, _version = known.store.version(OWNER)
+    if passed:
+        tell(f"unmask: {summary.passed_over(passed)}", error=True)
     tell(_("{count} files known").format(count=number), error=True)
     return status
 

@@ -6,13 +6,16 @@ of an archive are unpacked one at a time, beside the uploads, and deleted afterw
 
 import shutil
 import tempfile
-from collections.abc import Iterator
-from pathlib import Path, PurePath
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO, NamedTuple
 
 from detector.batch import Entry, is_container, read_container
 from detector.errors import InputError, MediaError, UnmaskError
+from detector.media.no_media import by_content, by_place
+from detector.presentation import summary
 from detector.schema.origin import FileSource
+from detector.schema.passed_over import PassedOver
 from detector.sentences import _, ngettext, numeral
 from service.limits import MEGABYTE
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
@@ -34,6 +37,25 @@ class RefusedFile(NamedTuple):
 
     name: str
     error: UnmaskError
+
+
+def passed_over(name: str, found: Sequence[PassedOver]) -> RefusedFile:
+    """Return the row of the files of a folder or an archive that are passed over."""
+    text = _("{files}.").format(files=summary.passed_over(found))
+    return RefusedFile(name, MediaError(text, code="passed_over"))
+
+
+def sort_out(files: Sequence[IncomingFile]) -> tuple[list[IncomingFile], list[PassedOver]]:
+    """Split the files of a folder, with their paths in it as names, into media and others."""
+    media, passed = list[IncomingFile](), list[PassedOver]()
+    for file in files:
+        parts = PurePosixPath(file.name.replace("\\", "/")).parts
+        reason = by_place("/".join(parts[1:] or parts)) or by_content(file.source, file.name)
+        if reason is None:
+            media.append(file)
+        else:
+            passed.append(PassedOver(name=file.name, reason=reason))
+    return media, passed
 
 
 def opened(
@@ -58,9 +80,13 @@ def opened(
             yield RefusedFile(file.name, error)
             return
         entries = found.entries if found is not None else []
+        passed = found.passed_over if found is not None else []
         if not entries:
             hint = _("Upload a video or a picture.")
-            text = _("There is no video or picture in it.")
+            text = _("There is no file in it.")
+            if passed:
+                text = _("Nothing in it is media: {files}.")
+                text = text.format(files=summary.passed_over(passed))
             yield RefusedFile(file.name, MediaError(text, code="no_media", hint=hint))
         for number, entry in enumerate(entries[:most]):
             yield from _one(entry, Path(folder) / f"{number}", uploads, largest)
@@ -76,6 +102,8 @@ def opened(
                 text.format(number=numeral(number)), code="too_many_files", hint=hint
             )
             yield RefusedFile(file.name, left_out)
+        elif passed and entries:
+            yield passed_over(file.name, passed)
 
 
 def _one(

@@ -128,7 +128,7 @@ class BatchService:
         self,
         context: RequestContext,
         scope: RecordScope,
-        files: Iterable[IncomingFile | str],
+        files: Iterable[IncomingFile | RefusedFile | str],
         settings: Settings,
         *,
         id: str | None = None,
@@ -329,8 +329,11 @@ class _Intake:
     def room(self) -> int:
         return MAX_FILES - self._known - len(self.items)
 
-    def take(self, file: IncomingFile | str) -> None:
+    def take(self, file: IncomingFile | RefusedFile | str) -> None:
         """Add a file, the contents of an archive, or the file of a link."""
+        if isinstance(file, RefusedFile):
+            self._refuse(file.name, file.error)
+            return
         try:
             limits.check(self._context)
             if self.room <= 0:

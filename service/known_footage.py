@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from detector import paths
 from detector.errors import InputError, MediaError, UnmaskError
+from detector.schema.passed_over import PassedOver
 from detector.sentences import _, numeral
 from service import limits
 from service.batch_files import IncomingFile
@@ -50,6 +51,7 @@ class LibraryTask(Task):
     unread = 0
     left_out: Sequence[LeftOut] = ()
     """The first of those that were not read. This and the numbers are known where it runs."""
+    passed_over: Sequence[PassedOver] = ()
 
     @property
     def folder(self) -> str:
@@ -169,7 +171,9 @@ class KnownFootage(SubjectTasks[LibraryTask]):
             inside = path.is_relative_to(folder)
             task.leave_out(path.relative_to(folder).as_posix() if inside else path, error)
 
-        for path in media_in(folder, unlisted, leave_out=paths.data()):
+        passed = list[PassedOver]()
+        task.passed_over = passed
+        for path in media_in(folder, unlisted, paths.data(), passed.append):
             found.append(path)
             task.on_progress(0, 0)
             if len(found) > MAX_FOOTAGE:

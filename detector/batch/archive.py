@@ -10,13 +10,16 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, BinaryIO, NamedTuple, cast
 
+from detector.batch import archive_names
 from detector.batch.entry import Entry, failed
 from detector.errors import MediaError
 from detector.media import safe_name
-from detector.media.limits import MAX_BYTES
+from detector.media.limits import MAX_BYTES, SNIFF_BYTES
+from detector.media.no_media import by_content, by_head, by_place
 from detector.schema.origin import FileSource
+from detector.schema.passed_over import PassedOverReason
 from detector.sentences import _
 
 ENDINGS = frozenset({".zip"})
@@ -30,8 +33,17 @@ pictures are compressed already; bitmaps of plain surfaces reach 30."""
 MAX_LISTING = 8 * 1024**2
 """bytes of an archive's directory, which is read whole: 10,000 files with names of 700 letters"""
 
+MAX_SEARCHED_PDF = 64 * 1024**2  # bytes of a PDF in an archive in which our seal is searched
 _CHUNK = 1024 * 1024
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError)
 _TRICK = re.compile(r"\A[/\\]|\A[A-Za-z]:|(?:\A|[/\\])\.\.(?:[/\\]|\Z)")
+
+
+class PackedFile(NamedTuple):
+    """A file in an archive, under the name that it had where it was packed."""
+
+    info: zipfile.ZipInfo
+    name: str
 
 
 class _BoundedListing:
@@ -51,7 +63,7 @@ class _BoundedListing:
 
 def members(
     path: Path, *, most: int | None = None, unpacked: int | None = None
-) -> list[zipfile.ZipInfo]:
+) -> list[PackedFile]:
     """List at most `most` files of `unpacked` bytes; raise MediaError if damaged or a ZIP bomb."""
     most, unpacked = most or MAX_FILES, unpacked or MAX_UNPACKED
     try:
@@ -73,15 +85,43 @@ def members(
         raise MediaError(text.format(size=size, limit=limit), code="zip_bomb", hint=hint)
     if total > max(RATIO_FROM, MAX_RATIO * path.stat().st_size):
         raise _bomb()
-    return found
+    return [
+        PackedFile(info, name) for info, name in zip(found, archive_names.of(found), strict=True)
+    ]
+
+
+def sort_out(
+    path: Path, found: Sequence[PackedFile]
+) -> Iterator[tuple[PackedFile, PassedOverReason | None]]:
+    """Yield each file of an archive with the reason to pass it over, if there is one: by its place
+    and its first bytes, a PDF by all of it."""
+    try:
+        with zipfile.ZipFile(path) as opened:
+            for member in found:
+                yield member, _why_passed_over(opened, member)
+    except (zipfile.BadZipFile, OSError):
+        raise _damaged() from None
+
+
+def _why_passed_over(opened: zipfile.ZipFile, member: PackedFile) -> PassedOverReason | None:
+    if (reason := by_place(member.name)) is not None or problem(member.info) is not None:
+        return reason
+    try:
+        with opened.open(member.info) as file:
+            head = file.read(SNIFF_BYTES)
+            if head.startswith(b"%PDF") and member.info.file_size <= MAX_SEARCHED_PDF:
+                return by_content(cast(BinaryIO, file), member.name)
+            return by_head(head, member.name)
+    except (*_DAMAGE, RuntimeError):
+        return None  # reported where it is unpacked
 
 
 def entries(
-    path: Path, found: Sequence[zipfile.ZipInfo], inside: str, source: FileSource | None = None
+    path: Path, found: Sequence[PackedFile], inside: str, source: FileSource | None = None
 ) -> list[Entry]:
     """Return an entry for each file of an archive, or of a document, which is then its `source`.
     `inside` is prefixed to the names."""
-    return [_entry(path, info, f"{inside}{info.filename}", source) for info in found]
+    return [_entry(path, info, f"{inside}{name}", source) for info, name in found]
 
 
 def problem(info: zipfile.ZipInfo) -> MediaError | None:
@@ -132,7 +172,7 @@ def chunks(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
                     raise _bomb()
                 yield chunk
                 chunk = source.read(_CHUNK)
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError):
+    except _DAMAGE:
         raise _damaged() from None
     except RuntimeError:  # zipfile's, for a password
         raise _locked() from None

@@ -38,9 +38,9 @@ _R = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 
 
-def office_kind(members: Sequence[zipfile.ZipInfo]) -> str:
+def office_kind(members: Sequence[archive.PackedFile]) -> str:
     """ "docx", "pptx" or "xlsx" where an archive is such a document, else ""."""
-    names = {info.filename for info in members}
+    names = {member.name for member in members}
     if "[Content_Types].xml" not in names:
         return ""
     return next(
@@ -48,23 +48,23 @@ def office_kind(members: Sequence[zipfile.ZipInfo]) -> str:
     )
 
 
-def office(path: Path, name: str, members: Sequence[zipfile.ZipInfo], kind: str) -> list[Entry]:
+def office(path: Path, name: str, members: Sequence[archive.PackedFile], kind: str) -> list[Entry]:
     """Return the pictures of a DOCX, PPTX or XLSX, by page or slide."""
     root = next(root for root, known in _ROOTS.items() if known == kind)
     pictures = [
-        info
-        for info in members
-        if info.filename.startswith(f"{root}media/")
-        and Path(info.filename).suffix.lower() not in (".emf", ".wmf", ".svg", ".wdp")
+        member
+        for member in members
+        if member.name.startswith(f"{root}media/")
+        and Path(member.name).suffix.lower() not in (".emf", ".wmf", ".svg", ".wdp")
     ]
     pages = _pages(path, kind)
     source = FileSource(document=about_office(path, name))
     found = []
     entries = archive.entries(path, pictures, "", source)
-    for entry, info in zip(entries, pictures, strict=True):
-        page = pages.get(info.filename)
+    for entry, picture in zip(entries, pictures, strict=True):
+        page = pages.get(picture.name)
         where = f"page {page}, " if page and kind == "docx" else f"slide {page}, " if page else ""
-        label = f"{name}, {where}{Path(info.filename).name}"
+        label = f"{name}, {where}{Path(picture.name).name}"
         found.append(Entry(label, entry.open, page, entry.error, entry.size))
     return sorted(found, key=lambda entry: (entry.page or 0, entry.name))
 

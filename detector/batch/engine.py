@@ -14,13 +14,15 @@ import shutil
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
+
+from pydantic import Field
 
 from detector import paths
 from detector.batch.entry import Entry, detail
@@ -43,6 +45,7 @@ from detector.pipeline.initial_results import id_of
 from detector.schema.analysis import Analysis, ErrorDetail, Media, Settings, Thresholds
 from detector.schema.base import StrictModel
 from detector.schema.origin import FileSource
+from detector.schema.passed_over import PassedOver
 from detector.sentences import _
 
 Item = TypeVar("Item")
@@ -73,10 +76,11 @@ class BatchOptions:
 
 
 class BatchSettings(StrictModel):
-    """Settings common to all results of a folder."""
+    """Settings common to all results of a folder, and the files that have no result."""
 
     settings: Settings
     thresholds: Thresholds | None = None
+    passed_over: list[PassedOver] = Field(default_factory=list)
 
 
 @dataclass
@@ -95,6 +99,7 @@ class BatchTally:
         return self.analyzed + self.found + self.failed
 
 
+OnPassedOver = Callable[[Sequence[PassedOver]], object]
 OnEntry = Callable[[BatchTally, Entry, ErrorDetail | None], None]
 """Called after each file, one at a time."""
 
@@ -193,10 +198,10 @@ class BatchRun:
                 self._scratch = out / ".unpacked"
                 shutil.rmtree(self._scratch, ignore_errors=True)  # left by a killed process
                 self._scratch.mkdir()
-                self._same_settings()
+                self._about = self._settings_of_folder()
                 self.journal = Journal(out / "results.jsonl")
-                path = out / "results.csv"
-                self._table = Table(path, self.journal) if self.options.table else None
+                path, passed = out / "results.csv", self._about.passed_over
+                self._table = Table(path, self.journal, passed) if self.options.table else None
             except BaseException:
                 self._only.close()
                 raise
@@ -229,28 +234,56 @@ class BatchRun:
         return call.tally
 
     def watch(
-        self, folder: Path, stop: threading.Event, every: float, on_entry: OnEntry | None = None
+        self,
+        folder: Path,
+        stop: threading.Event,
+        every: float,
+        on_entry: OnEntry | None = None,
+        on_passed_over: OnPassedOver = lambda found: None,
     ) -> None:
         """Analyze the files of a folder and those that arrive or change, polling `every` s until
         `stop` is set. Raise MediaError if there is no such folder, or DiskFull."""
 
         def take(ready: list[Path]) -> None:
-            self.run(of_files(folder, ready).entries, on_entry, cancel=stop)
+            found = of_files(folder, ready)
+            if found.passed_over:
+                self.pass_over(found.passed_over)
+                on_passed_over(found.passed_over)
+            self.run(found.entries, on_entry, cancel=stop)
 
         with suppress(Canceled):
             FolderWatch(folder, self.out, take).run(stop, every)
 
-    def _same_settings(self) -> None:
+    def pass_over(self, found: Iterable[PassedOver]) -> None:
+        """Record files that are passed over, in `batch.json` and the table."""
+        known = {one.name: one for one in self._about.passed_over}
+        known |= {one.name: one for one in found}
+        self._about.passed_over = list(known.values())
+        with _disk(self.out):
+            paths.write(self.out / SETTINGS, self._about.model_dump_json(indent=2) + "\n")
+            if self._table is not None:
+                self._table.pass_over(self._about.passed_over)
+
+    def _settings_of_folder(self) -> BatchSettings:
+        """Return what the folder holds of its batch. Raise UsageError for another batch."""
         options, path = self.options, self.out / SETTINGS
         asked = BatchSettings(settings=options.settings, thresholds=options.thresholds)
-        text = asked.model_dump_json(indent=2)
         if not path.exists():
-            paths.write(path, text + "\n")
-        elif path.read_text(encoding="utf-8").strip() != text:
+            paths.write(path, asked.model_dump_json(indent=2) + "\n")
+            return asked
+        try:
+            known = BatchSettings.model_validate_json(path.read_bytes())
+        except ValueError:
+            known = None
+        if known is None or (known.settings, known.thresholds) != (
+            asked.settings,
+            asked.thresholds,
+        ):
             raise UsageError(
                 _("{out} holds a batch with other settings.").format(out=self.out),
                 hint=_("Choose another folder, or give the same options as before."),
             )
+        return known
 
     def _finish(self, call: _Call, entry: Entry) -> None:
         line: Line = {"file": entry.name, "page": entry.page, "id": ""}

@@ -7,7 +7,7 @@ lines that later ones replace.
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +17,12 @@ from pydantic import BaseModel
 
 from detector import paths
 from detector.errors import UsageError
+from detector.presentation import summary
 from detector.presentation.verdict import headline, unjudged
 from detector.schema.analysis import Analysis, Media, Verdict
 from detector.schema.comparison import Comparison
 from detector.schema.origin import Provenance
+from detector.schema.passed_over import PassedOver
 from detector.sentences import _, in_english
 from detector.spreadsheets import to_csv
 
@@ -191,8 +193,10 @@ class _Tabled(BaseModel):
 class Table:
     """`results.csv`, updated with the journal."""
 
-    def __init__(self, path: Path, journal: Journal) -> None:
-        self._path, self._journal = path, journal
+    def __init__(
+        self, path: Path, journal: Journal, passed_over: Sequence[PassedOver] = ()
+    ) -> None:
+        self._path, self._journal, self._passed_over = path, journal, passed_over
         self.rewrite()
 
     def add(self, line: Line) -> None:
@@ -200,14 +204,25 @@ class Table:
         with self._path.open("a", encoding="utf-8", newline="") as out:
             out.write(_text([_row(line)]))
 
+    def pass_over(self, found: Sequence[PassedOver]) -> None:
+        """Name the files that are passed over, after those with a result; raise OSError."""
+        self._passed_over = found
+        self.rewrite()
+
     def rewrite(self) -> None:
         """Rewrite the whole table: a kill may have cut off its last row."""
         rows = (_row(line) for line in self._journal.lines())
-        paths.write(self._path, _text([COLUMNS, *rows]).encode())
+        passed = map(_passed_row, self._passed_over)
+        paths.write(self._path, _text([COLUMNS, *rows, *passed]).encode())
 
 
 def _text(rows: Iterable[Iterable[object]]) -> str:
     return to_csv(rows).encode("utf-8", "replace").decode()
+
+
+def _passed_row(one: PassedOver) -> list[object]:
+    why = in_english(summary.passed_over, [one])
+    return [one.name, *[None] * 9, "passed_over", why, *[None] * 3]
 
 
 def _row(line: Line) -> list[object]:

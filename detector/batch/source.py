@@ -1,26 +1,25 @@
 """Sources of a batch: a folder, a table, a list, an archive, a document or a single file.
 
-Files whose names show that they are no media (`notes.txt`, `labels.csv`) are skipped and counted;
-every other file becomes an entry, with an error if it can't be read.
+Content decides: files that are no media (`notes.txt`, `labels.csv`), results of Unmask, and what
+systems keep (thumbnails, recycle bins) are passed over, each with its reason; every other file
+becomes an entry, with an error if it can't be read.
 """
 
-import csv
-import mimetypes
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+import stat
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from detector.batch import archive, document
+from detector.batch import archive, document, lists
 from detector.batch.entry import Entry, Opener, failed, of_path
-from detector.errors import InputError, MediaError, UsageError
+from detector.errors import InputError, MediaError
 from detector.media.files import open_file
+from detector.media.no_media import by_content, by_place
+from detector.schema.passed_over import PassedOver, PassedOverReason
 from detector.sentences import _
 
-COLUMNS = ("path", "file", "filename", "url", "name")
-"""columns of a table that may hold the paths, by priority"""
-MAX_LIST_BYTES = 64 * 1024**2  # of a table or a list: a million paths
 _LINK = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 Links = Callable[[str], Opener]  # URL -> opener that fetches it
@@ -28,40 +27,58 @@ Links = Callable[[str], Opener]  # URL -> opener that fetches it
 
 @dataclass(frozen=True)
 class Source:
-    """Entries in a fixed order with unique names."""
+    """Entries in a fixed order with unique names, and the files that are no entries."""
 
     entries: list[Entry]
-    passed_over: int = 0  # files skipped by their names
+    passed_over: list[PassedOver] = field(default_factory=list)
 
 
 def read_source(path: Path, *, leave_out: Path | None = None, links: Links | None = None) -> Source:
     """List the entries of a folder, a CSV with a column of paths, a text file with a path a line,
-    a ZIP, PDF, DOCX, PPTX or XLSX, or a single file, without opening them. `leave_out` is the
-    folder of the results; without `links`, URLs are errors. Raise InputError."""
+    a ZIP, PDF, DOCX, PPTX or XLSX, or a single file. `leave_out` is the folder of the results;
+    without `links`, URLs are errors. Raise InputError."""
     if path.is_dir():
-        return of_files(path, files(path, leave_out))
+        passed, unlisted = list[PassedOver](), list[Entry]()
+
+        def on_error(error: OSError) -> None:
+            unlisted.append(failed(_inside(path, error), _unlistable()))
+
+        found = of_files(path, files(path, leave_out, on_error, passed.append))
+        return Source(_unique([*found.entries, *unlisted]), [*passed, *found.passed_over])
     if path.suffix.lower() in (".csv", ".tsv"):
-        return Source(_unique(_listed(path, _column(path), links)))
+        return Source(_unique(_listed(path, lists.column(path), links)))
     if path.suffix.lower() in (".txt", ".lst"):
-        return Source(_unique(_listed(path, _lines(path), links)))
+        return Source(_unique(_listed(path, lists.lines(path), links)))
     open_file(path).close()
-    return Source(_unique(_entries(path, path.name, top=True)))
+    return _entries(path, path.name, top=True)
 
 
 def of_files(folder: Path, paths: Iterable[Path]) -> Source:
     """Return the entries of these files of a folder."""
-    entries: list[Entry] = []
-    passed_over = 0
+    entries, passed = list[Entry](), list[PassedOver]()
     for path in paths:
         name = path.relative_to(folder).as_posix()
-        if no_media(name):
-            passed_over += 1
-            continue
         try:
-            entries += _entries(path, name)
+            if (reason := why_passed_over(path)) is not None:
+                passed.append(PassedOver(name=name, reason=reason))
+                continue
+            found = _entries(path, name)
+            entries += found.entries
+            passed += found.passed_over
         except InputError as error:
             entries.append(failed(name, error))
-    return Source(_unique(entries), passed_over)
+    return Source(_unique(entries), passed)
+
+
+def _inside(folder: Path, error: OSError) -> str:
+    path = Path(os.fsdecode(error.filename or folder))
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def _unlistable() -> MediaError:
+    return MediaError(
+        _("This folder can’t be read."), code="unreadable", hint=_("Allow Unmask to read it.")
+    )
 
 
 def _unique(entries: Iterable[Entry]) -> list[Entry]:
@@ -71,30 +88,56 @@ def _unique(entries: Iterable[Entry]) -> list[Entry]:
     return list(first.values())
 
 
+OnPassedOver = Callable[[PassedOver], object]
+
+
 def files(
-    folder: Path, leave_out: Path | None = None, on_error: Callable[[OSError], object] | None = None
+    folder: Path,
+    leave_out: Path | None = None,
+    on_error: Callable[[OSError], object] | None = None,
+    on_passed_over: OnPassedOver | None = None,
 ) -> Iterator[Path]:
-    """Yield a folder's files by name, without hidden ones; `on_error` gets listing errors."""
-    hidden = leave_out.resolve() if leave_out else None
+    """Yield a folder's files by name, without those that are passed over by their place (recycle
+    bins, thumbnails, hidden ones, `leave_out`), which `on_passed_over` gets; `on_error` gets
+    listing errors."""
+    results = leave_out.resolve() if leave_out else None
+
+    def passed(path: Path) -> bool:
+        name = path.relative_to(folder).as_posix()
+        reason = by_place(name)
+        if path.is_dir():
+            if results is not None and path.resolve() == results:
+                reason = PassedOverReason.RESULT
+            elif reason is None and path.is_symlink():
+                reason = PassedOverReason.LINK
+        if reason is not None and on_passed_over is not None:
+            number = _count(path) if path.is_dir() and not path.is_symlink() else 1
+            if number:
+                on_passed_over(PassedOver(name=name, reason=reason, files=number))
+        return reason is not None
+
     for here, folders, names in os.walk(folder, onerror=on_error):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and (Path(here) / name).resolve() != hidden
-        )
-        yield from (Path(here) / name for name in sorted(names) if not name.startswith("."))
+        folders[:] = [name for name in sorted(folders) if not passed(Path(here) / name)]
+        yield from (Path(here) / name for name in sorted(names) if not passed(Path(here) / name))
 
 
-def no_media(name: str) -> bool:
-    """Return True if a name shows that a file is neither media nor a container of media."""
-    if name.startswith("__MACOSX/") or re.split(r"[/\\]", name)[-1].startswith("."):
-        return True
-    kind = mimetypes.guess_type(name)[0] or ""
-    return bool(kind) and not (kind.startswith(("video/", "image/", "audio/")) or _holds(name))
+def _count(folder: Path) -> int:
+    return sum(len(names) for _here, _folders, names in os.walk(folder))
 
 
-def _holds(name: str) -> bool:
-    return Path(name).suffix.lower() in archive.ENDINGS | document.DOCUMENT_ENDINGS
+def why_passed_over(path: Path) -> PassedOverReason | None:
+    """Return why a file is no media, by its content; None for media, containers, and what can't be
+    read, which is an error to report."""
+    try:
+        with path.open("rb") if _is_empty(path) else open_file(path) as file:
+            return by_content(file, path.name)
+    except (MediaError, OSError):
+        return None
+
+
+def _is_empty(path: Path) -> bool:
+    info = path.stat()
+    return stat.S_ISREG(info.st_mode) and not info.st_size
 
 
 def is_container(head: bytes) -> bool:
@@ -109,24 +152,38 @@ def read_container(path: Path, name: str, *, inside: str | None = None) -> Sourc
     if not is_container(head):
         return None
     if head.startswith(b"%PDF"):
+        if why_passed_over(path) is PassedOverReason.RESULT:
+            text = _("This is a report of Unmask, not evidence.")
+            hint = _("Analyze the file that it is about; `unmask verify` checks the report.")
+            raise MediaError(text, code="own_report", hint=hint)
         return Source(document.pdf(path, name))
     members = archive.members(path)
     if kind := document.office_kind(members):
         return Source(document.office(path, name, members, kind))
-    media = [member for member in members if not no_media(member.filename)]
     before = f"{name}/" if inside is None else inside
-    return Source(archive.entries(path, media, before), len(members) - len(media))
+    return _archived(path, members, before)
 
 
-def _entries(path: Path, name: str, *, top: bool = False) -> list[Entry]:
+def _archived(path: Path, members: Sequence[archive.PackedFile], before: str) -> Source:
+    """Return the media of an archive; what is none is passed over by its first bytes."""
+    media, passed = list[archive.PackedFile](), list[PassedOver]()
+    for member, reason in archive.sort_out(path, members):
+        if reason is None:
+            media.append(member)
+        else:
+            passed.append(PassedOver(name=f"{before}{member.name}", reason=reason))
+    return Source(_unique(archive.entries(path, media, before)), passed)
+
+
+def _entries(path: Path, name: str, *, top: bool = False) -> Source:
     found = read_container(path, name, inside="" if top else None)
-    return [of_path(name, path)] if found is None else found.entries
+    return Source([of_path(name, path)]) if found is None else found
 
 
 def _listed(path: Path, names: Iterable[str], links: Links | None) -> Iterator[Entry]:
     """Yield an entry for each path or URL of a list; paths are relative to the list's folder."""
     for name in names:
-        if _LINK.match(name):
+        if _LINK.match(name) and not name.lower().startswith("file:"):
             if links is not None:
                 yield Entry(name, links(name))
                 continue
@@ -135,50 +192,6 @@ def _listed(path: Path, names: Iterable[str], links: Links | None) -> Iterator[E
             yield failed(name, why)
             continue
         try:
-            file = path.parent / Path(name).expanduser()
-            yield from _entries(file, name)
+            yield from _entries(lists.located(path.parent, name), name).entries
         except InputError as error:
             yield failed(name, error)
-
-
-def _text(path: Path) -> str:
-    with open_file(path) as file:
-        data = file.read(MAX_LIST_BYTES + 1)
-    if len(data) > MAX_LIST_BYTES:
-        text = _("{name} is too long for a list of files.")
-        raise UsageError(text.format(name=path.name), hint=_("Cut it into parts."))
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UsageError(
-            _("{name} is not text in UTF-8.").format(name=path.name), hint=_("Save it as UTF-8.")
-        ) from None
-
-
-def _lines(path: Path) -> list[str]:
-    lines = [line.strip() for line in _text(path).splitlines()]
-    return [line for line in lines if line and not line.startswith("#")]
-
-
-def _column(path: Path) -> list[str]:
-    text = _text(path)
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    first = text.split("\n", 1)[0]
-    if separator == "," and ";" in first and "," not in first:
-        separator = ";"
-    try:
-        rows = list(csv.DictReader(text.splitlines(), delimiter=separator))
-    except csv.Error as error:
-        raise UsageError(
-            _("{name} can't be read as a table: {error}.").format(name=path.name, error=error)
-        ) from None
-    names = {(name or "").strip().lower(): name for name in (rows[0] if rows else ())}
-    column = next((names[name] for name in COLUMNS if name in names), None)
-    if column is None:
-        raise UsageError(
-            _("{name} has no rows with a column of paths.").format(name=path.name),
-            hint=_("Its first line names the columns; one of them is {names}.").format(
-                names=", ".join(COLUMNS)
-            ),
-        )
-    return [value for row in rows if (value := (row[column] or "").strip())]

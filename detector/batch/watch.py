@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from detector.batch.source import files, no_media
+from detector.batch.source import files
 from detector.errors import MediaError
 from detector.sentences import _
 
 
 class FolderWatch:
-    """Passes new or changed media files of a folder to `take` once their size and time are the same
-    in two polls. `leave_out`: folder of results in it."""
+    """Passes new or changed files of a folder to `take` once their size and time are the same in
+    two polls, without those that are passed over by their place. `leave_out`: folder of results in
+    it."""
 
     def __init__(self, folder: Path, leave_out: Path, take: Callable[[list[Path]], object]) -> None:
         self._folder, self._leave_out, self._take = folder, leave_out, take
@@ -42,5 +43,5 @@ class FolderWatch:
         for path in files(self._folder, self._leave_out):
             with suppress(OSError):  # deleted meanwhile
                 info = path.stat()
-                if info.st_size and not no_media(path.name):
+                if info.st_size:
                     yield path, (info.st_size, info.st_mtime_ns)

@@ -6,7 +6,6 @@ written are limited, and files that are not media are left out.
 
 import csv
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -78,8 +77,8 @@ def unpack(path: Path, folder: Path) -> LabelledSet:
     except MediaError as error:
         problem = _("The ZIP can't be read: {message}").format(message=error.message)
         raise InputError(problem, code=error.code, hint=error.hint) from error
-    refused = [member for member in members if archive.problem(member) is not None]
-    files = {m.filename: partial(_unpacked, path, m) for m in members if m not in refused}
+    refused = [member for member in members if archive.problem(member.info) is not None]
+    files = {m.name: partial(_unpacked, path, m) for m in members if m not in refused}
     sheet = next((n for n in files if PurePosixPath(n).name.lower() == "labels.csv"), None)
     if sheet is None:
         chosen, left_out = _by_folder(files)
@@ -88,7 +87,7 @@ def unpack(path: Path, folder: Path) -> LabelledSet:
         beside = {PurePosixPath(name): file for name, file in files.items()}
         media = {str(n.relative_to(base)): f for n, f in beside.items() if n.is_relative_to(base)}
         chosen, left_out = _listed(files[sheet], sheet, media)
-    left_out += [(shown(member.filename), LeftOutReason.REFUSED) for member in refused]
+    left_out += [(shown(member.name), LeftOutReason.REFUSED) for member in refused]
     return _stored(chosen, left_out, folder)
 
 
@@ -163,12 +162,12 @@ def _write(file: Chunks, path: Path, left: int) -> int:
     return left
 
 
-def _unpacked(path: Path, member: zipfile.ZipInfo) -> Iterator[bytes]:
+def _unpacked(path: Path, member: archive.PackedFile) -> Iterator[bytes]:
     try:
-        yield from archive.chunks(path, member)
+        yield from archive.chunks(path, member.info)
     except MediaError as error:
         problem = _("{filename} in the ZIP can't be unpacked: {message}").format(
-            filename=shown(member.filename), message=error.message
+            filename=shown(member.name), message=error.message
         )
         raise InputError(problem, code=error.code) from error
 

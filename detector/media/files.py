@@ -16,7 +16,7 @@ from typing import BinaryIO, Literal, NoReturn
 
 from detector.errors import MediaError
 from detector.media.boxes import boxes
-from detector.media.kinds import ACCEPTED, is_text, refusal
+from detector.media.kinds import ACCEPTED, is_drawing, is_text, refusal
 from detector.media.limits import MAX_BYTES, MAX_INDEX_BYTES, MAX_NAME, SNIFF_BYTES
 from detector.schema.analysis import Media
 from detector.sentences import _
@@ -84,8 +84,6 @@ _ASF_ENCRYPTION = tuple(
 )
 """Content Encryption Object, extended, advanced"""
 _TS_SYNC, _TS_PACKET = b"\x47", 188
-
-_DRAWING = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 
 
 def safe_name(name: str) -> str:
@@ -197,7 +195,7 @@ def sniff(file: BinaryIO) -> Literal["stream", "picture"]:
         _refuse_reference()
     if is_text(text):
         what = _("This file is text, not a video or a picture.")
-        if _DRAWING.search(text):
+        if is_drawing(text):
             what = _("This file is a drawing (SVG), not a video or a picture.")
         raise MediaError(what, code="unsupported", hint=ACCEPTED)
     return "stream"

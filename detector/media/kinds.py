@@ -6,6 +6,7 @@ from typing import BinaryIO
 
 from detector.errors import MediaError
 from detector.media.limits import SNIFF_BYTES
+from detector.schema.passed_over import PassedOverReason
 from detector.sentences import _, ngettext
 
 ACCEPTED = _("Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP, GIF, MP3, M4A, WAV, FLAC or Ogg.")
@@ -16,10 +17,41 @@ _NO_MEDIA = (
     (b"Rar!", _("This is a RAR archive, not a video or a picture.")),
     (b"7z\xbc\xaf", _("This is a 7-Zip archive, not a video or a picture.")),
     (b"\x1f\x8b", _("This is a compressed archive, not a video or a picture.")),
-    (b"\x7fELF", _("This is a program, not a video or a picture.")),
-    (b"MZ", _("This is a program, not a video or a picture.")),
     (b"8BPS", _("This is a Photoshop document, not a video or a picture.")),
 )
+_PROGRAM = _("This is a program, not a video or a picture.")
+_FONT = _("This is a font, not a video or a picture.")
+_DATABASE = _("This is a database, not a video or a picture.")
+_SYSTEM = _("This is a file of an operating system, not a video or a picture.")
+_NEVER_MEDIA = (
+    (b"\x7fELF", _PROGRAM),
+    (b"MZ", _PROGRAM),
+    (b"\xca\xfe\xba\xbe", _PROGRAM),  # Java, and macOS for several processors
+    (b"\xcf\xfa\xed\xfe", _PROGRAM),
+    (b"\xce\xfa\xed\xfe", _PROGRAM),
+    (b"\x00asm\x01\x00\x00\x00", _PROGRAM),
+    (b"dex\n03", _PROGRAM),
+    (b"!<arch>\n", _PROGRAM),
+    (b"GGUF", _PROGRAM),
+    (b"\x93NUMPY", _DATABASE),
+    (b"OTTO\x00", _FONT),
+    (b"\x00\x01\x00\x00\x00", _FONT),
+    (b"true\x00", _FONT),
+    (b"ttcf\x00", _FONT),
+    (b"wOFF", _FONT),
+    (b"wOF2", _FONT),
+    (b"SQLite format 3\x00", _DATABASE),
+    (b"\x89HDF\r\n\x1a\n", _DATABASE),
+    (b"PAR1", _DATABASE),
+    (b"\xd4\xc3\xb2\xa1", _DATABASE),  # captured network packets
+    (b"bplist00", _SYSTEM),
+    (b"\x00\x00\x00\x01Bud1", _SYSTEM),
+    (b"\x00\x05\x16\x07\x00\x02\x00\x00", _SYSTEM),
+    (b"\x4c\x00\x00\x00\x01\x14\x02\x00", _SYSTEM),  # a Windows shortcut
+    (b"regf", _SYSTEM),
+    (b"ElfFile\x00", _SYSTEM),
+)
+"""Signatures of files that hold no video, picture or sound."""
 _UNREAD = (
     (0, b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
     (0, b"\xff\x0a", "JPEG XL"),
@@ -73,6 +105,7 @@ _UNREAD = (
     (0, b"MP+", "Musepack"),
 )
 """Offset, signature and name of unsupported media types."""
+_DRAWING = re.compile(rb"<svg[\s>]", re.IGNORECASE)
 _PNM = re.compile(rb"P[1-7]\s+(#|\d|WIDTH)")
 _RAW = (
     (0, b"II*\x00\x10\x00\x00\x00CR", "CR2"),
@@ -105,7 +138,7 @@ _PICTURES = re.compile(
 
 def refusal(file: BinaryIO, head: bytes) -> MediaError | None:
     """Return the error for a file of an unsupported type, by its first bytes; None for others."""
-    for start, what in _NO_MEDIA:
+    for start, what in (*_NO_MEDIA, *_NEVER_MEDIA):
         if head.startswith(start):
             return MediaError(what, code="unsupported", hint=ACCEPTED)
     if raw := _among(_RAW, head) or _raw_tiff(file, head):
@@ -139,16 +172,47 @@ def behind_bytes(head: bytes) -> MediaError | None:
 
 
 def is_text(head: bytes) -> bool:
-    """Return True for UTF-8 text."""
+    """Return True for text: in UTF-8, in UTF-16 with a byte order mark, or in an older encoding."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return _is_utf16(head)
     if b"\x00" in head:
         return False
     try:
         head[: SNIFF_BYTES - 8].decode("utf-8")
     except UnicodeDecodeError as error:
         # A character may be cut at the end of the buffer.
-        return error.start > SNIFF_BYTES - 16
+        if error.start <= SNIFF_BYTES - 16:
+            # Media of this length without a single control character are as good as impossible.
+            return len(head) >= _LEAST_LEGACY_TEXT and not _CONTROL.search(head)
     printable = sum(byte >= 32 or byte in b"\t\n\r\f\x1b" for byte in head)
     return printable > 0.95 * len(head)
+
+
+_LEAST_LEGACY_TEXT = 64  # bytes
+_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x19\x1c-\x1f\x7f]")
+
+
+def _is_utf16(head: bytes) -> bool:
+    try:
+        text = head[: len(head) // 2 * 2].decode("utf-16")
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 4:
+            return False
+        text = head[: error.start].decode("utf-16", "ignore")
+    printable = sum(ch.isprintable() or ch in "\t\n\r\f" for ch in text)
+    return len(text) > 1 and printable > 0.95 * len(text)
+
+
+def is_drawing(head: bytes) -> bool:
+    """Return True for the text of a drawing (SVG)."""
+    return _DRAWING.search(head) is not None and is_text(head)
+
+
+def no_media_kind(head: bytes) -> PassedOverReason | None:
+    """Return what a file that holds no media is, by its signature; None for others."""
+    what = next((what for start, what in _NEVER_MEDIA if head.startswith(start)), None)
+    kinds = {_DATABASE: PassedOverReason.DATABASE, _SYSTEM: PassedOverReason.SYSTEM}
+    return None if what is None else kinds.get(what, PassedOverReason.PROGRAM)
 
 
 def _among(kinds: tuple[tuple[int, bytes, str], ...], head: bytes) -> str | None:

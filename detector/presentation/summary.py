@@ -1,14 +1,15 @@
 """Short form of a result for lists, cases and tables, from the facts that records keep."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from detector.messages import states
 from detector.messages.format import confidence, listed, percent, took
 from detector.presentation import Cell, Row
 from detector.schema.analysis import Label, Proof, Question, headline_label
+from detector.schema.passed_over import PassedOver, PassedOverReason
 from detector.schema.summary import ResultSummary
-from detector.sentences import NBSP, _, join, numeral
+from detector.sentences import NBSP, _, join, ngettext, numeral
 
 
 def headline(result: ResultSummary) -> str:
@@ -37,17 +38,61 @@ def line(result: ResultSummary) -> str:
     return join(headline(result), *number(result), by=" · ")
 
 
-def of_batch(analyzed: int, known: int, failed: Mapping[str, int], passed_over: int) -> str:
+def of_batch(
+    analyzed: int, known: int, failed: Mapping[str, int], passed: Sequence[PassedOver] = ()
+) -> str:
     """Return the counts of a batch: files analyzed now and before, those that failed by their error
-    codes, and those whose names belong to no medium."""
+    codes, and those that were passed over by their reasons."""
     codes = ", ".join(f"{code} {number}" for code, number in Counter(failed).most_common())
     others = (
         (_("{number} known already"), known),
         (_("{number} failed ({codes})"), sum(failed.values())),
-        (_("{number} passed over by their names"), passed_over),
     )
-    parts = (text.format(number=number, codes=codes) for text, number in others if number)
+    parts = [text.format(number=number, codes=codes) for text, number in others if number]
+    parts += [passed_over(passed)] if passed else []
     return join(_("{number} analyzed").format(number=analyzed), *parts, by=", ")
+
+
+def passed_over(found: Iterable[PassedOver]) -> str:
+    """Return "7 files passed over: 2 thumbnails, 1 in a recycle bin, 4 results of Unmask"."""
+    numbers = Counter[PassedOverReason]()
+    for one in found:
+        numbers[one.reason] += one.files
+    total = sum(numbers.values())
+    head = ngettext("{number} file passed over", "{number} files passed over", total)
+    why = join(*(_kind_passed_over(r, numbers[r]) for r in PassedOverReason if numbers[r]), by=", ")
+    return _("{files}: {reasons}").format(files=head.format(number=total), reasons=why)
+
+
+def _kind_passed_over(reason: PassedOverReason, number: int) -> str:
+    match reason:
+        case PassedOverReason.TEXT:
+            text = ngettext("{number} text", "{number} texts", number)
+        case PassedOverReason.DRAWING:
+            text = ngettext("{number} drawing (SVG)", "{number} drawings (SVG)", number)
+        case PassedOverReason.PROGRAM:
+            text = ngettext(
+                "{number} program or part of one", "{number} programs or parts of them", number
+            )
+        case PassedOverReason.DATABASE:
+            text = ngettext("{number} database", "{number} databases", number)
+        case PassedOverReason.EMPTY:
+            text = ngettext("{number} empty file", "{number} empty files", number)
+        case PassedOverReason.HIDDEN:
+            text = ngettext("{number} hidden file", "{number} hidden files", number)
+        case PassedOverReason.SYSTEM:
+            text = ngettext("{number} system file", "{number} system files", number)
+        case PassedOverReason.THUMBNAIL:
+            text = ngettext("{number} thumbnail", "{number} thumbnails", number)
+        case PassedOverReason.RECYCLE_BIN:
+            text = ngettext("{number} in a recycle bin", "{number} in recycle bins", number)
+        case PassedOverReason.SNAPSHOT:
+            text = ngettext("{number} in a snapshot", "{number} in snapshots", number)
+        case PassedOverReason.LINK:
+            text = ngettext("{number} link to a folder", "{number} links to folders", number)
+        case PassedOverReason.RESULT:
+            text = ngettext("{number} result of Unmask", "{number} results of Unmask", number)
+    return text.format(number=number)
 
 
 def deleted(label: str) -> str:

@@ -21,7 +21,7 @@ from cachetools import LRUCache
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from detector import media
-from detector.batch.source import files, no_media
+from detector.batch.source import files, why_passed_over
 from detector.comparison.fingerprint import (
     HASH_BYTES,
     Fingerprints,
@@ -31,6 +31,7 @@ from detector.comparison.fingerprint import (
 from detector.errors import InputError, MediaError
 from detector.media.files import sha256 as hash_of
 from detector.schema.analysis import Media
+from detector.schema.passed_over import PassedOver
 from detector.schema.summary import ANALYSES, MAX_NAME_LENGTH, FoundFootage
 from detector.sentences import _
 from service.context import LOCAL
@@ -61,11 +62,15 @@ def full_of_frames() -> InputError:
 
 
 def media_in(
-    folder: Path, on_unreadable: Callable[[Path, MediaError], object], leave_out: Path | None = None
+    folder: Path,
+    on_unreadable: Callable[[Path, MediaError], object],
+    leave_out: Path | None = None,
+    on_passed_over: Callable[[PassedOver], object] = lambda found: None,
+    only: Collection[Path] | None = None,
 ) -> Iterator[Path]:
-    """Yield the media files under a folder by name, except `leave_out`; `on_unreadable` gets
-    entries that can't be listed or lead out of it. Raise InputError if the folder can't be listed.
-    """
+    """Yield the media files under a folder by name, or `only` these of them, except `leave_out`;
+    `on_unreadable` gets entries that can't be listed or lead out of it, `on_passed_over` those that
+    are no media. Raise InputError if the folder can't be listed."""
     if not folder.is_dir():
         raise InputError(_("There is no folder {folder}.").format(folder=folder), code="not_found")
     try:
@@ -79,12 +84,16 @@ def media_in(
         on_unreadable(Path(os.fsdecode(error.filename or folder)), MediaError(text))
 
     root = folder.resolve()
-    for path in files(folder, leave_out, unlisted):
-        if no_media(path.name):
+    for path in files(folder, leave_out, unlisted, on_passed_over):
+        if only is not None and path not in only:
             continue
         if path.is_symlink() and not _within(path, root):
             text = _("This is a link that leads out of the folder.")
             on_unreadable(path, MediaError(text, code="link"))
+            continue
+        if (reason := why_passed_over(path)) is not None:
+            name = path.relative_to(folder).as_posix()
+            on_passed_over(PassedOver(name=name, reason=reason))
             continue
         yield path
 
@@ -152,14 +161,19 @@ class Library:
         on_file: OnFile = lambda path, footage, error: None,
         *,
         only: Collection[Path] | None = None,
+        on_passed_over: Callable[[PassedOver], object] = lambda found: None,
         at_once: int = AT_ONCE,
         cancel: threading.Event | None = None,
     ) -> None:
         """Store the fingerprints of all media in a folder tree, read `at_once` in parallel;
-        unreadable files are reported and skipped. Raise InputError if there is no such folder or
-        the library is full, or Canceled."""
-        found = media_in(folder, lambda path, error: on_file(path, None, error))
-        wanted = (path for path in found if only is None or path in only)
+        unreadable files are reported and skipped, what is no media is passed over. Raise
+        InputError if there is no such folder or the library is full, or Canceled."""
+        wanted = media_in(
+            folder,
+            lambda path, error: on_file(path, None, error),
+            on_passed_over=on_passed_over,
+            only=only,
+        )
         self.add_files(owner, wanted, source_of(folder), on_file, at_once=at_once, cancel=cancel)
 
     def add_files(

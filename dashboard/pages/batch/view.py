@@ -10,7 +10,6 @@ from pathlib import PurePath
 import streamlit as st
 
 from dashboard import labels, session, url_state
-from dashboard._compat import UploadedFile
 from dashboard.components import (
     blocks,
     cards,
@@ -31,12 +30,12 @@ from dashboard.record_export import RecordExport
 from dashboard.result import verdict_card
 from detector import links
 from detector.batch import is_container
-from detector.batch.source import no_media
 from detector.links.addresses import MAX_URL
+from detector.presentation import summary
 from detector.schema.analysis import Settings
 from detector.sentences import _
 from service import limits
-from service.batch_files import HEAD, IncomingFile
+from service.batch_files import HEAD, IncomingFile, RefusedFile, passed_over, sort_out
 from service.batches import MAX_FILES, BatchRow, BatchState
 from service.context import Principal
 from service.records.batches import MAX_NAME
@@ -318,30 +317,32 @@ def _add_files(batch: Batch | None) -> None:
             if links.allowed() and controls.button(_("Paste links"), "link", "batch-paste"):
                 st.dialog(_("Paste links"))(_paste)(batch)
     if files:
-        _take(files, batch)
+        _take([IncomingFile(file, file.name, file.size) for file in files], batch)
 
 
 def _folder(batch: Batch | None) -> None:
     """Draw the upload of a folder tree of the person's computer."""
-    text = _("Videos, pictures and sounds in it are taken, {most} at most; all else stays away.")
+    text = _("Videos, pictures and sounds in it are taken, {most} at most; all else is counted.")
     typography.caption(text.format(most=MAX_FILES))
     found = st.file_uploader(
         _("Folder"),
         accept_multiple_files="directory",
         key=f"batch-folder-{st.session_state.get(UPLOADS, 0)}",
     )
-    media = [file for file in found if not no_media(file.name)]
+    media, passed = sort_out([IncomingFile(file, file.name, file.size) for file in found])
     if media:
-        _take(media, batch)
-    elif found:
-        typography.alert(_("There is no video, picture or sound in this folder."))
+        name = PurePath(media[0].name).parts[0] if len(PurePath(media[0].name).parts) > 1 else ""
+        left_out = [passed_over(name or _("Folder"), passed)] if passed else []
+        _take([*media, *left_out], batch)
+    elif passed:
+        text = _("There is no video, picture or sound in this folder: {files}.")
+        typography.alert(text.format(files=summary.passed_over(passed)))
 
 
-def _take(files: Sequence[UploadedFile], batch: Batch | None) -> None:
+def _take(files: Sequence[IncomingFile | RefusedFile], batch: Batch | None) -> None:
     st.session_state[UPLOADS] = st.session_state.get(UPLOADS, 0) + 1
-    incoming = [IncomingFile(file, file.name, file.size) for file in files]
     with st.spinner(_("Taking the files in …")):
-        _add(incoming, batch, _name(incoming))
+        _add(files, batch, _name(files))
     st.rerun()
 
 
@@ -363,16 +364,18 @@ def _paste(batch: Batch | None) -> None:
         st.rerun()
 
 
-def _name(files: Sequence[IncomingFile]) -> str:
+def _name(files: Sequence[IncomingFile | RefusedFile]) -> str:
     """Return the name of a new batch: that of its single archive, if it has one."""
-    if len(files) != 1:
+    if len(files) != 1 or isinstance(files[0], RefusedFile):
         return ""
     head = files[0].source.read(HEAD)
     files[0].source.seek(0)
     return PurePath(files[0].name).stem if is_container(head) else ""
 
 
-def _add(files: Iterable[IncomingFile | str], batch: Batch | None, name: str = "") -> None:
+def _add(
+    files: Iterable[IncomingFile | RefusedFile | str], batch: Batch | None, name: str = ""
+) -> None:
     app, context = session.application(), session.request_context()
     with refused_in(NOTICE):
         id = batch.id if batch else None

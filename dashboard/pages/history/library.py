@@ -25,7 +25,7 @@ from dashboard.components.status_cards import Card
 from dashboard.i18n import advice
 from dashboard.pages import alerted, refused_in
 from dashboard.pages.history import state
-from detector.presentation.summary import length
+from detector.presentation import summary
 from detector.schema.summary import ANALYSES
 from detector.sentences import _, numeral, say
 from service import known_footage, limits
@@ -98,7 +98,7 @@ def _title(owner: str, sources: Sequence[FootageSource], *, busy: bool) -> None:
     frames = sum(one.frames for one in sources)
     facts = [labels.count(files, "file known", "files known")]
     if seconds := sum(one.seconds for one in sources):
-        facts.append(length(seconds))
+        facts.append(summary.length(seconds))
     facts.append(_("fingerprints {size}").format(size=labels.size(frames * FRAME_BYTES)))
     with page_header.row(_("History"), facts if files else [_("known footage")]):
         if files and not busy:
@@ -169,7 +169,7 @@ def _source(source: FootageSource, *, looks: bool, busy: bool) -> None:
     reached = folder and _may_name_folders() and Path(source.source).is_dir()
     facts = [
         labels.count(source.files, "file", "files"),
-        length(source.seconds) if source.seconds else "",
+        summary.length(source.seconds) if source.seconds else "",
         _("latest {time}").format(time=record_cells.when(source.newest)),
     ]
     facts += _watched_facts(source.source) if reached else []
@@ -245,7 +245,11 @@ def _listed() -> Collection[Footage]:
             _forget_files([footage])
 
     def card(footage: Footage) -> Text:
-        facts = length(footage.duration), record_cells.when(footage.added), _name(footage.source)
+        facts = (
+            summary.length(footage.duration),
+            record_cells.when(footage.added),
+            _name(footage.source),
+        )
         return cards.name_and_note(footage.name, " · ".join(facts))
 
     return Collection(
@@ -253,7 +257,10 @@ def _listed() -> Collection[Footage]:
         columns={
             "file": ListColumn(_("File"), lambda footage: footage.name, 400),
             "length": ListColumn(
-                _("Length"), lambda footage: length(footage.duration), 100, record_cells.RIGHT
+                _("Length"),
+                lambda footage: summary.length(footage.duration),
+                100,
+                record_cells.RIGHT,
             ),
             "added": ListColumn(_("Added"), lambda footage: record_cells.when(footage.added), 130),
             "source": ListColumn(_("From"), lambda footage: _name(footage.source), 200),
@@ -442,9 +449,11 @@ def _outcome(task: LibraryTask) -> None:
 
 def _numbers(task: LibraryTask) -> str:
     """ "12 files added · 3 known already"; empty after an interrupted import."""
-    if not task.added + task.known + task.unread:
+    passed = [summary.passed_over(task.passed_over)] if task.passed_over else []
+    if not task.added + task.known + task.unread + len(passed):
         return _("There was no footage in it.") if task.state is State.DONE else ""
     words = [labels.count(task.added, "file added", "files added")]
     if task.known:
         words.append(_("{number} known already").format(number=numeral(task.known)))
+    words += passed
     return " · ".join(words)

@@ -50,7 +50,7 @@ def metadata(entry, folder):
 def test_a_folder_with_what_is_in_it(tmp_path):
     inner = tmp_path / "b" / "c"
     inner.mkdir(parents=True)
-    for name in ("z.png", "b/a.png", "b/c/no-ending", ".hidden.png", "b/notes.txt"):
+    for name in ("z.png", "b/a.png", "b/c/no-ending", ".hidden.png", "b/picture.txt"):
         (tmp_path / name).write_bytes(picture())
     (tmp_path / "b" / "empty.mp4").touch()
     results = tmp_path / "results"
@@ -58,10 +58,17 @@ def test_a_folder_with_what_is_in_it(tmp_path):
     (results / "old.png").write_bytes(picture())
     packed(tmp_path / "b" / "more.zip", {"x.png": picture(), "__MACOSX/x.png": b"", "r.txt": b"r"})
     source = read_source(tmp_path, leave_out=results)
-    expected = ["z.png", "b/a.png", "b/empty.mp4", "b/more.zip/x.png", "b/c/no-ending"]
+    expected = ["z.png", "b/a.png", "b/empty.mp4", "b/more.zip/x.png", "b/picture.txt"]
+    expected += ["b/c/no-ending"]
     assert names(source.entries) == expected
     assert codes(source.entries) == {"b/empty.mp4": "empty"}
-    assert source.passed_over == 1
+    passed = {one.name: (one.reason.value, one.files) for one in source.passed_over}
+    assert passed == {
+        ".hidden.png": ("hidden", 1),
+        "results": ("result", 1),
+        "b/more.zip/__MACOSX/x.png": ("system", 1),
+        "b/more.zip/r.txt": ("text", 1),
+    }
 
 
 def test_a_table_and_a_list_name_paths_beside_themselves(tmp_path):
@@ -367,7 +374,8 @@ def test_what_is_in_a_container_is_known_by_its_content(tmp_path):
     content = {"in/a.png": picture(), "notes.txt": b"x", "voice.mp3": b"x"}
     found = read_container(packed(tmp_path / "container", content), "press.zip")
     assert names(found.entries) == ["press.zip/in/a.png", "press.zip/voice.mp3"]
-    assert found.passed_over == 1 and found.entries[0].size == len(picture())
+    assert [one.name for one in found.passed_over] == ["press.zip/notes.txt"]
+    assert found.entries[0].size == len(picture())
 
 
 OPENED: list[Journal] = []

@@ -35,6 +35,7 @@ from detector.schema.analysis import (
     Tally,
     Thresholds,
 )
+from detector.schema.passed_over import PassedOver, PassedOverReason
 from detector.schema.summary import FoundFootage
 from detector.sentences import _, say, use
 from tests.support.result_sample import make_analysis, make_picture, trial
@@ -276,13 +277,18 @@ def test_the_auc_beside_a_likelihood_is_the_one_of_the_models_page():
 
 
 def test_the_counts_of_a_batch_are_said_in_the_readers_language():
-    counts = summary.of_batch(1200, 3, {"unsupported": 1, "no_face": 2}, 4)
+    passed = [
+        PassedOver(name="@eaDir", reason=PassedOverReason.THUMBNAIL, files=2),
+        PassedOver(name="#recycle", reason=PassedOverReason.RECYCLE_BIN),
+        PassedOver(name="run1", reason=PassedOverReason.RESULT, files=4),
+    ]
+    counts = summary.of_batch(1200, 3, {"unsupported": 1, "no_face": 2}, passed)
     assert counts == (
         "1200 analyzed, 3 known already, 3 failed (no_face 2, unsupported 1), "
-        "4 passed over by their names"
+        "7 files passed over: 2 thumbnails, 1 in a recycle bin, 4 results of Unmask"
     )
     with use(Loud()):
-        assert summary.of_batch(0, 0, {}, 0) == "0 ANALYZED"
+        assert summary.of_batch(0, 0, {}) == "0 ANALYZED"
         assert say(counts).startswith("1200 ANALYZED, 3 KNOWN ALREADY, ")
 
 

@@ -1,0 +1,32 @@
+"""Files that a batch passes over: what they are, and why. Pure data."""
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from detector.schema.base import FrozenModel
+
+
+class PassedOverReason(StrEnum):
+    """Why a file is no media to judge."""
+
+    TEXT = "text"  # tables, web pages, playlists and source code too
+    DRAWING = "drawing"  # SVG
+    PROGRAM = "program"  # and what belongs to one: fonts, models
+    DATABASE = "database"
+    EMPTY = "empty"
+    HIDDEN = "hidden"
+    SYSTEM = "system"  # of an operating system or a network drive
+    THUMBNAIL = "thumbnail"
+    RECYCLE_BIN = "recycle_bin"
+    SNAPSHOT = "snapshot"  # earlier states of the same files
+    LINK = "link"  # to a folder
+    RESULT = "result"  # of Unmask
+
+
+class PassedOver(FrozenModel):
+    """A file that is passed over, or a folder with so many files."""
+
+    name: str
+    reason: PassedOverReason
+    files: int = Field(default=1, ge=1)
