@@ -294,7 +294,8 @@ class OriginCheck:
     A browser lets any page open a WebSocket and names that page in `Origin`; DNS rebinding shows in
     `Host`. Both are checked for connections from this computer and where everybody is the owner
     (`UNMASK_LOCAL=all`). Elsewhere callers are guests by a cookie, which only a page of the same
-    name on another port could use: that one is refused too.
+    name on another port could use: that one is refused too. The API alone answers a browser
+    extension, whose origin no page can have and which needs a key there.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -311,7 +312,13 @@ class OriginCheck:
             )
             hint = _("Where that name is right, set UNMASK_PUBLIC_URL to it.")
             answer = PlainTextResponse(f"{text} {hint}", 421)
-        elif scope.get("method") not in READS and caller.from_a_neighbor:  # a WebSocket has none
+        elif (
+            scope.get("method") not in READS
+            and caller.from_a_neighbor
+            and not (
+                caller.from_extension and PATHS.fullmatch(scope["path"].removeprefix(base_path()))
+            )
+        ):  # a WebSocket has no method
             answer = PlainTextResponse(_("Another page can't open this one."), 403)
         elif scope["path"] == self.metrics and not caller.loopback:
             answer = PlainTextResponse(_("There is nothing here."), 404)

@@ -35,6 +35,7 @@ from service.context import PrincipalKind, RequestContext
 from service.live import viewers
 from service.live.viewers import CORES, Viewers, engine, max_viewers
 from service.originals import Originals
+from service.pairing import Pairing
 from service.records.api_keys import ApiKeys, IdempotencyKeys
 from service.records.batches import Batches
 from service.records.database import FILE
@@ -95,6 +96,7 @@ class Application:
         store.seals = Keyring.open(data, store.database)
         limits.share(store.database)
         self.keys = ApiKeys(store.database)
+        self.pairing = Pairing(self.keys)
         self.idempotency = IdempotencyKeys(store.database)
         self.batches = Batches(store.database)
         files = open_uploads(data)

@@ -18,6 +18,18 @@ from detector.schema.analysis import Analysis, ModelResult, Robustness
 from detector.schema.comparison import Comparison
 from detector.sentences import _, say
 
+FACTS = 3
+"""reasons that a short result names"""
+
+
+def short(analysis: Analysis) -> list[str]:
+    """Return a result in at most six sentences: the answer, its subject and time, the odds, and the
+    strongest reasons."""
+    answer, said = pulls.answer_of(analysis), [verdict.headline(analysis), lead.sentence(analysis)]
+    if answer is not None and answer.odds is not None:
+        said.append(odds.of_tests(answer.odds, analysis.verdict.question))
+    return list(filter(None, [*said, *verdict.why(analysis)[:FACTS]]))
+
 
 def lines(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
     """Return a result in a few lines, headline first; `base_rate` is the reader's share of fakes,

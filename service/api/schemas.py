@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict, JsonValue
 
 from detector.models.inventory import Status
-from detector.presentation import comparison
+from detector.presentation import brief, comparison
 from detector.presentation.verdict import headline
 from detector.schema.analysis import Analysis, Box, Label, Question, ReasonCode
 from detector.schema.comparison import Comparison, ComparisonFinding
@@ -133,6 +133,10 @@ class ComparisonView(BaseModel):
         )
 
 
+def _summary(analysis: Analysis) -> str:
+    return "\n".join(brief.short(analysis))
+
+
 class AnalysisView(BaseModel):
     """An analysis: its state, and its result at the end."""
 
@@ -144,6 +148,7 @@ class AnalysisView(BaseModel):
         ahead=0,
         task=_TASK,
         **dict.fromkeys(("error", "verdict", "headline", "result", "origin")),
+        summary=[],
         href=f"/v1/analyses/{_ID}",
     )
 
@@ -156,6 +161,7 @@ class AnalysisView(BaseModel):
     error: RefusalDetail | None = Field(description="why there is no result")
     verdict: Label | None = Field(description="the detectors', in short")
     headline: str | None = Field(description="what the result's page says of the file, in English")
+    summary: list[str] = Field(description="what `unmask analyze` prints, in English, by line")
     result: dict[str, Any] | None = Field(
         description="the Analysis, as `unmask analyze --json` writes it (docs/results.md)"
     )
@@ -178,6 +184,7 @@ class AnalysisView(BaseModel):
             error=detail_of(job.fault) if job.fault else None,
             verdict=analysis.verdict.label if analysis is not None else None,
             headline=in_english(headline, analysis) if analysis is not None else None,
+            summary=in_english(_summary, analysis).splitlines() if analysis and whole else [],
             result=analysis.model_dump(mode="json") if analysis is not None and whole else None,
             origin=job.origin if analysis is not None else None,
             href=f"{V1}/analyses/{job.key}",

@@ -124,6 +124,11 @@ class Caller:
         )
 
     @property
+    def from_extension(self) -> bool:
+        """Return whether a browser extension sent this request; pages have other schemes."""
+        return self.header("origin").startswith(("chrome-extension://", "moz-extension://"))
+
+    @property
     def _direct(self) -> bool:
         """Return whether the connection comes from this computer without a proxy."""
         return _loopback(self.peer) and not get_config().trust_proxy and not self._marked

@@ -117,7 +117,7 @@ def chrome(*flags, sound=False):
     path = programs.chromium()
     assert path, "There is no Chromium: python tools/programs.py installs one."
     ARTIFACTS.mkdir(exist_ok=True)
-    with _driver() as playwright:
+    with driver() as playwright:
         opened = playwright.chromium.launch(
             executable_path=path,
             args=[*_SPARED, *flags],
@@ -131,7 +131,7 @@ def chrome(*flags, sound=False):
 
 
 @contextmanager
-def _driver():
+def driver():
     """What starts browsers, of which a process can have one."""
     if _drivers:
         yield _drivers[0]

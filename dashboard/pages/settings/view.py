@@ -17,6 +17,7 @@ from dashboard.components.tables import code, facts
 from dashboard.i18n import advice
 from dashboard.labels import NBSP
 from dashboard.pages import alerted
+from dashboard.pages.settings import browsers
 from dashboard.result import base_rate
 from detector import paths
 from detector.decision import conformal
@@ -58,6 +59,9 @@ def draw() -> None:
     if not get_config().language:
         with right, st.container(border=True, key="card-language", gap="small"), alerted():
             _language()
+    if session.current_user().may_administer:
+        with right, st.container(border=True, key="card-browsers", gap="small"):
+            browsers.draw()
     with right, st.container(border=True, key="card-server", gap=None):
         head = _("This installation")
         show(typography.heading(head), facts(server_facts(_is_local_admin())))

@@ -129,6 +129,8 @@ OURS, OTHER, REBOUND = "localhost:8501", "http://localhost:3000", "rebound.examp
         ("POST", {"Host": OURS, "Origin": OTHER}, 403),
         ("PUT", {"Host": OURS, "Origin": "https://evil.example"}, 403),
         ("DELETE", {"Host": OURS, "Origin": "null"}, 403),
+        ("POST", {"Host": OURS, "Origin": "chrome-extension://abcdefgh"}, 200),
+        ("POST", {"Host": OURS, "Origin": "moz-extension://0f1e2d3c"}, 200),
         ("GET", {"Host": REBOUND}, 421),
         ("POST", {"Host": REBOUND, "Origin": f"http://{REBOUND}"}, 421),
     ],
@@ -139,6 +141,12 @@ def test_where_everybody_is_the_owner_a_strangers_page_is_refused(
     """From a container's bridge, as `compose.yaml` has it."""
     monkeypatch.setenv("UNMASK_LOCAL", "all")
     assert status_of("172.17.0.1", method, "/v1/analyses", headers) == status
+
+
+def test_an_extension_reaches_the_api_alone(monkeypatch):
+    monkeypatch.setenv("UNMASK_LOCAL", "all")
+    headers = {"Host": OURS, "Origin": "chrome-extension://abcdefgh"}
+    assert status_of("172.17.0.1", "POST", "/_stcore/upload_file/x", headers) == 403
 
 
 def test_a_container_of_ones_own_opens_no_door_to_strangers_pages(tmp_path):
