@@ -8,6 +8,8 @@ import json
 import re
 from typing import Any
 
+from detector.provenance.origins import source_type
+
 MAX_DEPTH, MAX_NODES = 12, 4_000  # levels and nodes of assertions that are searched
 LISTED = 40  # actions, source types, ingredients and problems that are returned at most
 MAX_TEXT = 300
@@ -70,7 +72,7 @@ def _summary(store: dict[str, Any]) -> dict[str, Any]:
 
 
 def _last_words(addresses: list[str]) -> list[str]:
-    return list(dict.fromkeys(address.rsplit("/", 1)[-1] for address in addresses))[:LISTED]
+    return list(dict.fromkeys(map(source_type, addresses)))[:LISTED]
 
 
 def _program(manifest: dict[str, Any]) -> str:

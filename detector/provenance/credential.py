@@ -16,6 +16,7 @@ from detector.isolation import run_in_worker
 from detector.media.files import open_file
 from detector.media.limits import WORKER
 from detector.provenance.c2pa_reader import read_manifest
+from detector.provenance.origins import GENERATED
 from detector.provenance.text import clean
 from detector.schema.origin import Credential
 from detector.sentences import _
@@ -25,8 +26,6 @@ log = logging.getLogger(__name__)
 TRUST = "UNMASK_C2PA_TRUST"
 """Environment variable: a PEM file with the certificates whose signers are trusted."""
 TIMEOUT_SECONDS = 20.0  # s to read a manifest; the file is hashed meanwhile, 4 GB in about 10 s
-GENERATED = ("trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia", "algorithmicMedia")
-"""IPTC digital source types of pictures that are at least partly generated."""
 TRAINED = "trainedAlgorithmicMedia"
 """source type of a trained model's output; "compositeWithTrainedAlgorithmicMedia" contains it"""
 

@@ -1,27 +1,11 @@
 """Findings: sentences about a file's provenance that claim no more than the facts say."""
 
-import re
 from collections.abc import Iterator
 
-from detector.provenance.credential import GENERATED
-from detector.schema.origin import Fact, Provenance
+from detector.provenance import origins
+from detector.schema.origin import Provenance
 from detector.sentences import _
 
-GENERATORS = re.compile(
-    r"stable diffusion|midjourney|dall[-·. ]?e\b|adobe firefly|comfyui|invokeai|novelai|"
-    r"\bimagen\b|\bsora\b|\brunway(?:ml)?\b|\bkling\b|\bflux\.1\b|gpt-image|leonardo\.ai|"
-    r"\bveo ?\d?\b|\bheygen\b|\bsynthesia\b|chatgpt|hailuo|pika labs|luma dream|"
-    r"made with google ai",
-    re.IGNORECASE,
-)
-"""Names of picture and video generators, as they appear in `Software`."""
-MAKERS = {
-    "Google": re.compile(
-        r"\bgoogle ai\b|\bgoogle.*gemini|\bimagen\b|\bveo ?\d?\b|made with google", re.I
-    ),
-    "OpenAI": re.compile(r"openai|chatgpt|dall[-·. ]?e\b|gpt-?4o|gpt-image|\bsora\b", re.I),
-}
-"""Makers that watermark their tools' output, so that their own verifiers recognize it."""
 SIDES = {"left": _("left of the picture"), "right": _("right of the picture")}
 """positions of a moving mark outside the corners"""
 FEW = 0.02
@@ -35,15 +19,13 @@ def findings(provenance: Provenance) -> list[str]:
 
 
 def maker(provenance: Provenance) -> str | None:
-    """Return the one of `MAKERS` whose tool the file names, if any."""
+    """Return the one of `origins.MAKERS` whose tool the file names, if any."""
     credential = provenance.credential
     texts = [credential.generator, credential.organization, credential.signer, *credential.actions]
-    texts += [fact.value for fact in provenance.facts if _names_tools(fact)]
-    marked = next((mark.maker for mark in provenance.marks if mark.maker in MAKERS), None)
+    marked = next((mark.maker for mark in provenance.marks if mark.maker in origins.MAKERS), None)
     if marked or provenance.certain_mark is not None:
         return marked
-    text = " · ".join(filter(None, texts))
-    return next((name for name, names in MAKERS.items() if names.search(text)), None)
+    return origins.maker_of(filter(None, texts), provenance.facts)
 
 
 def _generated(provenance: Provenance) -> Iterator[str]:
@@ -83,22 +65,7 @@ def _generated(provenance: Provenance) -> Iterator[str]:
                 "Something like the mark of {name} stands at the {place}: a hint, not "
                 "counted. A button, a lamp or a channel's logo can look like it."
             ).format(name=mark.name, place=place)
-    for fact in provenance.facts:
-        last = re.split(r"[/:]", fact.value)[-1]
-        if fact.group == "generator" and fact.source == "XMP" and last in GENERATED:
-            yield _("Its XMP states that it was generated, at least in part.")
-        elif fact.group == "generator" and fact.source != "XMP":
-            yield _("It holds settings of an image generator ({source}: {name}).").format(
-                source=fact.source, name=fact.name
-            )
-        elif _names_tools(fact) and (named := GENERATORS.search(fact.value)):
-            yield _("It names a program that makes pictures: {named} ({source}).").format(
-                named=named[0], source=fact.source
-            )
-
-
-def _names_tools(fact: Fact) -> bool:
-    return fact.group == "software" or fact.name == "Credit"
+    yield from dict.fromkeys(filter(None, map(origins.sentence, provenance.facts)))
 
 
 def _encoded_again(provenance: Provenance) -> Iterator[str]:

@@ -5,9 +5,11 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
+from pathlib import Path
 from typing import Any, Literal
 
 from av.container import InputContainer
+from av.stream import Stream
 from av.video.stream import VideoStream
 from PIL import ExifTags, Image
 
@@ -15,7 +17,11 @@ from detector.media.boxes import edit_lists, xmp_box
 from detector.media.container import chosen_picture, demuxer, moving_pictures, open_media, packets
 from detector.media.files import open_file
 from detector.media.stills import open_still
-from detector.provenance.text import MAX_XMP_BYTES, clean, xmp_fields
+from detector.provenance import origins
+from detector.provenance.hidden_text import late_texts, stealth
+from detector.provenance.origins import Field
+from detector.provenance.text import MAX_XMP_BYTES, clean, decoded, xmp_fields
+from detector.provenance.times import is_set
 from detector.schema.origin import Fact, GeoLocation
 from detector.sentences import _
 
@@ -46,24 +52,23 @@ XMP: Mapping[str, tuple[Group, str]] = {
     "xmp:ModifyDate": ("time", "Changed"),
     "xmpMM:History": ("software", "Steps in the editing history"),
     "photoshop:Credit": ("words", "Credit"),
+    "iptc:AISystemUsed": ("generator", origins.SYSTEM),
+    "iptc:AISystemVersionUsed": ("generator", "Version of the AI system"),
+    "iptc:AIPromptInformation": ("words", "Prompt"),
+    "iptc:AIPromptWriterName": ("words", "Writer of the prompt"),
     "photoshop:Source": ("words", "Source"),
     "dc:creator": ("words", "Creator"),
     "dc:rights": ("words", "Copyright"),
     "dc:description": ("words", "Description"),
     "tiff:Make": ("camera", "Camera maker"),
     "tiff:Model": ("camera", "Camera"),
-    "iptc:DigitalSourceType": ("generator", "Digital source type"),
+    "iptc:DigitalSourceType": ("generator", origins.SOURCE_TYPE),
+    "iptc:DigitalSourcefileType": ("generator", origins.SOURCE_TYPE),
+    "iptcCore:DigitalSourceType": ("generator", origins.SOURCE_TYPE),
     "dcterms:provenance": ("software", "Manifest kept at"),
 }
 
 CHUNKS: Mapping[str, tuple[Group, str]] = {
-    # Settings of image generators.
-    "parameters": ("generator", "Generation settings, as Stable Diffusion web UI writes them"),
-    "prompt": ("generator", "Prompt, as ComfyUI writes it"),
-    "workflow": ("generator", "Workflow, as ComfyUI writes it"),
-    "invokeai_metadata": ("generator", "Generation settings of InvokeAI"),
-    "sd-metadata": ("generator", "Generation settings of InvokeAI"),
-    "dream": ("generator", "Prompt of InvokeAI"),
     "software": ("software", "Software"),
     "author": ("words", "Author"),
     "title": ("words", "Title"),
@@ -94,6 +99,7 @@ def read_still(
     parser."""
     with open_still(path) as image:
         exif = image.getexif()
+        tags = {**exif.get_ifd(ExifTags.IFD.Exif), **exif}
         packet = image.info.get("xmp") or b""
         properties = (
             xmp_fields(packet.encode() if isinstance(packet, str) else packet) if packet else {}
@@ -104,13 +110,36 @@ def read_still(
             for key, value in list(image.info.items())[:100]
             if isinstance(value, str | bytes)
         }
-        facts = [
-            *named_facts({**exif.get_ifd(ExifTags.IFD.Exif), **exif}, EXIF, "EXIF"),
-            *named_facts(properties, XMP, "XMP"),
-            *named_facts(chunks, CHUNKS, f"{image.format or 'file'} text"),
-            *_compression(image),
+        words = f"{image.format or 'file'} text"
+        fields = [
+            *_fields(tags, "EXIF"),
+            *_fields(properties, "XMP"),
+            *_fields(chunks, words),
+            *(Field(key, text, words) for key, text in late_texts(Path(path))),
+            *(Field("stealth_pnginfo", text, _("hidden in its pixels")) for text in stealth(image)),
         ]
+        facts = origins.without_false_cameras(
+            [
+                *origins.generator_facts(fields),
+                *named_facts(tags, EXIF, "EXIF"),
+                *named_facts(properties, XMP, "XMP"),
+                *named_facts(chunks, CHUNKS, words),
+                *_compression(image),
+            ]
+        )
         return facts, _place(exif.get_ifd(ExifTags.IFD.GPSInfo)), properties
+
+
+def _fields(tags: Mapping[Any, Any], source: str) -> Iterator[Field]:
+    """Yield the texts of tags, whole."""
+    for key, value in list(tags.items())[:500]:
+        if isinstance(value, bytes):
+            # Windows writes the texts of its own tags (XPTitle, XPComment …) in UTF-16.
+            xp = isinstance(key, int) and 0x9C9B <= key <= 0x9C9F
+            value = value[: 4 * origins.SEARCHED]
+            value = value.decode("utf-16-le", "replace") if xp else decoded(value)
+        if isinstance(value, str) and len(value) > 1:
+            yield Field(str(key), value[: origins.SEARCHED], source)
 
 
 def named_facts(
@@ -119,7 +148,7 @@ def named_facts(
     """Yield the known tags with a value, in the order of `names`."""
     for key, (group, name) in names.items():
         value = clean(tags[key]) if key in tags else ""
-        if value not in _EMPTY:
+        if value not in _EMPTY and not (group == "time" and not is_set(value)):
             yield Fact(group=group, name=name, value=value, source=source)
 
 
@@ -219,7 +248,10 @@ def read_film(
     properties: Mapping[str, str] = {}
     with open_media(path) as container:
         tags = _tags(container)
-        facts = [*named_facts(tags, TAGS, "container")]
+        stated = _fields(tags, _("container"))
+        for one in container.streams:
+            stated = chain(stated, _fields(_tags(one), _("container")))
+        facts = [*origins.generator_facts(stated), *named_facts(tags, TAGS, "container")]
         moving = moving_pictures(container)
         if moving or not container.streams.audio:
             stream = chosen_picture(moving)
@@ -243,14 +275,15 @@ def read_film(
                 file.seek(box.body)
                 if packet := file.read(min(box.end - box.body, MAX_XMP_BYTES + 1)):
                     properties = xmp_fields(packet)
+                    facts += origins.generator_facts(_fields(properties, "XMP"))
                     facts += named_facts(properties, XMP, "XMP")
     found = (_ISO6709.match(str(tags.get(key, ""))[:60]) for key in _PLACES)
     where = next(filter(None, found), None)
     location = place(float(where[1]), float(where[2]), "container") if where else None
-    return facts, location, properties
+    return origins.without_false_cameras(facts), location, properties
 
 
-def _tags(of: InputContainer | VideoStream) -> dict[str, str]:
+def _tags(of: InputContainer | Stream) -> dict[str, str]:
     return {str(key).lower(): value for key, value in list(of.metadata.items())[:200]}
 
 

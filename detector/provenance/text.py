@@ -15,11 +15,36 @@ MAX_TEXT = 200  # maximum characters of a value
 def clean(value: object, longest: int = MAX_TEXT) -> str:
     """Return a value as one short line without control and format characters; not escaped."""
     if isinstance(value, bytes):
-        # EXIF's UserComment begins with the name of its character set.
-        value = re.sub(rb"\A(ASCII|UNICODE|JIS)\x00+", b"", value[: 8 * longest])
-        value = value.decode("utf-8", "replace")
+        value = decoded(value[: 8 * longest])
     text = one_line(str(value)[: 8 * longest])
     return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+_CHARSET = re.compile(rb"\A(?:ASCII\0{3}|UNICODE\0|JIS\0{5}|\0{8})")
+
+
+def decoded(data: bytes) -> str:
+    """Return the text of bytes: EXIF's UserComment begins with the name of its character set, and
+    programs disagree on the byte order of its Unicode."""
+    charset = _CHARSET.match(data)
+    body = data[8:] if charset else data
+    if body.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return body.decode("utf-16", "replace")
+    if len(body) > 1 and (order := _utf16_order(body)):
+        return body.decode(order, "replace")
+    if charset and charset[0].startswith(b"JIS"):
+        return body.decode("iso2022_jp", "replace")
+    return body.decode("utf-8", "replace")
+
+
+def _utf16_order(body: bytes) -> str:
+    """Return the encoding of UTF-16 by its zero bytes, which are the upper ones; empty for other
+    text."""
+    sample = body[: len(body[:400]) // 2 * 2]
+    first, second = sample[0::2].count(0), sample[1::2].count(0)
+    if max(first, second) * 4 < len(sample) // 2 or first == second:
+        return ""
+    return "utf-16-be" if first > second else "utf-16-le"
 
 
 def parse_xml(data: bytes) -> ElementTree.Element:
@@ -41,6 +66,7 @@ def _refuse_doctype(*_: object) -> NoReturn:
 MAX_XMP_BYTES = 1 << 20
 """maximum size of a packet; cameras write 2 to 10 kB, editors with a long history some 100 kB"""
 MAX_ELEMENTS = 20_000  # of a packet
+MAX_VALUE = 1 << 18  # characters of a property
 
 NAMESPACES = {
     "http://ns.adobe.com/xap/1.0/": "xmp",
@@ -48,6 +74,7 @@ NAMESPACES = {
     "http://purl.org/dc/terms/": "dcterms",
     "http://ns.adobe.com/photoshop/1.0/": "photoshop",
     "http://iptc.org/std/Iptc4xmpExt/2008-02-29/": "iptc",
+    "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/": "iptcCore",
     "http://ns.adobe.com/xap/1.0/mm/": "xmpMM",
     "http://ns.adobe.com/tiff/1.0/": "tiff",
     "http://ns.adobe.com/exif/1.0/": "exif",
@@ -72,13 +99,15 @@ def xmp_fields(packet: bytes) -> Mapping[str, str]:
         for tag, value in pairs:
             name = _name(tag)
             if name and name not in properties:
-                properties[name] = value if isinstance(value, str) else _text(value)
+                properties[name] = (value if isinstance(value, str) else _text(value))[:MAX_VALUE]
     return properties
 
 
 def _name(tag: object) -> str | None:
     space, _, name = str(tag).removeprefix("{").partition("}")
     prefix = NAMESPACES.get(space)
+    if prefix is None and name == "AIGC":
+        prefix = "TC260"  # of GB 45438; programs spell its namespace in several ways
     return f"{prefix}:{clean(name, 40)}" if prefix else None
 
 
@@ -87,5 +116,10 @@ def _text(element: Element) -> str:
     if str(element.tag).endswith("}History"):
         return str(len(items))
     if items:
-        return clean(", ".join(t for t in ("".join(i.itertext()) for i in items[:20]) if t.strip()))
-    return clean("".join(element.itertext()))
+        return ", ".join(t for t in map(_content, items[:20]) if t.strip())[:MAX_VALUE]
+    return _content(element)[:MAX_VALUE]
+
+
+def _content(element: Element) -> str:
+    """Return an element's text, or the address that it refers to."""
+    return "".join(element.itertext()).strip() or element.get(f"{_RDF}resource") or ""
