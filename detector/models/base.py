@@ -333,6 +333,11 @@ class Model(ABC):
             return np.zeros(0, np.float32)
         return np.asarray(self.log_odds(torch.from_numpy(np.concatenate(found))), np.float32)
 
+    def read(self, batch: np.ndarray) -> np.ndarray:
+        """Return `score`, and behind it the features that a compiled network gives beside its
+        logits (`detector.models.unlike`): float32 [N, 1 + features]."""
+        return self.score(batch)[:, None]
+
     def trials(self) -> list[Image | Sequence[Image]]:
         """Return dissimilar inputs of `preprocess` for a dry run: noise, a drawing, a plain
         surface; for a video model with different motions."""

@@ -63,14 +63,18 @@ class ReadyModel(Model):
         return getattr(self.whole(), name)
 
     def score(self, batch: np.ndarray) -> np.ndarray:
-        """See `Model.score`: the same steps, and the same numbers, in numpy."""
+        """See `Model.score`."""
+        return self.read(batch)[:, 0]
+
+    def read(self, batch: np.ndarray) -> np.ndarray:
+        """See `Model.read`: the same steps, and the same numbers, in numpy."""
         check_batch(batch, self.spec)
-        found = [np.zeros(0, np.float32)]
+        found = []
         for start in range(0, len(batch), self.BATCH):
             shown = [self._prepared(item) for item in batch[start : start + self.BATCH]]
-            logits = self.run(np.stack(shown))[0].reshape(len(shown), -1)
-            found.append(_log_odds(logits, self.spec))
-        return np.concatenate(found)
+            logits, *features = (x.reshape(len(shown), -1) for x in self.run(np.stack(shown)))
+            found.append(np.column_stack([_log_odds(logits, self.spec), *features]))
+        return np.concatenate(found) if found else np.zeros((0, 1), np.float32)
 
     def _prepared(self, picture: Image | Sequence[Image]) -> np.ndarray:
         if self.spec.sound:

@@ -20,7 +20,7 @@ import numpy as np
 from detector import runtime, signals, vision
 from detector.errors import CancellationToken, ModelError
 from detector.media import Frame
-from detector.models import registry
+from detector.models import registry, unlike
 from detector.models.base import CropRecipe, Model, ModelSpec
 from detector.pipeline.bounded_queue import BoundedQueue, timed
 from detector.pipeline.subjects import SubjectBuilder
@@ -43,7 +43,7 @@ class DynamicBatcher:
         self._lock = threading.Lock()
 
     def score(self, model: Model, batch: np.ndarray) -> np.ndarray:
-        """Return `model.score(batch)`, or raise its error."""
+        """Return `model.read(batch)`, or raise its error."""
         with self._lock:
             lane = self._lanes.get(model)
             if lane is None:
@@ -54,7 +54,7 @@ class DynamicBatcher:
 @dataclass(eq=False)
 class _Request:
     batch: np.ndarray
-    logits: Future[np.ndarray] = field(default_factory=Future)
+    rows: Future[np.ndarray] = field(default_factory=Future)
 
 
 class _Lane:
@@ -70,7 +70,7 @@ class _Lane:
         with self._turn:
             while taken := self._take(request):
                 _serve(model, taken)
-        return request.logits.result()  # another thread's pass may include it
+        return request.rows.result()  # another thread's pass may include it
 
     def _take(self, own: _Request) -> list[_Request]:
         with self._lock:
@@ -89,17 +89,17 @@ class _Lane:
 def _serve(model: Model, requests: Sequence[_Request]) -> None:
     """Score requests together; if that fails, each alone, so that none fails for another."""
     try:
-        logits = model.score(np.concatenate([request.batch for request in requests]))
+        rows = model.read(np.concatenate([request.batch for request in requests]))
     except BaseException as error:
         if len(requests) > 1:
             for request in requests:
                 _serve(model, [request])
             return
-        requests[0].logits.set_exception(error)
+        requests[0].rows.set_exception(error)
     else:
         ends = np.cumsum([len(request.batch) for request in requests])[:-1]
-        for request, own in zip(requests, np.split(logits, ends), strict=True):
-            request.logits.set_result(own)
+        for request, own in zip(requests, np.split(rows, ends), strict=True):
+            request.rows.set_result(own)
 
 
 log = logging.getLogger(__name__)
@@ -176,12 +176,15 @@ class Scorer:
             self.results[id].error = error.message
 
     def score(self, id: str, items: Sequence[ScoreItem]) -> None:
-        """Score a batch by a model, and write the logits into the segments of its items."""
+        """Score a batch by a model, and write the logits and how unlike all that was tested it is
+        into the segments of its items."""
         data = [item.data for item in items]
-        logits = self._run(id, np.stack(data) if len(data) > 1 else data[0][None])
+        rows, measured = self._run(id, np.stack(data) if len(data) > 1 else data[0][None])
         with self._lock:
-            for item, logit in zip(items, logits, strict=False):
-                self._put(item.segment.logits, id, logit)
+            for item, row in zip(items, rows, strict=False):
+                self._put(item.segment.logits, id, round(float(row[0]), 5))
+            for item, found in zip(items, measured, strict=False):
+                item.segment.unlike, item.segment.graphic = found
 
     def _put(self, logits: dict[str, float], id: str, logit: float) -> None:
         """Insert a logit in the order of the models."""
@@ -190,27 +193,28 @@ class Scorer:
         logits[id] = logit
         logits |= moved
 
-    def _run(self, id: str, batch: np.ndarray) -> list[float]:
-        """Return logits; none if the model fails."""
-        result = self.results[id]
+    def _run(self, id: str, batch: np.ndarray) -> tuple[np.ndarray, list[unlike.Measured]]:
+        """Return logits and features (`Model.read`), and their measures; none if it fails."""
+        result, nothing = self.results[id], (np.zeros((0, 1), np.float32), list[unlike.Measured]())
         if result.error:
-            return []
+            return nothing
         begun = time.perf_counter()
         try:
             model, batcher = self.models[id], self._batcher
-            logits = batcher.score(model, batch) if batcher else model.score(batch)
-            if not np.isfinite(logits).all():
+            rows = batcher.score(model, batch) if batcher else model.read(batch)
+            if not np.isfinite(rows[:, 0]).all():
                 message = _("{title} gave a score that is not a number.")
                 raise ModelError(message.format(title=result.title))
+            measured = unlike.measure(id, rows[:, 1:])
         except Exception as error:  # a broken model must not take the others down
             log.exception("%s failed", id)
             why = error.message if isinstance(error, ModelError) else _("it stopped while scoring")
             result.error = why
-            return []
+            return nothing
         with self._lock:
             result.seconds = (result.seconds or 0.0) + time.perf_counter() - begun
-            result.scored += len(logits)
-        return [round(float(x), 5) for x in logits]
+            result.scored += len(rows)
+        return rows, measured
 
 
 class ScoreStage:

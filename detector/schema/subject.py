@@ -29,6 +29,10 @@ class Quality(StrictModel):
         default=None, description="of a face: gray levels of fine residual at its own size, median"
     )
     brightness: float = Field(description="mean luma inside the box, 0..255")
+    lattice: float | None = Field(
+        default=None,
+        description="of a face: log contrast of edges on a square lattice to those between",
+    )
     yaw: float | None = Field(
         default=None, description="of a face: -1 (turned to the picture's left) .. 1; 0 frontal"
     )
@@ -46,6 +50,14 @@ class Segment(StrictModel):
     )
     score: Probability | None = Field(
         default=None, description="that of the subject's leading question (`Subject.question`)"
+    )
+    unlike: float | None = Field(
+        default=None,
+        description="how far it lies from the material behind the limits, in standard deviations "
+        "from where 98 of 100 of it lie: above 0 it is unlike all that was tested",
+    )
+    graphic: float | None = Field(
+        default=None, description="of a whole picture: log odds that it is a drawing or graphic"
     )
 
     @property

@@ -13,6 +13,7 @@ from detector.models.base import CropRecipe
 from detector.schema.analysis import Point, Quality, ReasonCode
 from detector.vision.crops import cut
 from detector.vision.detection import Detection
+from detector.vision.lattice import lattice
 
 LOOK = CropRecipe(scale=0.8, size=128, resize="area", border="replicate")
 """The assessed crop: 0.8 of the box's height is about its width, so mostly skin."""
@@ -58,6 +59,7 @@ def assess(rgb: np.ndarray, detection: Detection, min_face: int) -> Quality:
         width=width,
         sharpness=sharpness,
         grain=_grain(rgb, detection),
+        lattice=lattice(rgb, detection.box),
         brightness=brightness,
         yaw=yaw,
         confidence=detection.confidence,

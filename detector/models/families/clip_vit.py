@@ -172,15 +172,17 @@ def _read(layer: TokenLayer) -> tuple[int, ...]:
 
 
 class _OverTokens(nn.Module):
-    """Class tokens of the shared trunk, [N, blocks, hidden] -> logits of a layer."""
+    """Class tokens of the shared trunk, [N, blocks, hidden] -> logits of a layer, and the tokens,
+    [N, blocks * hidden], which `detector.models.unlike` reads."""
 
     def __init__(self, layer: TokenLayer) -> None:
         super().__init__()
         self.layer = layer
         self.read = [EVERY_BLOCK.index(block) for block in _read(layer)]
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.layer.classify(F.normalize(tokens[:, self.read].flatten(1), dim=1))
+    def forward(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        read = F.normalize(tokens[:, self.read].flatten(1), dim=1)
+        return self.layer.classify(read), tokens.flatten(1)
 
 
 def _whole(spec: ModelSpec, network: ClipBlocks, device: str, run: Runner | None) -> TokenModel:

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from detector import runtime
 from detector.models.base import Files, ModelSpec
 from detector.models.families.texture_cnn import EarlyLite
-from detector.models.graphs.timbre import DEPTH, HEADS, MAPS, STAGES, STEPS, WIDTH
+from detector.models.graphs.timbre import DEPTH, HEADS, MAPS, STAGES, STEPS, TOLD, WIDTH
 from detector.models.network import TorchSoundModel
 from detector.models.sounds import MELS, SHAPES
 from detector.weights import dequantized, load_state, load_strict
@@ -110,12 +110,25 @@ class Timbre(nn.Module):
         return logits
 
 
+class _WithStatistics(nn.Module):
+    """The logit, and the statistics `TOLD`."""
+
+    def __init__(self, network: Timbre) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, spectra: Tensor) -> tuple[Tensor, Tensor]:
+        statistics = self.network.statistics(spectra)
+        return self.network.head(statistics), statistics[:, PARTS[TOLD]]
+
+
 def load(spec: ModelSpec, files: Files, device: str) -> TorchSoundModel:
     """Load the network; large tensors are stored as bytes (`dequantized`)."""
     network = Timbre()
     load_strict(network, dequantized(load_state(files[0], spec)), spec.id)
     network.eval().requires_grad_(False).to(device)
-    run = runtime.compile(network, torch.zeros(2, sum(map(prod, SHAPES)), device=device), device)
+    example = torch.zeros(2, sum(map(prod, SHAPES)), device=device)
+    run = runtime.compile(_WithStatistics(network).eval(), example, device)
     model = TorchSoundModel(spec, network, device, run=run)
     if device == "cpu":
         model.BATCH = 1  # the maps of more are in no cache

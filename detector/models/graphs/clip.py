@@ -104,11 +104,12 @@ def class_tokens(state: State) -> Any:
 
 
 def over_tokens(layer: State) -> Any:
-    """Return a layer: class tokens [N, blocks, 768] -> logits."""
+    """Return a layer: class tokens [N, blocks, 768] -> logits, and the tokens, [N, blocks * 768],
+    which `detector.models.unlike` reads."""
     x = layers.parameter(-1, len(EVERY_BLOCK), WIDTH)
     blocks = BLOCKS if layer["head.weight"].shape[1] == len(BLOCKS) * WIDTH else EVERY_BLOCK
     read = [layers.pick(x, 1, EVERY_BLOCK.index(number)) for number in blocks]
-    return layers.model([_classified(read, layer)], x)
+    return layers.model([_classified(read, layer), layers.reshape(x, 0, -1)], x)
 
 
 def of_clips(

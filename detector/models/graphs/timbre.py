@@ -16,10 +16,14 @@ STEPS = 200  # Steps of 20 ms that Whisper's positions are kept for, 4 s
 STAGES = ((1, 4), (3, 4), (3, 4))
 """of EfficientNet-Lite0 whose output is read of each spectrogram, counted from 0"""
 MAPS = 4  # Bands that the output of a stage is averaged to
+TOLD = 2
+"""The part of the statistics by which `detector.models.unlike` tells speech unlike all that was
+tested"""
 
 
 def graph(state: State) -> Any:
-    """Return the network: spectra of a window, float [N, n] -> one logit, [N, 1]."""
+    """Return the network: spectra of a window, float [N, n] -> one logit, [N, 1], and the
+    statistics `TOLD`."""
     x = layers.parameter(-1, sum(map(prod, SHAPES)))
     *pictures, mels, modulation = (
         layers.reshape(layers.cut(x, 1, start, stop), 0, *shape)
@@ -33,9 +37,8 @@ def graph(state: State) -> Any:
         for rows in _rows(picture, stages, state)
     ]
     described = [_moments(part) for part in [*rows, *_encoded(mels, state)]]
-    return layers.model(
-        [layers.linear(layers.ops().concat([*described, modulation], 1), state, "head")], x
-    )
+    logit = layers.linear(layers.ops().concat([*described, modulation], 1), state, "head")
+    return layers.model([logit, described[TOLD]], x)
 
 
 def _rows(picture: Node, stages: tuple[int, ...], state: State) -> list[Node]:

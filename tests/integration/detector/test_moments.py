@@ -18,13 +18,13 @@ FRAMES = 20
 def crops(monkeypatch):
     """Sizes of the batches that CLIP's network scores."""
     network = registry.load_model("clip")
-    score, sizes = network.score, list[int]()
+    read, sizes = network.read, list[int]()
 
     def counted(batch):
         sizes.append(len(batch))
-        return score(batch)
+        return read(batch)
 
-    monkeypatch.setattr(network, "score", counted)
+    monkeypatch.setattr(network, "read", counted)
     return sizes
 
 

@@ -232,7 +232,7 @@ def test_a_model_without_weights_says_so_and_the_others_score(
 
 def test_a_model_that_breaks_does_not_take_the_others_down(analyzer, clip, monkeypatch):
     broken = Mock(side_effect=ModelError("The network gave up."))
-    monkeypatch.setattr(registry.load_model("clip"), "score", broken)
+    monkeypatch.setattr(registry.load_model("clip"), "read", broken)
     out = analyzer.analyze(clip, FEW)
     results = {result.id: result for result in out.models}
     assert results.pop("clip").error == "The network gave up."
