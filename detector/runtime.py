@@ -81,6 +81,11 @@ class Chain:
     def __init__(self, *runners: Runner) -> None:
         self.runners = runners
 
+    @property
+    def trunk(self) -> Chain:
+        """Return the networks before the last, which others may share."""
+        return Chain(*self.runners[:-1])
+
     def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
         for runner in self.runners:
             inputs = runner(*inputs)

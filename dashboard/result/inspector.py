@@ -31,7 +31,6 @@ from detector.schema.analysis import (
     ModelResult,
     Subject,
 )
-from detector.schema.ensemble import NotCounted
 from detector.sentences import NBSP, _, numeral, say
 from detector.signals import frequency, reference
 from detector.signals.reference import CurveRange
@@ -58,12 +57,7 @@ class Moment:
         """Draw the card: the face, and the place of its heatmap."""
         analysis, lane, face, linked = self._analysis, self._lane, self._face, self._linked
         with st.container(border=True, key="card-inspector", height="stretch"):
-            # What runs unasked and never counts has no heatmap here.
-            named = analysis.settings.models or ()
-            able = [
-                m for m in analysis.models
-                if m.scored and (m.not_counted_because != NotCounted.ADDS_NOTHING or m.id in named)
-            ]  # fmt: skip
+            able = [m for m in analysis.models if m.scored]
             with controls.apart("inspector-head"):
                 _head(analysis, lane, face, self._time)
                 if lane and not self._still:

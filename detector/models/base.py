@@ -232,6 +232,12 @@ class ModelSpec(StoredEntry):
     card: str | None = Field(default=None, description="Markdown file in weights/ or the plugin")
 
     @property
+    def votes(self) -> bool:
+        """Return True if it runs by default and has a weight; another of the default set is shown
+        and never counted."""
+        return self.default and self.weight > 0
+
+    @property
     def left_out(self) -> Measured | None:
         """Return its AUC on all sources left out of training, by which it is known everywhere."""
         return next((m for m in self.measured if m.left_out and m.metric.endswith("AUC")), None)

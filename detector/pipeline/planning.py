@@ -103,9 +103,15 @@ def plan(
     clips = [s for s in specs if s.kind == "video" and not options.frames_only]
     shapes = fed(clips, lambda spec: windows.ClipShape.of(spec, info.fps))
     # A plan by changes in the picture reads the whole clip: not one plan more than shapes.
-    most = windows.count(settings)
+    heavy = {spec.task for spec in specs if spec.weight}
+    silent = {spec.id for spec in clips if not spec.weight and spec.task in heavy}
+    quiet = [silent.issuperset(ids) for ids in shapes.values()]
+    unasked = settings.models is None
     counts: list[tuple[int, int, float] | tuple[()]]
-    counts = [(most, shape.frames, shape.step) for shape in shapes] or [()]
+    counts = [
+        (windows.count(settings, few=alone and unasked), shape.frames, shape.step)
+        for shape, alone in zip(shapes, quiet, strict=True)
+    ] or [()]
     closer = settings.sampling == "closer"
     timestamps, shots = options.timestamps, options.shots
     if timestamps is None and shots and (closer or sparse(info, settings)):
@@ -119,14 +125,14 @@ def plan(
     anchor_every = max(1, min(windows.ANCHOR_EVERY, windows.held_frames(info.width, info.height)))
     runs: list[windows.FrameWindow] = []
     unfit: dict[str, str] = {}
-    for (shape, ids), planned in zip(shapes.items(), plans, strict=False):
+    for (shape, ids), planned, alone in zip(shapes.items(), plans, quiet, strict=False):
         times = planned.windows
         if not times and shape.modality is not Modality.FACE and info.kind != "image":
             # One window, spread over a short part; models of faces need their own step.
             spread = settings.model_copy(update={"sampling": "uniform", "frames": shape.frames})
             times = (media.plan(info, spread).timestamps,)
         of = (shape.modality, anchor_every)
-        runs += [windows.FrameWindow(ids, shape.recipe, t, *of) for t in times]
+        runs += [windows.FrameWindow(ids, shape.recipe, t, *of, quiet=alone) for t in times]
         if not times:
             why = _("it needs {step} s of video").format(step=f"{shape.frames * shape.step:.1f}")
             if info.kind == "image":

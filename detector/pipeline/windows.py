@@ -19,10 +19,18 @@ from detector.models.base import CropRecipe, ModelSpec
 from detector.pipeline.scoring import ScoreItem
 from detector.schema.analysis import Modality, Settings, SpanSegment
 from detector.vision import Detection
+from detector.vision.detection import iou
 
 COUNT = 4
 """windows of a clip, spread over it, at the usual number of frames; of more frames, more"""
 FRAMES_PER_WINDOW = 8  # sampled frames for each window
+FRAMES_PER_FEW = 32
+"""sampled frames for each window of models that run unasked and don't vote, so that they take at
+most 5 % of an analysis"""
+QUIET_SUBJECTS = 3
+"""largest faces that such a window is cut around"""
+MATCHED = 0.3
+"""intersection over union with the box of the same face in the detection before"""
 MAX_ADAPTIVE_WINDOWS = 24
 """windows of a closer look, which has hundreds of frames: each takes four face detections"""
 ANCHOR_EVERY = 5  # frames between two face detections (0.4 s at the usual step of 0.08 s)
@@ -56,8 +64,10 @@ def held_frames(width: int, height: int) -> int:
     return HELD_BYTES // max(1, 3 * width * height)
 
 
-def count(settings: Settings) -> int:
-    """Return the largest number of windows of a clip."""
+def count(settings: Settings, *, few: bool = False) -> int:
+    """Return the largest number of windows of a clip; `few`: of models that nothing depends on."""
+    if few:
+        return max(1, settings.frames // FRAMES_PER_FEW)
     most = max(COUNT, settings.frames // FRAMES_PER_WINDOW)
     return min(most, MAX_ADAPTIVE_WINDOWS) if settings.sampling == "closer" else most
 
@@ -78,6 +88,13 @@ class FrameWindow:
     frames: dict[int, Frame] = field(default_factory=dict)  # position -> frame to be cropped
     crops: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
     """(subject, position) -> crop"""
+    quiet: bool = False
+    """of models that don't vote: people are followed within the window alone, so that who is
+    found in the file does not depend on it"""
+    tracks: dict[int, list[tuple[float, Detection]]] = field(default_factory=dict)
+    """of a quiet window: detections by subject"""
+    until: float = -1.0
+    """of a quiet window: time of its last detection, s"""
 
     @property
     def anchors(self) -> tuple[float, ...]:
@@ -93,6 +110,24 @@ class FrameWindow:
         for position, t in enumerate(self.times):
             if t in times:
                 self.frames[position] = frame
+
+    def begin(self, time: float, faces: Mapping[int, Detection]) -> None:
+        """Begin a quiet window with the largest faces of its first frame, by subject."""
+        largest = sorted(faces, key=lambda number: -_width(faces[number]))[:QUIET_SUBJECTS]
+        self.tracks = {number: [(time, faces[number])] for number in largest}
+
+    @property
+    def last(self) -> list[Detection]:
+        """Return the latest detection of each subject of a quiet window."""
+        return [track[-1][1] for track in self.tracks.values()]
+
+    def follow(self, time: float, found: Sequence[Detection]) -> None:
+        """Add detections near the latest ones; a face without one is lost."""
+        boxes = np.array([face.box for face in found]).reshape(-1, 4)
+        for track in self.tracks.values():
+            overlaps = iou(np.array(track[-1][1].box), boxes)
+            if len(overlaps) and overlaps.max() >= MATCHED:
+                track.append((time, found[int(overlaps.argmax())]))
 
     def cut(
         self, tracks: Mapping[int, Track], detector: str, until: float = math.inf
@@ -120,3 +155,7 @@ class FrameWindow:
                 item = ScoreItem(self.modality, self.models, span, np.stack(run))
                 yield number, span, item
         self.crops.clear()
+
+
+def _width(face: Detection) -> float:
+    return face.box[2] - face.box[0]

@@ -62,7 +62,7 @@ def main(
     out.mkdir(parents=True, exist_ok=True)
     report = evaluate(
         labels,
-        models=[spec.id for spec in registry.list_models() if spec.bundled and spec.default],
+        models=[spec.id for spec in registry.list_models() if spec.bundled and spec.votes],
         conditions=conditions.parse(worse),
         against="all",
         selection=FileSelection(kind=kind, limit=limit),

@@ -9,9 +9,6 @@ from detector.schema.analysis import Analysis, ModelResult, Subject
 from service.tasks.jobs import Job
 
 MAX_MODELS = 6
-BESIDE = "videomae"
-"""Compared from the start beside the default models: it reads motion, which they don't, and adds
-nothing to a verdict, so an analysis leaves it out."""
 
 
 @dataclass(frozen=True)

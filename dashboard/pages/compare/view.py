@@ -137,13 +137,12 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
     specs = [spec for spec in able if not spec.modality.of_sound]
     names = labels.plain_names(specs)
     usual = [spec.id for spec in specs if spec.default]
-    default = [spec.id for spec in specs if spec.default or spec.id == state.BESIDE]
     ids: list[str] = []
     with st.container(border=True, key=f"card-bring-{name}"):
         settings = like
         if settings is None:
             limit = _("Models, 2 to {most}").format(most=MAX_MODELS)
-            ids = controls.choose_any(limit, names, default, f"bring-models-{name}")
+            ids = controls.choose_any(limit, names, usual, f"bring-models-{name}")
             if 2 <= len(ids) <= MAX_MODELS:
                 settings = Settings(models=None if ids == usual else ids)
             typography.caption(_("All voice models that are ready are compared."))

@@ -80,7 +80,7 @@ def _empty() -> None:
     if url_state.current():
         typography.notice(_("This evaluation is not kept here any more. Upload the files again."))
     specs = selectable()
-    default = [spec.id for spec in specs if spec.default]
+    default = [spec.id for spec in specs if spec.votes]
     with st.form("evaluate", border=True):
         files = st.file_uploader(
             _("A ZIP with the folders real and fake, or a CSV with its files"),

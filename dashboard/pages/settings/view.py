@@ -154,7 +154,7 @@ def _new(*, first: bool) -> None:
     rate = controls.choose(_("False alarms, at most"), rates, DEFAULT_RATE, "own-rate")
     need = conformal.least(rate)
     specs = selectable()
-    titles, default = labels.plain_names(specs), [s.id for s in specs if s.default]
+    titles, default = labels.plain_names(specs), [s.id for s in specs if s.votes]
     label = _("For which models, counted together")
     ids = controls.choose_any(label, titles, default, "own-models")
     domain = st.text_input(

@@ -148,7 +148,7 @@ def shared_tokens(trunk: Path, name: str, device: str) -> Runner:
     """Return the compiled shared trunk: float [N, 3, 224, 224] -> class tokens [N, blocks, hidden].
     `name` identifies the trunk's file."""
     if runtime.package(device) == "openvino":
-        return graphs.trunk_tokens(trunk, name).opened()
+        return Chain(*(graph.opened() for graph in graphs.trunk_tokens(trunk, name)))
     example = torch.zeros(2, 3, 224, 224, device=device)
     return runtime.compile(_ClassTokens(shared_trunk(trunk, device)), example, device, bf16=True)
 

@@ -79,10 +79,15 @@ def of(spec: ModelSpec, files: Files) -> Chained | None:
     return make(spec, files) if make else None
 
 
-def trunk_tokens(trunk: Path, name: str) -> Graph:
-    """Return the published trunk of CLIP with the class tokens of all blocks that layers read;
-    `name` identifies its file."""
-    return Graph(f"class tokens {name}", lambda: clip.class_tokens(read(trunk)), bf16=True)
+def trunk_tokens(trunk: Path, name: str) -> tuple[Graph, Graph]:
+    """Return the published trunk of CLIP as embedding and blocks, which give the class tokens of
+    all blocks that layers read; `name` identifies its file."""
+    embed = Graph(f"pictures {name}", lambda: clip.pictures(read(trunk)), bf16=True)
+    return embed, _blocks(trunk, name)
+
+
+def _blocks(trunk: Path, name: str) -> Graph:
+    return Graph(f"blocks {name}", lambda: clip.trunk(read(trunk)), bf16=True)
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
@@ -113,23 +118,22 @@ def _clip(spec: ModelSpec, files: Files) -> Chained:
     if any(name.startswith("vision.") for name in _tensor_names(head)):
         return Chained((Graph(f"tuned {_names(spec)}", tuned, bf16=True),), 4)
     over = Graph(f"layer {spec.files[1].sha256}", lambda: clip.over_tokens(read(head)))
-    return Chained((trunk_tokens(trunk, spec.files[0].sha256 or str(trunk)), over), 16)
+    return Chained((*trunk_tokens(trunk, spec.files[0].sha256 or str(trunk)), over), 16)
 
 
 def _videomae(spec: ModelSpec, files: Files) -> Chained:
+    """Return VideoMAE on the blocks that `clip-generated` and `picture` use too: of its weights
+    only the embedding and the layer are its own."""
     trunk, layer = files
     sizes = {name: int(spec.options[option]) for name, option in _VIDEO_SIZES.items()}
+    name, block = spec.files[0].sha256 or str(trunk), int(spec.options["num_hidden_layers"])
+    embed = Graph(f"clips {name} {sizes}", lambda: clip.clips(read(trunk), **sizes), bf16=True)
+    facts = f"layer over clips {spec.files[1].sha256} {block}"
+    over = Graph(facts, lambda: clip.over_clips(read(layer), block))
+    return Chained((embed, _blocks(trunk, name), over), 1)
 
-    def make() -> Any:
-        return clip.of_clips(read(trunk), read(layer), **sizes)
 
-    return Chained((Graph(f"clips {_names(spec)} {sizes}", make, bf16=True),), 1)
-
-
-_VIDEO_SIZES = {
-    "side": "image_size", "frames": "num_frames", "tubelet": "tubelet_size",
-    "blocks": "num_hidden_layers",
-}  # fmt: skip
+_VIDEO_SIZES = {"side": "image_size", "frames": "num_frames", "tubelet": "tubelet_size"}
 
 
 def _single(graph: Callable[[State], Any], batch: int, spec: ModelSpec, files: Files) -> Chained:

@@ -14,6 +14,8 @@ from detector.models.graphs import layers
 from detector.models.graphs.layers import Node, State
 
 WIDTH, HEADS = 768, 12
+TOKENS = 197
+"""of a picture: the class token and 14 x 14 patches; of a clip: 4 x 7 x 7 tubelets"""
 BLOCKS = (6, 8, 10, 12)
 """Blocks, counted from 1, whose class tokens are read"""
 EVERY_BLOCK = tuple(range(4, 13))
@@ -95,11 +97,16 @@ def whole(state: State) -> Any:
     return layers.model([_classified([layers.layer_norm(t) for t in read], state)], x)
 
 
-def class_tokens(state: State) -> Any:
-    """Return the trunk: float [N, 3, 224, 224] -> class tokens [N, blocks, 768]."""
+def pictures(state: State) -> Any:
+    """Return the embedding of pictures: float [N, 3, 224, 224] -> tokens [N, 197, 768]."""
     x = layers.parameter(-1, 3, 224, 224)
-    read = _encoded(_pictures(state, x), state, EVERY_BLOCK)
-    tokens = [layers.ops().unsqueeze(t, layers.axes(1)) for t in read]
+    return layers.model([_pictures(state, x)], x)
+
+
+def trunk(state: State) -> Any:
+    """Return the blocks: tokens [N, 197, 768] -> class tokens [N, blocks, 768]."""
+    x = layers.parameter(-1, TOKENS, WIDTH)
+    tokens = [layers.ops().unsqueeze(t, layers.axes(1)) for t in _encoded(x, state, EVERY_BLOCK)]
     return layers.model([layers.layer_norm(layers.ops().concat(tokens, 1))], x)
 
 
@@ -112,30 +119,31 @@ def over_tokens(layer: State) -> Any:
     return layers.model([_classified(read, layer), layers.reshape(x, 0, -1)], x)
 
 
-def of_clips(
-    state: State, layer: State, *, side: int, frames: int, tubelet: int, blocks: int
-) -> Any:
-    """Return VideoMAE's layout: float [N, frames, 3, side, side] -> one logit, [N, 1]."""
+def clips(state: State, *, side: int, frames: int, tubelet: int) -> Any:
+    """Return the embedding of clips in VideoMAE's layout: float [N, frames, 3, side, side] ->
+    tokens [N, 197, 768], so that the same blocks take them as pictures."""
     ops, own = layers.ops(), "vision.embeddings"
     x = layers.parameter(-1, frames, 3, side, side)
-    flat = state[f"{own}.patch_embedding.weight"].astype(np.float32)
     # The picture's weights shared out over the frames of a tubelet are those of its mean.
     grouped = layers.reshape(x, 0, frames // tubelet, tubelet, 3, side, side)
     means = layers.reshape(layers.mean(grouped, 2), -1, 3, side, side)
-    maps = layers.convolve(means, flat, 16)
-    places = (side // 16) ** 2
-    count = frames // tubelet * places
+    maps = layers.convolve(means, state[f"{own}.patch_embedding.weight"], 16)
+    places, steps = (side // 16) ** 2, frames // tubelet
     per_step = layers.transpose(layers.reshape(maps, 0, WIDTH, places), 0, 2, 1)
-    tubelets = layers.reshape(per_step, -1, count, WIDTH)
-    given = state[f"{own}.position_embedding.weight"].astype(np.float32)
-    first = state[f"{own}.class_embedding"] + given[0]
-    positions = np.tile(resized(given[1:], side // 16), (frames // tubelet, 1))
-    tokens = ops.concat([_for_each(first, x), layers.add(tubelets, positions[None])], 1)
-    tokens = layers.layer_norm(tokens, state, "vision.pre_layrnorm")
-    for number in range(blocks):
-        tokens = block(tokens, state, f"vision.encoder.layers.{number}")
-    read = layers.layer_norm(layers.pick(tokens, 1, 0))
-    return layers.model([layers.linear(read, layer, "classifier")], x)
+    tubelets = layers.reshape(per_step, -1, steps * places, WIDTH)
+    given = state[f"{own}.position_embedding.weight"]
+    positions = np.tile(resized(given[1:], side // 16), (steps, 1))
+    first = _for_each(state[f"{own}.class_embedding"] + given[0], x)
+    tokens = ops.concat([first, layers.add(tubelets, positions[None])], 1)
+    return layers.model([layers.layer_norm(tokens, state, "vision.pre_layrnorm")], x)
+
+
+def over_clips(layer: State, block: int) -> Any:
+    """Return VideoMAE's layer over the class token of a block: class tokens [N, blocks, 768] -> one
+    logit, [N, 1]."""
+    x = layers.parameter(-1, len(EVERY_BLOCK), WIDTH)
+    token = layers.pick(x, 1, EVERY_BLOCK.index(block))
+    return layers.model([layers.linear(token, layer, "classifier")], x)
 
 
 def resized(positions: np.ndarray, side: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from detector.pipeline.options import SeenAt
 from detector.pipeline.orientation import OrientationCheck, Turn
 from detector.pipeline.scoring import ScoreItem
 from detector.pipeline.subjects import SubjectBuilder, people
-from detector.pipeline.windows import FrameWindow
+from detector.pipeline.windows import FrameWindow, Track
 from detector.schema.analysis import FrameSegment, Modality, Subject
 from detector.schema.subject import letter
 from detector.sentences import _
@@ -36,7 +36,7 @@ class FaceExtractor(Extractor):
 
     def __init__(self, run: Extraction) -> None:
         super().__init__(run)
-        self._anchors = {t for window in run.windows for t in window.anchors}
+        self._anchors = {t for w in run.windows if not w.quiet for t in w.anchors}
         self._tracker = vision.Tracker()
         self._finder = vision.FaceSearch(run.detector, run.settings.min_face)
         checked = run.options.media is None and run.settings.rotate is None
@@ -64,6 +64,8 @@ class FaceExtractor(Extractor):
             self._search(frame, times, index)
             self._last_search = max(times)
         for window in self._run.windows:
+            if window.quiet:
+                self._follow(window, frame, times)
             if window.frames:
                 self._cut(window)
 
@@ -134,10 +136,26 @@ class FaceExtractor(Extractor):
         if run.signals:
             run.signals.face(frame, index, number, face)
 
+    def _follow(self, window: FrameWindow, frame: Frame, times: tuple[float, ...]) -> None:
+        """Detect the faces of a quiet window, whose first frame is a sampled one."""
+        if window.times[0] in times:
+            latest = {number: one.anchors[-1] for number, one in self._people.items()}
+            here = {number: face for number, (time, face) in latest.items() if time == frame.time}
+            window.begin(frame.time, here)
+        elif window.tracks and not set(window.anchors).isdisjoint(times):
+            with timed(self._run.timings, "faces"):
+                smallest = self._run.settings.min_face
+                found = self._run.detector.follow(frame.rgb, smallest, window.last)
+            window.follow(frame.time, found)
+            window.until = max(times)
+
     def _cut(self, window: FrameWindow) -> None:
         """Crop the buffered frames up to the last detection, and submit complete windows."""
-        tracks = {number: builder.anchors for number, builder in self._people.items()}
-        for number, span, item in window.cut(tracks, self._run.detector.name, self._last_search):
+        tracks: dict[int, Track] = {n: builder.anchors for n, builder in self._people.items()}
+        until = self._last_search
+        if window.quiet:
+            tracks, until = dict(window.tracks), window.until
+        for number, span, item in window.cut(tracks, self._run.detector.name, until):
             with self._run.lock:
                 self._people[number].spans.append(span)
             self._run.submit(item)

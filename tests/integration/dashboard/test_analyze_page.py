@@ -60,6 +60,7 @@ class StandIn:
         self.outcome: Analysis | BaseException = make_analysis()
         self.settings: list[Settings | None] = []
         self.fraction = 0.4
+        self.reading: Analysis | None = None
 
     def analyze(self, path, settings, *, observe, cancel, **_):
         self.settings.append(settings)
@@ -67,6 +68,7 @@ class StandIn:
         times = {"read": 0.4, "faces": 2.0, "total": 4.0}
         models = {"sbi": (9, 12), "xcep": (3, 12)}
         shown = {"models": models, "media": part.media, "partial": part}
+        shown |= {"reading": self.reading, "moments": 2, "moments_total": 8}
         observe(Progress("faces", self.fraction, times, sampled=12, sampled_total=32, **shown))
         while not self.go.wait(0.01):
             if cancel.is_set():
@@ -212,7 +214,7 @@ def test_only_models_that_work_are_offered(jobs, analyzer, monkeypatch):
     assert {e.label for e in at.expander} == {"Options"}
     off = [spec for spec in specs if not spec.default]
     heads = [spec.id for spec in off if spec.family == "sequence_heads"]
-    assert len(heads) == 6 and {spec.id for spec in off} == {first.id, "videomae", *heads}
+    assert len(heads) == 6 and {spec.id for spec in off} == {first.id, *heads}
     assert texts(at).count("Off unless you turn it on") == len(off)
     assert all(f"Model: {spec.title}." in texts(at) for spec in specs if spec.plain)
 
@@ -276,6 +278,24 @@ def test_while_it_runs_the_page_shows_what_is_known_and_no_verdict(jobs, analyze
     analyzer.go.set()
     button(at, "Start again").click().run()
     assert finished(jobs, key).state is State.DONE
+
+
+def test_a_running_file_shows_its_reading_so_far_and_no_early_accusation(jobs, analyzer):
+    analyzer.go.clear()
+    whole = make_analysis()
+    for label, head in ((Label.REAL, "No sign of manipulation found"), (Label.FAKE, "Nothing to")):
+        verdict = whole.verdict.model_copy(update={"label": label})
+        analyzer.reading = whole.model_copy(update={"verdict": verdict})
+        clip = make_clip(jobs.uploads.root / "c.webm", duration=1.0).read_bytes()
+        at = page()
+        key = upload(at, clip + label.encode())
+        until(lambda key=key: jobs.find(key, local(jobs)).progress)
+        at = page(a=key)
+        text = html(at)
+        assert "So far, 2 of 8\u00a0moments" in text and head in text
+        assert "No verdict yet" not in text and "Likely manipulated" not in text
+        button(at, "Cancel").click().run()
+        finished(jobs, key)
 
 
 def test_what_is_nearly_done_is_drawn_as_soon_as_it_is_there(jobs, analyzer, monkeypatch):
