@@ -27,9 +27,10 @@ from detector.comparison import beside_original, compare
 from detector.decision import decide
 from detector.errors import InputError, MediaError, ModelError, UnmaskError, UsageError
 from detector.models import registry
-from detector.pipeline import Analyzer
+from detector.pipeline import Analyzer, Progress
 from detector.presentation import brief
 from detector.presentation.odds import EVEN
+from detector.presentation.progress import words
 from detector.schema.analysis import Analysis, ErrorDetail, Failure, Settings, Thresholds
 from detector.sentences import _
 
@@ -141,7 +142,7 @@ def _one(
             with behind, file.open("wb") as copy:
                 shutil.copyfileobj(behind, copy)
         analysis = analyzer.analyze(
-            file, settings, name=name, observe=lambda done: bar(done.fraction, 1)
+            file, settings, name=name, observe=partial(_observed, bar)
         ).taken_from(source)
         return file, decide(analysis, thresholds=limits) if limits else analysis
     except InputError as error:
@@ -153,6 +154,12 @@ def _one(
         return file, _failed(bar.text, error)
     finally:
         bar.close()
+
+
+def _observed(bar: ProgressBar, progress: Progress) -> None:
+    """Show how far an analysis is, and its reading so far."""
+    bar.note = words(progress)
+    bar(progress.fraction, 1)
 
 
 def _failed(name: str, error: Exception) -> Failure:

@@ -254,6 +254,8 @@ class ProgressBar:
 
     def __init__(self, text: str, unit: Literal["count", "bytes", "share"] = "count") -> None:
         self.text, self.unit = text, unit
+        self.note = ""
+        """remark behind the bar of a share"""
         self._bar: Progress | None = None
 
     def __call__(self, done: float, total: float) -> None:
@@ -291,11 +293,16 @@ class ProgressBar:
             columns = {
                 "count": (bar, progress.TextColumn(count, markup=False)),
                 "bytes": (name, bar, progress.DownloadColumn()),
-                "share": (name, bar, progress.TextColumn("{task.percentage:.0f}%")),
+                "share": (
+                    name,
+                    bar,
+                    progress.TextColumn("{task.percentage:.0f}%"),
+                    progress.TextColumn("{task.fields[note]}", markup=False),
+                ),
             }[self.unit]
             screen = console.Console(stderr=True)
             self._bar = progress.Progress(*columns, left, console=screen, redirect_stdout=False)
             ProgressBar._shown = self
-            self._bar.add_task(self.text, total=total or None)
+            self._bar.add_task(self.text, total=total or None, note="")
             self._bar.start()
-        self._bar.update(self._bar.task_ids[0], completed=done, total=total or None)
+        self._bar.update(self._bar.task_ids[0], completed=done, total=total or None, note=self.note)

@@ -52,6 +52,12 @@ class Progress:
     models: dict[str, tuple[int, int]] = field(default_factory=dict)  # id -> (scored, known so far)
     media: Media | None = None
     partial: Analysis | None = None  # subjects and scores so far; no verdict
+    round: int = 0
+    """of scoring, from 1: the last that `reading` includes; 0 before the first has ended"""
+    moments: int = 0  # of each subject that the slow models have scored by then, at most
+    moments_total: int = 0  # moments that they score in all, at most
+    reading: Analysis | None = None
+    """the decision on the scores of these rounds, which further ones may change"""
 
 
 Observer = Callable[[Progress], None]

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from detector.decision import provisional
+from detector.messages import states
 from detector.messages.format import about, listed, remaining, rounded_up, took
 from detector.presentation import file, lead
 from detector.presentation.run import STAGES
 from detector.presentation.voice import spoken
-from detector.schema.analysis import Media, Subject
+from detector.schema.analysis import Label, Media, Subject
 from detector.sentences import NBSP, _, count, join, say
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ STAY = _("You can reload or come back: the result will be at this page’s addre
 NO_VERDICT = _("No verdict yet")
 LATER = _("It comes when all models have finished. Scores so far can still change.")
 """When there is a verdict"""
+NO_READING = _("Nothing to tell yet")
+"""Instead of a reading that would be taken back too often"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,37 @@ class ProgressStep:
     detail: str = ""
     right: str = ""  # at the end of its line: how long it took, how far it is
     parts: Sequence[tuple[str, float, str]] = ()  # name, share 0..1, text of what goes on in it
+
+
+@dataclass(frozen=True)
+class ProvisionalReading:
+    """What the moments that were scored so far say of a file; further ones may change it."""
+
+    head: str  # of the label, or that there is nothing to tell yet
+    so_far: str  # "so far, 2 of 8 moments"
+    label: Label | None  # None: held back
+
+
+def reading(progress: Progress | None) -> ProvisionalReading | None:
+    """Return the reading so far; None before the first round of moments has been scored.
+
+    An answer towards fake is held back while it would be taken back too often
+    (`detector.decision.provisional`); no likelihood is shown, for it moves with every moment."""
+    if progress is None or progress.reading is None:
+        return None
+    verdict, moments = progress.reading.verdict, progress.moments
+    total = count(max(progress.moments_total, moments), "moment", "moments")
+    text = _("so far, {number} of {moments}").format(number=moments, moments=total)
+    if not provisional.is_shown(verdict.label, moments):
+        return ProvisionalReading(say(NO_READING), text, None)
+    head = states.headline(verdict.label, verdict.question)
+    return ProvisionalReading(head, text, verdict.label)
+
+
+def words(progress: Progress | None) -> str:
+    """Return the reading so far in one line; empty before the first."""
+    found = reading(progress)
+    return f"{found.head}: {found.so_far}" if found is not None else ""
 
 
 @dataclass

@@ -10,7 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict, JsonValue
 
 from detector.models.inventory import Status
+from detector.pipeline import Progress
 from detector.presentation import brief, comparison
+from detector.presentation.progress import reading, words
 from detector.presentation.verdict import headline
 from detector.schema.analysis import Analysis, Box, Label, Question, ReasonCode
 from detector.schema.comparison import Comparison, ComparisonFinding
@@ -54,6 +56,26 @@ def example(**fields: JsonValue) -> ConfigDict:
     return ConfigDict(json_schema_extra={"examples": [fields]})
 
 
+class ReadingView(BaseModel):
+    """What the moments that were scored so far say of a file; further ones may change it."""
+
+    label: Label | None = Field(description="null: held back, it would be taken back too often")
+    sentence: str = Field(description="the same in words")
+    moments: int = Field(description="of each person or voice that were scored", ge=0)
+    moments_total: int = Field(description="that are scored at most", ge=0)
+
+    @classmethod
+    def of(cls, progress: object) -> ReadingView | None:
+        """Return the reading of an analysis that runs on this server; None before the first."""
+        found = reading(progress) if isinstance(progress, Progress) else None
+        if found is None or not isinstance(progress, Progress):
+            return None
+        return cls(
+            label=found.label, sentence=in_english(words, progress),
+            moments=progress.moments, moments_total=progress.moments_total,
+        )  # fmt: skip
+
+
 class TaskView(BaseModel):
     """A background task: progress, and the address of its result."""
 
@@ -66,6 +88,9 @@ class TaskView(BaseModel):
     stage: str = Field(description="what is done just now; may be empty")
     fraction: float = Field(description="0..1", ge=0, le=1)
     seconds_left: float | None = Field(description="None while a rate would mean little")
+    reading: ReadingView | None = Field(
+        default=None, description="of an analysis that runs, after its first round of moments"
+    )
     created: datetime
     started: datetime | None
     ended: datetime | None
@@ -90,6 +115,7 @@ class TaskView(BaseModel):
             stage=task.stage if active else "",
             fraction=1.0 if state is State.DONE else task.fraction,
             seconds_left=task.seconds_left if active else None,
+            reading=ReadingView.of(task.progress) if active else None,
             created=task.created,
             started=task.started,
             ended=None if active else task.ended,

@@ -33,6 +33,7 @@ from dashboard.images import data_url, jpeg
 from dashboard.result import question, timeline
 from detector import media, vision
 from detector.errors import UnmaskError
+from detector.messages.format import capital
 from detector.models.base import CropRecipe
 from detector.models.registry import choose
 from detector.pipeline import Progress
@@ -85,11 +86,7 @@ def draw(job: Job) -> None:
             every = POLL_IN_LINE if job.state is State.QUEUED else POLL
             st.fragment(_progress, run_every=every)(job, known)
         with st.container(border=True, key="verdict-na-none"):
-            none, when = say(presented.NO_VERDICT), say(presented.LATER)
-            status_cards.waiting(_("Verdict"), none, when)
-            st.skeleton(height=10)
-            with st.container(width=260):
-                st.skeleton(height=10)
+            _reading(job)
     with right:
         if info is None:
             st.skeleton(height=360)
@@ -100,6 +97,20 @@ def draw(job: Job) -> None:
     if known == ANALYZED and info is not None and info.kind not in ("image", "audio"):
         with st.container(border=True, key="card-timeline"):
             _timeline(job)
+
+
+@st.fragment(run_every=POLL)
+def _reading(job: Job) -> None:
+    """Draw that there is no verdict yet, or what the moments so far say."""
+    found, when = presented.reading(job.progress), say(presented.LATER)
+    if found is None:
+        status_cards.waiting(_("Verdict"), say(presented.NO_VERDICT), when)
+        st.skeleton(height=10)
+        with st.container(width=260):
+            st.skeleton(height=10)
+        return
+    with st.container(key="reading", gap=None):
+        status_cards.waiting(capital(found.so_far), found.head, when)
 
 
 def _known(job: Job) -> int:

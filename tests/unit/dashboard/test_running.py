@@ -8,8 +8,11 @@ from dashboard.components.progress import bar
 from dashboard.labels import NBSP
 from dashboard.pages.analyze import running
 from dashboard.pages.analyze.running import by_appearance, so_far
+from detector.decision import provisional
+from detector.pipeline import Progress
 from detector.presentation import series
-from detector.presentation.progress import TimeLeft
+from detector.presentation.progress import TimeLeft, reading, words
+from detector.schema.analysis import Label
 from service.tasks.jobs import Job
 from tests.support.result_sample import make_analysis
 
@@ -89,3 +92,27 @@ def test_people_stand_where_they_are_whoever_is_the_most_suspicious():
     last = at_once[0].model_copy(update={"id": "AA"})
     for people in ([*at_once, last], [last, *reversed(at_once)]):
         assert [person.id for person in by_appearance(people)] == ["A", "B", "AA"]
+
+
+def after(moments, label):
+    whole = make_analysis()
+    verdict = whole.verdict.model_copy(update={"label": label})
+    decided = whole.model_copy(update={"verdict": verdict})
+    return Progress("score", 0.4, {}, reading=decided, moments=moments, moments_total=8)
+
+
+def test_a_reading_says_of_how_many_moments_it_is():
+    assert reading(None) is None and reading(Progress("score", 0.4, {})) is None
+    found = reading(after(2, Label.REAL))
+    assert (found.head, found.label) == ("No sign of manipulation found", Label.REAL)
+    assert found.so_far == f"so far, 2 of 8{NBSP}moments"
+    assert words(after(4, Label.INCONCLUSIVE)).endswith(f": so far, 4 of 8{NBSP}moments")
+
+
+def test_an_accusation_is_shown_once_it_is_not_taken_back(monkeypatch):
+    monkeypatch.setattr(provisional, "LEAST_MOMENTS", {Label.FAKE: 4})
+    assert reading(after(4, Label.FAKE)).label is Label.FAKE
+    for held in (after(2, Label.FAKE), after(8, Label.PROBABLY_FAKE)):
+        found = reading(held)
+        assert found.label is None and "manipulated" not in found.head
+    assert reading(after(2, Label.NOT_APPLICABLE)).label is None

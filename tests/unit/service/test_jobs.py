@@ -53,13 +53,15 @@ class Analyzer:
         self.go.set()
         self.error: BaseException | None = None
         self.begun: list[str] = []
+        self.reading = None
 
     def close(self): ...
 
     def analyze(self, path, settings=None, *, name=None, observe=None, cancel=None):
         assert cancel is not None and observe is not None and name is not None
         self.begun.append(name)
-        observe(Progress("faces", 0.4, {"read": 0.1}, sampled=3, sampled_total=8))
+        so_far = {"reading": self.reading, "moments": 2, "moments_total": 8}
+        observe(Progress("faces", 0.4, {"read": 0.1}, sampled=3, sampled_total=8, **so_far))
         while not self.go.wait(0.005):
             if cancel.is_set():
                 raise Canceled

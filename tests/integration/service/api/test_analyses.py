@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from websockets.sync.client import connect
 
-from detector.schema.analysis import Analysis, Modality, Question
+from detector.schema.analysis import Analysis, Label, Modality, Question
 from service.api import PATHS
 from service.limits import MEGABYTE
 from tests.conftest import write_clip
@@ -23,6 +23,7 @@ from tests.support.api import served
 from tests.support.applications import application
 from tests.support.pages import ANALYZER
 from tests.support.pdf import text_of
+from tests.support.result_sample import make_analysis
 from tests.support.voice_sample import write_clip as write_voice
 from tests.support.waiting import PATIENT, until
 
@@ -154,6 +155,32 @@ def test_events_follow_a_task_to_its_end(client, url, analyzer):
     assert told[0]["state"] in ("queued", "running") and told[-1]["state"] == "done"
     with connect(f"{url.replace('http', 'ws', 1)}{task}/events") as socket:
         assert [json.loads(message)["state"] for message in socket] == ["done"]
+
+
+@pytest.mark.parametrize(
+    ("label", "told", "words"),
+    [
+        (Label.REAL, "REAL", "No sign of manipulation found: so far, 2 of 8\u00a0moments"),
+        (Label.FAKE, None, "Nothing to tell yet: so far, 2 of 8\u00a0moments"),
+    ],
+)
+def test_a_running_task_tells_its_reading_and_accuses_no_file_early(
+    client, url, analyzer, label, told, words
+):
+    analyzer.go.clear()
+    whole = make_analysis()
+    verdict = whole.verdict.model_copy(update={"label": label})
+    analyzer.reading = whole.model_copy(update={"verdict": verdict})
+    task = client.post("/v1/analyses", files=FILE).json()["task"]["href"]
+    with connect(f"{url.replace('http', 'ws', 1)}{task}/events") as socket:
+        views = []
+        for message in socket:
+            views.append(json.loads(message))
+            if views[-1]["reading"]:
+                analyzer.go.set()
+    (reading,) = [json.loads(r) for r in {json.dumps(v["reading"]) for v in views if v["reading"]}]
+    assert reading == {"label": told, "sentence": words, "moments": 2, "moments_total": 8}
+    assert views[-1]["state"] == "done" and views[-1]["reading"] is None
 
 
 @pytest.mark.parametrize(
