@@ -150,7 +150,7 @@ def _one(
             raise
         bar.close()
         if error.code == "not_a_file" and Path(path).is_dir():
-            error.hint = "`unmask batch FOLDER --out DIR` analyzes everything in it."
+            error.hint = _("`unmask batch FOLDER --out DIR` analyzes everything in it.")
         return file, _failed(bar.text, error)
     finally:
         bar.close()

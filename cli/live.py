@@ -19,7 +19,7 @@ from cli.analyze import summary
 from cli.common import ids, print_error, reading, tell, write_json
 from cli.options import Models, NoLibrary, arg, between, opt
 from detector import media
-from detector.errors import MediaError, UsageError
+from detector.errors import MediaError, ModelError, UnmaskError, UsageError
 from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState
 from detector.live.lines import ScoredFrameLines
 from detector.live.recorder import Ring
@@ -97,14 +97,14 @@ def live(
             alarm_seconds=alarm_seconds,
         )
     )
-    failure: MediaError | None = None
+    failure: UnmaskError | None = None
     with closing(engine), _scored_frame_lines(json_file) as write:
         try:
             console.say(_("Loading the models."))
             for state, last in _watched(engine, session, frames, full=full):
                 write(state)
                 console.write(state, last=last)
-        except MediaError as error:
+        except (MediaError, ModelError) as error:
             failure = error
         except KeyboardInterrupt:
             console.say(_("Stopped."))
@@ -174,9 +174,10 @@ def _watched(
     """Push all frames; yield the state after each, and whether it is the last."""
     if full:
         engine.drain()
-    while not session.state.ready:
-        time.sleep(0.05)
+    session.loaded.result()
     for t, rgb in frames:
+        if session.failure is not None:
+            raise session.failure
         session.push(rgb, t)
         if full:
             engine.drain()

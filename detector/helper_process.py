@@ -15,15 +15,16 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from detector import converted
-from detector.errors import ModelError, UnmaskError
+from detector.errors import Canceled, ModelError, UnmaskError
 from detector.memory import give_back_freed, return_freed
 from detector.sentences import _
+from detector.threads import Supervised, exiting
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,6 @@ class HelperProcess:
         self._environment: dict[str, str] = {}
         self._lock = threading.Lock()
         self._idle = threading.Timer(IDLE_SECONDS, self.close)
-        self._reader = ThreadPoolExecutor(1, "helper")
 
     def call(
         self, function: str, *arguments: object, waiting: Callable[[], object] = lambda: None
@@ -49,21 +49,33 @@ class HelperProcess:
         """Call a function ("module:name") there and return what it returns, both by pickle; raise
         what it raises as an UnmaskError, and ModelError ("helper") where the process ended.
 
-        `waiting` is called every 0.2 s and may raise to stop, which ends the process."""
+        `waiting` is called every 0.2 s and may raise to stop, which ends the process. Raise
+        Canceled when this process ends."""
         while not self._lock.acquire(timeout=POLL_SECONDS):
             waiting()
+        if exiting.is_set():
+            self._lock.release()
+            raise Canceled
         try:
             self._idle.cancel()
             process = self._started()
             assert process.stdin and process.stdout
             pickle.dump((function, arguments), process.stdin)
             process.stdin.flush()
-            answer = self._reader.submit(pickle.load, process.stdout)
-            while not wait([answer], POLL_SECONDS).done:
+            answer = Supervised(
+                "helper",
+                partial(pickle.load, process.stdout),
+                owner=self,
+                stop=process.kill,
+                on_error=lambda error: None,  # raised by `result`
+            ).start()
+            while not answer.wait(POLL_SECONDS):
                 waiting()
-            result, error = answer.result()
+            result, error = answer.ended.result()
         except (OSError, EOFError, pickle.UnpicklingError) as problem:
             self._close()
+            if exiting.is_set():
+                raise Canceled from None
             log.warning("the helper process ended: %s", problem)
             text = _("The process that runs PyTorch ended before it was done, perhaps for lack of "
                      "memory.")  # fmt: skip
@@ -83,6 +95,8 @@ class HelperProcess:
         caller meets the same error."""
         try:
             self.call(function, *arguments)
+        except Canceled:
+            raise
         except UnmaskError as error:  # the caller reports it, once it has met it itself
             log.info("a network was not converted: %s", error)
             return False

@@ -6,6 +6,7 @@ Callers create their folders.
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
 import sys
@@ -81,7 +82,7 @@ def write(path: Path, content: str | bytes) -> None:
     ------
     OSError
         Writing failed; an earlier file is unchanged, and nothing is left behind."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fresh = _unfinished(path)
     try:
         with fresh.open("wb") as file:
             _write_through(file, content if isinstance(content, bytes) else content.encode())
@@ -91,6 +92,15 @@ def write(path: Path, content: str | bytes) -> None:
     finally:
         fresh.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def _unfinished(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+
+
+def is_unfinished(name: str) -> bool:
+    """Return whether a file of this name was being written by `write` or `write_new`."""
+    return re.fullmatch(r"\..+\.[0-9a-f]{8}", name) is not None
 
 
 def _write_through(file: IO[bytes], content: bytes) -> None:
@@ -112,7 +122,7 @@ def sync_folder(folder: Path) -> None:
 def write_new(path: Path, content: bytes) -> None:
     """Write a secret atomically, readable by this user alone, unless it exists; raise OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    fresh = _unfinished(path)
     try:
         with open(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
             _write_through(file, content)

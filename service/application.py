@@ -27,13 +27,14 @@ from detector.models import inventory, registry
 from detector.pipeline import Analyzer, RemoteAnalyzer, open_remote
 from detector.schema.analysis import Analysis, Settings, Signal
 from detector.sentences import _
+from detector.threads import Supervised
 from service import auth, limits, links
 from service.batches import BatchService
 from service.cases import CaseService
 from service.config import get_config
 from service.context import PrincipalKind, RequestContext
 from service.live import viewers
-from service.live.viewers import CORES, Viewers, engine, max_viewers
+from service.live.viewers import CORES, Recordings, Viewers, engine, max_viewers
 from service.originals import Originals
 from service.pairing import Pairing
 from service.records.api_keys import ApiKeys, IdempotencyKeys
@@ -45,6 +46,7 @@ from service.records.seals import Keyring
 from service.records.sql import open_records
 from service.records.store import RecordScope
 from service.storage import open_uploads, uploads
+from service.storage.uploads import sweep_unfinished
 from service.tasks.calibrations import Calibrations
 from service.tasks.evaluations import Evaluations
 from service.tasks.jobs import Job, Jobs
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+STOP_SECONDS = 3.0  # Longest wait for the threads of a server that stops
 SWEEP_SECONDS = 600.0  # Between two looks for files whose time is up
 ACCOUNT_SWEEP_SECONDS = 6 * 3600.0  # Between two looks for what an account has kept long enough
 TOLERANCE_SECONDS = 3600.0  # A smaller correction is that of a clock that went wrong
@@ -90,6 +93,7 @@ class Application:
 
     def __init__(self, data: Path, analyzer: Analyzer | None = None) -> None:
         self.started = datetime.now(UTC)
+        self._data = data
         self.analyzer = analyzer or Analyzer()
         self.gallery = Gallery()
         store = open_records(get_config().database.get_secret_value() or data / FILE)
@@ -104,6 +108,7 @@ class Application:
         self.remote: RemoteAnalyzer = open_remote(isolate=media.isolated()) or self.analyzer
         server = Server(data, store.database)  # after what may fail: its heart beats from here on
         self.tasks = TaskQueue(TaskStore(store.database), server)
+        self.films = Recordings(data, server)
         speed = ThroughputEstimator(data / "speed.json")
         self.jobs = Jobs(self.remote, files, store, self.tasks, speed, check=media.probe)
         self.robustness = RobustnessQueue(self.tasks, self.jobs, self.analyzer)
@@ -117,12 +122,16 @@ class Application:
         self.cases = CaseService(self.scope, files, self.find)
         self.batch_runs = BatchService(self.tasks, self.jobs, self.batches, self.links)
         self.webhooks = Webhooks(
-            self.tasks, data, lambda owner, id: self.jobs.find(id, RecordScope(owner, store))
+            self.tasks,
+            data,
+            lambda owner, id: self.jobs.find(id, RecordScope(owner, store)),
+            store.ended,
         )
         self.tasks.recover()
         self._started = threading.Lock()
         self.prepared = threading.Event()  # Set once the models were loaded ahead, or are not to be
         self._stopped = threading.Event()
+        self._threads: list[Supervised[None]] = []
         self._sweeping = threading.Lock()
         self._swept: dict[str, float] = {}
 
@@ -135,6 +144,7 @@ class Application:
             lambda viewer: viewers.ended(viewer, self.keep_live),
             on_open=self.originals.attach_to_live,
             reserve=lambda: self.tasks.reserve(CORES),
+            new_film=self.films.new,
         )
 
     def scope(self, context: RequestContext) -> RecordScope:
@@ -313,18 +323,33 @@ class Application:
             return
         self.originals.known.watch_folders()
         ahead = partial(self._prepare, then, at_rest)
-        for work in (ahead, inventory.fetch_at_start, self._sweep, self.tasks.watch):
-            threading.Thread(target=work, daemon=True).start()
+        works: dict[str, Callable[[], None]] = {
+            "prepare": ahead,
+            "fetch": inventory.fetch_at_start,
+            "sweep": self._sweep,
+            "watch": self.tasks.watch,
+        }
+        self._threads += [
+            Supervised(name, work, owner=self, stop=self._end).start()
+            for name, work in works.items()
+        ]
 
     def stop(self) -> None:
         """Stop the server: end running cameras as their Stop button does; interrupted tasks are
         offered again by the next start."""
         if "viewers" in self.__dict__:
             self.viewers.close()
-        self._stopped.set()
+        self._end()
         self.originals.known.close()
+        deadline = time.monotonic() + STOP_SECONDS
+        for thread in self._threads:  # one that loads a network is waited for at exit
+            thread.wait(deadline - time.monotonic())
         self.tasks.close()
         self.remote.close()
+
+    def _end(self) -> None:
+        self._stopped.set()
+        self.tasks.end_watch()
 
     @property
     def preparing(self) -> tuple[int, int] | None:
@@ -351,19 +376,32 @@ class Application:
     def _sweep(self) -> None:
         clock = JumpGuard()
         while True:
-            try:
-                if not clock.jumped():
-                    kept, records_kept = uploads.retention(), uploads.records_retention()
-                    self.jobs.sweep(kept, records_kept)
-                    self.evaluations.sweep(kept)
-                    self.tasks.sweep(kept)
-                    for records in (self.batches, self.originals, self.jobs.store.cases):
-                        records.sweep(datetime.now(UTC) - records_kept)
-                    limits.files.sweep()
-            except (OSError, InputError):
-                log.exception("old files could not be deleted")
+            if not clock.jumped():
+                self.sweep()
             if self._stopped.wait(SWEEP_SECONDS):
                 return
+
+    def sweep(self) -> None:
+        """Delete what has expired, and what killed servers left unfinished: each rule whatever
+        becomes of the others."""
+        kept, records_kept = uploads.retention(), uploads.records_retention()
+        before = datetime.now(UTC) - records_kept
+        rules: list[_Step] = [
+            partial(self.jobs.sweep, kept, records_kept),
+            partial(self.evaluations.sweep, kept),
+            partial(self.tasks.sweep, kept),
+            self.calibrations.sweep,
+            self.films.sweep,
+            partial(sweep_unfinished, self._data),
+            *(partial(r.sweep, before) for r in (self.batches, self.originals)),
+            partial(self.jobs.store.cases.sweep, before),
+            limits.files.sweep,
+        ]
+        for rule in rules:
+            try:
+                rule()
+            except (OSError, InputError):
+                log.exception("old files could not be deleted")
 
     def _sweep_account(self, owner: str, store: SupabaseStore) -> None:
         """Purge an account's expired records in the background when its owner comes by."""
@@ -380,7 +418,7 @@ class Application:
                 log.warning("an account's old records were not deleted: %s", error.code)
 
         # No task: it takes a moment, and its owner asked for nothing.
-        threading.Thread(target=work, name="tidy", daemon=True).start()
+        self.tasks.run_in_background("tidy", work, lambda: None)
 
 
 class JumpGuard:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import partial
@@ -35,7 +36,6 @@ from service.tasks.jobs import Job, Jobs
 from service.tasks.queue import TaskQueue
 from service.tasks.task import ACTIVE, IDLE, Priority, QueueFull, Task, TaskKind
 
-POLL_SECONDS = 0.3  # Between two looks at what runs
 STOP_SECONDS = 3.0  # Longest wait for the task of a batch that is stopped
 MAX_FILES = 500  # Of one batch
 UNFINISHED = (*ACTIVE, *IDLE)  # States of a file that has no outcome yet
@@ -140,13 +140,17 @@ class BatchService:
         known = self._batches.get(scope.owner, id) if id else None
         items = known.items if known else ()
         intake = _Intake(self._jobs, self._links, context, scope, settings, items)
-        for file in files:
-            intake.take(file)
-        if known is None:
-            batch = self._batches.create(scope.owner, intake.items, name)
-        else:
-            self._batches.add(scope.owner, known.id, intake.items)
-            batch = self._batches.get(scope.owner, known.id) or known
+        try:
+            for file in files:
+                intake.take(file)
+            if known is None:
+                batch = self._batches.create(scope.owner, intake.items, name)
+            else:
+                self._batches.add(scope.owner, known.id, intake.items)
+                batch = self._batches.get(scope.owner, known.id) or known
+        except BaseException:  # what has no batch would wait for ever
+            intake.undo()
+            raise
         self.resume(context.principal, scope, batch)
         return batch
 
@@ -156,6 +160,7 @@ class BatchService:
             return
         task = Task(self._kind, principal.id, subject=batch.id)
         self._tasks.submit(task, partial(self._run, scope), once_for=principal)
+        self._tasks.announce()  # one that runs looks for the new files
 
     def pause(self, principal: Principal, batch: Batch) -> None:
         """Start no more files; running ones are finished."""
@@ -245,7 +250,7 @@ class BatchService:
     def _run(self, scope: RecordScope, task: Task) -> None:
         """Queue files in a worker until none is left; files may be added meanwhile."""
         stop = CancellationToken(task.cancel)
-        feed = _Feed(self._jobs, self._batches, scope, task, stop)
+        feed = _Feed(self._tasks, self._jobs, self._batches, scope, task, stop)
         run_side_by_side(feed.waiting(), feed.finish, self._jobs.workers, stop)
 
 
@@ -253,8 +258,15 @@ class _Feed:
     """Files of a batch for one run. `waiting` is read by one thread at a time."""
 
     def __init__(
-        self, jobs: Jobs, batches: Batches, scope: RecordScope, task: Task, stop: CancellationToken
+        self,
+        tasks: TaskQueue,
+        jobs: Jobs,
+        batches: Batches,
+        scope: RecordScope,
+        task: Task,
+        stop: CancellationToken,
     ) -> None:
+        self._tasks = tasks
         self._jobs, self._batches, self._scope = jobs, batches, scope
         self._task, self._stop = task, stop
         self._taken: dict[str, int] = {}  # The turn of each file that was begun
@@ -263,7 +275,11 @@ class _Feed:
 
     def waiting(self) -> Iterator[str]:
         """Yield the next analysis; end when none waits or runs."""
-        while (batch := self._batches.get(self._scope.owner, self._task.subject)) is not None:
+        while True:
+            seen = self._tasks.changes
+            batch = self._batches.get(self._scope.owner, self._task.subject)
+            if batch is None:
+                return
             turns = {item.analysis: item.turn for item in batch.items if item.analysis}
             self._total = len(turns)
             waiting = [id for id, turn in turns.items() if self._taken.get(id) != turn]
@@ -272,8 +288,8 @@ class _Feed:
                 self._taken[id] = turns[id]
                 self._running.add(id)
                 yield id
-            elif self._running:
-                self._stop.wait(POLL_SECONDS)
+            elif self._running and not self._stop.is_set():
+                self._tasks.wait_for_change(seen)
             else:
                 return
 
@@ -281,14 +297,16 @@ class _Feed:
         """Queue a waiting file and return when it has ended. Raise Canceled."""
         try:
             if self._begun(id):
+                seen = self._tasks.changes
                 while (job := self._jobs.find(id, self._scope)) is not None and job.active:
                     self._report()
-                    self._stop.wait(POLL_SECONDS)
+                    self._tasks.wait_for_change(seen)
+                    seen = self._tasks.changes
                 self._running.discard(id)
                 self._report()
         except QueueFull:  # others wait: the next look may find room
             self._taken.pop(id, None)
-            self._stop.wait(POLL_SECONDS)
+            self._tasks.wait_for_change(self._tasks.changes)
         finally:
             self._running.discard(id)
 
@@ -318,6 +336,7 @@ class _Intake:
         self._jobs, self._links = jobs, links
         self._context, self._scope, self._settings = context, scope, settings
         self.items: list[BatchItem] = []
+        self._stored: list[str] = []  # Analyses that did not exist before
         self._deadline = time.monotonic() + MAX_REQUEST_SECONDS
         self._known = len(known)
         self._alike: dict[str, str] = {}  # The active analysis of each question, by its key
@@ -357,6 +376,11 @@ class _Intake:
         except UnmaskError as error:
             self._refuse(file if isinstance(file, str) else file.name, error)
 
+    def undo(self) -> None:
+        """Delete the files that this call has stored."""
+        with suppress(UnmaskError):
+            self._jobs.delete(self._stored, self._scope)
+
     def _refuse(self, name: str, error: UnmaskError) -> None:
         why = {"code": error.code, "message": str(error.message), "hint": str(error.hint)}
         self.items.append(BatchItem(name=name, refused=why))
@@ -372,6 +396,8 @@ class _Intake:
         alike = self._alike.setdefault(job.record.cache_key, job.key) if not known else job.key
         if alike != job.key:
             self._jobs.delete([job.key], self._scope)
+        elif not known:
+            self._stored.append(job.key)
         self.items.append(
             BatchItem(name=file.name, analysis=alike, known=known or alike != job.key)
         )

@@ -155,6 +155,9 @@ class Config(LibraryConfig):
     camera_ports: Ports = setting(
         "UNMASK_CAMERA_PORTS", (), "ports of cameras, besides 80, 443, 554, 322 and 8554"
     )
+    webhook_ports: Ports = setting(
+        "UNMASK_WEBHOOK_PORTS", (), "ports that webhooks may call, besides 80 and 443"
+    )
     sandbox: Switch = setting(
         "UNMASK_SANDBOX", True, "off: parse uploads in the server's own process"
     )

@@ -14,6 +14,7 @@ from pathlib import Path
 from detector import paths
 from detector.errors import InputError
 from detector.schema.analysis import Side
+from detector.sentences import _
 from detector.spreadsheets import to_csv
 from service.records.model import MAX_PAGE_SIZE, Confirmed, Query, Record
 from service.records.store import RecordScope
@@ -68,7 +69,8 @@ def write_labels(records: Sequence[Record], uploads: Uploads, folder: Path) -> L
     """Write the files that still exist with their labels into a folder: `labels.csv`, `real` and
     `fake`; each file once, under its hash. Raise InputError if there is a labels.csv already."""
     if (folder / "labels.csv").exists():
-        raise InputError(f"There is a labels.csv in {folder} already.", hint="Name another folder.")
+        text = _("There is a labels.csv in {folder} already.").format(folder=folder)
+        raise InputError(text, hint=_("Name another folder."))
     says: dict[str, set[Confirmed]] = {}
     for record in records:
         says.setdefault(record.sha256, set()).add(record.confirmed)

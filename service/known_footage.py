@@ -25,7 +25,7 @@ from service.records.footage import MAX_FOOTAGE, FootageStore
 from service.records.tables import Footage
 from service.storage.uploads import copied, delete_copies, full_disk_refused, no_room
 from service.tasks.jobs import Jobs
-from service.tasks.queue import SubjectTasks, TaskQueue, Work, start_thread
+from service.tasks.queue import SubjectTasks, TaskQueue, Work
 from service.tasks.task import Priority, QueueFull, Task, TaskKind, bounded_line
 
 MAX_FILES = 100  # brought at a time
@@ -153,8 +153,9 @@ class KnownFootage(SubjectTasks[LibraryTask]):
             return
         with self._starting:
             if self._watcher is None:
-                self._watcher = FolderWatcher(self._library, LOCAL.id, self.watched)
-                start_thread("watch", self._watcher.run)
+                watcher = FolderWatcher(self._library, LOCAL.id, self.watched)
+                self._tasks.run_in_background("watch", watcher.run, watcher.close)
+                self._watcher = watcher
         self._watcher.wake()
 
     def close(self) -> None:

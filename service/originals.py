@@ -10,7 +10,6 @@ Each function works for the named person: no other person learns what they compa
 
 import hashlib
 import logging
-import threading
 from collections.abc import Callable, Collection, Container, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -35,7 +34,7 @@ from service.live.viewers import Viewer
 from service.records.comparisons import ComparisonStore
 from service.records.database import Database
 from service.records.footage import FootageStore, LookupStore
-from service.records.model import LOCAL, MAX_PAGE_SIZE, MissedLookup, Query
+from service.records.model import LOCAL, MissedLookup
 from service.records.store import RecordScope
 from service.records.tables import KeptComparison
 from service.tasks.jobs import Job, Jobs
@@ -421,8 +420,7 @@ class Originals:
 
     def _record_ids(self, scope: RecordScope, sha256: str) -> list[str]:
         """Return the ids of a person's records of a file."""
-        found = scope.store.search(scope.owner, Query(text=sha256, limit=MAX_PAGE_SIZE))
-        return [record.id for record in found.records if record.sha256 == sha256]
+        return scope.store.of_file(scope.owner, sha256)
 
 
 def _with_scores(found: Comparison, *jobs: Job | None) -> Comparison:
@@ -485,16 +483,12 @@ def follow(viewer: Viewer, search: Callable[[Fingerprints], list[LibraryMatch]])
     that is played into the link is detected. The match is stored in `viewer.known`."""
 
     def work() -> None:
-        while not viewer.over.wait(LOOK_SECONDS):
+        while not viewer.stopped.wait(LOOK_SECONDS):
             if viewer.ring.span < MIN_SECONDS:
                 continue
-            try:
-                matches = search(of_frames(viewer.ring.pictures(SPACING.gap)))
-            except Exception:  # the camera goes on
-                log.exception("known footage was not looked for")
-                return
+            matches = search(of_frames(viewer.ring.pictures(SPACING.gap)))
             # Imported footage alone: analyzed files may show the same person.
             sure = [m for m in matches if m.footage.source != ANALYSES and m.bits < SURE]
             viewer.known = best_match(sure) or viewer.known
 
-    threading.Thread(target=work, name="known", daemon=True).start()
+    viewer.run("known", work)  # its error is logged: the camera goes on

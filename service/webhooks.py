@@ -1,6 +1,7 @@
 """Webhooks: a request to an owner's address when an analysis has ended.
 
-A delivery is a task: it waits for the analysis, and is retried with exponential back-off. An
+A delivery is a task, one for all files of a batch: it waits for the analyses, and each event is
+retried with exponential back-off. An
 interrupted one is offered again by the next start (at-least-once delivery); `Unmask-Delivery` is
 the same each time. The body is signed with a secret that only the owner and this server can derive
 (`secret`).
@@ -9,13 +10,16 @@ Only public addresses are called, by the rule of links (`detector.links`): the c
 the resolved address that was checked, and redirects are not followed.
 """
 
+from __future__ import annotations
+
 import asyncio
 import hashlib
 import hmac
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,30 +27,32 @@ import httpx
 
 from detector import __version__
 from detector.errors import Canceled, InputError, ModelError
-from detector.links.addresses import LinkRefused, LinkRules, addresses, parse, port_of
-from detector.links.transport import PinnedTransport
+from detector.network.addresses import WEB_PORTS, LinkRefused, LinkRules, addresses, parse, port_of
+from detector.network.transport import PinnedTransport
 from detector.presentation.verdict import headline
 from detector.sentences import _, in_english
 from service.auth.session_store import load_key
 from service.config import get_config
 from service.context import Principal
 from service.tasks.jobs import Job
-from service.tasks.queue import TaskQueue
-from service.tasks.task import IDLE, Priority, Task, TaskKind
+from service.tasks.queue import LOOK_SECONDS, TaskQueue
+from service.tasks.task import Priority, Task, TaskKind
 
 log = logging.getLogger(__name__)
 
 PAUSES = (0.0, 5.0, 30.0, 120.0, 600.0, 3600.0)  # s before each attempt
 TIMEOUT = 10.0  # s that an attempt may take in all
-LOOK_EVERY = 0.2  # s between two looks at an analysis
+AT_ONCE = 4  # calls of a batch at the same time
+MAX_PAUSE = 60.0  # s
 MAX_PENDING = 200
-RULES = LinkRules(ports=None)  # Any port of the public Internet, whatever links are fetched
 _NO_ADDRESS = _("A webhook is an address with https:// or http://.")
 _REFUSALS = {
     "link_unknown_host": _("The webhook's host is not known."),
     "link_private": _("A webhook's host has to be a public one."),
+    "link_port": _("A webhook is called on port 80 or 443, or on one that the operator allows."),
 }
 
+FindEnded = Callable[[str, Collection[str]], set[str]]  # Those of an owner's analyses that ended
 FindJob = Callable[[str, str], Job | None]  # The analysis of an owner, by its id
 
 
@@ -63,10 +69,11 @@ class DeliveryFailed(ModelError):
 
 
 class Webhooks:
-    """A server's deliveries; `data` holds the key, `find` returns an owner's analysis."""
+    """A server's deliveries; `data` holds the key, `find` returns an owner's analysis, `ended`
+    those of an owner's analyses that wait and run no more."""
 
-    def __init__(self, tasks: TaskQueue, data: Path, find: FindJob) -> None:
-        self._tasks, self._find, self._data = tasks, find, data
+    def __init__(self, tasks: TaskQueue, data: Path, find: FindJob, ended: FindEnded) -> None:
+        self._tasks, self._find, self._ended, self._data = tasks, find, ended, data
         self.kind = TaskKind(
             "webhook",
             Priority.BATCH,
@@ -83,14 +90,20 @@ class Webhooks:
         key = load_key(self._data / "webhooks.key")
         return "whsec_" + hmac.digest(key, f"webhook:{owner}".encode(), "sha256").hex()
 
-    def start(self, url: str, analysis: str, principal: Principal, batch: str = "") -> Task:
-        """Call a URL when an analysis has ended, which may wait in a batch. Raise WebhookRefused if
-        it may not be called."""
+    def permit(self, url: str) -> None:
+        """Check that a URL may be called and a delivery fits, before anything is made whose end it
+        tells. Raise WebhookRefused."""
         check(url)
-        params = {"url": url, "analysis": analysis, "batch": batch}
-        task = Task(self.kind, principal.id, subject=analysis, params=params)
-        self._tasks.submit(task, self._work)
-        return task
+        self._tasks.refuse_when_full(self.kind)
+
+    def start(
+        self, url: str, analyses: Sequence[str], principal: Principal, batch: str = ""
+    ) -> Task:
+        """Call a URL, which was permitted, when each of these analyses has ended; they may wait in
+        a batch."""
+        params = {"url": url, "analyses": list(analyses), "batch": batch}
+        task = Task(self.kind, principal.id, subject=batch or analyses[0], params=params)
+        return self._tasks.submit(task, self._work, permitted=True)
 
     def _resume(self, task: Task) -> None:
         self._tasks.submit(
@@ -98,43 +111,96 @@ class Webhooks:
         )
 
     def _work(self, task: Task) -> int:
-        """Wait for the analysis, then call; return the number of attempts."""
-        job = self._find(task.owner, task.subject)
-        while job is not None and (job.active or self._waits(job, task.params.get("batch"))):
-            _pause(task, LOOK_EVERY)
-            job = self._find(task.owner, task.subject)
-        body = json.dumps(event(task.subject, job)).encode()
-        for attempt, pause in enumerate(PAUSES, 1):
-            _pause(task, pause)
-            task.checkpoint()  # not where another server has taken it over
+        """Call for each analysis once it has ended, and again where that failed; return the number
+        of calls. Raise DeliveryFailed if some were not taken."""
+        waiting = dict.fromkeys(task.params["analyses"])
+        deliveries: list[_Delivery] = []
+        calls, lost = 0, 0
+        while waiting or deliveries:
+            seen = self._tasks.changes
             if task.cancel.is_set():
                 raise Canceled
-            status = self._call(task, body)
-            if status is not None and 200 <= status < 300:
-                return attempt
-            if status == 410:  # gone, for good
-                break
-        raise DeliveryFailed(_("The address of the webhook took no event."))
+            for id in self._over(task, waiting) if waiting else ():
+                del waiting[id]
+                body = json.dumps(event(id, self._find(task.owner, id))).encode()
+                deliveries.append(_Delivery(id, body, time.monotonic() + PAUSES[0]))
+            due = [one for one in deliveries if one.due <= time.monotonic()][:AT_ONCE]
+            if due:
+                task.checkpoint()  # not where another server has taken it over
+                if task.cancel.is_set():
+                    raise Canceled
+                calls += len(due)
+                for one, status in zip(due, self._call(task, due), strict=True):
+                    taken = status is not None and 200 <= status < 300
+                    # 410: gone, and it won't come back
+                    if taken or status == 410 or not one.again():
+                        deliveries.remove(one)
+                        lost += not taken
+                continue
+            pause = min((one.due - time.monotonic() for one in deliveries), default=MAX_PAUSE)
+            if waiting:
+                pause = min(pause, LOOK_SECONDS)
+            self._tasks.wait_for_change(seen, pause)
+        if lost:
+            raise DeliveryFailed(_("The address of the webhook took no event."))
+        return calls
 
-    def _waits(self, job: Job, batch: str | None) -> bool:
-        """Return whether a running batch will reach an analysis."""
-        waits = bool(batch) and job.state in IDLE and job.has_media
-        return waits and any(task.subject == batch for task in self._tasks.active())
+    def _over(self, task: Task, waiting: Collection[str]) -> list[str]:
+        """Return those of the waiting analyses that have ended, or that nothing will begin."""
+        over = self._ended(task.owner, waiting)
+        batch = task.params.get("batch")
+        if batch and any(one.subject == batch and one is not task for one in self._active(task)):
+            return [id for id in waiting if id in over]
 
-    def _call(self, task: Task, body: bytes) -> int | None:
-        """Return the HTTP status of one attempt; None without a response."""
-        headers = {
-            "Content-Type": "application/json",
-            "User-Agent": f"Unmask/{__version__}",
-            "Unmask-Delivery": hashlib.sha256(f"{task.subject}{task.params['url']}".encode())
-            .hexdigest()[:22],
-            "Unmask-Signature": sign(body, self.secret(task.owner), int(time.time())),
-        }  # fmt: skip
-        try:
-            return asyncio.run(_post(task.params["url"], body, headers))
-        except (TimeoutError, httpx.HTTPError, OSError, InputError) as error:
-            log.info("a webhook was not taken: %s", type(error).__name__)
-            return None
+        def begins(id: str) -> bool:
+            job = self._find(task.owner, id)
+            return job is not None and job.active
+
+        return [id for id in waiting if id in over or not begins(id)]
+
+    def _active(self, task: Task) -> list[Task]:
+        return [one for one in self._tasks.active() if one.kind is not task.kind]
+
+    def _call(self, task: Task, due: Sequence[_Delivery]) -> list[int | None]:
+        """Return the HTTP status of one attempt of each, at the same time; None without a
+        response."""
+        url, secret = task.params["url"], self.secret(task.owner)
+
+        async def attempt(one: _Delivery) -> int | None:
+            headers = {
+                "Content-Type": "application/json",
+                "User-Agent": f"Unmask/{__version__}",
+                "Unmask-Delivery": hashlib.sha256(f"{one.analysis}{url}".encode()).hexdigest()[:22],
+                "Unmask-Signature": sign(one.body, secret, int(time.time())),
+            }
+            try:
+                return await _post(url, one.body, headers)
+            except (TimeoutError, httpx.HTTPError, OSError, InputError) as error:
+                log.info("a webhook was not taken: %s", type(error).__name__)
+                return None
+
+        async def attempts() -> list[int | None]:
+            return await asyncio.gather(*map(attempt, due))
+
+        return asyncio.run(attempts())
+
+
+@dataclass(eq=False)
+class _Delivery:
+    """An event on its way."""
+
+    analysis: str
+    body: bytes
+    due: float  # on the monotonic clock, s
+    attempts: int = 1  # made or due
+
+    def again(self) -> bool:
+        """Plan the next attempt; return False if there is none."""
+        if self.attempts >= len(PAUSES):
+            return False
+        self.due = time.monotonic() + PAUSES[self.attempts]
+        self.attempts += 1
+        return True
 
 
 def sign(body: bytes, secret: str, now: int) -> str:
@@ -162,13 +228,19 @@ def event(id: str, job: Job | None) -> dict[str, Any]:
     }
 
 
+def rules() -> LinkRules:
+    """Return where webhooks may lead: the public Internet, by the usual ports and those that the
+    operator allows (`UNMASK_WEBHOOK_PORTS`), whatever links are fetched."""
+    return LinkRules(ports=WEB_PORTS | frozenset(get_config().webhook_ports))
+
+
 def check(url: str) -> None:
     """Resolve a URL before it is called. Raise WebhookRefused if it may not be."""
     if get_config().offline:
         raise WebhookRefused(_("This server calls nobody: it is offline (UNMASK_OFFLINE)."))
     try:
-        parsed = parse(url, RULES)
-        addresses(parsed.host, port_of(parsed), RULES)
+        parsed = parse(url, rules())
+        addresses(parsed.host, port_of(parsed), rules())
     except LinkRefused as error:
         raise WebhookRefused(_REFUSALS.get(error.code, _NO_ADDRESS)) from error
 
@@ -179,16 +251,11 @@ async def _post(url: str, body: bytes, headers: dict[str, str]) -> int:
         asyncio.timeout(TIMEOUT),
         # Looks at the address once more: a name may lead elsewhere by now.
         httpx.AsyncClient(
-            transport=PinnedTransport(RULES), follow_redirects=False, timeout=TIMEOUT
+            transport=PinnedTransport(rules()), follow_redirects=False, timeout=TIMEOUT
         ) as client,
-        client.stream("POST", parse(url, RULES), content=body, headers=headers) as answer,
+        client.stream("POST", parse(url, rules()), content=body, headers=headers) as answer,
     ):
         return answer.status_code
-
-
-def _pause(task: Task, seconds: float) -> None:
-    if task.cancel.wait(seconds):
-        raise Canceled
 
 
 def _refuse(waiting: int, running: int) -> InputError | None:

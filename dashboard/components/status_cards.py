@@ -19,8 +19,8 @@ from dashboard.i18n import advice
 from detector import messages
 from detector.decision.next_steps import ActionCode, NextStep, ways_on
 from detector.errors import InputError, MediaError, UnmaskError
-from detector.links.addresses import LinkRefused
 from detector.messages import states
+from detector.network.addresses import LinkRefused
 from detector.presentation import actions, verdict
 from detector.schema.analysis import Analysis, Label, Reason, ReasonCode, Settings
 from detector.sentences import _, say

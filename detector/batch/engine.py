@@ -156,8 +156,8 @@ def _disk(out: Path) -> Iterator[None]:
         if error.errno not in _FULL:
             raise
         raise DiskFull(
-            f"The disk of {out} is full.",
-            hint="What is finished is kept. Make room, and give the same command again.",
+            _("The disk of {out} is full.").format(out=out),
+            hint=_("What is finished is kept. Make room, and give the same command again."),
         ) from error
 
 
@@ -190,7 +190,7 @@ class BatchRun:
             try:
                 self._only.enter_context(paths.locked(out / ".lock", wait=False))
             except BlockingIOError:
-                hint = "Wait until it ends, or choose another folder."
+                hint = _("Wait until it ends, or choose another folder.")
                 raise UsageError(
                     _("Another batch is writing to {out}.").format(out=out), hint=hint
                 ) from None

@@ -12,8 +12,6 @@ from detector.links.names import is_link as is_link
 from detector.links.names import name_of as name_of
 
 try:
-    from detector.links.addresses import LinkRefused as LinkRefused
-    from detector.links.addresses import LinkRules as LinkRules
     from detector.links.fetch import FetchedLink as FetchedLink
     from detector.links.fetch import allowed as allowed
     from detector.links.fetch import check as check
@@ -22,6 +20,8 @@ try:
     from detector.links.fetch import opener as opener
     from detector.links.fetch import pages_allowed as pages_allowed
     from detector.links.fetch import rules as rules
+    from detector.network.addresses import LinkRefused as LinkRefused
+    from detector.network.addresses import LinkRules as LinkRules
 except ModuleNotFoundError as error:
     if error.name != "httpx":  # of the extra `full`
         raise

@@ -20,8 +20,9 @@ import numpy as np
 
 from detector.errors import Canceled, InputError, MediaError
 from detector.isolation import connect_isolated
-from detector.links.addresses import LinkRefused, LinkRules, Resolve, port_of, read_url
-from detector.links.transport import (
+from detector.media import stream
+from detector.network.addresses import LinkRefused, LinkRules, Resolve, port_of, read_url
+from detector.network.transport import (
     CHUNK_BYTES,
     LoopThread,
     PinnedTransport,
@@ -31,7 +32,6 @@ from detector.links.transport import (
     pieces,
     reach,
 )
-from detector.media import stream
 from detector.sentences import _
 
 _REDIRECT = re.compile(rb"RTSP/\S*\s+[+0]*3")
@@ -106,7 +106,7 @@ class Relay(LoopThread):
 
     def ended(self) -> InputError | None:
         """Return the error of the camera's connection after libav has left; None without one."""
-        self._thread.join(ENDING_SECONDS)
+        self._thread.wait(ENDING_SECONDS)
         return self._problem
 
     async def _main(self) -> None:

@@ -15,11 +15,11 @@ import httpx
 from detector import __version__, plugins
 from detector.config import get_config
 from detector.errors import Canceled, MediaError
-from detector.links.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve, parse
 from detector.links.names import name_of
-from detector.links.transport import CHUNK_BYTES, POLL_SECONDS, PinnedTransport, followed
 from detector.media.files import safe_name, sniff
 from detector.media.limits import MAX_BYTES, SNIFF_BYTES
+from detector.network.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve, parse
+from detector.network.transport import CHUNK_BYTES, POLL_SECONDS, PinnedTransport, followed
 from detector.provenance.text import clean
 from detector.schema.origin import FileSource, Posted
 from detector.sentences import _

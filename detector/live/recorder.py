@@ -4,10 +4,10 @@ Both store the frames' own times, so that a later analysis lines up with the liv
 """
 
 import logging
-import queue
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import av
@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 
 from detector.media.writer import write_mp4
+from detector.threads import BoundedQueue, Stopped, Supervised
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ RING_FPS = 15.0
 QUALITY = 92  # JPEG quality in the ring: well above that of a camera's video link
 WAITING = 12  # Frames in the encoder's queue: about 11 MB at 640 x 480
 _OPTIONS = {"crf": "18", "preset": "ultrafast", "threads": "1"}  # of the video
+CLOSE_SECONDS = 30.0  # for the frames that wait and the end of the file
 MAX_SECONDS = 3600.0  # A recording stops here; scoring goes on
 
 
@@ -95,39 +97,36 @@ class Recorder:
         self.path = path
         self.written = 0
         self.dropped = 0
-        self.error: Exception | None = None
-        self._queue: queue.Queue[tuple[np.ndarray, float] | None] = queue.Queue(WAITING)
-        self._closed = False
-        self._thread = threading.Thread(target=self._work, name="live-recorder", daemon=True)
-        self._thread.start()
+        self._queue: BoundedQueue[tuple[np.ndarray, float]] = BoundedQueue(WAITING)
+        self._thread = Supervised(
+            "live-recorder", self._work, owner=self, stop=self._queue.end, on_error=self._fail
+        ).start()
+
+    @property
+    def error(self) -> BaseException | None:
+        """Return why the recording stopped early; None without an error."""
+        return self._thread.error
 
     def add(self, rgb: np.ndarray, time: float) -> None:
         """Queue a frame (uint8 [H, W, 3]) at `time`, s from the start, without blocking."""
-        if self._closed or time > MAX_SECONDS:
-            return
-        try:
-            self._queue.put_nowait((rgb, time))
-        except queue.Full:
-            self.dropped += 1
+        if time <= MAX_SECONDS:
+            with suppress(Stopped):
+                self.dropped += not self._queue.offer((rgb, time))
 
     def close(self) -> bool:
         """Finish the file; return whether it can be read."""
-        if not self._closed:
-            self._closed = True
-            if self._thread.is_alive():
-                self._queue.put(None)
-        self._thread.join()
-        return self.error is None and self.written > 0
+        ended = self._thread.close(CLOSE_SECONDS)
+        return ended and self.error is None and self.written > 0
 
     def _work(self) -> None:
-        try:
-            self.written = write(self.path, iter(self._queue.get, None))
-        except (OSError, av.FFmpegError) as error:
-            log.warning("a recording stopped: %s", type(error).__name__)
-            self.error = error
-            self._closed = True
-            while self._queue.get() is not None:  # until the end that `close` sends
-                pass
+        self.written = write(self.path, self._queue)
+
+    def _fail(self, error: BaseException) -> None:
+        self._queue.end()
+        known = isinstance(error, OSError | av.FFmpegError)
+        log.warning(
+            "a recording stopped: %s", type(error).__name__, exc_info=None if known else error
+        )
 
 
 def write(path: Path, frames: Iterable[tuple[np.ndarray, float]]) -> int:

@@ -57,7 +57,7 @@ class LiveSession(WorkerGroup):
         self._specs, self._clock, self._share = list(specs), clock, share
         self._load, self._detector = load, detector
         self._lock = threading.Lock()
-        self.closed = self._loaded = False
+        self.closed = False
         self.kept: int | None = None
         """Number of timestamps of the newest `finish`; the session goes on until it is closed."""
 
@@ -123,7 +123,7 @@ class LiveSession(WorkerGroup):
         """Return the newest snapshot, without waiting for inference."""
         now = self._clock()
         with self._lock:
-            return self._display.state(now, self._loaded, self._schedule)
+            return self._display.state(now, self.ready, self._schedule)
 
     def finish(self) -> Analysis:
         """Return the session's scores as an Analysis, while it goes on or after `close`.
@@ -183,7 +183,6 @@ class LiveSession(WorkerGroup):
             if self.closed:
                 return
         with self._lock:
-            self._loaded = True
             if self.closed:
                 return
             self._display.scorer = scorer
@@ -194,11 +193,12 @@ class LiveSession(WorkerGroup):
                 ClipCollector(shape, ids, detector.name) for shape, ids in scorer.shapes.items()
             ]
             self._display.wait_for_faces()
+            self.loaded.set_result(None)
 
     def _look(self) -> bool:
         if self.closed:
             return False
-        if not self._loaded:
+        if not self.loaded.done():
             self._load_models()
             return True
         with self._lock:

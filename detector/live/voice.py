@@ -77,7 +77,7 @@ class LiveVoice(WorkerGroup):
         # Under the lock.
         self._lock = threading.Lock()
         self._scorer = Scorer(self._results, self._lock, load)
-        self.closed = self._loaded = False
+        self.closed = False
         self._pieces: deque[np.ndarray] = deque()
         self._held = self._new = 0
         self._end: float | None = None
@@ -113,12 +113,13 @@ class LiveVoice(WorkerGroup):
         with self._lock:
             return VoiceState(
                 time=self._end,
-                ready=self._loaded,
+                ready=self.ready,
                 analysis=self._analysis,
                 thresholds=self._ensembles[Question.VOICE].thresholds,
                 series=tuple(self._series),
-                failures=tuple(
-                    stopped(result) for result in self._results.values() if result.error
+                failures=(
+                    *(stopped(result) for result in self._results.values() if result.error),
+                    *([self.failure.message] if self.failure is not None else []),
                 ),
             )
 
@@ -137,10 +138,12 @@ class LiveVoice(WorkerGroup):
     def _hear(self) -> bool:
         if self.closed:
             return False
-        if not self._loaded:
+        if not self.loaded.done():
             for spec in self._specs:
                 self._scorer.load(spec.id)
-            self._loaded = True
+            with self._lock:
+                if not self.closed:
+                    self.loaded.set_result(None)
             return True
         with self._lock:
             if self._end is None or self._new < EVERY * SAMPLE_RATE:

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, NoReturn
@@ -324,9 +325,28 @@ def identify(path: str | os.PathLike[str], *, name: str | None = None) -> Identi
     """Identify a file without parsing it; `name` is its display name, sanitized. Raise MediaError
     for a file that must not be read."""
     with open_file(path) as file:
+        about = os.fstat(file.fileno())
         return Identity(
             name=safe_name(Path(path).name if name is None else name),
-            size=os.fstat(file.fileno()).st_size,
+            size=about.st_size,
             picture=sniff(file) == "picture",
-            sha256=sha256(file),
+            sha256=_hashed.get(_version(about)) or sha256(file),
         )
+
+
+MAX_HASHED = 2000  # files whose hash is remembered
+_hashed: dict[tuple[int, ...], str] = {}
+
+
+def remember_hash(path: str | os.PathLike[str], sha256: str) -> None:
+    """Remember the hash of a file that this process has just written where no one else writes, so
+    that `identify` does not read all of it again; forgotten when the file changes."""
+    with suppress(OSError):
+        _hashed[_version(os.stat(path))] = sha256
+        while len(_hashed) > MAX_HASHED:
+            _hashed.pop(next(iter(_hashed)), None)
+
+
+def _version(about: os.stat_result) -> tuple[int, ...]:
+    """Return what changes with the content of a file."""
+    return about.st_dev, about.st_ino, about.st_size, about.st_mtime_ns, about.st_ctime_ns

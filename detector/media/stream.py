@@ -117,8 +117,14 @@ class Stream:
         self.finite = False
         """It was a recording: its end is no loss."""
         if is_address(source):
-            parts = urlsplit(source)
-            port = f":{parts.port}" if parts.port else ""
+            try:
+                parts = urlsplit(source)
+                port = f":{parts.port}" if parts.port else ""
+            except ValueError as error:  # without its text, which repeats the password
+                scheme = source.partition("://")[0]
+                text = _("This address can't be read: {scheme}://….").format(scheme=scheme)
+                hint = _("A port is a number up to 65535; an address of IPv6 is in brackets.")
+                raise UsageError(text, hint=hint) from error
             self.name = f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
             scheme = parts.scheme.lower()
             if scheme not in SCHEMES:

@@ -154,6 +154,13 @@ def listed(names: Sequence[str]) -> str:
     return _("{some} and {last}").format(some=", ".join(names[:-1]), last=names[-1])
 
 
+def either(names: Sequence[str]) -> str:
+    """Return "a, b or c"."""
+    if len(names) < 2:
+        return "".join(names)
+    return _("{some} or {last}").format(some=", ".join(names[:-1]), last=names[-1])
+
+
 def lower_first(text: str) -> str:
     """Return a text with its first letter in lower case, for the middle of a sentence."""
     return text[:1].lower() + text[1:]

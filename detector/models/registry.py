@@ -22,7 +22,7 @@ from detector.config import get_config
 from detector.errors import ModelError, UnmaskError, UsageError
 from detector.helper_process import helper
 from detector.installation import install_package
-from detector.messages.format import listed
+from detector.messages.format import either, listed
 from detector.models import ready
 from detector.models.base import Files, Model, ModelSpec
 from detector.models.memory import ModelCache
@@ -107,7 +107,7 @@ def did_you_mean(name: str, known: Iterable[str], *, cutoff: float, lists: str =
     """Return a hint for an unknown name: the closest known ones, or the command that lists all."""
     known = list(known)
     if close := difflib.get_close_matches(name, known, n=3, cutoff=cutoff):
-        return _("Did you mean {close}?").format(close=" or ".join(close))
+        return _("Did you mean {close}?").format(close=either(close))
     if lists and len(known) > FEW_NAMES:
         nearest = difflib.get_close_matches(name, known, n=3, cutoff=0.0)
         return _("The nearest are {nearest}; {lists} lists all.").format(

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from detector import paths, weights
 from detector.errors import ModelError, UnmaskError, UsageError, WeightsError
+from detector.messages.format import either
 from detector.models import registry
 from detector.models.base import Model, ModelSpec
 from detector.models.registry import operating_point_of, with_files
@@ -263,7 +264,7 @@ def _misfit(error: WeightsError, template: ModelSpec, paths: Sequence[Path]) -> 
     hint = _("It fits no architecture that Unmask knows.")
     if others:
         hint = _("This looks like {others}: add it with --as {others_}.").format(
-            others=" or ".join(others[:3]), others_=others[0]
+            others=either(others[:3]), others_=others[0]
         )
     return WeightsError(error.message, code=error.code, hint=hint)
 

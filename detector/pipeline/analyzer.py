@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from detector import media, runtime, vision
-from detector.errors import ModelError, UsageError
+from detector import media, runtime, threads, vision
+from detector.errors import Canceled, ModelError, UsageError
 from detector.memory import return_freed
 from detector.models import registry
 from detector.pipeline import result_cache
@@ -178,13 +178,18 @@ class Analyzer:
         voices : bool, optional
             Load voice models alone, or all but these. Default: all.
         """
-        self.detector()
-        for spec in sorted(registry.choose(models), key=lambda spec: spec.modality.of_sound):
-            if voices in (None, spec.modality.of_sound):
-                try:
-                    registry.load_model(spec.id, device=self.device)
-                except ModelError as error:
-                    log.warning("%s", error.message)
+        with threads.visit("warm_up"):
+            self.detector()
+            for spec in sorted(registry.choose(models), key=lambda spec: spec.modality.of_sound):
+                if threads.exiting.is_set():
+                    return
+                if voices in (None, spec.modality.of_sound):
+                    try:
+                        registry.load_model(spec.id, device=self.device)
+                    except ModelError as error:
+                        log.warning("%s", error.message)
+                    except Canceled:  # the process ends
+                        return
 
     def analyze(
         self,
@@ -226,6 +231,20 @@ class Analyzer:
             `cancel` was set.
         """
         settings = settings or Settings()
+        cancel = cancel or threading.Event()
+        with threads.visit("analyze", cancel.set):
+            return self._cached(path, settings, cancel, name, observe, scores_only=scores_only)
+
+    def _cached(
+        self,
+        path: str | Path,
+        settings: Settings,
+        cancel: threading.Event,
+        name: str | None,
+        observe: Observer | None,
+        *,
+        scores_only: bool,
+    ) -> Analysis:
         run = partial(self._run, path, settings, cancel, name=name, observe=observe)
         if self._cache is None or scores_only:
             return run(scores_only=scores_only)
@@ -239,13 +258,13 @@ class Analyzer:
         return analysis
 
     def _request(
-        self, path: str | Path, settings: Settings, cancel: threading.Event | None, **more: Any
+        self, path: str | Path, settings: Settings, cancel: threading.Event, **more: Any
     ) -> RunRequest:
-        detector, stop = self.detector(settings.faces), cancel or threading.Event()
-        return RunRequest(Path(path), detector, self.device, settings, stop, **more)
+        detector = self.detector(settings.faces)
+        return RunRequest(Path(path), detector, self.device, settings, cancel, **more)
 
     def _run(
-        self, path: str | Path, settings: Settings, cancel: threading.Event | None, **more: Any
+        self, path: str | Path, settings: Settings, cancel: threading.Event, **more: Any
     ) -> Analysis:
         if self._batcher is not None:
             runtime.without_helpers()  # busy-waiting OpenMP threads starve concurrent runs
@@ -277,8 +296,10 @@ class Analyzer:
         MediaError, UsageError, Canceled
             As `analyze`.
         """
+        cancel = cancel or threading.Event()
         request = self._request(path, settings, cancel, scores_only=True)
-        analysis, run = run_analysis(request, options)
+        with threads.visit("analyze", cancel.set):
+            analysis, run = run_analysis(request, options)
         return analysis, {} if analysis.media.kind == "audio" else run.faces.by_time
 
 

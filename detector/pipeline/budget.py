@@ -12,12 +12,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from detector.errors import Canceled, CancellationToken, MediaError
 from detector.models import registry
-from detector.pipeline.bounded_queue import StageCancelled
 from detector.sentences import _
+from detector.threads import Stopped, Supervised
 
 MEMORY = 4 * 1024**3  # bytes that a run may take beside the models, as a sandboxed worker may
 BESIDE = 1024**3  # further bytes for each concurrent run: an 8K video takes as many
@@ -91,16 +92,16 @@ class Budgets:
         Canceled while waiting."""
         run = self._begin(stop, alone=alone)
         over = threading.Event()
-        watcher = threading.Thread(target=self._look, args=(run, over), daemon=True)
-        watcher.start()
+        look = partial(self._look, run, over)
+        watcher = Supervised("budget", look, owner=self, stop=stop.set).start()
         try:
             yield run
-        except (Canceled, StageCancelled):
+        except (Canceled, Stopped):
             run.check()
             raise
         finally:
             over.set()
-            watcher.join()
+            watcher.wait(MAX_LOOK_SECONDS)
             with self._changed:
                 self._runs.remove(run)
                 self._exclusive = self._exclusive and not alone

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,13 +23,6 @@ from detector.media import Frame, Shot
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline import initial_results, planning, skill
-from detector.pipeline.bounded_queue import (
-    BoundedQueue,
-    StageCancelled,
-    Worker,
-    timed,
-    with_timestamps,
-)
 from detector.pipeline.budget import Crowded, budgets
 from detector.pipeline.frozen import FrozenCheck, averaged
 from detector.pipeline.loops import LONGEST, MOST, LoopCheck
@@ -38,12 +31,16 @@ from detector.pipeline.modalities.face import FaceExtractor
 from detector.pipeline.options import Observer, Progress, ProgressReporter, RunOptions, Stage
 from detector.pipeline.orientation import WrongOrientation
 from detector.pipeline.scoring import DynamicBatcher, ScoreStage, SignalStage
+from detector.pipeline.timing import timed, with_timestamps
 from detector.pipeline.windows import FrameWindow, held_frames
 from detector.schema.analysis import QUESTION_OF, Analysis, Media, Modality, Settings
 from detector.schema.origin import GeneratorMark, Provenance
 from detector.sentences import _
 from detector.signals import watching
+from detector.threads import BoundedQueue, Stopped, Supervised
 
+REPORT_SECONDS = 0.1  # between two looks at the progress of a stage that is waited for
+STOP_SECONDS = 120.0  # for a stopped stage: a network on a slow computer may take a minute
 HELD_FRAMES = 7  # decoded frames of a run in memory, at most; of large frames as many as fit
 DECODERS = 3  # concurrent decoders of a run, each with several frames; one for frames above 4K
 
@@ -137,7 +134,7 @@ class AnalysisRun:
             reporter.report(Progress("read", 0.0, {}, models=waiting), done=False)
         with timed(self.timings, "read"):
             self.media = options.media or self._probe(request.name)
-        self.frames: BoundedQueue[Frame | None] = BoundedQueue(HELD_FRAMES, self.stop)
+        self.frames: BoundedQueue[Frame] = BoundedQueue(HELD_FRAMES, self.stop)
         self.large = self.media.width * self.media.height > LARGE_FRAME
         most = min(HELD_FRAMES, max(1, held_frames(self.media.width, self.media.height)))
         self.held: BoundedQueue[None] = BoundedQueue(most, self.stop)
@@ -171,11 +168,11 @@ class AnalysisRun:
         notes: list[str] = []
         workers = self._workers(len(sampled), decoded, notes)
         self._extractors(windows, sampled)
-        readers = [Worker(e.read, self.stop) for e in self.extractors.values() if e.reads]
+        readers = [self._stage(e.read, "sound") for e in self.extractors.values() if e.reads]
         workers |= dict.fromkeys(readers, "sound")
-        for worker in workers:
-            worker.start()
         try:
+            for worker in workers:
+                worker.start()
             with runtime.beside_others():
                 self._extract(sampled, decoded)
             self._wait(dict.fromkeys(readers, "sound"))
@@ -183,12 +180,12 @@ class AnalysisRun:
             if self.signals:
                 self.signals.end()
             self._wait(workers)
-        except StageCancelled:
+        except Stopped:
             pass
         finally:
             self.stop.set()
             for worker in workers:
-                worker.join()
+                worker.close(STOP_SECONDS)
         self.budget.check()
         if self.cancel.is_set():
             raise Canceled()
@@ -278,23 +275,28 @@ class AnalysisRun:
 
     def _workers(
         self, sampled: int, times: Sequence[float], notes: list[str]
-    ) -> dict[Worker, Stage]:
+    ) -> dict[Supervised[None], Stage]:
         """Return the threaded stages, with the stage to report while each is waited for."""
-        workers: dict[Worker, Stage] = {
-            Worker(lambda: self._read(times, notes), self.stop): "faces",
-            Worker(self.scoring.work, self.stop): "score",
+        workers: dict[Supervised[None], Stage] = {
+            self._stage(lambda: self._read(times, notes), "read"): "faces",
+            self._stage(self.scoring.work, "score"): "score",
         }
         if self.request.scores_only:
             return workers
-        workers[Worker(self._inspect, self.stop)] = "score"
+        workers[self._stage(self._inspect, "inspect")] = "score"
         if not sampled:
             return workers
         if self.shots is None and not self._shots_planned():
-            workers[Worker(self._search_shots, self.stop)] = "score"
+            workers[self._stage(self._search_shots, "shots")] = "score"
         if self.media.kind in ("video", "animation"):
             self.signals = SignalStage(sampled, self.stop, self.timings)
-            workers[Worker(self.signals.work, self.stop)] = "signals"
+            workers[self._stage(self.signals.work, "signals")] = "signals"
         return workers
+
+    def _stage(self, work: Callable[[], None], name: str) -> Supervised[None]:
+        """Return a stage in its own thread. Its error stops the run, and `execute` raises it."""
+        stop = self.stop.set
+        return Supervised(name, work, owner=self, stop=stop, on_error=lambda error: stop())
 
     def _extractors(self, windows: Sequence[FrameWindow], sampled: Sequence[float]) -> None:
         always = Modality.VOICE if self.media.kind == "audio" else Modality.FACE
@@ -334,7 +336,7 @@ class AnalysisRun:
 
     def _read(self, times: Sequence[float], notes: list[str]) -> None:
         if not times:
-            return self.frames.put(None)
+            return self.frames.end()
         with self.decoders:
             self._decode(times, notes)
 
@@ -350,11 +352,11 @@ class AnalysisRun:
                         frame = replace(frame, rgb=self.options.change(frame.rgb))
                 if frame is None:
                     self.held.take()
-                    return self.frames.put(None)
+                    return self.frames.end()
                 self.frames.put(frame)
                 del frame
         except Canceled:
-            raise StageCancelled from None
+            raise Stopped from None
 
     @contextmanager
     def _decoder(self) -> Iterator[None]:
@@ -371,7 +373,7 @@ class AnalysisRun:
             with self._decoder():
                 self.shots = planning.shots(self.path, self.media, self.settings, self.stop)
         except Canceled:
-            raise StageCancelled from None
+            raise Stopped from None
 
     def _inspect(self) -> None:
         with self._decoder(), timed(self.timings, "provenance"):
@@ -398,10 +400,9 @@ class AnalysisRun:
         for extractor in self.extractors.values():
             extractor.end()
 
-    def _wait(self, workers: dict[Worker, Stage]) -> None:
+    def _wait(self, workers: dict[Supervised[None], Stage]) -> None:
         for worker, stage in workers.items():
-            while worker.is_alive():
-                worker.join(0.1)
+            while not worker.wait(REPORT_SECONDS):
                 self._report(stage)
 
     def _decide(self) -> Analysis:
@@ -478,9 +479,9 @@ class AnalysisRun:
         return RunOptions(media=self.media, shots=self.shots, known=known)
 
     def _report(self, stage: Stage, *, done: bool = False) -> None:
-        """Report the progress if due; raise StageCancelled if the run was stopped."""
+        """Report the progress if due; raise Stopped if the run was stopped."""
         if self.stop.is_set() and not done:
-            raise StageCancelled
+            raise Stopped
         if not self.reporter.due(done=done):
             return
         with self.lock:

@@ -22,11 +22,12 @@ from detector.errors import CancellationToken, ModelError
 from detector.media import Frame
 from detector.models import registry, unlike
 from detector.models.base import CropRecipe, Model, ModelSpec
-from detector.pipeline.bounded_queue import BoundedQueue, timed
 from detector.pipeline.subjects import SubjectBuilder
+from detector.pipeline.timing import timed
 from detector.schema.analysis import Analysis, FrameSegment, Modality, ModelResult, Segment, Signal
 from detector.schema.subject import letter
 from detector.sentences import _
+from detector.threads import BoundedQueue
 from detector.vision import Detection
 
 LARGEST = 32  # items that go through a model together: two passes of `Model.BATCH`
@@ -239,7 +240,7 @@ class ScoreStage:
         beside = device == "cpu" and batcher is None
         self._threads = min(AT_ONCE, os.cpu_count() or 1) if beside else 1
         self._stop = stop
-        self._items: BoundedQueue[ScoreItem | None] = BoundedQueue(MAX_WAITING, stop)
+        self._items: BoundedQueue[ScoreItem] = BoundedQueue(MAX_WAITING, stop)
         self._large: BoundedQueue[None] = BoundedQueue(MAX_LARGE_WAITING, stop)
 
     def leave_out(self, modalities: Collection[Modality]) -> None:
@@ -248,7 +249,7 @@ class ScoreStage:
 
     def submit(self, item: ScoreItem) -> None:
         """Queue an item, waiting for room; raise ValueError for a model of another modality, or
-        StageCancelled."""
+        Stopped."""
         for id in item.models:
             if (made_for := self._specs[id].modality) is not item.modality:
                 raise ValueError(f"{id} judges {made_for}, and this is {item.modality}")
@@ -258,7 +259,7 @@ class ScoreStage:
 
     def end(self) -> None:
         """Mark the end of the items."""
-        self._items.put(None)
+        self._items.end()
 
     def work(self) -> None:
         """Score until the end, in the stage's thread and a pool of its own."""
@@ -279,7 +280,7 @@ class ScoreStage:
 
     def _batches(self) -> Iterator[list[ScoreItem]]:
         waiting: dict[Hashable, list[ScoreItem]] = defaultdict(list)
-        while (item := self._items.take()) is not None:
+        for item in self._items:
             if item.batch is None:
                 yield [item]
                 continue
@@ -309,7 +310,7 @@ class SignalStage:
 
     def __init__(self, frames: int, stop: CancellationToken, timings: dict[str, float]) -> None:
         self._reader = signals.SignalReader(frames)
-        self._queue: BoundedQueue[Callable[[], None] | None] = BoundedQueue(QUEUED, stop)
+        self._queue: BoundedQueue[Callable[[], None]] = BoundedQueue(QUEUED, stop)
         self._timings = timings
 
     def face(self, frame: Frame, index: int, person: int, face: Detection) -> None:
@@ -319,11 +320,11 @@ class SignalStage:
 
     def end(self) -> None:
         """Mark the end of the faces."""
-        self._queue.put(None)
+        self._queue.end()
 
     def work(self) -> None:
         """Measure until the end, in the stage's thread."""
-        while (read := self._queue.take()) is not None:
+        for read in self._queue:
             with timed(self._timings, "signals"):
                 read()
         with timed(self._timings, "signals"):

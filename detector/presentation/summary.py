@@ -14,6 +14,8 @@ from detector.sentences import NBSP, _, join, ngettext, numeral
 
 def headline(result: ResultSummary) -> str:
     """Return the headline of a result, the same as on its page."""
+    if result.too_slow and result.proof is None:
+        return states.too_slow()
     return states.headline(result.verdict, result.question, proof=result.proof)
 
 

@@ -102,6 +102,12 @@ class FileSource(StrictModel):
     posted: Posted | None = None
     document: Document | None = None
 
+    def filled(self, other: FileSource) -> FileSource:
+        """Return it with what only another source of the same file says."""
+        return FileSource(
+            posted=self.posted or other.posted, document=self.document or other.document
+        )
+
 
 class Repeats(StrictModel):
     """Pictures that occur more than once."""

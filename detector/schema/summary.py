@@ -37,6 +37,9 @@ class ResultSummary(FrozenModel):
     models: tuple[str, ...] = Field(default=(), description="ids of those that gave a score")
     version: str = Field(default="", description="of Unmask, that scored it")
     proof: Proof | None = Field(default=None, description="what leads the headline, if anything")
+    too_slow: bool = Field(
+        default=False, description="a live session whose frames were scored too seldom to judge"
+    )
     seal: ResultSeal | None = Field(default=None, description="of the server that made it")
 
     @classmethod
@@ -57,6 +60,7 @@ class ResultSummary(FrozenModel):
             models=tuple(model.id for model in analysis.models if model.scored),
             version=analysis.software.version,
             proof=proof,
+            too_slow=analysis.media.too_slow is not None,
             seal=analysis.seal,
         )
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import os
 import shutil
-import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
@@ -15,6 +13,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from detector import paths
 from detector.config import get_config
@@ -81,6 +80,8 @@ def download(file: WeightFile, path: Path, on_progress: Progress) -> None:
 async def _download_from(address: str, file: WeightFile, path: Path, on_progress: Progress) -> None:
     import httpx
 
+    from detector.network.addresses import LinkRefused
+
     if address.startswith(HUB + "/"):
         address = endpoint() + address.removeprefix(HUB)
     part = path.with_name(path.name + ".part")
@@ -99,12 +100,17 @@ async def _download_from(address: str, file: WeightFile, path: Path, on_progress
         timeout=TIMEOUT,
         event_hooks={"request": [partial(_check_redirect, first)]},
         headers=headers,  # httpx drops it at redirects to another host
+        transport=_transport(first),
     ) as client:
         for attempt in range(TRIES):
             before = part.stat().st_size if part.is_file() else 0
             try:
                 await _receive(client, address, file, part, on_progress)
                 break
+            except LinkRefused as error:
+                if error.code == "link_unknown_host":
+                    raise no_connection(address, error, broke=False) from error
+                raise WeightsError(error.message) from error
             except httpx.TransportError as error:
                 grew = part.is_file() and part.stat().st_size > before
                 if attempt + 1 == TRIES or not grew:
@@ -139,15 +145,23 @@ async def _check_redirect(first: httpx.URL, request: httpx.Request) -> None:
 
 def _leads_inside(host: str) -> bool:
     """Return True if a host resolves to a non-public address; an unknown name may be a proxy's."""
+    from detector.network.addresses import is_public, system_resolve
+
     try:
-        found = {str(info[4][0]) for info in socket.getaddrinfo(host, None)}
+        return not all(map(is_public, system_resolve(host.strip("[]"), 443)))
     except (OSError, UnicodeError):
         return False
-    for address in (ipaddress.ip_address(text.partition("%")[0]) for text in found):
-        mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-        if not (mapped or address).is_global:
-            return True
-    return False
+
+
+def _transport(first: httpx.URL) -> httpx.AsyncBaseTransport | None:
+    """Return a transport that connects to the addresses that were checked, private ones only if the
+    first host is; None where a proxy of the environment resolves the names."""
+    from detector.network.addresses import LinkRules
+    from detector.network.transport import PinnedTransport
+
+    if not getproxies().keys().isdisjoint({"http", "https", "all"}):
+        return None
+    return PinnedTransport(LinkRules(ports=None, private=_leads_inside(first.host)))
 
 
 async def _pieces(response: httpx.Response, address: str) -> AsyncIterator[bytes]:

@@ -21,6 +21,7 @@ from detector.pipeline import Observer
 from detector.pipeline.initial_results import id_of
 from detector.schema.analysis import Analysis, Settings
 from detector.sentences import _
+from detector.threads import Supervised
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +73,7 @@ class WorkerPool:
         )
         self._members = [Member(kind.remote(*arguments)) for _ in range(count)]
         self._waking = {self._wake(member): member for member in self._members}
-        self._watcher = threading.Thread(target=self._watch, name="cluster", daemon=True)
-        self._watcher.start()
+        self._watcher = Supervised("cluster", self._watch, owner=self, stop=self._end).start()
 
     def take(self, cancel: threading.Event) -> tuple[Member, int]:
         """Wait for a free slot; return its worker and the worker's life. Raise Canceled or
@@ -113,14 +113,16 @@ class WorkerPool:
 
     def close(self) -> None:
         """End the workers and refuse waiting calls."""
+        self._watcher.close(CANCEL_SECONDS)
+        with suppress(self._ray.exceptions.RayError):  # the cluster may be gone
+            for member in self._members:
+                self._ray.kill(member.actor)
+
+    def _end(self) -> None:
         with self._changed:
             self._closed = True
             self._error = ClusterError(_("The cluster is no longer used here."))
             self._changed.notify_all()
-        self._watcher.join()
-        with suppress(self._ray.exceptions.RayError):  # the cluster may be gone
-            for member in self._members:
-                self._ray.kill(member.actor)
 
     def _any_ready(self) -> bool:
         return any(member.ready for member in self._members)

@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from detector.errors import Canceled, CancellationToken, MediaError, UsageError
 from detector.isolation import Limits, Sandbox
-from detector.links.addresses import LinkRefused, LinkRules, Resolve
+from detector.network.addresses import LinkRefused, LinkRules, Resolve
 from detector.sentences import _
 from ytdlp.proxy import LinkProxy
 from ytdlp.runner import BY_HAND, video

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from detector.links.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve, check_port
-from detector.links.transport import LoopThread, Streams, pieces, reach
+from detector.network.addresses import WEB_PORTS, LinkRefused, LinkRules, Resolve, check_port
+from detector.network.transport import LoopThread, Streams, pieces, reach
 
 MAX_HEAD_BYTES = 64 << 10
 MAX_CONNECTIONS = 16  # at a time

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPMethod
 from typing import Any
 
 import uvicorn
@@ -36,6 +37,8 @@ KEEP_ALIVE_SECONDS = 30
 MAX_MESSAGE_BYTES = 5 << 20  # of a WebSocket; a frame may have 4 MB
 CLOSE_SECONDS = 15  # s that requests get to end when the server stops
 
+METHODS = frozenset({*HTTPMethod, "WEBSOCKET"})
+"""Labels of requests in the metrics; a client may invent others."""
 _REQUEST_ID = re.compile(r"[\w.-]{1,64}")
 _DESCRIPTION = """\
 Was a face, the whole picture or a voice made or altered by a machine? A likelihood with its
@@ -119,6 +122,7 @@ class RequestLog:
             route = getattr(scope.get("route"), "path", "none")
             elapsed = time.monotonic() - begun
             method = scope.get("method", "WEBSOCKET")
+            method = method if method in METHODS else "OTHER"  # any word is one, and each a series
             metrics.REQUESTS.labels(method, route, str(status)).inc()
             metrics.REQUEST_SECONDS.labels(route).observe(elapsed)
             line = {

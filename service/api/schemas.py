@@ -11,14 +11,15 @@ from pydantic.config import JsonDict, JsonValue
 
 from detector.models.inventory import Status
 from detector.pipeline import Progress
-from detector.presentation import brief, comparison
+from detector.presentation import brief, comparison, summary
 from detector.presentation.progress import reading, words
-from detector.presentation.verdict import headline
 from detector.schema.analysis import Analysis, Box, Label, Question, ReasonCode
 from detector.schema.comparison import Comparison, ComparisonFinding
+from detector.schema.summary import ResultSummary
 from detector.sentences import in_english
 from service.api.errors import RefusalDetail, detail_of
 from service.records.model import ResultOrigin, State
+from service.records.seals import origin
 from service.records.tables import KeptComparison
 from service.tasks.jobs import Job
 from service.tasks.task import ACTIVE, Task
@@ -198,8 +199,11 @@ class AnalysisView(BaseModel):
 
     @classmethod
     def of(cls, job: Job, ahead: int, *, whole: bool = True) -> AnalysisView:
-        """Return an analysis with `ahead` files before it; without `whole`, the verdict alone."""
-        analysis = job.analysis
+        """Return an analysis with `ahead` files before it; without `whole`, what its record says,
+        without reading the result."""
+        analysis = job.analysis if whole else None
+        short = ResultSummary.of(analysis) if analysis is not None else None
+        short = short or (job.record.result if job.state is State.DONE else None)
         return cls(
             id=job.key,
             name=job.name,
@@ -208,11 +212,11 @@ class AnalysisView(BaseModel):
             ahead=ahead,
             task=TaskView.of(job),
             error=detail_of(job.fault) if job.fault else None,
-            verdict=analysis.verdict.label if analysis is not None else None,
-            headline=in_english(headline, analysis) if analysis is not None else None,
-            summary=in_english(_summary, analysis).splitlines() if analysis and whole else [],
-            result=analysis.model_dump(mode="json") if analysis is not None and whole else None,
-            origin=job.origin if analysis is not None else None,
+            verdict=short.verdict if short is not None else None,
+            headline=in_english(summary.headline, short) if short is not None else None,
+            summary=in_english(_summary, analysis).splitlines() if analysis is not None else [],
+            result=analysis.model_dump(mode="json") if analysis is not None else None,
+            origin=origin(short.seal, job.record.owner) if short is not None else None,
             href=f"{V1}/analyses/{job.key}",
         )
 

@@ -109,8 +109,9 @@ class Form:
         value is invalid."""
         try:
             return TypeAdapter(bool).validate_python(self.fields.get("film", "").strip() or False)
-        except ValidationError as error:
-            raise InputError(f"film: {error.errors()[0]['msg']}.", code="invalid") from None
+        except ValidationError:
+            text = _("The field “film” is true or false.")
+            raise InputError(text, code="invalid") from None
 
     @property
     def settings(self) -> Settings:

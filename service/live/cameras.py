@@ -5,7 +5,6 @@ the operator names. An address may contain a password: it is in no log and on no
 """
 
 import logging
-import threading
 from ipaddress import ip_network
 
 from detector.errors import MediaError, UnmaskError
@@ -43,33 +42,29 @@ def address(text: str) -> CameraAddress:
 
 def follow(viewer: Viewer, camera: CameraAddress) -> None:
     """Read a camera for a viewer in a thread of its own until either ends."""
-    stop, release = threading.Event(), viewer.release
+    stream = CameraStream(camera, rules(), stop=viewer.stopped)
 
-    def end() -> None:
-        stop.set()
-        release()
-
-    viewer.release = end
-    stream = CameraStream(camera, rules(), stop=stop)
-    threading.Thread(target=_watch, args=(viewer, stream), name="camera", daemon=True).start()
-
-
-def _watch(viewer: Viewer, stream: CameraStream) -> None:
-    try:
+    def work() -> None:
         for _time, rgb in stream.frames():
             if not viewer.show(rgb):
-                return
-    except LinkRefused as error:
-        if error.code == "link_private":
-            text = _("This camera is in a network that this server watches no cameras in.")
-            hint = _("Who runs this server can name its network: UNMASK_CAMERA_NETWORKS.")
-            error = LinkRefused(text, code=error.code, hint=hint)
-        viewer.failure = error
-    except UnmaskError as error:
-        viewer.failure = error
-    except Exception as error:
-        # Without its text: libraries name what they were given, addresses with passwords too.
-        log.error("a camera could not be watched: %s", type(error).__name__)
-        viewer.failure = MediaError(_("This camera can't be watched: the log says more."))
-    finally:
+                break
         viewer.end()
+
+    def failed(error: BaseException) -> None:
+        viewer.failure = _refusal(error)
+        viewer.end()
+
+    viewer.run("camera", work, on_error=failed)
+
+
+def _refusal(error: BaseException) -> UnmaskError:
+    """Return why a camera's picture ended, for a person."""
+    if isinstance(error, LinkRefused) and error.code == "link_private":
+        text = _("This camera is in a network that this server watches no cameras in.")
+        hint = _("Who runs this server can name its network: UNMASK_CAMERA_NETWORKS.")
+        return LinkRefused(text, code=error.code, hint=hint)
+    if isinstance(error, UnmaskError):
+        return error
+    # Without its text: libraries name what they were given, addresses with passwords too.
+    log.error("a camera could not be watched: %s", type(error).__name__)
+    return MediaError(_("This camera can't be watched: the log says more."))

@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from detector import media, paths
+from detector import media
 from detector.errors import InputError, UnmaskError
 from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState, LiveVoice, overlay
 from detector.live.overlay import as_shown
@@ -34,8 +35,10 @@ from detector.live.recorder import Recorder, Ring
 from detector.presentation.live import known_footage
 from detector.schema.summary import FoundFootage
 from detector.sentences import _, ngettext
+from detector.threads import Supervised
 from service.config import get_config
 from service.context import new_id
+from service.records.instances import Server
 from service.records.store import RecordScope
 
 if TYPE_CHECKING:
@@ -52,6 +55,7 @@ LOST_SECONDS = 2.5  # without a frame, after which the picture is lost; a key fr
 RECONNECT_SECONDS = 20.0  # for which a lost session is held, since its last frame or `hold`
 FIRST_FRAME_SECONDS = 45.0  # s that a place is held for a first frame
 SHOWN_SECONDS = 3.0  # for which the boxes keep the readings that a page drew, until it draws anew
+WATCH_SECONDS = 1.0  # between two looks for viewers without frames
 MIN_SECONDS = 1.0  # s; a session that ended sooner was a slip of the finger
 
 
@@ -81,7 +85,6 @@ class LiveOptions:
     alarm_above: float | None = None
     alarm_seconds: float = 3.0
     scope: RecordScope | None = None  # Among whose records it is kept
-    film: Path | None = None  # Where to write the video, if it is to be kept
 
 
 class Viewer:
@@ -93,6 +96,7 @@ class Viewer:
         options: LiveOptions,
         *,
         voice: LiveVoice | None = None,
+        film: Path | None = None,
         on_end: Callable[[Viewer], None] = lambda viewer: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -104,12 +108,15 @@ class Viewer:
         self.ring = Ring()
         self.frames = 0
         self.over = threading.Event()  # Set when it ends
+        self.stopped = threading.Event()  # Set at its end, and at that of the process
         self.known: FoundFootage | None = None  # Of its person's library, where the camera shows it
         self.result: str | None = None  # Address of the analysis it became
+        self.unrecorded = False  # The video that was asked for could not be written
         self.problem: str | None = None  # What kept it from becoming one; may be empty
         self.failure: UnmaskError | None = None  # Why the camera's picture ended
         self.token = new_id()  # Names its picture in an address; who has it may look
-        self._recorder: Recorder | None = Recorder(options.film) if options.film else None
+        self.film = film  # Where the video is written, if it is to be kept
+        self._recorder: Recorder | None = Recorder(film) if film else None
         self._on_end = on_end
         self._clock = clock
         self._opened = clock()
@@ -120,6 +127,16 @@ class Viewer:
         self._shown: np.ndarray | None = None
         self._drawn: tuple[float, LiveState] | None = None  # The newest `snapshot`, and when
         self.release: Callable[[], object] = lambda: None  # Gives back what was reserved
+
+    def run(
+        self,
+        name: str,
+        work: Callable[[], None],
+        on_error: Callable[[BaseException], object] | None = None,
+    ) -> None:
+        """Run a call in a thread while the session goes on: it ends once `stopped` is set."""
+        stop = self.stopped.set
+        Supervised(name, work, owner=self, stop=stop, on_error=on_error).start()
 
     def receive(self, frame: VideoFrame) -> VideoFrame:
         """Process a camera frame and return it with its overlay; called by a WebRTC thread."""
@@ -166,6 +183,12 @@ class Viewer:
             recorder.add(rgb, timestamp)
         return timestamp
 
+    def discard(self) -> None:
+        """Delete the recording of a viewer that could not be opened."""
+        if self._recorder is not None and self.film is not None:
+            self._recorder.close()
+            self.film.unlink(missing_ok=True)
+
     @property
     def ended(self) -> bool:
         return self.over.is_set()
@@ -198,7 +221,9 @@ class Viewer:
 
     @property
     def expired(self) -> bool:
-        """Return whether no page watches it any more."""
+        """Return whether no page watches it any more, or its models can't be run."""
+        if self.session.failure is not None:
+            return True
         if self._last is None:
             return self.silent > FIRST_FRAME_SECONDS
         return self._clock() - max(self._last, self._held) > RECONNECT_SECONDS
@@ -217,9 +242,11 @@ class Viewer:
             if self.ended:
                 return
             self.over.set()
+            self.stopped.set()
+            self.failure = self.failure or self.session.failure
             try:
-                if self._recorder is not None:
-                    self._recorder.close()
+                if self._recorder is not None and not self._recorder.close() and self.frames:
+                    self.unrecorded = True
                 self._on_end(self)
             except Exception as error:
                 log.exception("a live session could not be kept")
@@ -246,18 +273,19 @@ class Viewers:
         *,
         on_open: Callable[[Viewer], None] = lambda viewer: None,
         reserve: Callable[[], Callable[[], object]] = lambda: lambda: None,
+        new_film: Callable[[], Path] | None = None,
         clock: Callable[[], float] = time.monotonic,
-        watch: float = 1.0,
     ) -> None:
         self.capacity = capacity
+        self._new_film = new_film
         self._reserve = reserve
         self._engine = engine
         self._on_open, self._on_end = on_open, on_end
         self._clock = clock
-        self._watch = watch
         self._lock = threading.Lock()
         self._open: list[Viewer] = []
-        self._reaper: threading.Thread | None = None
+        self._reaper: Supervised[None] | None = None
+        self._closed = threading.Event()
 
     def open(self, settings: LiveSettings, options: LiveOptions) -> Viewer:
         """Open a viewer. Raise TooManyViewers if all places are taken, UnmaskError if the engine
@@ -273,14 +301,27 @@ class Viewers:
                 )
                 hint = _("Try again when one of them has stopped. Clips can be analyzed as usual.")
                 raise TooManyViewers(text.format(number=self.capacity), hint=hint)
-            session = engine.open(settings)
-            voice = engine.listen() if options.microphone else None
-            viewer = Viewer(session, options, voice=voice, on_end=self._on_end, clock=self._clock)
-            viewer.release = self._reserve()
-            self._open.append(viewer)
-            if self._reaper is None or not self._reaper.is_alive():
-                self._reaper = threading.Thread(target=self._reap, name="reaper", daemon=True)
-                self._reaper.start()
+            with ExitStack() as undo:  # nothing is left of one that can't be opened
+                session = engine.open(settings)
+                undo.callback(session.close)
+                voice = engine.listen() if options.microphone else None
+                if voice is not None:
+                    undo.callback(voice.close)
+                video = options.keep is SessionRetention.VIDEO
+                film = self._new_film() if video and self._new_film is not None else None
+                viewer = Viewer(
+                    session, options, voice=voice, film=film, on_end=self._on_end, clock=self._clock
+                )
+                undo.callback(viewer.discard)
+                viewer.release = self._reserve()
+                undo.callback(viewer.release)
+                self._open.append(viewer)
+                undo.callback(self._open.remove, viewer)
+                if self._reaper is None or not self._reaper.alive:
+                    self._reaper = Supervised(
+                        "reaper", self._reap, owner=self, stop=self._closed.set
+                    ).start()
+                undo.pop_all()
         self._on_open(viewer)
         return viewer
 
@@ -310,15 +351,15 @@ class Viewers:
 
     def close(self) -> None:
         """End all viewers; called when the server stops."""
+        self._closed.set()
         with self._lock:
             viewers, self._open = self._open, []
         for viewer in viewers:
             viewer.end()
 
     def _reap(self) -> None:
-        wait = threading.Event()
-        while self.sweep():
-            wait.wait(self._watch)
+        while self.sweep() and not self._closed.wait(WATCH_SECONDS):
+            pass
 
 
 def letterbox(rgb: np.ndarray, size: tuple[int, int] = SIZE) -> np.ndarray:
@@ -357,17 +398,29 @@ def engine() -> LiveEngine:
     return LiveEngine()
 
 
-def film() -> Path:
-    """Return a new file to record a session's video to."""
-    folder = paths.data() / "live"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Path(tempfile.mkstemp(prefix="session-", suffix=".mp4", dir=folder)[1])
+class Recordings:
+    """The videos of the sessions that run, each named by its server: one of a server that is gone
+    belongs to no session, holds faces, and is deleted by `sweep`."""
+
+    def __init__(self, data: Path, server: Server) -> None:
+        self._folder, self._server = data / "live", server
+
+    def new(self) -> Path:
+        """Return the path of a new video, which does not exist yet."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return self._folder / f"{self._server.id}-{new_id()}.mp4"
+
+    def sweep(self) -> None:
+        """Delete what dead servers left behind. Raise RecordsError."""
+        for path in self._folder.glob("*"):
+            if not self._server.alive(path.name.partition("-")[0]):
+                path.unlink(missing_ok=True)
 
 
 def ended(viewer: Viewer, keep: Callable[..., str]) -> None:
     """Store what was requested of a session; `viewer.result` is its address then, as `keep` returns
     it (`Application.keep_live`)."""
-    video = viewer.options.film
+    video = viewer.film
     try:
         if viewer.options.keep is SessionRetention.NOTHING or viewer.seconds < MIN_SECONDS:
             return
@@ -383,7 +436,10 @@ def ended(viewer: Viewer, keep: Callable[..., str]) -> None:
             about = analysis.media.model_copy(update={"notes": notes})
             analysis = analysis.model_copy(update={"media": about})
         name = session_name(viewer.began)
-        if video is not None and video.stat().st_size:
+        if video is not None and viewer.unrecorded:
+            viewer.problem = _("The video could not be recorded: the disk is full or gone. The "
+                               "scores are kept.")  # fmt: skip
+        elif video is not None and video.is_file() and video.stat().st_size:
             name = f"{name}.mp4"
             seen = analysis.media
             kept = {"live": True, "notes": seen.notes, "too_slow": seen.too_slow}

@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 FILE = paths.RECORDS
 AnyRow = TypeVar("AnyRow")
-TIMEOUT_SECONDS = 15.0  # to wait for another process that writes, or for a server that answers
+TIMEOUT_SECONDS = 6.0  # to wait for another process that writes, or for a server that answers
 
 
 def configured() -> Path | str:

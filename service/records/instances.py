@@ -18,6 +18,7 @@ from sqlalchemy import delete, select
 
 from detector import paths
 from detector.errors import InputError
+from detector.threads import Supervised
 from service.records.database import Database, upsert
 from service.records.tables import ServerRow
 
@@ -44,8 +45,8 @@ class Server:
         self._steady_since: datetime | None = None
         self._clear()
         self.beat()
-        self._thread = threading.Thread(target=self._go_on, name="heartbeat", daemon=True)
-        self._thread.start()
+        stop = self._closed.set
+        self._thread = Supervised("heartbeat", self._go_on, owner=self, stop=stop).start()
 
     def alive(self, id: str) -> bool:
         """Return whether a server is alive: this one, or another on any machine."""
@@ -68,8 +69,7 @@ class Server:
 
     def close(self) -> None:
         """Release the lease of this server."""
-        self._closed.set()
-        self._thread.join()
+        self._thread.close(BEAT_SECONDS)
         with suppress(InputError), self._database.writing() as session:
             session.execute(delete(ServerRow).where(ServerRow.id == self.id))
         self._lock.close()

@@ -33,6 +33,7 @@ from detector import paths, seals
 from detector.schema.analysis import Analysis
 from detector.schema.seal import ResultSeal
 from detector.schema.summary import ResultSummary
+from detector.sentences import _
 from service.config import get_config
 from service.records import rules
 from service.records.database import Database, configured, insert_new
@@ -96,9 +97,11 @@ class Keyring:
             insert_new(session, SealKeyRow(key=keyring.own, added=datetime.now(UTC), revoked=None))
             if session.execute(known).scalar_one() is not None:
                 raise RecordsError(
-                    "The key that this server seals results with was revoked.",
+                    _("The key that this server seals results with was revoked."),
                     code="seal_key_revoked",
-                    hint=f"Delete {FILE} in the data folder, or choose another UNMASK_SECRET_KEY.",
+                    hint=_(
+                        "Delete {file} in the data folder, or choose another UNMASK_SECRET_KEY."
+                    ).format(file=FILE),
                 )
         return keyring
 
@@ -202,11 +205,11 @@ def _private_key(path: Path) -> Ed25519PrivateKey:
             paths.write_new(path, base64.b64encode(secrets.token_bytes(32)) + b"\n")
         return Ed25519PrivateKey.from_private_bytes(base64.b64decode(path.read_bytes()))
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it holds no key"
+        why = error.strerror if isinstance(error, OSError) else _("it holds no key")
         raise RecordsError(
-            f"The key that results are sealed with can't be used: {why}.",
+            _("The key that results are sealed with can't be used: {why}.").format(why=why),
             code="seal_key",
-            hint=f"It is {FILE} in the data folder. Nothing was changed.",
+            hint=_("It is {file} in the data folder. Nothing was changed.").format(file=FILE),
         ) from error
 
 

@@ -165,6 +165,17 @@ class Store(ABC):
         rows = self.rows.select(RECORDS, RECORD, {"owner": owner, "id": list(ids)})
         return {record.id: record for record in self._readable(rows)}
 
+    def of_file(self, owner: str, sha256: str) -> list[str]:
+        """Return the ids of all the owner's records of a file, the newest first."""
+        where = {"owner": owner, "sha256": sha256}
+        rows = self.rows.select(RECORDS, ["id", "touched"], where, ("-touched", "id"))
+        return [row["id"] for row in rows]
+
+    def ended(self, owner: str, ids: Collection[str]) -> set[str]:
+        """Return those of some ids that are no record which waits or runs; reads no result."""
+        where = {"owner": owner, "id": list(ids), "state": State.QUEUED}
+        return set(ids) - {row["id"] for row in self.rows.select(RECORDS, ["id"], where)}
+
     def open(self, viewer: str, id: str) -> Record | None:
         """Return the record behind an address for any caller; that of an account for this account
         only."""

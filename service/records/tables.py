@@ -51,7 +51,7 @@ from service.records.model import (
 )
 from service.records.rules import storable
 
-HEAD = "0019"  # The newest migration
+HEAD = "0020"  # The newest migration
 
 
 def stamp(moment: datetime) -> str:
@@ -229,6 +229,7 @@ RECORDS = Table(
     Column("thumbnail", LargeBinary),
     Column("document", Packed()),  # The whole result
     Index("records_by_key", "owner", "cache_key"),
+    Index("records_by_file", "owner", "sha256"),
 )
 Index("records_by_time", RECORDS.c.owner, RECORDS.c.touched.desc(), RECORDS.c.id)
 SHARES = Table(

@@ -5,7 +5,7 @@ It is as private as the file: it is stored in the record and deleted with it.
 
 import io
 import logging
-import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +15,12 @@ from detector import media
 from detector.errors import UnmaskError
 from detector.pipeline import Progress
 from detector.schema.analysis import Analysis
+from detector.threads import Supervised
 from service.records.model import MAX_THUMBNAIL_BYTES
 
 log = logging.getLogger(__name__)
 
+MAX_SECONDS = 60.0  # that a result waits for its thumbnail
 SIDE = 320  # px of the longer side
 
 
@@ -36,8 +38,7 @@ class EarlyThumbnail:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._time: float | None = None
-        self._made: bytes | None = None
-        self._thread: threading.Thread | None = None
+        self._thread: Supervised[bytes | None] | None = None
 
     def look(self, progress: Progress) -> None:
         """Start once all faces were detected."""
@@ -46,19 +47,23 @@ class EarlyThumbnail:
             if progress.sampled < progress.sampled_total:
                 return
             self._time = moment(known)
-            # Part of a task, which waits for it.
-            self._thread = threading.Thread(target=self._make, args=(known,), daemon=True)
-            self._thread.start()
+            self._thread = Supervised(
+                "thumbnail",
+                partial(of, self._path, known),
+                owner=self,
+                stop=lambda: None,  # it takes a moment
+                on_error=lambda error: None,  # raised in the task, which waits for it
+            ).start()
 
     def of(self, analysis: Analysis) -> bytes | None:
         """Return the thumbnail of a finished analysis; as `of`."""
         if self._thread is None or self._time != moment(analysis):
             return of(self._path, analysis)
-        self._thread.join()
-        return self._made
-
-    def _make(self, known: Analysis) -> None:
-        self._made = of(self._path, known)
+        try:
+            return self._thread.ended.result(MAX_SECONDS)
+        except TimeoutError:
+            log.warning("a thumbnail took longer than %g s", MAX_SECONDS)
+            return None
 
 
 def of(path: Path, analysis: Analysis) -> bytes | None:

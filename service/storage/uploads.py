@@ -21,8 +21,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from detector import paths
 from detector.errors import InputError
-from detector.media.files import disk_name
+from detector.media.files import disk_name, remember_hash
 from detector.schema.origin import FileSource
 from detector.seals import record_hash
 from detector.sentences import _
@@ -107,6 +108,7 @@ class Uploads:
                         digest.update(chunk)
                         count += target.write(chunk)
                 (folder / _COMING).replace(folder / disk_name(name))
+                remember_hash(folder / disk_name(name), digest.hexdigest())
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -211,14 +213,17 @@ class Uploads:
             if folder.name in spare:
                 continue
             try:
-                entries = list(folder.iterdir())
+                entries = list(folder.iterdir()) if folder.is_dir() else []
                 stamp = max(entry.stat().st_mtime for entry in (folder, *entries))
             except OSError:
                 continue
             whole = any(not entry.name.startswith(".") for entry in entries)
             limit = older_than if whole else min(older_than, INCOMPLETE_TTL)
             if datetime.fromtimestamp(stamp, UTC) <= now - limit:
-                shutil.rmtree(folder, ignore_errors=True)
+                if folder.is_dir():
+                    shutil.rmtree(folder, ignore_errors=True)
+                else:
+                    folder.unlink(missing_ok=True)
                 deleted.append(folder.name)
         return deleted
 
@@ -239,6 +244,16 @@ def copied(files: Sequence[tuple[str, BinaryIO]], root: Path, prefix: str) -> li
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return copies
+
+
+def sweep_unfinished(folder: Path, *, now: datetime | None = None) -> None:
+    """Delete files that a killed server was writing into a folder (`paths.write`)."""
+    limit = (now or datetime.now(UTC)) - INCOMPLETE_TTL
+    for path in folder.glob(".*"):
+        with suppress(OSError):
+            stamp = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+            if paths.is_unfinished(path.name) and path.is_file() and stamp <= limit:
+                path.unlink()
 
 
 def delete_copies(root: Path, prefix: str, name: str) -> None:

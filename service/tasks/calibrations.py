@@ -6,6 +6,7 @@ way, also with the server; so an interrupted one is not resumed.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -16,8 +17,8 @@ from detector.errors import Canceled, InputError, UnmaskError
 from detector.evaluation.own_calibration import OwnClips, calibrate_own
 from detector.pipeline import Analyzer
 from detector.sentences import _
-from service.context import Principal
-from service.storage.uploads import copied, delete_copies
+from service.context import SYSTEM, Principal
+from service.storage.uploads import INCOMPLETE_TTL, copied, delete_copies
 from service.tasks.queue import TaskQueue
 from service.tasks.task import Priority, StepProgress, Task, TaskKind
 
@@ -106,6 +107,16 @@ class Calibrations:
         conformal.keep(outcome.calibration)
         task.left_out = outcome.left_out
         return outcome.calibration
+
+    def sweep(self, *, now: datetime | None = None) -> None:
+        """Delete uploaded clips of no running calibration: a server was killed while they came."""
+        limit = (now or datetime.now(UTC)) - INCOMPLETE_TTL
+        tasks = self._tasks.visible(self.kind, SYSTEM)
+        spare = {str(task.params.get("uploads", "")) for task in tasks if task.active}
+        for folder in self._data.glob(f"{_PREFIX}*"):
+            stamp = datetime.fromtimestamp(folder.stat().st_mtime, UTC)
+            if folder.name not in spare and stamp <= limit:
+                delete_copies(self._data, _PREFIX, folder.name)
 
     def _delete_clips(self, task: Task) -> None:
         delete_copies(self._data, _PREFIX, task.params.get("uploads", ""))

@@ -188,7 +188,7 @@ class Jobs:
             if taken_from is not None:
                 self.uploads.set_source(upload.token, taken_from)
             key = result_cache.key(upload.sha256, settings)
-            if cached := self._cached(key, upload, scope):
+            if cached := self._cached(key, upload, scope, taken_from):
                 return cached
             run = self._new_run() if start else ""
             record = self._record(upload, scope, name, settings, run=run, cache_key=key)
@@ -257,6 +257,13 @@ class Jobs:
             job.record = record
             return job
         return self._restore(record, scope.store, job)
+
+    def listed(self, record: Record, scope: RecordScope) -> Job | None:
+        """Return the job of a record of the owner for a list: an ended one without its result,
+        which is not read for it, and not cached in place of those that pages show."""
+        if record.state is State.QUEUED:
+            return self.find(record.id, scope)
+        return Job(self.kind, record, scope.store, self.uploads)
 
     def end_waiting(
         self, job: Job, state: State = State.CANCELED, fault: ErrorReport | None = None
@@ -342,8 +349,11 @@ class Jobs:
             created=now, touched=now, settings=settings, **more,
         )  # fmt: skip
 
-    def _cached(self, key: str, upload: Upload, scope: RecordScope) -> Job | None:
-        """Return the cached result, with the new copy of the file if the earlier one is gone."""
+    def _cached(
+        self, key: str, upload: Upload, scope: RecordScope, taken_from: FileSource | None
+    ) -> Job | None:
+        """Return the cached result, with the new copy of the file if the earlier one is gone, and
+        with what is new about where it was taken from."""
         record = scope.store.find_cached(scope.owner, key) if key else None
         analysis = scope.store.analysis(scope.owner, record.id) if record else None
         if record is None or analysis is None or not believed(analysis.seal, record.owner):
@@ -352,7 +362,14 @@ class Jobs:
             return None
         metrics.CACHE_HITS.inc()
         self.uploads.move(upload.token, record.id)
-        return self.find(record.id, scope)
+        job = self.find(record.id, scope)
+        if job is not None and taken_from is not None:
+            known = self.uploads.source(job.key) or FileSource()
+            source = known.filled(taken_from)
+            if source != known:
+                self.uploads.set_source(job.key, source)
+                self.update(job, lambda analysis: analysis.taken_from(source))
+        return job
 
     def _enqueue(self, job: Job) -> Job:
         try:

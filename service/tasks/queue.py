@@ -12,17 +12,17 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Generic, cast
 
 from detector.errors import Canceled, InputError, UnmaskError
+from detector.threads import Supervised
 from service.context import SYSTEM, Principal
 from service.records.instances import BEAT_SECONDS, Server
 from service.records.model import ErrorReport, State, fault_of
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 10.0  # Longest wait for workers when a server stops
 IDLE_POLL_SECONDS = 10.0  # Between two looks: a first visitor has opened a file by then
+LOOK_SECONDS = 1.0  # Longest wait for a change: those of other servers are not announced
 REPORT_SECONDS = 0.5  # Between two writes of progress, and two looks at other servers' tasks
 PAUSE_RATIO = 4.0  # A batch that others need the cores of works a fifth of the time
 MAX_PAUSE_SECONDS = 30.0  # Longest wait between two steps
@@ -41,28 +42,12 @@ NICENESS = 5  # of a task's thread: three times the processor time to one that d
 Work = Callable[[AnyTask], object]  # Returns the result; raises `Canceled`
 
 
-def start_thread(name: str, call: Callable[[], None]) -> threading.Thread:
-    """Run a call in a daemon thread of low priority, which does not delay a stopping server. Raise
-    RuntimeError if it can't be started."""
-
-    def work() -> None:
-        if sys.platform == "linux":  # elsewhere a thread has no priority of its own
-            own = os.PRIO_PROCESS, threading.get_native_id()
-            with suppress(OSError):
-                os.setpriority(*own, min(os.getpriority(*own) + NICENESS, 19))
-        call()
-
-    thread = threading.Thread(target=work, name=name, daemon=True)
-    thread.start()
-    return thread
-
-
 @dataclass(eq=False)
 class _Run:
     """State of a task that waits or runs in this process."""
 
     work: Work[Any]
-    thread: threading.Thread | None = None
+    thread: Supervised[None] | None = None
     resumed: float = 0.0  # When its present step began
     reported: float = 0.0
     lost: bool = False  # Another server took this one for dead, and the task over
@@ -72,7 +57,7 @@ class _Run:
 class TaskQueue:
     """The tasks of a server, on a budget of `cores`, by default all of this computer. A batch whose
     cores others need pauses `pause_ratio` times as long as its last step took, `max_pause` s at
-    most. `start` runs a call in the background."""
+    most."""
 
     def __init__(
         self,
@@ -80,12 +65,11 @@ class TaskQueue:
         server: Server,
         cores: float | None = None,
         *,
-        start: Callable[[str, Callable[[], None]], threading.Thread | None] = start_thread,
         pause_ratio: float = PAUSE_RATIO,
         max_pause: float = MAX_PAUSE_SECONDS,
     ) -> None:
         self.server = server
-        self._store, self._start = store, start
+        self._store = store
         self._pause_ratio, self._max_pause = pause_ratio, max_pause
         self._kinds: dict[str, TaskKind[Any]] = {}
         self._closing = threading.Event()
@@ -96,6 +80,8 @@ class TaskQueue:
         self._tasks: dict[str, dict[str, Task]] = {}
         self._foreign: list[Task] = []
         self._foreign_read = float("-inf")
+        self._changes = 0
+        self._listeners: list[Callable[[], object]] = []
 
     def register(self, kind: TaskKind[AnyTask]) -> TaskKind[AnyTask]:
         """Register a kind, before `recover` and any lookup of its tasks."""
@@ -103,22 +89,30 @@ class TaskQueue:
         return kind
 
     def submit(
-        self, task: AnyTask, work: Work[AnyTask], *, once_for: Principal | None = None
+        self,
+        task: AnyTask,
+        work: Work[AnyTask],
+        *,
+        once_for: Principal | None = None,
+        permitted: bool = False,
     ) -> AnyTask:
         """Queue a task and return it; or return the active one of its kind with the same subject
         that the caller may see (`once_for`), forgetting an ended one. Raise UnmaskError if it is
-        refused (`TaskKind.refuse`), or RecordsError."""
+        refused (`TaskKind.refuse`), or RecordsError. `permitted`: `refuse_when_full` was called
+        before something was made that depends on it."""
         with self._starting:
             known = self.latest(task.kind, task.subject, once_for) if once_for else None
             if known is not None and known.active:
                 return known
-            self.refuse_when_full(task.kind)
+            if not permitted:
+                self.refuse_when_full(task.kind)
             self._store.add(task, self.server.id)
             task.checkpoint = lambda: self._checkpoint(task)
             with self._changed:
                 self._runs[task] = _Run(work)
                 self._remember(task)
                 self._scheduler.add(task)
+                self._announce()
         self._dispatch()
         if known is not None:
             self.dismiss(known)
@@ -172,7 +166,7 @@ class TaskQueue:
             with self._changed:
                 while left:
                     self._scheduler.reserved.remove(left.pop())
-                self._changed.notify_all()
+                self._announce()
             self._dispatch()
 
         return release
@@ -236,6 +230,41 @@ class TaskQueue:
         """Wait until a task of this process has ended; return whether it has."""
         with self._changed:
             return self._changed.wait_for(lambda: not task.active, seconds)
+
+    @property
+    def changes(self) -> int:
+        """Return the number of changes so far: a task that began, reported, ended or was canceled,
+        and cores that were released."""
+        return self._changes
+
+    def wait_for_change(self, seen: int, seconds: float = LOOK_SECONDS) -> None:
+        """Wait until there were more `changes` than were `seen`, before a look that found nothing;
+        at most so long: other servers, and other threads of a batch, announce nothing."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._changes > seen, seconds)
+
+    def announce(self) -> None:
+        """Wake all that wait: something else changed that they look at."""
+        with self._changed:
+            self._announce()
+
+    @contextmanager
+    def listening(self, callback: Callable[[], object]) -> Iterator[None]:
+        """Call a function at each change within a context, from any thread, with the lock held."""
+        with self._changed:
+            self._listeners.append(callback)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._listeners.remove(callback)
+
+    def _announce(self) -> None:
+        """Wake all that wait. Requires the lock."""
+        self._changes += 1
+        self._changed.notify_all()
+        for callback in self._listeners:
+            callback()
 
     def now(self, task: Task) -> Task:
         """Return a task's present state: itself if it runs here, else its server's last report."""
@@ -340,6 +369,10 @@ class TaskQueue:
                 for id in expired & set(known):
                     del known[id]
 
+    def end_watch(self) -> None:
+        """End `watch`, and start no more tasks."""
+        self._closing.set()
+
     def close(self) -> None:
         """Stop and wait for the workers; running tasks are offered again as interrupted."""
         self._closing.set()
@@ -350,17 +383,30 @@ class TaskQueue:
         deadline = time.monotonic() + CLOSE_SECONDS
         for run in runs.values():
             if run.thread is not None:
-                run.thread.join(max(0.0, deadline - time.monotonic()))
+                run.thread.wait(deadline - time.monotonic())
         self.server.close()
         self._store.database.close()
 
+    def run_in_background(
+        self, name: str, work: Callable[[], None], stop: Callable[[], object]
+    ) -> Supervised[None]:
+        """Run a call in a thread of low priority; `stop` asks it to end. Raise RuntimeError if no
+        thread is left."""
+        return Supervised(name, work, owner=self, stop=stop, niceness=NICENESS).start()
+
     # --- inside -----------------------------------------------------------------------------------
+
+    def _interrupt(self, task: Task) -> None:
+        """Stop a running task at the end of the process; the next one offers it again."""
+        self._closing.set()
+        task.cancel.set()
+        self.announce()
 
     def _withdraw(self, task: Task) -> bool:
         """Remove a waiting task from the line; return whether it was waiting."""
         with self._changed:
             waited = self._scheduler.remove(task)
-            self._changed.notify_all()  # one that runs and pauses looks whether it was canceled
+            self._announce()  # one that runs and pauses looks whether it was canceled
         if waited:
             self._dispatch()  # it may have held the place of others
         return waited
@@ -374,7 +420,9 @@ class TaskQueue:
                     return
                 run = self._runs[task]
             try:
-                run.thread = self._start(task.kind.name, partial(self._run, task, run))
+                run.thread = self.run_in_background(
+                    task.kind.name, partial(self._run, task, run), partial(self._interrupt, task)
+                )
             except Exception as error:
                 log.exception("a worker could not be started")
                 self._fail(task, error)
@@ -399,7 +447,7 @@ class TaskQueue:
         finally:
             with self._changed:
                 self._scheduler.end(task)
-                self._changed.notify_all()
+                self._announce()
             self._dispatch()
 
     def _checkpoint(self, task: Task) -> None:
@@ -426,6 +474,7 @@ class TaskQueue:
                 row = self._store.get(task.id)
                 run.lost |= row is not None and row.state == State.INTERRUPTED
                 task.cancel.set()
+        self.announce()
 
     def _fail(self, task: Task, error: BaseException) -> None:
         fault = fault_of(error)
@@ -458,7 +507,7 @@ class TaskQueue:
             with self._changed:
                 task.state = state
                 self._runs.pop(task)
-                self._changed.notify_all()
+                self._announce()
 
     def _restore(self, id: str) -> Task | None:
         row = self._store.get(id)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from skimage import data
 
-from detector.links import addresses
+from detector.network import addresses
 
 PUBLIC, PRIVATE = "127.0.0.2", "127.0.0.1"
 PNG = Path(data.__file__).with_name("astronaut.png")

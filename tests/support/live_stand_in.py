@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from detector.errors import UsageError
+from detector.errors import UnmaskError, UsageError
 from detector.live import (
     Alarm,
     Dot,
@@ -71,6 +71,7 @@ class StandInSession:
 
     def __init__(self, settings):
         self.settings = settings
+        self.failure: UnmaskError | None = None
         self.frames: list[float] = []
         self.shown: LiveState | None = None
         self.closed = 0

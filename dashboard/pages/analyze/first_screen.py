@@ -25,10 +25,10 @@ from dashboard.components.markup import join, show
 from dashboard.i18n import advice
 from detector import links, vision, weights
 from detector.errors import InputError, UnmaskError
-from detector.links.addresses import MAX_URL
 from detector.messages import states
 from detector.models.base import ModelSpec
 from detector.models.registry import choose, manifest, selectable
+from detector.network.addresses import MAX_URL
 from detector.presentation import Cell, summary
 from detector.schema.analysis import Label, Settings
 from detector.sentences import _, say

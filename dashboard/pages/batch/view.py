@@ -30,7 +30,7 @@ from dashboard.record_export import RecordExport
 from dashboard.result import verdict_card
 from detector import links
 from detector.batch import is_container
-from detector.links.addresses import MAX_URL
+from detector.network.addresses import MAX_URL
 from detector.presentation import summary
 from detector.schema.analysis import Settings
 from detector.sentences import _

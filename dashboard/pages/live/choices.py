@@ -11,11 +11,11 @@ from dashboard.components import controls
 from dashboard.pages.live import CHOICES
 from dashboard.pages.live.link import Camera
 from dashboard.pages.live.state import SHARED
-from detector.links.addresses import MAX_URL
 from detector.links.cameras import CameraAddress, without_login
 from detector.live import LiveSettings
 from detector.models.base import ModelSpec
 from detector.models.registry import manifest, selectable
+from detector.network.addresses import MAX_URL
 from detector.schema.analysis import QUESTION_OF, Question, Thresholds
 from detector.sentences import _
 from service.live import cameras

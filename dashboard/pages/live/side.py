@@ -38,7 +38,7 @@ from detector.schema.analysis import Analysis, Label, Question, Settings
 from detector.sentences import _, say
 from detector.spreadsheets import to_csv
 from service.live import cameras, viewers
-from service.live.viewers import SessionRetention, Viewer
+from service.live.viewers import Viewer
 
 LINK = "live-browser"
 """Key of the part that runs in the browser."""
@@ -164,8 +164,7 @@ def _open() -> Viewer:
             hint=_("Ask who runs this server for another role."),
         )
     forget_kept_frames()
-    film = viewers.film() if options.keep is SessionRetention.VIDEO else None
-    options = replace(options, scope=session.record_scope(), film=film)
+    options = replace(options, scope=session.record_scope())
     return session.application().viewers.open(choices.settings(options), options)
 
 

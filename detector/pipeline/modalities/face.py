@@ -8,12 +8,12 @@ import numpy as np
 from detector import vision
 from detector.media import Frame
 from detector.models.base import CropRecipe
-from detector.pipeline.bounded_queue import timed
 from detector.pipeline.modalities.base import Extraction, Extractor
 from detector.pipeline.options import SeenAt
 from detector.pipeline.orientation import OrientationCheck, Turn
 from detector.pipeline.scoring import ScoreItem
 from detector.pipeline.subjects import SubjectBuilder, people
+from detector.pipeline.timing import timed
 from detector.pipeline.windows import FrameWindow, Track
 from detector.schema.analysis import FrameSegment, Modality, Subject
 from detector.schema.subject import letter

@@ -14,9 +14,9 @@ from detector.decision import voice
 from detector.errors import Canceled, MediaError, ModelError
 from detector.media import part
 from detector.models.base import ModelSpec, SoundRecipe, repeated
-from detector.pipeline.bounded_queue import StageCancelled, timed
 from detector.pipeline.modalities.base import Extraction, Extractor
 from detector.pipeline.scoring import ScoreItem, fed
+from detector.pipeline.timing import timed
 from detector.schema.analysis import (
     Audio,
     Modality,
@@ -26,6 +26,7 @@ from detector.schema.analysis import (
     Subject,
 )
 from detector.sentences import _
+from detector.threads import Stopped
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class VoiceExtractor(Extractor):
             with timed(run.timings, "sound"):
                 heard = self._hear(audio, notes)
         except Canceled:
-            raise StageCancelled from None
+            raise Stopped from None
         except (MediaError, ModelError) as error:  # without OpenVINO speech is not found
             if run.media.kind == "audio":
                 raise

@@ -17,7 +17,7 @@ from detector.report import ReportDetails, time_zone
 from detector.schema.analysis import Analysis, Settings
 from detector.schema.media import Media
 from detector.sentences import Translations, _, use
-from service import exports, languages, webhooks
+from service import exports, languages
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import Conflict, NotFound, RefusalDetail, answer, described
@@ -165,7 +165,7 @@ def search(
     """List one's own analyses, the newest first, without their results."""
     scope = application.scope(context)
     page = scope.store.search(scope.owner, RecordQuery(limit=limit, offset=offset))
-    jobs = [application.find(context, record.id) for record in page.records]
+    jobs = [application.jobs.listed(record, scope) for record in page.records]
     return [_view(job, application, whole=False) for job in jobs if job is not None]
 
 
@@ -288,10 +288,10 @@ def submit(application: Application, context: RequestContext, form: Form, key: s
 
     def make() -> str:
         if form.webhook:
-            webhooks.check(form.webhook)
+            application.webhooks.permit(form.webhook)
         job = uploads.submit(source, application, context, settings, film=form.film)
         if form.webhook:
-            application.webhooks.start(form.webhook, job.key, context.principal)
+            application.webhooks.start(form.webhook, [job.key], context.principal)
         return job.key
 
     id = once(application, context, form, key, make)

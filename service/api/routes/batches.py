@@ -11,7 +11,6 @@ from starlette.concurrency import run_in_threadpool
 
 from detector.schema.analysis import Label
 from detector.sentences import _
-from service import webhooks
 from service.api import uploads
 from service.api.access import Analyst, App, Reader
 from service.api.errors import NotFound, RefusalDetail, detail_of
@@ -128,14 +127,14 @@ def _add(
 ) -> str:
     """Add the files of a request to a batch; return its id."""
     if form.webhook:
-        webhooks.check(form.webhook)
+        application.webhooks.permit(form.webhook)
     known = application.batches.get(context.principal.id, id) if id else None
     scope = application.scope(context)
     batch = application.batch_runs.add(context, scope, form.files, form.settings, id=id)
     before = known.items if known is not None else ()
-    for item in batch.items:
-        if form.webhook and item.analysis and item not in before:
-            application.webhooks.start(form.webhook, item.analysis, context.principal, batch.id)
+    new = {item.analysis: None for item in batch.items if item.analysis and item not in before}
+    if form.webhook and new:
+        application.webhooks.start(form.webhook, list(new), context.principal, batch.id)
     return batch.id
 
 

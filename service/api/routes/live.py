@@ -18,9 +18,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.websockets import WebSocketDisconnect
 
 from detector.errors import InputError, UnmaskError
-from detector.links.transport import first_to_end
 from detector.live import LiveSettings
 from detector.live.lines import ScoredFrameLines
+from detector.network.transport import first_to_end
 from detector.sentences import _
 from service.api.access import Analyst, App, in_force
 from service.api.errors import RefusalDetail
@@ -61,6 +61,8 @@ async def live(
         await websocket.accept()
         await first_to_end(_take(websocket, viewer), _tell(websocket, viewer, application))
         await run_in_threadpool(viewer.end)
+        if viewer.failure is not None:
+            raise viewer.failure
         result = f"{V1}/analyses/{viewer.result}" if viewer.result else None
         await websocket.send_json({"type": "end", "result": result})
         await websocket.close()
@@ -106,7 +108,7 @@ async def _tell(websocket: WebSocket, viewer: Viewer, application: Application) 
             checked = time.monotonic()
             if not await run_in_threadpool(in_force, websocket, application):
                 raise WebSocketDisconnect(POLICY)
-        await asyncio.sleep(EVERY)
+        await asyncio.sleep(EVERY)  # readings change with each frame, and none is announced
 
 
 def decode(data: bytes) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, WebSocket
@@ -17,12 +17,11 @@ from service.api.access import Analyst, App, Reader, in_force
 from service.api.errors import NotFound
 from service.api.schemas import V1, TaskView
 from service.application import Application
+from service.tasks.queue import LOOK_SECONDS, TaskQueue
 from service.tasks.task import Task
 
 router = APIRouter(prefix=f"{V1}/tasks", tags=["tasks"])
 
-EVERY = 0.2  # s between two looks at a task that somebody watches
-WAIT_EVERY = 0.02  # s between two looks at a task whose result is waited for
 RECHECK = 2.0  # s between two looks at whether they still may
 
 
@@ -80,28 +79,48 @@ async def watch(
     are valid."""
     last: TaskView | None = None
     checked = time.monotonic()
-    while True:
-        if time.monotonic() - checked > RECHECK:
-            checked = time.monotonic()
-            if not await run_in_threadpool(in_force, connection, application):
+    async with changes(application.tasks) as change:
+        while True:
+            if time.monotonic() - checked > RECHECK:
+                checked = time.monotonic()
+                if not await run_in_threadpool(in_force, connection, application):
+                    return
+            task = await run_in_threadpool(application.tasks.now, task)
+            ended = not task.active
+            view = TaskView.of(task)
+            if view != last:
+                last = view
+                yield view
+            if ended:
                 return
-        task = await run_in_threadpool(application.tasks.now, task)
-        ended = not task.active
-        view = TaskView.of(task)
-        if view != last:
-            last = view
-            yield view
-        if ended:
-            return
-        await asyncio.sleep(EVERY)
+            await change()
 
 
 async def wait_for(task: Task, seconds: float, application: Application) -> None:
     """Wait for the end of a task on any server, up to a time limit."""
     tasks = application.tasks
     with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(seconds), changes(tasks) as change:
             while task.active:
-                here = tasks.runs_here(task)
-                await asyncio.sleep(WAIT_EVERY if here else EVERY)
-                task = task if here else await run_in_threadpool(tasks.now, task)
+                await change()
+                if not tasks.runs_here(task):
+                    task = await run_in_threadpool(tasks.now, task)
+
+
+@asynccontextmanager
+async def changes(tasks: TaskQueue) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+    """Yield a function that waits for the next change of any task since the last call, at most
+    `LOOK_SECONDS`, since other servers announce none."""
+    loop, changed = asyncio.get_running_loop(), asyncio.Event()
+
+    async def change() -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(changed.wait(), LOOK_SECONDS)
+        changed.clear()
+
+    def announce() -> None:
+        with suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(changed.set)
+
+    with tasks.listening(announce):
+        yield change

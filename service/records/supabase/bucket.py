@@ -145,6 +145,7 @@ def _send_in_pieces(
         tries += 1
         if not retry or tries >= MAX_ATTEMPTS:
             raise problem
+        # A back-off of few tries: no event tells that a bucket answers again.
         time.sleep(BACKOFF_SECONDS * 2 ** (tries - 1))
         offset = _arrived(connect, url, offset)
 

@@ -12,7 +12,7 @@ import pytest
 from detector.errors import Canceled, InputError
 from detector.links import LinkRules, fetch, is_link, opener
 from detector.links import rules as configured
-from detector.links.addresses import is_public, may_connect, parse
+from detector.network.addresses import is_public, may_connect, parse
 from tests.support.certificates import certificate
 from tests.support.links import (
     PNG,
@@ -233,7 +233,7 @@ def test_a_name_that_changes_its_address_gains_nothing(web, inside, monkeypatch,
 
 
 def test_an_address_that_does_not_answer_is_followed_by_the_next(web, monkeypatch, tmp_path):
-    from detector.links import addresses
+    from detector.network import addresses
 
     known = addresses.is_public
     monkeypatch.setattr(addresses, "is_public", lambda a: a == "127.0.0.3" or known(a))

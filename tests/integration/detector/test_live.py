@@ -22,7 +22,7 @@ from detector.live import rates, recapture
 from detector.live.display import MAX_TIMES
 from detector.live.lines import ScoredFrameLines
 from detector.live.score_history import MAX_SAMPLES
-from detector.live.worker import LiveWorker
+from detector.live.worker import WorkerGroup
 from detector.media.stream import Stream
 from detector.models import registry
 from detector.models.base import Model
@@ -419,7 +419,7 @@ def test_a_turn_has_no_helpers_once_one_before_it_has_loaded_torch():
         torch.set_num_threads(4)  # as who imports it finds it
         return len(threads) < 2
 
-    before, worker = torch.get_num_threads(), LiveWorker(work, threaded=True)
+    before, worker = torch.get_num_threads(), WorkerGroup(work, threaded=True)
     worker.wake()
     until(lambda: len(threads) == 2)
     worker.close()

@@ -61,7 +61,7 @@ def engine():
 @pytest.fixture
 def crowd(engine, clock):
     # The reaper is the test itself: it sweeps when it wants to.
-    return Viewers(lambda: engine, 2, clock=clock, watch=0.01)
+    return Viewers(lambda: engine, 2, clock=clock)
 
 
 def frame(rgb=GRAY):
@@ -304,9 +304,10 @@ def test_a_lost_session_waits_and_is_then_let_go(crowd, engine, clock):
     assert engine.opened[0].closed == 1
 
 
-def test_the_reaper_comes_by_itself(engine):
+def test_the_reaper_comes_by_itself(engine, monkeypatch):
+    monkeypatch.setattr(room, "WATCH_SECONDS", 0.01)
     clock = Clock()
-    crowd = Viewers(lambda: engine, 1, clock=clock, watch=0.01)
+    crowd = Viewers(lambda: engine, 1, clock=clock)
     for _ in range(2):  # the second time, a new one has to come
         viewer = crowd.open(LiveSettings(), LiveOptions())
         clock.now += room.FIRST_FRAME_SECONDS + 1
@@ -533,9 +534,9 @@ def test_the_ring_holds_the_last_seconds_at_their_own_times(tmp_path):
 
 
 def test_a_recording_lines_up_with_the_scores(engine, clock, tmp_path):
-    crowd = Viewers(lambda: engine, 1, clock=clock)
     film = tmp_path / "film.mp4"
-    options = LiveOptions(keep=SessionRetention.VIDEO, mirror=True, film=film)
+    crowd = Viewers(lambda: engine, 1, clock=clock, new_film=lambda: film)
+    options = LiveOptions(keep=SessionRetention.VIDEO, mirror=True)
     viewer = crowd.open(LiveSettings(), options)
     clock.now += 5  # the link takes its time: 0 s is the first frame
     picture = camera((320, 240))
@@ -555,10 +556,15 @@ def test_a_recording_lines_up_with_the_scores(engine, clock, tmp_path):
     assert np.abs(shown.rgb.astype(int) - came).mean() < 12, "as it came, not mirrored"
 
 
-def test_a_recorder_without_room_stops_and_says_so(tmp_path):
+@pytest.mark.parametrize("failed_first", [True, False])
+def test_a_recorder_without_room_stops_and_says_so(tmp_path, failed_first):
+    """Before or after its thread has met the error: `close` never waited for that end."""
     recorder = Recorder(tmp_path / "missing" / "film.mp4")
-    for number in range(40):
-        recorder.add(GRAY, number / 25)
+    times = iter(range(10**6))
+    if failed_first:  # the file is opened with the first packet of the encoder
+        until(lambda: recorder.add(GRAY, next(times) / 25) or recorder.error is not None)
+    for _ in range(40):
+        recorder.add(GRAY, next(times) / 25)
     assert not recorder.close() and recorder.error is not None
     assert not recorder.close(), "twice is as good as once"
     assert not Recorder(tmp_path / "empty.mp4").close()

@@ -8,12 +8,13 @@ import time
 from contextlib import ExitStack
 from functools import partial
 from unittest.mock import Mock
+from urllib.parse import urlsplit
 
 import pytest
 
 from detector.client import verify_signature
-from detector.links import addresses
-from detector.links.transport import PinnedTransport
+from detector.network import addresses
+from detector.network.transport import PinnedTransport
 from service import webhooks
 from service.records.model import State
 from service.webhooks import WebhookRefused, Webhooks, check, sign
@@ -67,6 +68,10 @@ def test_a_signature_holds_for_its_body_its_time_and_its_secret():
         assert not verify_signature(b"body", odd, "whsec_a")
 
 
+NOTHING = (lambda owner, id: None), (lambda owner, ids: set(ids))
+"""Analyses that were deleted before they ended."""
+
+
 class Receiver:
     """Somebody's server, on this computer: the tests let it pass for a public one."""
 
@@ -101,6 +106,8 @@ def receive(monkeypatch):
         def make(*answers):
             server = stack.enter_context(serving(PRIVATE, {}))
             opened.append(Receiver(server, list(answers)))
+            ports = ",".join(str(urlsplit(one.url).port) for one in opened)
+            monkeypatch.setenv("UNMASK_WEBHOOK_PORTS", ports)
             return opened[-1]
 
         yield make
@@ -111,13 +118,13 @@ def receive(monkeypatch):
 @pytest.fixture
 def hooks(tmp_path):
     tasks = make_tasks(tmp_path)
-    yield Webhooks(tasks, tmp_path, lambda owner, id: None)
+    yield Webhooks(tasks, tmp_path, *NOTHING)
     tasks.close()
 
 
 def test_an_event_is_signed_and_says_no_more_than_it_must(receive, hooks):
     receiver = receive(200)
-    task = ended(hooks.start(receiver.url, "id-1", ANN))
+    task = ended(hooks.start(receiver.url, ["id-1"], ANN))
     assert (task.state, task.result) == (State.DONE, 1)
     ((headers, body),) = receiver.came
     assert headers["Host"].startswith("hooks.example.org")
@@ -129,25 +136,25 @@ def test_an_event_is_signed_and_says_no_more_than_it_must(receive, hooks):
 
 def test_it_is_tried_again_under_the_same_name(receive, hooks):
     receiver = receive(500, 302, 204)
-    task = ended(hooks.start(receiver.url, "id-1", ANN))
+    task = ended(hooks.start(receiver.url, ["id-1"], ANN))
     assert (task.state, task.result) == (State.DONE, 3), "nothing is followed elsewhere"
     assert len({headers["Unmask-Delivery"] for headers, _ in receiver.came}) == 1
 
 
 def test_it_gives_up_in_the_end(receive, hooks):
     receiver = receive(500, 500, 500, 200)
-    task = ended(hooks.start(receiver.url, "id-1", ANN))
+    task = ended(hooks.start(receiver.url, ["id-1"], ANN))
     assert task.state is State.FAILED and task.fault is not None
     assert task.fault.problem.code == "webhook_failed" and len(receiver.came) == 3
     gone = receive(410)
-    assert ended(hooks.start(gone.url, "id-2", ANN)).state is State.FAILED
+    assert ended(hooks.start(gone.url, ["id-2"], ANN)).state is State.FAILED
     assert len(gone.came) == 1
 
 
 def test_one_that_hangs_holds_nothing_up(receive, hooks, monkeypatch):
     monkeypatch.setattr(webhooks, "TIMEOUT", 5.0)
     slow, quick = receive(0), receive(200)
-    first, second = hooks.start(slow.url, "a", ANN), hooks.start(quick.url, "b", BEN)
+    first, second = hooks.start(slow.url, ["a"], ANN), hooks.start(quick.url, ["b"], BEN)
     assert ended(second).state is State.DONE
     slow.hang.set()
     ended(first)
@@ -156,7 +163,8 @@ def test_one_that_hangs_holds_nothing_up(receive, hooks, monkeypatch):
 def test_a_name_that_leads_elsewhere_by_the_time_is_not_called(receive, hooks, monkeypatch):
     receiver = receive(200)
     monkeypatch.setattr(addresses, "is_public", Mock(side_effect=[True, *[False] * 9]))
-    assert ended(hooks.start(receiver.url, "a", ANN)).state is State.FAILED
+    hooks.permit(receiver.url)
+    assert ended(hooks.start(receiver.url, ["a"], ANN)).state is State.FAILED
     assert not receiver.came
 
 
@@ -164,11 +172,11 @@ def test_one_that_was_lost_with_its_server_is_offered_again(receive, tmp_path, m
     monkeypatch.setattr(webhooks, "PAUSES", (0.0, 600.0))
     receiver = receive(500, 200)
     before = make_tasks(tmp_path)
-    Webhooks(before, tmp_path, lambda owner, id: None).start(receiver.url, "a", ANN)
+    Webhooks(before, tmp_path, *NOTHING).start(receiver.url, ["a"], ANN)
     until(lambda: receiver.came)
     before.close()
     after = make_tasks(tmp_path)
-    Webhooks(after, tmp_path, lambda owner, id: None)
+    Webhooks(after, tmp_path, *NOTHING)
     assert [task.subject for task in after.recover()] == ["a"]
     until(lambda: len(receiver.came) == 2)
     assert len({headers["Unmask-Delivery"] for headers, _ in receiver.came}) == 1
@@ -191,5 +199,56 @@ def test_a_certificate_is_checked_by_the_name_though_the_address_is_called(
     if known:
         trusting = partial(PinnedTransport, verify=ssl.create_default_context(cafile=pem))
         monkeypatch.setattr(webhooks, "PinnedTransport", trusting)
-    task = ended(hooks.start(receiver.url.replace("http:", "https:"), "a", ANN))
+    task = ended(hooks.start(receiver.url.replace("http:", "https:"), ["a"], ANN))
     assert task.state is state and len(receiver.came) == (state is State.DONE)
+
+
+def test_a_webhook_leads_to_the_usual_ports_and_those_that_the_operator_allows(monkeypatch):
+    """Else a caller has this server knock at any port of any host, six times in 75 minutes."""
+    resolving_to(monkeypatch, "93.184.216.34")
+    for url in ("https://example.org/hook", "http://example.org:443/", "http://example.org/"):
+        check(url)
+    with pytest.raises(WebhookRefused, match="port"):
+        check("http://example.org:22/")
+    monkeypatch.setenv("UNMASK_WEBHOOK_PORTS", "22")
+    check("http://example.org:22/")
+
+
+def ours():
+    """The number of threads that are not of the receiver."""
+    return sum("process_request" not in thread.name for thread in threading.enumerate())
+
+
+def test_a_batch_has_one_delivery_which_reads_no_record_while_nothing_changes(receive, tmp_path):
+    receiver, tasks = receive(), make_tasks(tmp_path)
+    over: set[str] = set()
+    looks: list[int] = []
+
+    def ended_ones(owner, ids):
+        looks.append(len(ids))
+        return over & set(ids)
+
+    running = Mock(active=True)
+    ids = [f"id-{n}" for n in range(205)]
+    hooks = Webhooks(tasks, tmp_path, lambda owner, id: None if id in over else running, ended_ones)
+    before = ours()
+    task = hooks.start(receiver.url, ids, ANN, "batch")
+    until(lambda: looks)
+    over.update(ids[:3])
+    tasks.announce()
+    until(lambda: len(receiver.came) == 3)
+    assert ours() - before <= 10
+    over.update(ids)
+    tasks.announce()
+    assert ended(task).result == 205
+    told = [json.loads(body)["analysis"]["id"] for _headers, body in receiver.came]
+    assert sorted(told) == sorted(ids), "each once"
+    tasks.close()
+
+
+def test_what_is_refused_is_refused_before_a_batch_exists(receive, hooks, monkeypatch):
+    receiver = receive()
+    monkeypatch.setattr(webhooks, "MAX_PENDING", 0)
+    with pytest.raises(WebhookRefused):
+        hooks.permit(receiver.url)
+    assert hooks.start(receiver.url, ["a"], ANN), "what was permitted is not refused later"

@@ -79,7 +79,6 @@ def analyzer():
 
 @pytest.fixture
 def open_bench(tmp_path, analyzer, monkeypatch):
-    monkeypatch.setattr(module, "POLL_SECONDS", 0.02)  # these files take no time
     opened: list[Bench] = []
 
     def make(**options):

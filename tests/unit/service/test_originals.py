@@ -614,7 +614,7 @@ def test_too_little_is_no_reason_to_look():
 def test_a_library_that_fails_leaves_the_camera_on(played, caplog):
     camera = Camera(Mock(side_effect=OSError("the disk is gone")))
     camera.show(played[1])
-    until(lambda: "not looked for" in caplog.text)
+    until(lambda: "the thread known failed" in caplog.text)
     camera.show(played[1][:5])
     assert not camera.viewer.ended and camera.viewer.known is None
     camera.viewer.end()

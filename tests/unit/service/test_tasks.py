@@ -25,7 +25,7 @@ from service.records.rules import owner_kind
 from service.tasks import kinds
 from service.tasks.calibrations import CalibrationRequest, Calibrations
 from service.tasks.kinds import MAX_WAITING, SELF_CHECK, Downloads, RobustnessQueue, SelfChecks
-from service.tasks.queue import NICENESS, start_thread
+from service.tasks.queue import NICENESS
 from service.tasks.scheduler import Scheduler
 from service.tasks.task import Priority, QueueFull, StepProgress, Task, TaskKind, TaskStore
 from tests.support.result_sample import make_analysis
@@ -387,13 +387,14 @@ def test_whatever_a_worker_dies_of_the_task_fails_and_the_next_one_runs(
 
 
 def test_a_worker_that_cannot_be_started_fails_its_task_and_keeps_no_core(tmp_path):
+    tasks = open_tasks(tmp_path)
     start = Mock(side_effect=RuntimeError("can't start new thread"))
-    tasks = open_tasks(tmp_path, start=start)
+    run, tasks.run_in_background = tasks.run_in_background, start
     failed = [Task(PAGE, ANN.id) for _ in range(3)]
     for task in failed:
         tasks.submit(task, lambda task: "done")
     assert all(task.state is State.FAILED for task in failed)
-    start.side_effect = start_thread
+    start.side_effect = run
     task = Task(PAGE, ANN.id)
     tasks.submit(task, lambda task: "done")
     assert ended(task).state is State.DONE
@@ -607,7 +608,7 @@ def test_a_task_is_not_over_while_its_end_is_written():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere niceness is of the whole process")
-def test_a_task_and_what_it_starts_give_way_to_pages():
+def test_a_task_and_what_it_starts_give_way_to_pages(tasks):
     def niceness():
         return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
@@ -620,7 +621,7 @@ def test_a_task_and_what_it_starts_give_way_to_pages():
         below.join()
 
     before = niceness()
-    start_thread("task", work).join(10)
+    assert tasks.run_in_background("task", work, stop=lambda: None).wait(PATIENT)
     assert seen == [min(before + NICENESS, 19)] * 2 and niceness() == before
 
 

@@ -86,7 +86,7 @@ def check_port(port: int, rules: LinkRules) -> None:
         raise LinkRefused(_("There is no port {url}.").format(url=port))
     if rules.ports is not None and port not in rules.ports:
         text = _("Port {port} is not fetched from; files come by 80 or 443.")
-        raise LinkRefused(text.format(port=port))
+        raise LinkRefused(text.format(port=port), code="link_port")
 
 
 def port_of(url: httpx.URL) -> int:

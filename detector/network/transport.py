@@ -1,6 +1,7 @@
 """Pinned connections: resolve a name, check every address, connect to one of the checked ones."""
 
 import asyncio
+import logging
 import ssl
 import threading
 from abc import ABC, abstractmethod
@@ -12,8 +13,18 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from detector.errors import Canceled
-from detector.links.addresses import LinkRefused, LinkRules, Resolve, addresses, check_form, port_of
+from detector.network.addresses import (
+    LinkRefused,
+    LinkRules,
+    Resolve,
+    addresses,
+    check_form,
+    port_of,
+)
 from detector.sentences import _
+from detector.threads import Supervised
+
+log = logging.getLogger(__name__)
 
 MAX_ADDRESSES = 4  # of a host that are tried in turn
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -143,7 +154,9 @@ class LoopThread(ABC):
         self._ready: Future[int] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread = Supervised(
+            name, self._run, owner=self, stop=self._end, on_error=self._failed
+        )
         self.port = 0
 
     def __enter__(self) -> Self:
@@ -166,10 +179,19 @@ class LoopThread(ABC):
         """Set `_ready` to the port, then serve until canceled."""
 
     def _close(self) -> None:
+        self._thread.close(self._join_timeout)
+
+    def _end(self) -> None:
         if self._loop is not None and self._task is not None:
             with suppress(RuntimeError):  # its loop has ended
                 self._loop.call_soon_threadsafe(self._task.cancel)
-        self._thread.join(self._join_timeout)
+
+    def _failed(self, error: BaseException) -> None:
+        """Pass an error on to the thread that waits for the port; else it is logged."""
+        if self._ready.done():
+            log.error("the thread %s failed: %s", self._thread.name, type(error).__name__)
+        else:
+            self._ready.set_exception(error)
 
     def _run(self) -> None:
         with suppress(asyncio.CancelledError):

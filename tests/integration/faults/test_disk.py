@@ -1,0 +1,124 @@
+"""A disk that fills up: during an upload, a batch, a recording, a report and a backup."""
+
+import os
+import sqlite3
+import sys
+from contextlib import closing
+from pathlib import Path
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+
+from detector.live.recorder import Recorder
+from detector.schema.live import LiveSettings
+from service.live import viewers
+from service.live.viewers import LiveOptions, SessionRetention, Viewers
+from service.records.store import RecordScope
+from tests.integration.faults.conftest import QUICK, clear, fill, small_disk
+from tests.support.live_stand_in import StandInEngine
+from tests.support.processes import python
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="mounts a tmpfs")
+DISK_MB = 140  # 100 of them are kept for results and logs
+
+
+def full_places(server, clip):
+    """What is in the folder of uploads now, and a full disk."""
+    before = server.uploads()
+    fill(server.data.parent)
+    return before
+
+
+@linux
+def test_uploads_batches_reports_and_backups_on_a_full_disk(serving, tmp_path, clip):
+    with small_disk(tmp_path / "disk", DISK_MB) as disk, serving(disk / "data") as server:
+        kept = server.analyzed(clip)
+        before = full_places(server, clip)
+        clear(server.upload(clip, frames="9"), "disk_full")
+        files = [("files", (f"{n}.mp4", clip.read_bytes())) for n in range(3)]
+        batch = server.request("POST", "/v1/batches", files=files, data=QUICK | {"frames": "9"})
+        if batch.status_code == 202:
+            codes = {item["error"]["code"] for item in batch.json()["items"]}
+            assert codes == {"disk_full"}
+        else:
+            clear(batch, "disk_full")
+        assert server.uploads() == before, "nothing is left behind"
+        for form in ("pdf", "md", "json", "csv"):
+            assert server.get(f"{kept}/report.{form}").status_code == 200
+        result = server.get(kept).json()
+        with closing(sqlite3.connect(tmp_path / "backup.db")) as copy:
+            with closing(sqlite3.connect(server.data / "unmask.db")) as records:
+                records.backup(copy)
+            assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+            assert copy.execute("SELECT count(*) FROM records").fetchone() == (1,)
+        (disk / "filler").unlink()
+        assert server.get(kept).json() == result, "nothing is lost that was acknowledged"
+        server.analyzed(clip, frames="9")
+        server.goes_on()
+
+
+@linux
+def test_a_disk_that_fills_while_a_form_comes(serving, tmp_path, clip):
+    with (
+        small_disk(tmp_path / "temp", 1) as temporary,
+        serving(tmp_path / "data", TMPDIR=str(temporary)) as server,
+    ):
+        big = tmp_path / "big.mp4"
+        big.write_bytes(clip.read_bytes() + bytes(4 << 20))
+        clear(server.upload(big), "disk_full")
+        assert server.uploads() == [] and not list(temporary.iterdir())
+        server.goes_on()
+
+
+def picture(number):
+    return np.random.default_rng(number).integers(0, 255, (480, 640, 3), np.uint8)
+
+
+@linux
+@pytest.mark.parametrize("where", ["small", "/dev/full", "gone"])
+def test_a_recording_that_finds_no_room_keeps_its_scores(tmp_path, where):
+    """The Stop button, the reaper and the shutdown of the server wait for `close`."""
+    with small_disk(tmp_path / "disk", 2) as disk:
+        film = disk / "film.mp4"
+        if where == "/dev/full":
+            film.symlink_to("/dev/full")
+        elif where == "gone":
+            film = disk / "missing" / "film.mp4"
+        keep = Mock(return_value="kept")
+        crowd = Viewers(
+            StandInEngine, 1, lambda viewer: viewers.ended(viewer, keep), new_film=lambda: film
+        )
+        scope = RecordScope("guest:a", Mock())
+        viewer = crowd.open(LiveSettings(), LiveOptions(keep=SessionRetention.VIDEO, scope=scope))
+        viewer._first = viewer._clock() - 5
+        for number in range(60):
+            viewer.push(picture(number % 4))
+        viewer.end()
+        assert viewer.ended and keep.called and keep.call_args.kwargs["media"] is None
+        assert viewer.result == "kept" and "scores are kept" in viewer.problem
+        assert not film.is_file() and crowd.running == 0
+        crowd.close()
+
+
+@linux
+def test_a_recorder_meets_a_full_device_and_closes(tmp_path):
+    (tmp_path / "film.mp4").symlink_to("/dev/full")
+    recorder = Recorder(tmp_path / "film.mp4")
+    for number in range(40):
+        recorder.add(picture(number), number / 25)
+    assert not recorder.close() and recorder.error is not None
+
+
+@linux
+@pytest.mark.parametrize("option", ["--json", "--report"])
+def test_a_command_that_writes_to_a_full_device_says_so(tmp_path, clip, option, converted):
+    target = Path("/dev/full") if option == "--json" else tmp_path / "report.pdf"
+    if option == "--report":
+        os.symlink("/dev/full", target)
+    run = python(
+        "-m", "cli", "analyze", str(clip), "--models", "texture", "--frames", "8", option,
+        str(target), variables={"UNMASK_CONVERTED": str(converted), "UNMASK_DATA": str(tmp_path)},
+    )  # fmt: skip
+    assert "Traceback" not in run.stderr, run.stderr
+    assert run.returncode != 0 or option == "--report", run.stderr
