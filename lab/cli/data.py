@@ -63,8 +63,9 @@ def build(
         Path | None, opt("clones, owner+name each, in place of github.com", "DIR")
     ] = None,
 ) -> int:
-    """Cut the clips of a data sheet, as datasets/faces.csv, from the repositories that it names;
-    what can't be cut is listed in missing.csv."""
+    """Cut the clips of a data sheet, as datasets/faces.csv, or write its pictures, as
+    datasets/pictures.csv, from the repositories that it names; what can't be had is listed in
+    missing.csv."""
     with user_files():
         missing = sheets.build(
             sheets.read(sheet), out, mirror=mirror, on_progress=ProgressBar(_("rows"))

@@ -1,8 +1,9 @@
 """Rebuild the clips of a data sheet from the public repositories that its rows name.
 
 `datasets/README.md` defines the columns of a sheet and the cutting of clips. A row names a commit
-and a path, which Git resolves to the hash of a file; another content is rejected. Repositories are
-read one after another, from a mirror or a partial clone; existing clips are kept.
+and a path, which Git resolves to the hash of a file; another content is rejected. Pictures are
+written as they are. Repositories are read one after another, from a mirror or a partial clone;
+existing files are kept.
 """
 
 import csv
@@ -12,7 +13,7 @@ import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple, cast
 
 import av
@@ -31,6 +32,8 @@ CRF = "18"
 PEAK = 0.9
 BIT_RATE = 64_000
 LABELS = ("file", "label", "kind", "method", "group", "source", "commit", "person", "year")
+CLIPS = {"repository", "commit", "path", "start", "seconds", "label"}
+PICTURES = {"file", "source", "commit", "label", "kind", "note"}
 
 Row = Mapping[str, str]
 Progress = Callable[[int, int], None]
@@ -48,7 +51,8 @@ class MissingClip(NamedTuple):
 
 
 def read(sheet: Path) -> list[Row]:
-    """Return the rows of a sheet; raise InputError unless it is one of clips or recordings."""
+    """Return the rows of a sheet; raise InputError unless it is one of clips, recordings or
+    pictures."""
     try:
         with sheet.open(encoding="utf-8", newline="") as stream:
             rows: list[Row] = list(csv.DictReader(stream))
@@ -56,16 +60,22 @@ def read(sheet: Path) -> list[Row]:
         raise InputError(
             _("The data sheet {path} can't be read: {error}.").format(path=sheet, error=error)
         ) from error
-    if not rows or {"repository", "commit", "path", "start", "seconds", "label"} - set(rows[0]):
+    if not rows or (CLIPS - set(rows[0]) and PICTURES - set(rows[0])):
         raise InputError(
-            _("{path} is no data sheet of clips or recordings.").format(path=sheet),
+            _("{path} is no data sheet of clips, recordings or pictures.").format(path=sheet),
             hint=_("datasets/README.md lists the columns."),
         )
     return rows
 
 
+def _of_pictures(row: Row) -> bool:
+    return "path" not in row
+
+
 def name_of(row: Row) -> str:
     """Return the file of a row in the folder."""
+    if _of_pictures(row):
+        return row["file"]
     if not (clip := row.get("clip", "")):
         own = f"{row['path']} {row['start']}"
         words = "".join(c if c.isalnum() else "_" for c in row["path"].rpartition(".")[0])[-60:]
@@ -82,7 +92,7 @@ def build(
     out.mkdir(parents=True, exist_ok=True)
     by_repository: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        by_repository[row["repository"]].append(row)
+        by_repository[row["source" if _of_pictures(row) else "repository"]].append(row)
     missing, done = list[MissingClip](), 0
     for name, own in by_repository.items():
         missing += _build_some(name, own, out, mirror)
@@ -91,8 +101,10 @@ def build(
     gone = {one.clip for one in missing}
     with (out / "labels.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(LABELS)
-        writer.writerows(_label(row) for row in rows if name_of(row) not in gone)
+        pictures = _of_pictures(rows[0])
+        writer.writerow(rows[0] if pictures else LABELS)
+        there = [row for row in rows if name_of(row) not in gone]
+        writer.writerows([*row.values()] if pictures else _label(row) for row in there)
     with (out / "missing.csv").open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerows([MissingClip._fields, *missing])
@@ -117,22 +129,38 @@ def _build_some(
         if file.exists():
             continue
         try:
-            if not row["path"]:
-                raise ClipGone("its path was not recorded")
-            if not row["start"]:
-                raise ClipGone("its time window was not recorded")
+            path = _path_of(row, name)
             repository = repository or MirroredRepository.of(name, out, mirror)
-            key = row["commit"], row["path"]
+            key = row["commit"], path
             if key not in blobs:
                 blobs = {key: repository.blob(*key)}
             file.parent.mkdir(parents=True, exist_ok=True)
             part = file.with_name(f"part-{file.name}")
-            cut = clip if row.get("crop") else recording
-            cut(blobs[key], row, part)
+            if _of_pictures(row):
+                part.write_bytes(blobs[key])
+            else:
+                cut = clip if row.get("crop") else recording
+                cut(blobs[key], row, part)
             part.replace(file)
         except (ClipGone, av.FFmpegError, OSError) as error:
             missing.append(MissingClip(name_of(row), str(error)))
     return missing
+
+
+def _path_of(row: Row, repository: str) -> str:
+    """Return the path of a row in its repository; raise ClipGone."""
+    if _of_pictures(row):
+        path = row["file"].removeprefix(f"{repository}/")
+        if path == row["file"]:
+            raise ClipGone("it is a clip or a crop of another sheet")
+        if ".." in PurePosixPath(path).parts:
+            raise ClipGone("its path leaves the repository")
+        return path
+    if not row["path"]:
+        raise ClipGone("its path was not recorded")
+    if not row["start"]:
+        raise ClipGone("its time window was not recorded")
+    return row["path"]
 
 
 class MirroredRepository(NamedTuple):

@@ -16,6 +16,7 @@ from tests.support.speech import speech
 
 REPOSITORY = "someone/page"
 FACES = "clip,list,repository,commit,path,start,seconds,crop,label,method,year,group,person"
+PICTURES = "file,label,kind,method,year,source,commit,width,height,license,note,says"
 VOICES = "list,repository,commit,path,start,seconds,label,system,year,group,person"
 
 
@@ -94,3 +95,23 @@ def test_recordings_are_cut_at_one_peak(tmp_path, mirror):
     x = sounds.decoded(str(out / labels[0]["file"]))
     assert len(x) == pytest.approx(1.5 * 16_000, abs=2_500)  # an encoder adds silence
     assert np.abs(x).max() == pytest.approx(0.9, abs=0.1)
+
+
+def test_pictures_are_whole_files_and_keep_the_columns_of_their_sheet(tmp_path, mirror):
+    """The labels are what `unmask train picture` reads."""
+    folder, commit = mirror
+    facts = f"fake,video,Veo,2026,{REPOSITORY},{commit},320,240,,,page"
+    rows = [
+        f"{REPOSITORY}/talk.mp4,{facts}",
+        f"{REPOSITORY}/../../other.mp4,{facts}",
+        f"clips/fake/a.mp4,{facts}",
+    ]
+    out, labels, missing = build(tmp_path, folder, PICTURES, *rows)
+    assert [row["file"] for row in labels] == [f"{REPOSITORY}/talk.mp4"]
+    assert ",".join(labels[0]) == PICTURES
+    there = folder / "someone+page/repo/talk.mp4"
+    assert (out / REPOSITORY / "talk.mp4").read_bytes() == there.read_bytes()
+    assert missing == {
+        f"{REPOSITORY}/../../other.mp4": "its path leaves the repository",
+        "clips/fake/a.mp4": "it is a clip or a crop of another sheet",
+    }
