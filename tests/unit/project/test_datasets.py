@@ -56,13 +56,26 @@ def test_talks_have_sources_enough_and_a_window_of_three_seconds():
         assert bool(row["method"]) <= (row["label"] == "fake"), row
 
 
-def test_pictures_are_labels_that_the_recipe_reads():
-    items = read_labels(SHEETS / "pictures.csv")
-    assert len({item.name for item in items}) == len(items) > 1000
+@pytest.mark.parametrize(("name", "least"), [("pictures.csv", 1000), ("portraits.csv", 400)])
+def test_pictures_are_labels_that_the_recipe_reads(name, least):
+    items = read_labels(SHEETS / name)
+    assert len({item.name for item in items}) == len(items) > least
     for item in items:
         assert re.fullmatch(r"[\w.-]+/[\w.-]+", item.source), item
         assert item.note == "face" or item.name.startswith(f"{item.source}/"), item
         assert (item.method != "none") == bool(item.label), item
+
+
+def test_portraits_can_be_built_again_and_are_of_sources_that_pictures_csv_lacks():
+    """The layer that ships learned from `pictures.csv`."""
+    rows = read("portraits.csv")
+    assert not {row["source"] for row in rows} & {row["source"] for row in read("pictures.csv")}
+    kinds = Counter(
+        (row["source"], row["label"], row["note"].partition(";")[0] == "photo") for row in rows
+    )
+    assert max(kinds.values()) <= 3
+    for row in rows:
+        assert re.fullmatch(r"[0-9a-f]{40}", row["commit"]) and row["says"], row
 
 
 def test_a_voice_has_a_source_a_window_and_who_says_what_it_is():
