@@ -49,7 +49,7 @@ def groups(rows: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def limit(rows: pd.DataFrame, model: str) -> float:
-    """Return the logit that `FALSE_ALARMS` of genuine portraits exceed, sources weighted equally."""
+    """Return the logit that `FALSE_ALARMS` of genuine portraits exceed; sources weigh alike."""
     own = rows[(rows["label"] == 0) & (rows["set"] == PEOPLE)].dropna(subset=model)
     weights = (1 / own.groupby("source")["file"].transform("size")).to_numpy()
     order = np.argsort(own[model].to_numpy())[::-1]
