@@ -57,7 +57,7 @@ class _Run:
 class TaskQueue:
     """The tasks of a server, on a budget of `cores`, by default all of this computer. A batch whose
     cores others need pauses `pause_ratio` times as long as its last step took, `max_pause` s at
-    most."""
+    most. `start` runs a call in the background in place of a supervised thread."""
 
     def __init__(
         self,
@@ -65,11 +65,12 @@ class TaskQueue:
         server: Server,
         cores: float | None = None,
         *,
+        start: Callable[[str, Callable[[], None]], Supervised[None] | None] | None = None,
         pause_ratio: float = PAUSE_RATIO,
         max_pause: float = MAX_PAUSE_SECONDS,
     ) -> None:
         self.server = server
-        self._store = store
+        self._store, self._start = store, start
         self._pause_ratio, self._max_pause = pause_ratio, max_pause
         self._kinds: dict[str, TaskKind[Any]] = {}
         self._closing = threading.Event()
@@ -389,9 +390,11 @@ class TaskQueue:
 
     def run_in_background(
         self, name: str, work: Callable[[], None], stop: Callable[[], object]
-    ) -> Supervised[None]:
+    ) -> Supervised[None] | None:
         """Run a call in a thread of low priority; `stop` asks it to end. Raise RuntimeError if no
         thread is left."""
+        if self._start is not None:
+            return self._start(name, work)
         return Supervised(name, work, owner=self, stop=stop, niceness=NICENESS).start()
 
     # --- inside -----------------------------------------------------------------------------------
