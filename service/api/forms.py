@@ -4,12 +4,16 @@ and with browsers' escapes for characters that end a name."""
 import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, cast
 from urllib.parse import unquote_to_bytes
 
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
+
+from service.storage.arriving import ArrivingFile
 
 _EXTENDED = re.compile(rb"""\bfilename\*\s*=\s*"?([\w.:-]+)'[^']*'([^;"\s]+)"?""", re.I)
 _PLAIN = re.compile(rb';\s*filename\s*=\s*(?:"(?:[^"\\]|\\.)*"|[^;]*)', re.I)
@@ -18,7 +22,11 @@ _ESCAPED = {b"%22": b'\\"', b"%0D": b" ", b"%0A": b" "}
 
 
 class NamedParts(MultiPartParser):
-    """Multipart parser that reads each form of a file name."""
+    """Multipart parser that reads each form of a file name and writes files under `root`."""
+
+    def __init__(self, *arguments: Any, root: Path, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._root = root
 
     def on_headers_finished(self) -> None:
         """Rewrite the file name in the headers of a part as plain UTF-8."""
@@ -26,13 +34,19 @@ class NamedParts(MultiPartParser):
         if part.content_disposition:
             part.content_disposition = _plainly(part.content_disposition)
         super().on_headers_finished()
+        if part.file is not None:  # written once, where it stays
+            arriving = ArrivingFile(self._root)
+            part.file.file = cast(BinaryIO, arriving)
+            self._files_to_close_on_error[-1].close()
+            self._files_to_close_on_error[-1] = cast(Any, arriving)
 
 
 @asynccontextmanager
 async def parsed(
-    request: Request, *, max_files: int, max_fields: int, max_part_size: int
+    request: Request, root: Path, *, max_files: int, max_fields: int, max_part_size: int
 ) -> AsyncIterator[FormData]:
-    """Parse a form; its files are deleted on exit. Raise HTTPException (400) for a broken one."""
+    """Parse a form; its files are written under `root` and deleted on exit, unless they were taken
+    over (`ArrivingFile`). Raise HTTPException (400) for a broken one."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "multipart/form-data":
         async with request.form(max_fields=max_fields, max_part_size=max_part_size) as form:
@@ -46,6 +60,7 @@ async def parsed(
                 max_files=max_files,
                 max_fields=max_fields,
                 max_part_size=max_part_size,
+                root=root,
             ).parse()
     except MultiPartException as error:
         raise HTTPException(400, error.message) from None

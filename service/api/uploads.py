@@ -32,7 +32,8 @@ from service.application import Application
 from service.batch_files import IncomingFile
 from service.context import RequestContext
 from service.limits import MEGABYTE, TooLarge
-from service.storage.uploads import full_disk_refused, max_upload_mb
+from service.storage.arriving import ArrivingFile
+from service.storage.uploads import full_disk_refused, max_upload_mb, no_room
 from service.tasks.jobs import Job
 
 OVERHEAD = 64 * 1024  # bytes of a form beside its file: boundaries, names, settings
@@ -93,8 +94,10 @@ class Form:
             if isinstance(source, str):
                 parts.append(f"{LINK}\0{source}")
             else:
-                parts.append(f"{field}\0{source.name}\0{sha256(source.source)}")
-                source.source.seek(0)
+                file = source.source
+                hash = file.sha256 if isinstance(file, ArrivingFile) else sha256(file)
+                parts.append(f"{field}\0{source.name}\0{hash}")
+                file.seek(0)
         asked = [*parts, *sorted(self.fields.items())]
         return hashlib.sha256(repr(asked).encode()).hexdigest()
 
@@ -144,9 +147,15 @@ async def receive(
         text = _("A file comes as a form: Content-Type multipart/form-data.")
         raise UnsupportedBody(text, hint=_("For example: curl -F file=@clip.mp4 …"))
     megabytes = limits.megabytes(context.principal, max_upload_mb())
+    application: Application = request.app.state.application()
+    uploads = application.jobs.uploads
+    announced = request.headers.get("content-length", "")
+    if not uploads.has_room(int(announced) if announced.isdigit() else 0):
+        raise no_room()
     limited = _limited(request, megabytes)
     fields = parsed(
         Request(request.scope, limited),
+        uploads.root,
         max_files=most,
         max_fields=MAX_FIELDS + most,
         max_part_size=MAX_FIELD_BYTES,

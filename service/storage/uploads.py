@@ -29,6 +29,7 @@ from detector.seals import record_hash
 from detector.sentences import _
 from service.config import get_config
 from service.context import is_id, new_id
+from service.storage.arriving import ArrivingFile
 
 CHUNK_BYTES = 1 << 20  # bytes copied at a time, so that a large file never stands in memory twice
 MIN_FREE_BYTES = 100_000_000  # bytes left on the disk for results and logs
@@ -103,16 +104,22 @@ class Uploads:
         try:
             with full_disk_refused():
                 folder.mkdir(mode=0o700)
-                with (folder / _COMING).open("wb") as target:
-                    while chunk := source.read(CHUNK_BYTES):
-                        digest.update(chunk)
-                        count += target.write(chunk)
-                (folder / _COMING).replace(folder / disk_name(name))
-                remember_hash(folder / disk_name(name), digest.hexdigest())
+                path = folder / disk_name(name)
+                came = source if isinstance(source, ArrivingFile) and not source.tell() else None
+                if came is not None and came.claim(path):
+                    sha256, count = came.sha256, path.stat().st_size
+                else:
+                    with (folder / _COMING).open("wb") as target:
+                        while chunk := source.read(CHUNK_BYTES):
+                            digest.update(chunk)
+                            count += target.write(chunk)
+                    (folder / _COMING).replace(path)
+                    sha256 = digest.hexdigest()
+                remember_hash(path, sha256)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        return Upload(token, digest.hexdigest(), count)
+        return Upload(token, sha256, count)
 
     def set_source(self, token: str, source: FileSource) -> None:
         """Store the source of a file beside it."""

@@ -17,6 +17,7 @@ DEAD = "0123456789ab"  # a server that is no more
 LEFT = {
     f"uploads/{new_id()}/.coming": "half an upload",
     f"uploads/{new_id()}/clip.mp4": "an upload whose record was never written",
+    "uploads/.form-x1/.coming": "a file of a request",
     "uploads/.library-x1/000-clip.mp4": "files for a library",
     "uploads/.opened-x1/container": "an archive that was being opened",
     "uploads/.copy-x1/clip.mp4": "media that came from a bucket",
