@@ -8,6 +8,7 @@ in packages of their own.
 
 import importlib
 import logging
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -55,6 +56,7 @@ COMMANDS = {
 """In the order of `unmask --help`."""
 _HOMES = {"serve": "app", "watch": "batch"}
 """Modules of commands that have none of their own name."""
+_COMPLETE = "_UNMASK_COMPLETE"
 _EXTRAS = dict.fromkeys(("case", "library", "app", "serve", "keys", "export-labels"), "dashboard")
 """Commands that run with the packages of extras."""
 _REPORT = ("babel", "cryptography", "fpdf", "fontTools", "pypdf", "pytorch_grad_cam")
@@ -104,9 +106,7 @@ def command(name: str) -> Any:
 
 
 _root = typer.Typer(
-    add_completion=False,
-    subcommand_metavar="COMMAND …",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    subcommand_metavar="COMMAND …", context_settings={"help_option_names": ["-h", "--help"]}
 )
 for _name, _help in COMMANDS.items():
     _root.command(_name, cls=_LazyCommand, help=_help)(lambda: None)
@@ -139,6 +139,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
     give_back_freed()
     root, verbose = build(_root), False
+    if _COMPLETE in os.environ:  # a shell asks for what can follow
+        root.main(prog_name="unmask", complete_var=_COMPLETE)
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         typed = shlex.join(["unmask", *arguments])

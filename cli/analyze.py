@@ -11,6 +11,7 @@ from cli import known, report
 from cli.common import (
     JsonOutput,
     ProgressBar,
+    given,
     is_web_address,
     line,
     print_error,
@@ -60,11 +61,12 @@ def analyze(
     no_library: NoLibrary = False,
 ) -> int:
     """Analyze videos and pictures, the pictures of a PDF or an office document, or links where
-    UNMASK_LINKS is on."""
+    UNMASK_LINKS is on. A path of - reads standard input."""
     if machine.sandbox:
         media.isolate()  # first: its own imports go on beside those of torch
     wanted, limits = settings.settings(), settings.thresholds()
     registry.choose(wanted.models)  # what is no model is nobody's file's fault
+    paths = [path if is_web_address(path) else str(given(path)) for path in paths]
     files = [(path, picture) for path in paths for picture in _pictures(path)]
     if report_file:
         report.ending(report_file)
@@ -77,7 +79,8 @@ def analyze(
     analyzer = Analyzer(device=machine.device)
     status = 0
     finder = known.OriginalFinder(wanted=original is None and not no_library)
-    with JsonOutput(json, several=len(files) > 1) as output, finder, ExitStack() as fetched:
+    output = JsonOutput(json, several=len(files) > 1)
+    with finder, ExitStack() as fetched:
         for path, picture in files:
             file = Path(path)
             if picture is not None or film or is_web_address(path):

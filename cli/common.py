@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import json
 import os
 import re
+import shutil
 import sys
+import tempfile
 import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from functools import cache
 from importlib.util import find_spec
 from io import FileIO
 from pathlib import Path
@@ -91,6 +95,25 @@ def ids(text: str | None) -> list[str] | None:
     return [part.strip() for part in text.split(",") if part.strip()] if text else None
 
 
+@cache
+def _standard_input() -> Path:
+    """Return a temporary file with the bytes of standard input, deleted when the command ends;
+    raise UsageError if nothing is piped in."""
+    if sys.stdin is None or sys.stdin.isatty():
+        text = _("Nothing is piped in.")
+        raise UsageError(text, hint="cat clip.mp4 | unmask analyze -")
+    folder = tempfile.mkdtemp(prefix="unmask-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with user_files(), (path := Path(folder) / "standard input").open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return path
+
+
+def given(path: str | Path) -> Path:
+    """Return the path that an argument names; "-" is standard input."""
+    return _standard_input() if str(path) == "-" else Path(path)
+
+
 def is_web_address(path: str | Path) -> bool:
     """Return whether a path is a link. `Path` leaves one slash of two."""
     return re.match(r"https?:/", str(path), re.IGNORECASE) is not None
@@ -112,8 +135,8 @@ def write_text(target: str, text: str) -> None:
 
 
 def write_json(target: str, data: object) -> None:
-    """Write as JSON to a file, or to standard output for "-"."""
-    write_text(target, json.dumps(data, indent=2, ensure_ascii=False))
+    """Write as JSON to a file, or as one line to standard output for "-"."""
+    write_text(target, json.dumps(data, indent=None if target == "-" else 2, ensure_ascii=False))
 
 
 def write_result(target: str | None, data: object, *lines: object) -> None:
@@ -125,9 +148,9 @@ def write_result(target: str | None, data: object, *lines: object) -> None:
 
 
 class JsonOutput:
-    """Results as JSON, to a file or to standard output for "-", each written when it ends: one as
-    an object, `several` as a list. The file is valid JSON after each. Without a target nothing is
-    written."""
+    """Results as JSON, each written when it ends: to standard output for "-", a line each; to a
+    file one as an object, `several` as a list, which is valid JSON after each. Without a target
+    nothing is written."""
 
     def __init__(self, target: str | None, *, several: bool) -> None:
         self._target, self._several, self._count = target, several, 0
@@ -136,16 +159,12 @@ class JsonOutput:
         """Write one result. Raise UsageError if the file can't be written."""
         if self._target is None:
             return
-        if not self._several:
+        if self._target == "-" or not self._several:
             write_json(self._target, data)
             return
         text = json.dumps(data, indent=2, ensure_ascii=False)
         begin = ",\n" if self._count else "[\n"
         self._count += 1
-        if self._target == "-":
-            sys.stdout.write(begin + text)
-            sys.stdout.flush()
-            return
         data = (begin + text).encode("utf-8", "replace") + _LIST_END
         if self._count == 1:
             write_bytes(self._target, data)
@@ -159,13 +178,6 @@ class JsonOutput:
                     target=self._target, strerror=error.strerror
                 )
             ) from None
-
-    def __enter__(self) -> JsonOutput:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._target == "-" and self._count and self._several:
-            print("\n]")
 
 
 _LIST_END = b"\n]\n"

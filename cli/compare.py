@@ -6,7 +6,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Annotated
 
-from cli.common import ProgressBar, reading, refuse_link, write_bytes, write_result
+from cli.common import ProgressBar, given, reading, refuse_link, write_bytes, write_result
 from cli.options import Json, Sandbox, Sign, Zone, opt
 from cli.report import ending
 from detector import comparison, media, paths
@@ -57,6 +57,7 @@ def compare(
         media.isolate()
     for path in (a, b):
         refuse_link(path)
+    a, b = given(a), given(b)
     copy, named = in_roles(a, b, original)
     form = ending(report_file, *FORMS) if report_file else ""
     here = report.time_zone(zone)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import ValidationError
 
-from cli.common import reading, tell, write_bytes
+from cli.common import given, reading, tell, write_bytes
 from cli.options import ReportOptions, arg, opt
 from detector.errors import MediaError, UsageError
 from detector.media.files import open_file
@@ -35,7 +35,7 @@ def report(
         raise UsageError(_("Say what to write: --out report.pdf, or --mark copy.mp4."))
     if mark and media is None:
         raise UsageError(_("--mark needs the file itself: --media FILE."))
-    read = read_analysis(analysis)
+    read = read_analysis(given(analysis))
     if out:
         write_report(out, read, media, options)
     if mark and media:

@@ -4,7 +4,7 @@ changes."""
 from pathlib import Path
 from typing import Annotated
 
-from cli.common import ProgressBar, ids, reading, refuse_link, write_result
+from cli.common import ProgressBar, given, ids, reading, refuse_link, write_result
 from cli.options import Device, Json, Models, opt
 from detector.decision import decide
 from detector.perturbation.conditions import NONE, parse
@@ -28,6 +28,7 @@ def robustness(
     """Analyze a part of a file again: pictures and clips compressed, blurred …, sounds as MP3, over
     a telephone, in noise …"""
     refuse_link(path)
+    path = given(path)
     wanted = parse(conditions) if conditions else USUAL
     analyzer = Analyzer(device=device)
     analysis = analyzer.analyze(path, Settings(models=ids(models)))

@@ -1,6 +1,7 @@
 """The command as a shell sees it: what it prints, where, and its exit status."""
 
 import csv
+import hashlib
 import itertools
 import json
 import os
@@ -17,7 +18,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from cli import known, main
+from cli import common, known, main
 from cli.analyze import summary
 from detector import media, pipeline
 from detector.schema.analysis import Analysis
@@ -47,10 +48,43 @@ def test_json_on_standard_output_is_the_analysis(clip, capsys):
     assert analysis.verdict.probability is not None
 
 
+def test_a_file_is_piped_in_and_its_result_is_one_line(clip, tmp_path):
+    command = [sys.executable, "-m", "cli", "analyze", "-", "--frames", "4", "--json", "-"]
+    with clip.open("rb") as piped:
+        done = subprocess.run(command, stdin=piped, capture_output=True, check=True, cwd=ROOT)
+    (line,) = done.stdout.decode().splitlines()
+    analysis = Analysis.model_validate_json(line)
+    assert analysis.media.name == "standard input"
+    assert analysis.media.sha256 == hashlib.sha256(clip.read_bytes()).hexdigest()
+    saved = tmp_path / "report.md"
+    command = [sys.executable, "-m", "cli", "report", "-", "--out", str(saved)]
+    subprocess.run(command, input=done.stdout, check=True, cwd=ROOT)
+    assert "standard input" in saved.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "index", "wanted"),
+    [("unmask ana", 1, "analyze"), ("unmask analyze --jso", 2, "--json")],
+)
+def test_a_shell_completes_commands_and_options(words, index, wanted):
+    asked = {"_UNMASK_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(index)}
+    command = [sys.executable, "-m", "cli"]
+    done = subprocess.run(command, env=os.environ | asked, capture_output=True, text=True, cwd=ROOT)
+    assert wanted in done.stdout.split()
+
+
+def test_a_dash_without_a_pipe_is_told_what_to_type(capsys, monkeypatch):
+    common._standard_input.cache_clear()
+    monkeypatch.setattr(sys, "stdin", Mock(isatty=lambda: True))
+    for words in ("analyze -", "robustness -", "compare - b.mp4", "report - --out a.md"):
+        assert main(words.split()) == 2
+        assert "cat clip.mp4 | unmask analyze -" in capsys.readouterr().err
+
+
 def test_the_pictures_of_a_document_are_analyzed_with_what_it_says_of_itself(tmp_path, capsys):
     paper = containers.pdf(tmp_path / "paper.pdf")
     assert main(["analyze", str(paper), "--models", "texture", "--json", "-"]) == 0
-    results = [Analysis.model_validate(one) for one in json.loads(capsys.readouterr().out)]
+    results = [Analysis.model_validate_json(line) for line in capsys.readouterr().out.splitlines()]
     assert [one.media.name for one in results] == [
         "paper.pdf, page 1, picture 1",
         "paper.pdf, page 3, picture 1",
@@ -78,7 +112,7 @@ def test_a_link_is_fetched_and_analyzed_where_links_are_on(clip, tmp_path, capsy
         monkeypatch.setenv("UNMASK_LINKS_PORTS", str(server.server_port))
         urls = [server.url(links.PUBLIC, path) for path in ("/a/talk.mp4?key=secret", "/gone.mp4")]
         assert main(["analyze", *urls, "--frames", "6", "--json", "-"]) == 2
-    talk, gone = json.loads(capsys.readouterr().out)
+    talk, gone = map(json.loads, capsys.readouterr().out.splitlines())
     assert talk["media"]["name"] == "talk.mp4" and len(talk["timestamps"]) == 6
     assert gone["error"]["code"] == "link_status"
     assert not list(tmp_path.rglob("link"))  # nothing of it is kept

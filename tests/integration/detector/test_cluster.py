@@ -37,8 +37,8 @@ def analyzed(*paths, frames):
     command += ["--frames", str(frames), "--device", "cpu"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    return dict(zip(paths, found if len(paths) > 1 else [found], strict=True))
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return dict(zip(paths, found, strict=True))
 
 
 @pytest.fixture(scope="module")

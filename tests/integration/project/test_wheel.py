@@ -384,7 +384,8 @@ def test_the_core_alone_analyzes_and_says_what_it_left_out(core, tmp_path):
     call = ("analyze", str(clip), str(tmp_path / "portrait.png"), "--frames", "4", "--json", "-")
     alone, whole = without(" ".join(others), *call), without("", *call)
     assert alone.returncode == whole.returncode == 0, alone.stderr
-    for ours, theirs in zip(json.loads(alone.stdout), json.loads(whole.stdout), strict=True):
+    results = (map(json.loads, done.stdout.splitlines()) for done in (alone, whole))
+    for ours, theirs in zip(*results, strict=True):
         likely = pytest.approx(theirs["verdict"]["probability"], abs=0.01)
         assert ours["verdict"]["probability"] == likely, "of the same models"
         notes = map(said, ours["media"]["notes"])
