@@ -24,7 +24,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response, Strea
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dashboard import _compat, hosting, i18n, images, session, theme, url_state
+from dashboard import _compat, hosting, i18n, images, installable, session, theme, url_state
 from dashboard.cookies import GuestCookie
 from dashboard.hosting import base_path
 from dashboard.session_routes import routes as session_routes
@@ -116,6 +116,7 @@ def routes() -> list[Route]:
         Route(f"{base}/camera/{{token}}", _camera, methods=["GET"]),
         Route(f"{base}/file/{{rest:path}}", _nothing),
         Route(f"{base}/shared/{{rest:path}}", _nothing),
+        *installable.routes(),
         *session_routes(),
     ]
 
@@ -335,8 +336,8 @@ _ABOUT_THE_FILE = ("etag", "last-modified")
 
 
 class FirstPaint:
-    """Middleware: add the style sheet, the server's address and the browser's language to
-    Streamlit's HTML page.
+    """Middleware: add the style sheet, the server's address, the browser's language, and what makes
+    the page installable to Streamlit's HTML page.
 
     The first drawing then has its final layout (`components.style.apply` comes with the first run
     only), and Streamlit's script does not look for its server below the page's own address. Both go
@@ -348,6 +349,7 @@ class FirstPaint:
         self.app = app
         script = _compat.backend_script(f"{hosting.base_path()}/")
         self.ours = f"<style>{theme.first_paint()}</style><script>{script}</script>".encode()
+        self.head = installable.head().encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "GET" or not _wants_a_page(scope):
@@ -370,6 +372,7 @@ class FirstPaint:
             if message.get("more_body"):
                 return
             body = body.replace(_compat.PAGE_END, self.ours + _compat.PAGE_END, 1)
+            body = body.replace(b"</head>", self.head + b"</head>", 1)
             with use(i18n.of_request(Headers(scope=scope).get("accept-language", ""))):
                 body = body.replace(_compat.PAGE_START, i18n.html_tag().encode(), 1)
             headers = MutableHeaders(scope=start)

@@ -50,8 +50,23 @@ def request_context() -> RequestContext:
     principal = auth.identify(caller, session)
     if principal is None:
         principal = auth.guest_of(st.session_state.setdefault(_TAB, new_id()))
+    return _context(caller, session, principal, st.session_state.get(_TAB))
+
+
+def context_of(request: HTTPConnection) -> RequestContext | None:
+    """Return the context of a request to one of the server's own routes, by its cookies; None for
+    a browser that was never here."""
+    caller = request_caller(request)
+    session = auth.find_session(caller)
+    principal = auth.identify(caller, session)
+    return None if principal is None else _context(caller, session, principal, None)
+
+
+def _context(
+    caller: Caller, session: Session | None, principal: Principal, tab: str | None
+) -> RequestContext:
     user = principal.kind is PrincipalKind.USER
-    guest = caller.cookie(GUEST) or st.session_state.get(_TAB)
+    guest = caller.cookie(GUEST) or tab
     return RequestContext(
         principal=principal,
         address=caller.address,

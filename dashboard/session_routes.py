@@ -22,9 +22,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from dashboard import i18n, labels, session, theme
+from dashboard import i18n, labels, session
 from dashboard.cookies import cookie
 from dashboard.hosting import base_path
+from dashboard.theme import plain
 from detector.sentences import _, use
 from service import auth
 from service.auth.caller import GUEST, SESSION, AuthReturnContext, Caller, Purpose, SignedIn, digest
@@ -168,7 +169,7 @@ def _question(email: str, fields: dict[str, str]) -> Response:
         f'<form method="post" action="../return">{hidden}<button>{_("Sign in")}</button></form>'
     )
     return HTMLResponse(
-        _plain_page(_("Sign in"), body),
+        plain.page(_("Sign in"), body),
         headers={
             **_PRIVATE,
             "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; "
@@ -195,15 +196,3 @@ async def _body(request: Request) -> bytes:
         if len(body) > MAX_BODY:
             raise ValueError("too long")
     return body
-
-
-def _plain_page(title: str, body: str) -> str:
-    """Return a whole document of a plain `title` and an HTML `body`."""
-    return (
-        f"<!doctype html>{i18n.html_tag()}<head>"
-        '<meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta name="robots" content="noindex">'
-        f"<title>{labels.escape(title)} · Unmask</title>"
-        f"<style>{theme.variables()}{theme.sheet('plain')}</style></head><body><main>{body}</main></body></html>"
-    )

@@ -14,6 +14,8 @@ from dashboard import _compat
 
 COPY = "copy"
 """In the query of a file: the copy that browsers play is meant (`service.tasks.previews`)."""
+FETCHED = "fetch"
+"""In the query of the front page: the task that fetches a shared or pasted link."""
 QUESTION = "q"
 """In the query of the Models page: the task of the models that are shown."""
 _NAME, _LINK = "a", "s"

@@ -171,6 +171,16 @@ def apart(key: str | None = None, *, wrap: bool = True) -> DeltaGenerator:
     )  # fmt: skip
 
 
+def paste_hint(*, links: bool = False) -> str:
+    """Return the caption of an uploader: how `static/intake.js` takes pasted and dropped files."""
+    if links:
+        return _(
+            "You can also paste a picture, a file or a link (Ctrl+V), or drop a file anywhere on "
+            "this page."
+        )
+    return _("You can also paste a picture or a file (Ctrl+V), or drop one anywhere on this page.")
+
+
 def table(rows: Iterable[Mapping[str, Any]]) -> None:
     """Draw rows under the names of their columns."""
     st.table(list(rows), border="horizontal", hide_index=True)

@@ -150,8 +150,12 @@ class Caller:
 
     @property
     def _of_another_origin(self) -> bool:
-        """Return whether the Origin header has another host or port than the request."""
+        """Return whether the Origin header has another host or port than the request. What the
+        browser itself began, such as a share from another app, comes from no page; no script can
+        set that header."""
         origin = self.header("origin")
+        if self.header("sec-fetch-site") == "none":
+            return False
         return bool(origin) and _netloc(origin) != self.header("host").lower()
 
     @property

@@ -136,6 +136,7 @@ def _take(place: st.delta_generator.DeltaGenerator, settings: Settings) -> None:
             accept_multiple_files=True,
             label_visibility="collapsed",
         )
+        typography.caption(controls.paste_hint(links=links.allowed()))
     if not files:
         return
     st.session_state[UPLOADS] = turn + 1
@@ -160,6 +161,9 @@ def _together(files: Sequence[UploadedFile], settings: Settings) -> str | None:
 
 def _take_link(settings: Settings) -> None:
     """Draw the field of a link and the progress of its fetch."""
+    if started := st.query_params.get(url_state.FETCHED):
+        del st.query_params[url_state.FETCHED]
+        st.session_state[FETCH] = started
     if task := session.find_task(st.session_state.get(FETCH)):
         if task.active:
             note = _("It goes on if you leave this page, and is in the history then.")

@@ -311,6 +311,7 @@ def _add_files(batch: Batch | None) -> None:
                 accept_multiple_files=True,
                 label_visibility="collapsed",
             )
+            typography.caption(controls.paste_hint())
         with st.container(width="content"):
             if controls.button(_("A whole folder"), "folder_open", "batch-folder"):
                 st.dialog(_("A whole folder"))(_folder)(batch)

@@ -103,6 +103,7 @@ def _first() -> None:
             "judge both as well, for themselves."
         )
         typography.caption(f"{stay} {text}")
+        typography.caption(controls.paste_hint())
         ready = first is not None and second is not None
         label = _("Compare the two")
         pressed = st.button(
@@ -147,6 +148,7 @@ def _upload(name: str, label: str, *, like: Settings | None = None) -> None:
                 settings = Settings(models=None if ids == usual else ids)
             typography.caption(_("All voice models that are ready are compared."))
         file = st.file_uploader(label, key=f"bring-file-{name}")
+        typography.caption(controls.paste_hint())
         before = earlier.choose(f"earlier-{name}", without=url_state.current() or "")
         if settings is None:
             why = (
