@@ -5,13 +5,13 @@ except for large transformers (`computes_in_bf16`). Gradients need the torch mod
 
 from __future__ import annotations
 
-import os
+import math
 import queue
 import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from contextvars import ContextVar
 from functools import lru_cache
 from importlib import metadata
@@ -25,6 +25,7 @@ import numpy as np
 
 from detector import converted
 from detector.config import get_config
+from detector.cores import turns, usable_cores
 from detector.errors import ModelError
 from detector.helper_process import helper
 from detector.installation import install
@@ -33,7 +34,10 @@ from detector.sentences import _
 if TYPE_CHECKING:
     import torch
 
-MAX_COPIES = 8  # concurrent calls of one network; each has its own memory
+MAX_CALLS = 8  # concurrent calls of one network; each has its own memory of activations
+LARGE = 20_000_000
+"""bytes of weights from which the calls of a network take turns on the cores (`detector.cores`):
+hundreds of milliseconds each, while a smaller network ends before others notice"""
 
 Runner = Callable[..., tuple[np.ndarray, ...]]
 """The network's inputs, float32 -> its outputs, float32. Thread-safe and deterministic."""
@@ -45,17 +49,17 @@ def compile(
     device: str,
     *,
     free: tuple[int, ...] = (0,),
-    shared: bool = False,
     bf16: bool = False,
 ) -> Runner:
     """Compile a network in evaluation mode for `device`; it takes one tensor like `example` (at
-    least two items) and returns one or several.
+    least two items) and returns one or several. On a processor, calls of several threads run
+    concurrently, on a core each, with one copy of the weights.
 
-    `free`: axes of the input with variable size. `shared`: run calls of several threads
-    concurrently, on a core each. `bf16`: compute in bf16 if the processor or GPU supports it."""
+    `free`: axes of the input with variable size. `bf16`: compute in bf16 if the processor or GPU
+    supports it."""
     if package(device) == "openvino":
         folder, model = _converted(network, example, free, half=bf16)
-        return _opened(folder, bf16, _copies(shared), model)
+        return _opened(folder, bf16, model)
     import torch
 
     kind = torch.device(device).type
@@ -69,10 +73,6 @@ def compile(
         return tuple(output.float().cpu().numpy() for output in several)
 
     return run
-
-
-def _copies(shared: bool) -> int:
-    return min(MAX_COPIES, os.cpu_count() or 1) if shared else 1
 
 
 class Chain:
@@ -92,41 +92,37 @@ class Chain:
         return inputs
 
 
-def known(key: str, *, shared: bool = False) -> tuple[Runner, dict[str, int]] | None:
+def known(key: str) -> tuple[Runner, dict[str, int]] | None:
     """Return a network that `remember` stored under a key, and its facts, without building it or
     importing PyTorch, which takes two to three seconds; None if there is none."""
     if package("cpu") != "openvino" or (kept := converted.recall(key)) is None:
         return None
     networks, about = kept
     try:
-        found = [_opened(folder, bf16, _copies(shared)) for folder, bf16 in networks]
+        found = [_opened(folder, bf16) for folder, bf16 in networks]
     except FileNotFoundError:
         return None
     return found[0] if len(found) == 1 else Chain(*found), about
 
 
-def opened(folder: Path, make: Callable[[], Any], *, bf16: bool, shared: bool = False) -> Runner:
+def opened(folder: Path, make: Callable[[], Any], *, bf16: bool) -> Runner:
     """Return the network of a folder of the cache; of the OpenVINO graph that `make` returns where
     it is not there."""
     with _opening:
         try:
-            return _opened(folder, bf16, _copies(shared))
+            return _opened(folder, bf16)
         except FileNotFoundError:
-            return _opened(folder, bf16, _copies(shared), make())
+            return _opened(folder, bf16, make())
 
 
 def once_converted(
-    keys: Sequence[str],
-    convert: str,
-    build: Callable[[], Sequence[Runner]],
-    *,
-    shared: bool = False,
+    keys: Sequence[str], convert: str, build: Callable[[], Sequence[Runner]]
 ) -> Sequence[Runner]:
     """Return the networks of some keys, which a function ("module:name") stores in the helper
     process where they are not known yet; what `build` makes here where that is not possible."""
 
     def stored() -> list[Runner]:
-        found = [runner for key in keys if (one := known(key, shared=shared)) for runner in one[:1]]
+        found = [runner for key in keys if (one := known(key)) for runner in one[:1]]
         return found if len(found) == len(keys) else []
 
     if package("cpu") != "openvino":
@@ -153,7 +149,7 @@ def beside_others() -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(min(before, max(1, (os.cpu_count() or 2) // 2 - 1)))
+    torch.set_num_threads(min(before, max(1, usable_cores() // 2 - 1)))
     try:
         yield
     finally:
@@ -181,9 +177,9 @@ def read(path: Path, shape: tuple[int, ...] | None = None) -> Runner:
     return _OpenVino(model)
 
 
-def of_graph(graph: Any, *, shared: bool = False) -> Runner:
+def of_graph(graph: Any) -> Runner:
     """Return an OpenVINO graph as a network in this process's memory."""
-    return _OpenVino(graph, copies=_copies(shared))
+    return _OpenVino(graph)
 
 
 def computes_in_bf16(device: str) -> bool:
@@ -300,9 +296,6 @@ def _converted(
 
 
 _SETTINGS: dict[str, object] = {
-    # One thread: runs are concurrent, and two thread pools starve each other.
-    "INFERENCE_NUM_THREADS": 1,
-    "NUM_STREAMS": 1,
     # Else each call is pinned to the first core, and the others stay idle.
     "ENABLE_CPU_PINNING": False,
     # Kernels for shapes that were seen. By default 5,000: faces are searched in pictures of all
@@ -311,14 +304,14 @@ _SETTINGS: dict[str, object] = {
 }
 
 
-_open: WeakValueDictionary[tuple[Path, bool, int], _OpenVino] = WeakValueDictionary()
+_open: WeakValueDictionary[tuple[Path, bool], _OpenVino] = WeakValueDictionary()
 _opening = threading.RLock()
 
 
-def _opened(folder: Path | None, bf16: bool, copies: int, model: Any = None) -> _OpenVino:
+def _opened(folder: Path | None, bf16: bool, model: Any = None) -> _OpenVino:
     """Return the shared network of a folder, compiled from `model` if given; raise
     FileNotFoundError if there is none."""
-    key = folder and (folder, bf16, copies)
+    key = folder and (folder, bf16)
     with _opening:
         found = _open.get(key) if key else None
         if found is None:
@@ -326,38 +319,44 @@ def _opened(folder: Path | None, bf16: bool, copies: int, model: Any = None) -> 
                 model = converted.read(_openvino()[1], folder)
             if model is None:
                 raise FileNotFoundError
-            found = _OpenVino(model, folder, bf16=bf16, copies=copies)
+            found = _OpenVino(model, folder, bf16=bf16)
             if key:
                 _open[key] = found
         return found
 
 
 class _OpenVino:
-    """A network with up to `copies` infer requests, each compiled on demand; `folder`: its cache
-    folder."""
+    """A compiled network. Each of its concurrent calls runs on one core: a call on several waits
+    for its slowest thread after each layer, which two busy programs turn into a standstill.
+    `folder`: its cache folder."""
 
-    def __init__(
-        self, model: Any, folder: Path | None = None, *, bf16: bool = False, copies: int = 1
-    ) -> None:
+    def __init__(self, model: Any, folder: Path | None = None, *, bf16: bool = False) -> None:
         self.folder, self.bf16 = folder, bf16
-        self._model = model
-        self._left, self._lock = copies - 1, threading.Lock()
+        calls = min(MAX_CALLS, usable_cores())
+        settings = _SETTINGS | {
+            "INFERENCE_PRECISION_HINT": self.precision,
+            "NUM_STREAMS": calls,
+            "INFERENCE_NUM_THREADS": calls,
+        }
+        self._compiled = _openvino()[1].compile_model(model, "CPU", settings)
+        self._large = _weights(model) >= LARGE
+        self._left, self._lock = calls, threading.Lock()
         self._tensor = _openvino()[0].Tensor
         self._free: queue.LifoQueue[Any] = queue.LifoQueue()
-        self._free.put(self._request())
-        if copies == 1:
-            self._model = None
 
     def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
-        request = self._take()
-        try:
-            # Tensors, not arrays: converting an array takes OpenVINO as long as a small network.
-            arrays = [np.require(array, np.float32, ["C", "W"]) for array in inputs]
-            tensors = [self._tensor(array, shared_memory=True) for array in arrays]
-            outputs = request.infer(tensors, share_inputs=True, share_outputs=True)
-            return tuple(np.array(output, np.float32) for output in outputs.to_tuple())  # copies
-        finally:
-            self._free.put(request)
+        # Tensors, not arrays: converting an array takes OpenVINO as long as a small network.
+        arrays = [np.require(array, np.float32, ["C", "W"]) for array in inputs]
+        tensors = [self._tensor(array, shared_memory=True) for array in arrays]
+        with turns().turn() if self._large else nullcontext():
+            request = self._take()
+            try:
+                outputs = request.infer(tensors, share_inputs=True, share_outputs=True)
+                return tuple(
+                    np.array(output, np.float32) for output in outputs.to_tuple()
+                )  # copies
+            finally:
+                self._free.put(request)
 
     def _take(self) -> Any:
         """Return a free infer request, or create one more, or wait for one."""
@@ -366,14 +365,18 @@ class _OpenVino:
         with self._lock:
             more = self._left > 0
             self._left -= more
-        return self._request() if more else self._free.get()
+        return self._compiled.create_infer_request() if more else self._free.get()
 
     @property
     def precision(self) -> str:
         """Return the precision on this processor: bf16 or f32."""
         return "bf16" if self.bf16 and computes_in_bf16("cpu") else "f32"
 
-    def _request(self) -> Any:
-        settings = _SETTINGS | {"INFERENCE_PRECISION_HINT": self.precision}
-        compiled = _openvino()[1].compile_model(self._model, "CPU", settings)
-        return compiled.create_infer_request()
+
+def _weights(model: Any) -> int:
+    """Return the size of a network's weights, bytes."""
+    return sum(
+        node.get_output_element_type(0).size * math.prod(node.get_output_shape(0))
+        for node in model.get_ordered_ops()
+        if node.get_type_name() == "Constant"
+    )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import shutil
 import tempfile
 import threading
@@ -30,6 +29,7 @@ from detector.batch.journal import Journal, Line, Table
 from detector.batch.source import of_files
 from detector.batch.watch import FolderWatch
 from detector.comparison import beside_original
+from detector.cores import usable_cores
 from detector.decision import decide
 from detector.errors import (
     Canceled,
@@ -171,11 +171,11 @@ class BatchRun:
         self, out: Path, options: BatchOptions | None = None, analyzer: RemoteAnalyzer | None = None
     ) -> None:
         self.out, self.options = out, options or BatchOptions()
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        cores = usable_cores()
         self.analyzer: RemoteAnalyzer = analyzer or Analyzer(
-            device=self.options.device, max_concurrent_batches=max(1, (cores or 2) // 4)
+            device=self.options.device, max_concurrent_batches=cores
         )
-        beside = self.analyzer.slots or min(MAX_PARALLEL, max(2, cores or 2))
+        beside = self.analyzer.slots or min(MAX_PARALLEL, max(2, cores))
         self._parallel = self.options.parallel or beside
         self._counting = threading.Lock()
         self._claims: dict[str, threading.Lock] = {}

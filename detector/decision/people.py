@@ -25,6 +25,10 @@ from detector.schema.analysis import (
     Subject,
 )
 
+FEWEST_SCORED = 2
+"""frames of a person in a file that each counted model has to score: more would not change the
+answer where scoring ended there (`detector.pipeline.stopping`)"""
+
 
 @dataclass(frozen=True)
 class Opinion:
@@ -72,7 +76,9 @@ def judge(
             # Each counted frame model has to score a person often enough.
             of_frames = [id for id, model in context.counted.items() if model.kind == "frame"]
             looked = [sum(id in look.logits for look in looks) for id in of_frames]
-            few = min([*looked, sum(question in answer for answer in answers)]) < MIN_FRAMES
+            least = MIN_FRAMES if analysis.media.live else FEWEST_SCORED
+            few = min([*looked, sum(question in answer for answer in answers)]) < least
+            few |= sum(look.usable for look in looks) < MIN_FRAMES
             few |= session.seen_briefly(analysis, subject)
             opinions[question] = _opinion(parts, context, _abstains(known, analysis, few))
     filled = [

@@ -172,6 +172,8 @@ def _odds(analysis: Analysis, context: Context, total: float, people: int) -> Em
 def _glimpsed(analysis: Analysis, subject: Subject, question: Question) -> bool:
     """Return True if a person was scored in too few samples to represent the file."""
     scored = sum(question in frame.answers for frame in subject.frames)
+    if scored and not analysis.media.live:  # a model of few moments scores some of these frames
+        scored = sum(frame.usable for frame in subject.frames)
     return bool(subject.frames) and scored < GLIMPSED * len(analysis.timestamps)
 
 

@@ -30,6 +30,7 @@ if __name__ == "__main__":  # started with -I: the parent states the import path
 import numpy as np
 from pydantic import TypeAdapter
 
+from detector.cores import usable_cores
 from detector.errors import UnmaskError
 from detector.isolation.privileges import drop_privileges
 
@@ -242,6 +243,7 @@ def main() -> None:
     sys.modules["detector.isolation.fork_server"] = sys.modules["__main__"]
     for name in ("detector.isolation.privileges", *json.loads(sys.argv[2])):
         importlib.import_module(name)
+    usable_cores()  # read here: a worker may not
     gc.collect()
     gc.freeze()  # forked workers don't copy what was imported
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # from here on, only the control socket ends it

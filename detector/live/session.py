@@ -2,7 +2,6 @@
 sessions."""
 
 import math
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from detector import vision
+from detector.cores import usable_cores
 from detector.decision import decide
 from detector.errors import UsageError
 from detector.isolation import Frame
@@ -391,7 +391,7 @@ class LiveEngine:
 
     def _share(self) -> float:
         """Return the s of work a second granted to each viewer."""
-        cores = min(os.cpu_count() or 1, MAX_CORES)
+        cores = min(usable_cores(), MAX_CORES)
         return cores * (1 - LEAVE) / max(1, self.sessions) if self._threaded else math.inf
 
     def _find_detector(self) -> vision.FaceDetector:

@@ -21,6 +21,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from detector.cores import usable_cores
 from detector.errors import MediaError
 from detector.large_frames import LARGE_FRAME
 from detector.media.aspect import PixelAspect, plausible
@@ -415,7 +416,7 @@ class Decoder:
             self.context.thread_count = 1
         else:
             self.context.thread_type = ThreadType.AUTO
-            cores = os.cpu_count() or 1
+            cores = usable_cores()
             large = self.context.width * self.context.height > LARGE_FRAME
             most = _FEW_THREADS if large else _MAX_THREADS
             self.context.thread_count = min(most, max(1, cores // 2) if beside else cores)

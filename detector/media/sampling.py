@@ -340,8 +340,9 @@ def with_every_shot(
     missed = [shot for shot, known in zip(shots, seen(shots, timestamps), strict=True) if not known]
     missed.sort(key=lambda shot: shot[0] - shot[1])  # the longest first
     times = sorted({*timestamps, *((a + b) / 2 for a, b in missed[: max(0, most - 1)])})
+    starts, ends = np.array(shots, float).reshape(-1, 2).T[:, :, None]
     while len(times) > most:
-        inside = np.array([[a <= t <= b for t in times] for a, b in shots])
+        inside = (starts <= np.array(times)) & (np.array(times) <= ends)
         only = inside[inside.sum(axis=1) == 1].any(axis=0)
         edges = [2 * times[0] - times[1], *times, 2 * times[-1] - times[-2]]
         spare = [n for n in range(len(times)) if not only[n]] or range(len(times))

@@ -110,8 +110,8 @@ class TorchModel(Model):
 
     @property
     def side_by_side(self) -> bool:
-        """Return True unless compiled: a compiled network takes one batch at a time."""
-        return self.run is None
+        """Return True: see `runtime.compile`, and PyTorch."""
+        return True
 
     def preprocess(self, picture: Image | Sequence[Image]) -> Tensor:
         """Resize by `spec.crop` and normalize by `spec.normalization`."""

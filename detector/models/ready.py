@@ -43,6 +43,11 @@ class ReadyModel(Model):
         self._load = load
         self._whole: ref[Model] | None = None
 
+    @property
+    def side_by_side(self) -> bool:
+        """See `Model.side_by_side`: True."""
+        return True
+
     def whole(self) -> Model:
         """See `Model.whole`: in memory while it is in use, and until another's is loaded."""
         with _loading:

@@ -19,25 +19,30 @@ from detector import media, runtime, threads, vision
 from detector.errors import Canceled, ModelError, UsageError
 from detector.memory import return_freed
 from detector.models import registry
-from detector.pipeline import result_cache
-from detector.pipeline.options import Observer, ProgressReporter, RunOptions
+from detector.pipeline import planning, result_cache
+from detector.pipeline.options import Observer, ProgressReporter, RunOptions, Seen, SeenAt, at
 from detector.pipeline.planning import CLOSEST
 from detector.pipeline.result_cache import ResultCache
 from detector.pipeline.run import RunRequest, run_analysis
 from detector.pipeline.scoring import DynamicBatcher
-from detector.schema.analysis import Analysis, Settings
+from detector.schema.analysis import Analysis, Modality, Settings
 from detector.sentences import _
 
+LATEST = 8  # results in memory from which a closer look goes on
+ROUNDED = 1e-4  # s by which stored times may be too early
 BASE = 0.1  # Weight of a gap without a score, where one across which a score goes from 0 to 1 has 1
 
 
-def look_closer(request: RunRequest) -> Analysis:
+def look_closer(request: RunRequest, earlier: Analysis | None = None) -> Analysis:
     """Analyze a file in two passes, with more timestamps where a person's score changes or is high.
 
     The first pass is even, with a timestamp for every shot; the second keeps its results and fills
     the most promising gaps. Frames are weighted by the time between them
-    (`detector.decision.people`), so that dense sampling adds no weight."""
+    (`detector.decision.people`), so that dense sampling adds no weight. An `earlier` analysis of
+    the file with the same settings is the first pass."""
     settings = request.settings
+    if earlier is not None:
+        return _go_on(request, earlier)
     reporter = ProgressReporter(request.observe, time.perf_counter(), settings.frames)
     quick = replace(request, scores_only=True)
     first, run = run_analysis(quick, RunOptions(frames_only=True), reporter)
@@ -61,6 +66,51 @@ def look_closer(request: RunRequest) -> Analysis:
         if before.seconds:
             model.seconds = (model.seconds or 0.0) + before.seconds
     return out
+
+
+def _go_on(request: RunRequest, earlier: Analysis) -> Analysis:
+    """Look closer from an earlier analysis on."""
+    settings, info = request.settings, earlier.media.model_copy(deep=True)
+    reporter = ProgressReporter(request.observe, time.perf_counter())
+    shots = planning.shots(request.path, info, settings, request.cancel)
+    # The stored times are rounded: the frame shown a little later is the one that they mean.
+    times = tuple(time + ROUNDED for time in earlier.timestamps)
+    most = max(settings.frames, len(times))
+    if shots:
+        times = media.with_every_shot(times, shots, len(times) + (most - len(times)) // 2)
+    curves = [
+        {
+            round(face.time + ROUNDED, 4): face.score
+            for face in track.frames
+            if face.score is not None
+        }
+        for track in earlier.judged
+    ]
+    times = refine(times, curves, media.part(info.duration or 0.0, settings), most)
+    options = RunOptions(media=info, shots=shots, timestamps=times, known=known(earlier))
+    return run_analysis(request, options, reporter)[0]
+
+
+def known(analysis: Analysis) -> dict[Modality, SeenAt]:
+    """Return the faces and scores of an analysis, for a further run of the same file."""
+    found: dict[Modality, dict[float, list[Seen]]] = {
+        modality: {at(time): [] for time in analysis.timestamps}
+        if modality is Modality.FACE
+        else {}
+        for modality in Modality
+        if not modality.of_sound
+    }
+    for subject in analysis.subjects:
+        if subject.modality.of_sound:
+            continue
+        for frame in subject.frames:
+            face = None
+            if subject.modality is Modality.FACE:
+                face = vision.Detection(frame.box, tuple(frame.landmarks), confidence=1.0)
+            found[subject.modality].setdefault(at(frame.time), []).append((face, frame))
+    for faces in found[Modality.FACE].values():  # in the detector's order
+        faces.sort(key=lambda pair: (pair[1].box[0] + pair[1].box[2], pair[1].box[1]))
+    return dict(found)
 
 
 Gap = tuple[float, float, float, tuple[tuple[float, float], ...]]
@@ -151,6 +201,7 @@ class Analyzer:
         self._cache = None if cache is None else ResultCache(Path(cache))
         self._detectors: dict[str, vision.FaceDetector] = {}
         self._batcher = DynamicBatcher(max_concurrent_batches) if max_concurrent_batches else None
+        self._latest: dict[str, Analysis] = {}
         self._lock = threading.Lock()
 
     @cached_property
@@ -271,10 +322,36 @@ class Analyzer:
         request = self._request(path, settings, cancel, batcher=self._batcher, **more)
         try:
             if settings.sampling == "closer":
-                return look_closer(request)
-            return run_analysis(request)[0]
+                return look_closer(request, self._earlier(path, settings))
+            analysis = run_analysis(request)[0]
+            if analysis.media.kind == "video":
+                self._remember(analysis)
+            return analysis
         finally:
             return_freed()  # or each run leaves about 5 MB with glibc, for its threads end
+
+    def _remember(self, analysis: Analysis) -> None:
+        """Store one of the latest results, from which a closer look goes on."""
+        key = result_cache.key(analysis.media.sha256, analysis.settings)
+        if key and result_cache.reusable(analysis):
+            with self._lock:
+                self._latest[key] = analysis
+                while len(self._latest) > LATEST:
+                    del self._latest[next(iter(self._latest))]
+
+    def _earlier(self, path: str | Path, settings: Settings) -> Analysis | None:
+        """Return a usual analysis of a file with these settings, if there is one."""
+        usual = Settings()
+        of = settings.model_copy(update={"sampling": usual.sampling, "frames": usual.frames})
+        if not self._latest and self._cache is None:
+            return None
+        key = result_cache.key(media.identify(path).sha256, of)
+        with self._lock:
+            found = self._latest.get(key)
+        if found is None and key and self._cache is not None:
+            found = self._cache.get(key)
+        # A picture that repeats is sampled within one period alone.
+        return found if found and found.media.kind == "video" and not found.media.loop else None
 
     def rerun(
         self,
@@ -298,6 +375,8 @@ class Analyzer:
         """
         cancel = cancel or threading.Event()
         request = self._request(path, settings, cancel, scores_only=True)
+        # A changed copy is compared with this file at the same moments.
+        options = replace(options, every_moment=True)
         with threads.visit("analyze", cancel.set):
             analysis, run = run_analysis(request, options)
         return analysis, {} if analysis.media.kind == "audio" else run.faces.by_time

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -75,8 +76,12 @@ class LoopCheck:
         for time, near in zip(self._times, found, strict=True):
             known.setdefault(int(near.argmin()), time)
         count = min(frames, most)
-        chosen = [int((n + 0.5) * frames / count) for n in range(count)]
-        return Loop(period, tuple(sorted(known.get(n, times[n]) for n in chosen)))
+        edges = [int(n * frames / count) for n in range(count + 1)]
+        chosen = []
+        for first, end in pairwise(edges):  # of each part a frame that was read, if there is one
+            read = [known[n] for n in range(first, end) if n in known]
+            chosen.append(read[len(read) // 2] if read else times[(first + end) // 2])
+        return Loop(period, tuple(sorted(chosen)))
 
 
 def _period(pictures: np.ndarray, times: Sequence[float]) -> int:

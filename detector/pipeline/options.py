@@ -13,7 +13,13 @@ from detector.vision import Detection
 
 Seen = tuple[Detection | None, FrameSegment]
 """A face and its segment of a frame, scored in an earlier run."""
-SeenAt = Mapping[float, Sequence[Seen]]  # by time of the frame, s
+SeenAt = Mapping[float, Sequence[Seen]]
+"""By time of the frame, s, as results store it (`at`)."""
+
+
+def at(time: float) -> float:
+    """Return a time as results store it, s."""
+    return round(time, 4)
 
 
 @dataclass
@@ -26,6 +32,7 @@ class RunOptions:
     timestamps: tuple[float, ...] | None = None  # of the frames to sample, s
     known: Mapping[Modality, SeenAt] = field(default_factory=dict)  # scored segments
     frames_only: bool = False  # leave out video models
+    every_moment: bool = False  # score all moments, also where fewer give the same answer
     faces_at: Callable[[float], list[Detection] | None] | None = None
     """Time of a frame, s -> its known faces; None where they have to be detected."""
     speech: Sequence[tuple[float, float]] | None = None  # known spans of speech, s
@@ -56,6 +63,8 @@ class Progress:
     """of scoring, from 1: the last that `reading` includes; 0 before the first has ended"""
     moments: int = 0  # of each subject that the slow models have scored by then, at most
     moments_total: int = 0  # moments that they score in all, at most
+    note: str = ""
+    """why frames are read again: a loop, or a picture that has to be turned"""
     reading: Analysis | None = None
     """the decision on the scores of these rounds, which further ones may change"""
 

@@ -1,5 +1,6 @@
 """Sampling plan of a file: timestamps of its frames, windows of its video models, cost."""
 
+import math
 import threading
 from collections.abc import Sequence
 from itertools import pairwise
@@ -88,6 +89,11 @@ def expected(info: Media, settings: Settings, models: int, frames: int) -> float
 DENSE = 2.0
 """s between evenly spread timestamps up to which they are kept, as in the clips of the calibration:
 64 s at the usual number"""
+FURTHER = 11.0
+"""s of film for each further timestamp beyond those 64: the longest unseen stretch grows to 10 s in
+half an hour and never much beyond, and an analysis by about a second for each minute"""
+MOST_EVEN = 720  # evenly spread timestamps of the longest films
+FOR_SHOTS = 0.25  # of the evenly spread timestamps that shots without one may add
 
 
 def plan(
@@ -114,10 +120,14 @@ def plan(
     ] or [()]
     closer = settings.sampling == "closer"
     timestamps, shots = options.timestamps, options.shots
-    if timestamps is None and shots and (closer or sparse(info, settings)):
-        even = media.plan(info, settings, (), path, cancel=cancel).timestamps
-        most = len(even) + (settings.frames - len(even)) // 2 if closer else settings.frames
-        timestamps = media.with_every_shot(even, shots, most)
+    if timestamps is None and (closer or sparse(info, settings)):
+        grown = settings.model_copy(update={"frames": samples(info, settings)})
+        timestamps = media.plan(info, grown, (), path, cancel=cancel).timestamps
+        more = (settings.frames - len(timestamps)) // 2 if closer else 0
+        if grown.frames > settings.frames:
+            more = int(FOR_SHOTS * len(timestamps))
+        if shots:
+            timestamps = media.with_every_shot(timestamps, shots, len(timestamps) + more)
     plans = [
         media.plan(info, settings, run, path, timestamps=timestamps, cancel=cancel)
         for run in counts
@@ -141,6 +151,16 @@ def plan(
     return plans[0].timestamps, runs, unfit
 
 
+def samples(info: Media, settings: Settings) -> int:
+    """Return the number of evenly spread timestamps: that of the settings, and more of a long film
+    unless a person chose their number."""
+    if not sparse(info, settings) or settings.frames != Settings().frames:
+        return settings.frames
+    start, end = media.part(info.duration or 0.0, settings)
+    further = math.ceil((end - start - DENSE * settings.frames) / FURTHER)
+    return min(MOST_EVEN, settings.frames + further)
+
+
 def sparse(info: Media, settings: Settings) -> bool:
     """Return True if evenly spread timestamps are so far apart that they may miss a shot."""
     if info.kind != "video" or not info.duration or settings.sampling != "uniform":
@@ -157,5 +177,6 @@ def shots(
         return None
     part = media.part(info.duration, settings)
     closer = settings.sampling == "closer"
-    samples = min(settings.frames, shown_frames(info, settings) or settings.frames)
-    return media.shots(path, info, part, samples, thorough=closer, cancel=cancel)
+    most = samples(info, settings)
+    least = min(most, shown_frames(info, settings) or most)
+    return media.shots(path, info, part, least, thorough=closer, cancel=cancel)

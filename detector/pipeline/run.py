@@ -22,7 +22,7 @@ from detector.large_frames import LARGE_FRAME
 from detector.media import Frame, Shot
 from detector.models import registry
 from detector.models.base import ModelSpec
-from detector.pipeline import initial_results, planning, skill
+from detector.pipeline import initial_results, planning, skill, stopping
 from detector.pipeline.budget import Crowded, budgets
 from detector.pipeline.frozen import FrozenCheck, averaged
 from detector.pipeline.loops import LONGEST, MOST, LoopCheck
@@ -30,17 +30,19 @@ from detector.pipeline.modalities import EXTRACTORS, Extraction, Extractor
 from detector.pipeline.modalities.face import FaceExtractor
 from detector.pipeline.options import Observer, Progress, ProgressReporter, RunOptions, Stage
 from detector.pipeline.orientation import WrongOrientation
+from detector.pipeline.rounds import GroupKey, Rounds
 from detector.pipeline.scoring import DynamicBatcher, ScoreStage, SignalStage
 from detector.pipeline.timing import timed, with_timestamps
 from detector.pipeline.windows import FrameWindow, held_frames
-from detector.schema.analysis import QUESTION_OF, Analysis, Media, Modality, Settings
+from detector.schema.analysis import QUESTION_OF, Analysis, Media, Modality, Question, Settings
 from detector.schema.origin import GeneratorMark, Provenance
 from detector.sentences import _
 from detector.signals import watching
-from detector.threads import BoundedQueue, Stopped, Supervised
+from detector.threads import POLL_SECONDS, BoundedQueue, Stopped, Supervised
 
 REPORT_SECONDS = 0.1  # between two looks at the progress of a stage that is waited for
 STOP_SECONDS = 120.0  # for a stopped stage: a network on a slow computer may take a minute
+
 HELD_FRAMES = 7  # decoded frames of a run in memory, at most; of large frames as many as fit
 DECODERS = 3  # concurrent decoders of a run, each with several frames; one for frames above 4K
 
@@ -63,43 +65,28 @@ class RunRequest:
 def run_analysis(
     request: RunRequest, options: RunOptions | None = None, reporter: ProgressReporter | None = None
 ) -> tuple[Analysis, AnalysisRun]:
-    """Analyze a file and return the run too. Run again where faces were only detected with the
-    picture turned or the sampled moments misrepresent the file, and alone where concurrent runs
-    took too much memory. Raise the error of any stage, and MediaError for a run over budget."""
+    """Analyze a file and return the run too. Where concurrent runs took too much memory, go on
+    alone with what is known. Raise the error of any stage, and MediaError for a run over budget."""
     reporter = reporter or ProgressReporter(request.observe, time.perf_counter())
-    options, alone = options or RunOptions(), False
-    while True:
+    run = AnalysisRun(request, options or RunOptions(), reporter)
+    try:
+        return run.execute(alone=False), run
+    except Crowded:
+        options = replace(run.options, known=run.known().known)
         run = AnalysisRun(request, options, reporter)
-        try:
-            return run.execute(alone=alone), run
-        except Crowded:
-            alone = True
-        except WrongOrientation as error:
-            about = media.turned(run.media, error.degrees)
-            about.notes.append(
-                _(
-                    "A face was only found with the picture turned by {degrees}°, so it is"
-                    " shown and was judged turned. The file's own rotation is wrong or missing."
-                ).format(degrees=error.degrees)
-            )
-            options = replace(run.options, media=about, shots=run.shots)
-        except _OtherMoments as error:
-            known = run.known()
-            options = replace(
-                run.options,
-                media=known.media,
-                shots=known.shots,
-                known=known.known,
-                timestamps=error.timestamps,
-            )
+        return run.execute(alone=True), run
 
 
-class _OtherMoments(Exception):
-    """Raised where the samples misrepresent the file, which is run again at other `timestamps`."""
+@dataclass
+class _Pass:
+    """One reading of frames: its plan, and what is stopped with it."""
 
-    def __init__(self, timestamps: tuple[float, ...]) -> None:
-        super().__init__(timestamps)
-        self.timestamps = timestamps
+    sampled: tuple[float, ...]  # s, ascending
+    windows: list[FrameWindow]
+    decoded: tuple[float, ...]  # all times to decode
+    stop: CancellationToken
+    frames: BoundedQueue[Frame]
+    held: int = 0  # frames decoded or being decoded that were not extracted
 
 
 class AnalysisRun:
@@ -127,14 +114,18 @@ class AnalysisRun:
         self.hashes = provenance.FrameHashes()
         self.marks = provenance.MarkSearch()
         self.voice_marks: list[GeneratorMark] = []
-        self.stillness, self.loops = FrozenCheck(), LoopCheck()
         self.signals: SignalStage | None = None
+        self.notes: list[str] = []
+        """on what can't be decoded"""
+        self.note = ""
+        """why frames are read again"""
+        self.reading: Analysis | None = None
+        """the decision after the rounds so far"""
         if reporter.due(done=False):  # the file is being opened
             waiting = dict.fromkeys(self.results, (0, 0))
             reporter.report(Progress("read", 0.0, {}, models=waiting), done=False)
         with timed(self.timings, "read"):
             self.media = options.media or self._probe(request.name)
-        self.frames: BoundedQueue[Frame] = BoundedQueue(HELD_FRAMES, self.stop)
         self.large = self.media.width * self.media.height > LARGE_FRAME
         most = min(HELD_FRAMES, max(1, held_frames(self.media.width, self.media.height)))
         self.held: BoundedQueue[None] = BoundedQueue(most, self.stop)
@@ -143,6 +134,7 @@ class AnalysisRun:
 
     def _take(self, specs: Sequence[ModelSpec]) -> None:
         self.specs = specs
+        self.tasks = {spec.id: spec.task for spec in specs}
         self.results = {spec.id: initial_results.result(spec) for spec in specs}
 
     def execute(self, *, alone: bool) -> Analysis:
@@ -152,10 +144,10 @@ class AnalysisRun:
             return self._execute()
 
     def _execute(self) -> Analysis:
-        sampled, windows = self._plan()
-        decoded = tuple(sorted({*sampled, *(t for window in windows for t in window.times)}))
+        self._choose()
+        now = self._plan(self.options)
         self.budget.seconds = planning.expected(
-            self.media, self.settings, len(self.specs), len(decoded)
+            self.media, self.settings, len(self.specs), len(now.decoded)
         )
         self.scoring = ScoreStage(
             self.specs,
@@ -165,20 +157,17 @@ class AnalysisRun:
             self.stop,
             self.request.batcher,
         )
-        notes: list[str] = []
-        workers = self._workers(len(sampled), decoded, notes)
-        self._extractors(windows, sampled)
+        self.rounds = Rounds(self.scoring.submit)
+        self._extractors(now)
+        workers = self._workers(now)
         readers = [self._stage(e.read, "sound") for e in self.extractors.values() if e.reads]
         workers |= dict.fromkeys(readers, "sound")
         try:
             for worker in workers:
                 worker.start()
-            with runtime.beside_others():
-                self._extract(sampled, decoded)
-            self._wait(dict.fromkeys(readers, "sound"))
+            now = self._read(now)
+            self._score(now, dict.fromkeys(readers, "sound"))
             self.scoring.end()
-            if self.signals:
-                self.signals.end()
             self._wait(workers)
         except Stopped:
             pass
@@ -192,16 +181,121 @@ class AnalysisRun:
         for worker in workers:
             if worker.error:
                 raise worker.error
-        self.media.notes += [note for note in notes if note not in self.media.notes]
-        self.media.frozen = (
-            self.media.kind == "video" and not notes and self.stillness.holds(sampled)
-        )
-        if self.options.timestamps is None and self.options.change is None:
-            self._look_elsewhere(sampled)
         return self._decide()
 
-    def _look_elsewhere(self, sampled: Sequence[float]) -> None:
-        """Raise _OtherMoments if a still picture moves between the samples, or these loop."""
+    def _read(self, now: _Pass) -> _Pass:
+        """Extract the planned frames; those of the turned picture where faces only show in it.
+        Return the plan that was read."""
+        try:
+            self._extract(now)
+        except WrongOrientation as error:
+            now = self._turn(error.degrees)
+            self._extract(now)
+        return now
+
+    def _turn(self, degrees: int) -> _Pass:
+        """Return the plan of the turned file."""
+        self.note = _("Faces only show in the turned picture: we look at it turned.")
+        self._finish_scores()
+        self.media = media.turned(self.media, degrees)
+        self.media.notes.append(
+            _(
+                "A face was only found with the picture turned by {degrees}°, so it is"
+                " shown and was judged turned. The file's own rotation is wrong or missing."
+            ).format(degrees=degrees)
+        )
+        return self._again(replace(self.options, media=self.media, shots=self.shots, known={}))
+
+    def _again(self, options: RunOptions) -> _Pass:
+        """Plan further frames, for new extractors of the picture; the sound's stay."""
+        self._finish_scores()
+        self.rounds.clear()
+        with self.lock:
+            for result in self.results.values():
+                if not result.modality.of_sound:
+                    result.scored = 0
+        now = self._plan(options)
+        self._extractors(now)
+        return now
+
+    def _finish_scores(self) -> None:
+        scored = self.scoring.scored()
+        while not scored.wait(POLL_SECONDS):
+            self._report("score")
+
+    def _score(self, now: _Pass, readers: dict[Supervised[None], Stage]) -> None:
+        """Score round by round, until no further moment may change an answer.
+
+        Other moments are sampled after the first round where the samples misrepresent the file;
+        what was read and scored of these is reused."""
+        others: list[tuple[float, ...]] = []
+        looks: dict[Supervised[None], Stage] = {}
+        if self.options.timestamps is None and self.options.change is None:
+            look = self._stage(
+                lambda: others.extend(self._look_elsewhere(now.sampled)), "elsewhere"
+            ).start()
+            looks[look] = "score"
+        try:
+            self._end_round()
+            self._wait(readers | looks)
+        finally:
+            for look in looks:
+                look.wait(STOP_SECONDS)
+                if look.error:
+                    raise look.error
+        for timestamps in others:
+            options = replace(
+                self.options,
+                media=self.media,
+                shots=self.shots,
+                known={m: e.seen() for m, e in self.extractors.items() if not e.reads},
+                timestamps=timestamps,
+            )
+            self._extract(self._again(options))
+        self._end_round()
+        while self.reading and (wanted := self._unsettled(self.reading)):
+            self.rounds.advance(wanted)
+            self._end_round()
+
+    def _end_round(self) -> None:
+        """Score what belongs to this round, and decide where more may follow."""
+        self.rounds.complete()
+        self._finish_scores()
+        self.reading = None
+        if self.rounds.waiting():
+            self.reading = decide(self._analysis())
+            self._report("score", now=True)
+
+    def _unsettled(self, analysis: Analysis) -> list[GroupKey]:
+        """Return what has to be scored at further moments, the most suspicious subjects first."""
+        waiting = self.rounds.waiting()
+        if self.options.every_moment:
+            return waiting
+        asked: dict[Question, list[GroupKey]] = defaultdict(list)
+        for key in waiting:
+            for question in {QUESTION_OF[self.tasks[id]] for id in key[2]}:
+                asked[question].append(key)
+        found: dict[GroupKey, None] = {}
+        for question, keys in asked.items():
+            thresholds = stopping.thresholds_of(analysis, question)
+            ids = {key: self.extractors[key[0]].id_of(key[1]) for key in keys}
+            readings: dict[str, stopping.Reading] = {}
+            for key, id in ids.items():
+                subject = next((s for s in analysis.subjects if s.id == id), None)
+                total = self.rounds.counts(key)[1]
+                known = subject and stopping.reading(subject, question, key[2], total)
+                if known and thresholds:
+                    readings[id] = known
+            bounds = stopping.limits(thresholds) if thresholds else []
+            order = {id: n for n, id in enumerate(stopping.unsettled(readings, bounds))}
+            # Without an answer so far there may be one after further moments.
+            wanted = [key for key, id in ids.items() if id in order or id not in readings]
+            found |= dict.fromkeys(sorted(wanted, key=lambda k: order.get(ids[k], len(order))))
+        return list(found)
+
+    def _look_elsewhere(self, sampled: Sequence[float]) -> Iterator[tuple[float, ...]]:
+        """Yield other times to sample if a still picture moves between the samples, or these
+        loop; in a thread beside the first round."""
         about, most = self.media, max(len(sampled), 1)
         if about.frozen:
             part = media.part(about.duration or 0.0, self.settings)
@@ -211,7 +305,7 @@ class AnalysisRun:
                 self.stillness.add(averaged(frame.rgb))
             about.frozen = self.stillness.holds(sampled)
             if not about.frozen:
-                raise _OtherMoments(busiest)
+                yield busiest
         elif about.kind in ("video", "animation") and self.loops.suspected and about.fps:
             end = min(2 * LONGEST, about.duration or 0.0, MOST / about.fps)
             opening = ((f.time, f.rgb) for f in self._decoded(media.every_frame(about, end)))
@@ -223,40 +317,65 @@ class AnalysisRun:
                     _("It shows the same {period} s about {times} times; each moment "
                       "counts once.").format(period=f'{loop.period:.1f}', times=f'{times:.0f}')
                 )  # fmt: skip
-                raise _OtherMoments(loop.timestamps)
+                text = _("The clip repeats every {period} s: we look at one round.")
+                self.note = text.format(period=f"{loop.period:.1f}")
+                yield loop.timestamps
 
     def _decoded(self, times: Sequence[float]) -> Iterator[Frame]:
         source = self.options.source or self.media
-        return media.decode(self.path, source, times, notes=[], cancel=self.cancel)
+        try:
+            yield from media.decode(self.path, source, times, notes=[], cancel=self.stop)
+        except Canceled:
+            raise Stopped from None
 
-    def _plan(self) -> tuple[tuple[float, ...], list[FrameWindow]]:
-        options = self.options
-        with timed(self.timings, "read"):
-            if self.settings.models is None:  # a named model reports why it gave no score
-                asked, still = self.media.questions, self.media.kind == "image"
-                specs = [s for s in self.specs if QUESTION_OF.get(s.task) in asked]
-                self._take([s for s in specs if s.kind != "video" or not still])
-            if self.media.too_narrow:  # its sound is analyzed all the same
-                return (), []
-            self.shots = options.shots
-            if options.media is None and self._shots_planned():
+    def _choose(self) -> None:
+        """Leave out models that do not apply to the file, and detect shots where the plan depends
+        on them."""
+        if self.settings.models is None:  # a named model reports why it gave no score
+            asked, still = self.media.questions, self.media.kind == "image"
+            specs = [s for s in self.specs if QUESTION_OF.get(s.task) in asked]
+            self._take([s for s in specs if s.kind != "video" or not still])
+        self.shots = self.options.shots
+        if self.media.too_narrow:
+            return
+        if self.options.media is None and self._shots_planned():
+            with timed(self.timings, "read"):
                 self.shots = planning.shots(self.path, self.media, self.settings, self.stop)
-            sampled, windows, unfit = planning.plan(
-                self.path,
-                self.media,
-                self.settings,
-                self.specs,
-                self.stop,
-                replace(options, shots=self.shots),
-            )
-        for id, why in unfit.items():
-            self.results[id].not_counted_because = why
-        frames = planning.shown_frames(self.media, self.settings)
-        self.reporter.planned = min(len(sampled), frames or len(sampled))
-        shown = () if self.request.scores_only else sampled
-        self.hashes.begin(self.media, shown)
-        self.marks.begin(shown)
-        return sampled, windows
+
+    def _plan(self, options: RunOptions) -> _Pass:
+        """Plan a reading of frames by these options."""
+        self.options = options
+        sampled: tuple[float, ...] = ()
+        windows: list[FrameWindow] = []
+        if not self.media.too_narrow:  # its sound is analyzed all the same
+            with timed(self.timings, "read"):
+                sampled, windows, unfit = planning.plan(
+                    self.path,
+                    self.media,
+                    self.settings,
+                    self.specs,
+                    self.stop,
+                    replace(options, shots=self.shots),
+                )
+            for id, why in unfit.items():
+                self.results[id].not_counted_because = why
+            frames = planning.shown_frames(self.media, self.settings)
+            self.reporter.planned = min(len(sampled), frames or len(sampled))
+            shown = () if self.request.scores_only else sampled
+            self.hashes.begin(self.media, shown)
+            self.marks.begin(shown)
+        with self.lock:
+            self.timestamps.clear()
+        self.notes.clear()
+        self.stillness, self.loops = FrozenCheck(), LoopCheck()
+        stop = CancellationToken(self.stop)
+        return _Pass(
+            sampled,
+            windows,
+            tuple(sorted({*sampled, *(t for window in windows for t in window.times)})),
+            stop,
+            BoundedQueue(HELD_FRAMES, stop),
+        )
 
     def _probe(self, name: str | None) -> Media:
         about = media.probe(self.path, name=name)
@@ -273,55 +392,58 @@ class AnalysisRun:
         """Return True if the timestamps depend on the shots."""
         return self.settings.sampling == "closer" or planning.sparse(self.media, self.settings)
 
-    def _workers(
-        self, sampled: int, times: Sequence[float], notes: list[str]
-    ) -> dict[Supervised[None], Stage]:
-        """Return the threaded stages, with the stage to report while each is waited for."""
-        workers: dict[Supervised[None], Stage] = {
-            self._stage(lambda: self._read(times, notes), "read"): "faces",
-            self._stage(self.scoring.work, "score"): "score",
-        }
+    def _workers(self, now: _Pass) -> dict[Supervised[None], Stage]:
+        """Return the threaded stages of the whole run, with the stage to report while each is
+        waited for."""
+        workers: dict[Supervised[None], Stage] = {self._stage(self.scoring.work, "score"): "score"}
         if self.request.scores_only:
             return workers
         workers[self._stage(self._inspect, "inspect")] = "score"
-        if not sampled:
-            return workers
-        if self.shots is None and not self._shots_planned():
+        if now.sampled and self.shots is None and not self._shots_planned():
             workers[self._stage(self._search_shots, "shots")] = "score"
-        if self.media.kind in ("video", "animation"):
-            self.signals = SignalStage(sampled, self.stop, self.timings)
-            workers[self._stage(self.signals.work, "signals")] = "signals"
         return workers
 
-    def _stage(self, work: Callable[[], None], name: str) -> Supervised[None]:
-        """Return a stage in its own thread. Its error stops the run, and `execute` raises it."""
-        stop = self.stop.set
-        return Supervised(name, work, owner=self, stop=stop, on_error=lambda error: stop())
+    def _stage(
+        self, work: Callable[[], None], name: str, stop: CancellationToken | None = None
+    ) -> Supervised[None]:
+        """Return a stage in its own thread. Its error stops the run, or what `stop` stops, and is
+        raised by what waits for it."""
+        end = (stop or self.stop).set
+        return Supervised(name, work, owner=self, stop=end, on_error=lambda error: end())
 
-    def _extractors(self, windows: Sequence[FrameWindow], sampled: Sequence[float]) -> None:
+    def _extractors(self, now: _Pass) -> None:
+        """Make the extractors of a reading, and its stage of signals; those of the sound stay."""
+        moves = self.media.kind in ("video", "animation") and not self.request.scores_only
+        self.signals = (
+            SignalStage(len(now.sampled), now.stop, self.timings) if moves and now.sampled else None
+        )
         always = Modality.VOICE if self.media.kind == "audio" else Modality.FACE
+        made = {m: e for m, e in self.extractors.items() if e.reads}
         for modality, make in EXTRACTORS.items():
             specs = [spec for spec in self.specs if spec.modality is modality]
-            if modality is always or (specs and self._holds(modality)):
-                self.extractors[modality] = make(
-                    Extraction(
-                        path=self.path,
-                        media=self.media,
-                        settings=self.settings,
-                        options=self.options,
-                        detector=self.request.detector,
-                        specs=specs,
-                        windows=[w for w in windows if w.modality is modality],
-                        planned=sampled,
-                        submit=self.scoring.submit,
-                        results=self.results,
-                        lock=self.lock,
-                        timings=self.timings,
-                        marks=None if self.request.scores_only else self.voice_marks,
-                        signals=self.signals,
-                        cancel=self.stop,
-                    )
+            if modality in made or not (modality is always or (specs and self._holds(modality))):
+                continue
+            made[modality] = make(
+                Extraction(
+                    path=self.path,
+                    media=self.media,
+                    settings=self.settings,
+                    options=self.options,
+                    detector=self.request.detector,
+                    specs=specs,
+                    windows=[w for w in now.windows if w.modality is modality],
+                    planned=now.sampled,
+                    submit=self.rounds.submit,
+                    results=self.results,
+                    lock=self.lock,
+                    timings=self.timings,
+                    marks=None if self.request.scores_only else self.voice_marks,
+                    signals=self.signals,
+                    cancel=self.stop,
                 )
+            )
+        with self.lock:
+            self.extractors = {m: made[m] for m in EXTRACTORS if m in made}
         unseen = {modality for modality in Modality if not modality.of_sound}
         self.scoring.leave_out(
             (set(Modality) - set(self.extractors)) | (unseen if self.media.too_narrow else set())
@@ -334,29 +456,31 @@ class AnalysisRun:
         again = self.options.frames_only or self.options.change is not None
         return self.media.audio is not None and not again
 
-    def _read(self, times: Sequence[float], notes: list[str]) -> None:
-        if not times:
-            return self.frames.end()
-        with self.decoders:
-            self._decode(times, notes)
-
-    def _decode(self, times: Sequence[float], notes: list[str]) -> None:
+    def _decode(self, now: _Pass) -> None:
+        """Decode the frames of a reading, in its own thread."""
+        if not now.decoded:
+            return now.frames.end()
         source = self.options.source or self.media
-        decoded = media.decode(self.path, source, times, notes=notes, cancel=self.stop, beside=True)
-        try:
-            while True:
-                self.held.put(None)
-                with timed(self.timings, "decode"):
-                    frame = next(decoded, None)
-                    if frame is not None and self.options.change is not None:
-                        frame = replace(frame, rgb=self.options.change(frame.rgb))
-                if frame is None:
-                    self.held.take()
-                    return self.frames.end()
-                self.frames.put(frame)
-                del frame
-        except Canceled:
-            raise Stopped from None
+        with self.decoders:
+            decoded = media.decode(
+                self.path, source, now.decoded, notes=self.notes, cancel=now.stop, beside=True
+            )
+            try:
+                while True:
+                    while not self.held.offer(None):
+                        if now.stop.wait(POLL_SECONDS):
+                            raise Stopped
+                    now.held += 1
+                    with timed(self.timings, "decode"):
+                        frame = next(decoded, None)
+                        if frame is not None and self.options.change is not None:
+                            frame = replace(frame, rgb=self.options.change(frame.rgb))
+                    if frame is None:
+                        return now.frames.end()
+                    now.frames.put(frame)
+                    del frame
+            except Canceled:
+                raise Stopped from None
 
     @contextmanager
     def _decoder(self) -> Iterator[None]:
@@ -379,9 +503,43 @@ class AnalysisRun:
         with self._decoder(), timed(self.timings, "provenance"):
             self.provenance = provenance.inspect(self.path, self.media, cancel=self.stop)
 
-    def _extract(self, sampled: Sequence[float], decoded: Sequence[float]) -> None:
-        planned = frozenset(sampled)
-        for frame, times in with_timestamps(self.frames, decoded):
+    def _extract(self, now: _Pass) -> None:
+        """Read the frames of a plan, and submit what models score; raise WrongOrientation."""
+        workers: dict[Supervised[None], Stage] = {
+            self._stage(lambda: self._decode(now), "read", now.stop): "faces"
+        }
+        if self.signals:
+            workers[self._stage(self.signals.work, "signals", now.stop)] = "signals"
+        try:
+            for worker in workers:
+                worker.start()
+            with runtime.beside_others():
+                self._extract_frames(now)
+            if self.signals:
+                self.signals.end()
+            self._wait(workers)
+        except Stopped:
+            pass
+        finally:
+            now.stop.set()
+            for worker in workers:
+                worker.close(STOP_SECONDS)
+            while now.held and not self.stop.is_set():
+                self.held.take()
+                now.held -= 1
+        for worker in workers:
+            if worker.error:
+                raise worker.error
+        if self.stop.is_set():
+            raise Stopped
+        self.media.notes += [note for note in self.notes if note not in self.media.notes]
+        self.media.frozen = (
+            self.media.kind == "video" and not self.notes and self.stillness.holds(now.sampled)
+        )
+
+    def _extract_frames(self, now: _Pass) -> None:
+        planned = frozenset(now.sampled)
+        for frame, times in with_timestamps(now.frames, now.decoded):
             index = None
             if not planned.isdisjoint(times):
                 with self.lock:
@@ -396,6 +554,7 @@ class AnalysisRun:
                 extractor.frame(frame, times, index)
             del frame
             self.held.take()
+            now.held -= 1
             self._report("faces")
         for extractor in self.extractors.values():
             extractor.end()
@@ -478,24 +637,28 @@ class AnalysisRun:
         known = {modality: extractor.seen() for modality, extractor in self.extractors.items()}
         return RunOptions(media=self.media, shots=self.shots, known=known)
 
-    def _report(self, stage: Stage, *, done: bool = False) -> None:
-        """Report the progress if due; raise Stopped if the run was stopped."""
+    def _report(self, stage: Stage, *, now: bool = False, done: bool = False) -> None:
+        """Report the progress if due, or `now`; raise Stopped if the run was stopped."""
         if self.stop.is_set() and not done:
             raise Stopped
-        if not self.reporter.due(done=done):
+        if not self.reporter.due(done=done or now):
             return
+        planned = self.rounds.planned()
         with self.lock:
             expected = {modality: e.expected() for modality, e in self.extractors.items()}
             models = {
                 id: (r.scored, r.scored if r.kind == "video" else max(r.scored, known))
                 for id, r in self.results.items()
-                for known in [expected.get(r.modality, 0)]
+                for known in [planned.get(id, expected.get(r.modality, 0))]
             }
         sampled = len(self.timestamps)
         partial = decide(self._analysis(partial=True)) if sampled and not done else None
         progress = Progress(
             stage, 0.0, dict(self.timings), sampled,
             models=models, media=self.media, partial=partial,
+            round=0 if self.reading is None else self.rounds.number,
+            moments=min(self.rounds.moments, self.rounds.most), moments_total=self.rounds.most,
+            note=self.note, reading=self.reading,
         )  # fmt: skip
         with self.budget.paused():  # an observer may pause the run
             self.reporter.report(progress, done=done)

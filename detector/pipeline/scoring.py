@@ -4,7 +4,6 @@ A model is fed segments of its own modality alone; an item for another modality 
 """
 
 import logging
-import os
 import threading
 import time
 from collections import defaultdict, deque
@@ -18,6 +17,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from detector import runtime, signals, vision
+from detector.cores import usable_cores
 from detector.errors import CancellationToken, ModelError
 from detector.media import Frame
 from detector.models import registry, unlike
@@ -108,7 +108,9 @@ log = logging.getLogger(__name__)
 Feed = TypeVar("Feed", bound=Hashable)
 
 BATCH = 8  # items of a batch: larger gains nothing on two cores
-AT_ONCE = 4  # networks that score concurrently, at most: each has the memory of a batch's maps
+FEW = 2
+"""items of a batch of a model that scores few moments: so that several cores share them"""
+AT_ONCE = 8  # batches that are scored concurrently, at most: each has the memory of its maps
 MAX_WAITING = 64
 MAX_LARGE_WAITING = 4  # queued pictures at their own size: they are as large as frames
 
@@ -123,6 +125,9 @@ class ScoreItem:
     data: np.ndarray  # one item of the models' batch: a crop, a run of crops, a piece of sound
     batch: Hashable | None = None  # items of an equal key are scored together; None: alone
     large: bool = False  # counts towards `MAX_LARGE_WAITING`
+    subject: Hashable = None  # of its modality
+    order: int | None = None
+    """place among the subject's moments in which its models score them; None: at once"""
 
     @classmethod
     def cut(
@@ -236,11 +241,10 @@ class ScoreStage:
         )
         self._turns: dict[str, threading.Semaphore] = {}
         """by model: limits its concurrent batches"""
-        # Concurrent runs fill all cores by themselves.
-        beside = device == "cpu" and batcher is None
-        self._threads = min(AT_ONCE, os.cpu_count() or 1) if beside else 1
+        self._threads = min(AT_ONCE, usable_cores()) if device == "cpu" else 1
         self._stop = stop
-        self._items: BoundedQueue[ScoreItem] = BoundedQueue(MAX_WAITING, stop)
+        self._items: BoundedQueue[ScoreItem | threading.Event]
+        self._items = BoundedQueue(MAX_WAITING, stop)
         self._large: BoundedQueue[None] = BoundedQueue(MAX_LARGE_WAITING, stop)
 
     def leave_out(self, modalities: Collection[Modality]) -> None:
@@ -257,6 +261,12 @@ class ScoreStage:
             self._large.put(None)
         self._items.put(item)
 
+    def scored(self) -> threading.Event:
+        """Return an event that is set once all items so far are scored."""
+        event = threading.Event()
+        self._items.put(event)
+        return event
+
     def end(self) -> None:
         """Mark the end of the items."""
         self._items.end()
@@ -268,6 +278,11 @@ class ScoreStage:
         passes: deque[Future[None]] = deque()
         with ThreadPoolExecutor(self._threads, "score", runtime.without_helpers) as pool:
             for items in self._batches():
+                if isinstance(items, threading.Event):
+                    while passes:
+                        passes.popleft().result()
+                    items.set()
+                    continue
                 for id in items[0].models:
                     passes.append(pool.submit(self._score, id, items))
                 ahead = 0 if items[0].batch is None else self._threads
@@ -278,15 +293,22 @@ class ScoreStage:
             for last in passes:
                 last.result()
 
-    def _batches(self) -> Iterator[list[ScoreItem]]:
+    def _batches(self) -> Iterator[list[ScoreItem] | threading.Event]:
+        """Yield batches, and each event of `scored` after the batches of the items before it."""
         waiting: dict[Hashable, list[ScoreItem]] = defaultdict(list)
         for item in self._items:
+            if isinstance(item, threading.Event):
+                yield from waiting.values()
+                waiting.clear()
+                yield item
+                continue
             if item.batch is None:
                 yield [item]
                 continue
-            waiting[item.batch].append(item)
-            if len(waiting[item.batch]) == BATCH:
-                yield waiting.pop(item.batch)
+            key = item.batch, item.models
+            waiting[key].append(item)
+            if len(waiting[key]) == (BATCH if item.order is None else FEW):
+                yield waiting.pop(key)
         yield from waiting.values()
 
     def _load(self) -> None:

@@ -172,7 +172,8 @@ def _faces(progress: Progress, at: int, took: str) -> ProgressStep:
         return ProgressStep(_("Find faces"), "wait", right=_("waiting"))
     text = _("{people}, {number} of {frames}")
     searched = text.format(people=who, number=progress.sampled, frames=frames)
-    return ProgressStep(_("Find faces"), "now", searched if progress.sampled else "")
+    detail = progress.note or (searched if progress.sampled else "")
+    return ProgressStep(_("Find faces"), "now", detail)
 
 
 def _scores(

@@ -29,7 +29,7 @@ def load(device: str) -> Networks:
 
 @lru_cache(maxsize=1)
 def _of_graphs() -> Networks:
-    return Networks(*(runtime.of_graph(graph(name), shared=True) for name in NAMES))
+    return Networks(*(runtime.of_graph(graph(name)) for name in NAMES))
 
 
 def _built(device: str) -> Networks:
@@ -49,7 +49,7 @@ def _built(device: str) -> Networks:
     def compiled(network: torch.nn.Module, side: int, *free: int) -> Runner:
         example = torch.zeros(2, side, side, 3, device=device)
         normalized = Normalized(network).eval().to(device)
-        return runtime.compile(normalized, example, device, free=free, shared=True)
+        return runtime.compile(normalized, example, device, free=free)
 
     return Networks(
         compiled(PNet(), TILE, 0, 1, 2), compiled(RNet(), 24, 0), compiled(ONet(), 48, 0)

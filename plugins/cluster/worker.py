@@ -17,6 +17,7 @@ from typing import Any
 
 from detector import media
 from detector.config import share_memory
+from detector.cores import usable_cores
 from detector.errors import ClusterError, MediaError
 from detector.media.files import open_file, sha256
 from detector.memory import give_back_freed
@@ -112,10 +113,10 @@ class ClusterWorker:
         give_back_freed()
         sweep()
         if not gpus:  # the machine's model memory in proportion to the cores
-            share_memory(min(1.0, cpus / (os.cpu_count() or 1)))
+            share_memory(min(1.0, cpus / usable_cores()))
         if isolate:
             media.isolate()
-        self._analyzer = Analyzer(device=device, max_concurrent_batches=max(1, int(cpus) // 4))
+        self._analyzer = Analyzer(device=device, max_concurrent_batches=max(1, int(cpus)))
         self._progress: dict[str, Progress] = {}
 
     def warm_up(self) -> str:

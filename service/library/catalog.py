@@ -28,6 +28,7 @@ from detector.comparison.fingerprint import (
     fingerprint,
     probe_and_fingerprint,
 )
+from detector.cores import usable_cores
 from detector.errors import InputError, MediaError
 from detector.media.files import sha256 as hash_of
 from detector.schema.analysis import Media
@@ -41,7 +42,7 @@ from service.records.footage import MAX_FOOTAGE, FootageStore, LookupStore, Prin
 from service.records.tables import Footage
 
 UPLOADED, IMPORTED = "upload", "import"  # Where footage comes from that is in no folder
-AT_ONCE = min(8, (os.cpu_count() or 1) + 1)
+AT_ONCE = min(8, usable_cores() + 1)
 """files of a folder that are read side by side: a decoder uses one core, and one file more fills
 what is left when these wait for one another"""
 MAX_INDEXES = 4  # owners whose fingerprints stay in memory

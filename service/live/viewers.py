@@ -11,7 +11,6 @@ from __future__ import annotations
 import hmac
 import io
 import logging
-import os
 import tempfile
 import threading
 import time
@@ -28,6 +27,7 @@ import cv2
 import numpy as np
 
 from detector import media
+from detector.cores import usable_cores
 from detector.errors import InputError, UnmaskError
 from detector.live import LiveEngine, LiveSession, LiveSettings, LiveState, LiveVoice, overlay
 from detector.live.overlay import as_shown
@@ -389,7 +389,7 @@ def max_viewers() -> int:
     """Return the number of cameras at a time: `UNMASK_LIVE_VIEWERS`, else one a core, and at least
     two."""
     configured = get_config().live_viewers
-    return max(2, min(8, os.cpu_count() or 2)) if configured is None else configured
+    return max(2, min(8, usable_cores())) if configured is None else configured
 
 
 @lru_cache(maxsize=1)

@@ -9,7 +9,6 @@ result is stored in the record.
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+from detector.cores import usable_cores
 from detector.errors import InputError, MediaError, UnmaskError
 from detector.pipeline import Progress, RemoteAnalyzer, result_cache
 from detector.schema.analysis import Analysis, Media, Settings
@@ -122,7 +122,7 @@ def refuse(most: int, waiting: int, running: int) -> UnmaskError | None:
 def default_workers() -> int:
     """Return `UNMASK_WORKERS`, else one for two cores and at most two: decoding and scoring of one
     file already run in parallel, and more threads than cores slow each other down."""
-    return get_config().workers or max(1, min(2, (os.cpu_count() or 2) // 2))
+    return get_config().workers or max(1, min(2, usable_cores() // 2))
 
 
 class Jobs:

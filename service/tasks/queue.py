@@ -11,7 +11,6 @@ when that is dead, the task was interrupted. Results are not in it: each kind st
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, Generic, cast
 
+from detector.cores import usable_cores
 from detector.errors import Canceled, InputError, UnmaskError
 from detector.threads import Supervised
 from service.context import SYSTEM, Principal
@@ -76,7 +76,7 @@ class TaskQueue:
         self._closing = threading.Event()
         self._starting = threading.Lock()
         self._changed = threading.Condition(threading.RLock())  # Guards the three that follow
-        self._scheduler = Scheduler(cores or os.cpu_count() or 2)
+        self._scheduler = Scheduler(cores or usable_cores())
         self._runs: dict[Task, _Run] = {}  # What waits or runs in this process
         self._tasks: dict[str, dict[str, Task]] = {}
         self._foreign: list[Task] = []

@@ -1,7 +1,7 @@
 """Base class of the extractors of modalities, and their input."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -9,6 +9,7 @@ from typing import ClassVar
 from detector import vision
 from detector.media import Frame
 from detector.models.base import CropRecipe, ModelSpec
+from detector.pipeline import rounds
 from detector.pipeline.options import RunOptions, SeenAt
 from detector.pipeline.scoring import ScoreItem, SignalStage, fed
 from detector.pipeline.windows import FrameWindow
@@ -41,14 +42,16 @@ class Extraction:
         """Return the ids of frame models by crop recipe."""
         return fed((s for s in self.specs if s.kind != "video"), lambda spec: spec.crop)
 
-    def scored_at(self, models: Sequence[str]) -> frozenset[float]:
-        """Return the planned times of frames to score: all, or as many as the models state."""
+    def orders(self, models: Sequence[str]) -> dict[float, int] | None:
+        """Return the planned times of frames to score, each with its order; None: all at once."""
         specs = [spec for spec in self.specs if spec.id in models]
         most = max(spec.moments for spec in specs)
-        if not most or most >= len(self.planned) or self.settings.sampling == "closer":
-            return frozenset(self.planned)
-        step = len(self.planned) / most
-        return frozenset(self.planned[int((n + 0.5) * step)] for n in range(most))
+        if not most or self.settings.sampling == "closer" or len(self.planned) < 2:
+            return None
+        usual = Settings().frames
+        if self.settings.frames == usual < len(self.planned):  # a long film
+            most = round(most * len(self.planned) / usual)
+        return rounds.orders(self.planned, most)
 
 
 class Extractor:
@@ -66,6 +69,7 @@ class Extractor:
         self._known = run.options.known.get(self.modality, {})
         """results of an earlier run"""
         self._fed = run.frame_models()
+        self._orders = {recipe: run.orders(models) for recipe, models in self._fed.items()}
         self._times: dict[int, float] = {}
         """of the sampled frames, unrounded, by index"""
 
@@ -87,9 +91,29 @@ class Extractor:
         """Return copies of the subjects so far, undecided."""
         raise NotImplementedError
 
+    def id_of(self, subject: Hashable) -> str:
+        """Return the id, in `subjects`, of a subject by `ScoreItem.subject`."""
+        return self.modality.value
+
     def seen(self) -> SeenAt:
         """Return the results that a second run can reuse."""
         return {}
+
+    def _lacking(self, segment: FrameSegment) -> dict[CropRecipe, tuple[str, ...]]:
+        """Return the models without a score of a segment, by crop recipe."""
+        lacking = {
+            recipe: tuple(id for id in models if id not in segment.logits)
+            for recipe, models in self._fed.items()
+        }
+        return {recipe: models for recipe, models in lacking.items() if models}
+
+    def _order(self, recipe: CropRecipe, times: Sequence[float]) -> int | None:
+        """Return the order of a frame among those that a recipe's models score; None: at once;
+        `SPARE` if it is not one of them."""
+        orders = self._orders[recipe]
+        if orders is None:
+            return None
+        return min((orders[time] for time in times if time in orders), default=rounds.SPARE)
 
     def _scored_before(self, segment: FrameSegment, index: int) -> FrameSegment:
         """Return a segment of an earlier run with its index in this run."""

@@ -1,7 +1,8 @@
 """Extractor of faces: detected, tracked, assessed and cropped."""
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -9,8 +10,9 @@ from detector import vision
 from detector.media import Frame
 from detector.models.base import CropRecipe
 from detector.pipeline.modalities.base import Extraction, Extractor
-from detector.pipeline.options import SeenAt
+from detector.pipeline.options import SeenAt, at
 from detector.pipeline.orientation import OrientationCheck, Turn
+from detector.pipeline.rounds import LEAST_SCORED, SPARE
 from detector.pipeline.scoring import ScoreItem
 from detector.pipeline.subjects import SubjectBuilder, people
 from detector.pipeline.timing import timed
@@ -25,8 +27,6 @@ larger of the two widths (at 16 px a photo of 12 megapixels would take three sec
 ten), `CLOSER_SEARCHES` times, to distinguish "too small" from "no face"."""
 CLOSER = 0.75  # share of the usual width from which that search finds hardly more
 CLOSER_SEARCHES = 4
-LEAST_SCORED = 4
-"""frames of each person, if there are as many, that a model with fewer moments scores"""
 
 
 class FaceExtractor(Extractor):
@@ -49,10 +49,8 @@ class FaceExtractor(Extractor):
         self._last_search = -1.0
         self._searched = 0
         self._people: dict[int, SubjectBuilder] = {}
-        self._scored_at = {recipe: run.scored_at(models) for recipe, models in self._fed.items()}
-        self._left_out: dict[tuple[int, CropRecipe], list[ScoreItem]] = defaultdict(list)
-        """crops of frames that a model leaves out, for a person seen in few of the others"""
-        self._submitted: Counter[tuple[int, CropRecipe]] = Counter()
+        self._spare: Counter[tuple[int, CropRecipe]] = Counter()
+        """frames that a model leaves out, for a person seen in few of the others"""
         self.by_time: dict[float, list[vision.Detection]] = {}
         """faces of each searched frame"""
 
@@ -70,7 +68,7 @@ class FaceExtractor(Extractor):
                 self._cut(window)
 
     def _search(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
-        known = self._known.get(frame.time)
+        known = self._known.get(at(frame.time))
         with timed(self._run.timings, "faces"):
             faces = self._faces(frame, known)
             numbers = self._tracker.update(frame.time, frame.rgb, faces)
@@ -93,7 +91,7 @@ class FaceExtractor(Extractor):
     def _faces(self, frame: Frame, known: Sequence[object] | None) -> list[vision.Detection]:
         run = self._run
         if known is not None:
-            return [face for face, _ in self._known[frame.time] if face is not None]
+            return [face for face, _ in self._known[at(frame.time)] if face is not None]
         faces_at = run.options.faces_at
         if faces_at is not None and (given := faces_at(frame.time)) is not None:
             return given
@@ -123,16 +121,15 @@ class FaceExtractor(Extractor):
             self._people[number].frames[index] = segment
         if not segment.usable:
             return
-        for recipe, models in {}.items() if before else self._fed.items():
-            item = ScoreItem.cut(
-                self.modality, frame.rgb, segment, recipe, models, run.detector.name
-            )
-            left_out = self._left_out[number, recipe]
-            if not self._scored_at[recipe].isdisjoint(times):
-                self._submitted[number, recipe] += 1
-                run.submit(item)
-            elif len(left_out) < LEAST_SCORED:
-                left_out.append(item)
+        for recipe, models in self._lacking(segment).items():
+            order = self._order(recipe, times)
+            if order == SPARE:
+                if self._spare[number, recipe] == LEAST_SCORED:
+                    continue
+                order += self._spare[number, recipe]
+                self._spare[number, recipe] += 1
+            made = self.modality, frame.rgb, segment, recipe, models, run.detector.name
+            run.submit(replace(ScoreItem.cut(*made), subject=number, order=order))
         if run.signals:
             run.signals.face(frame, index, number, face)
 
@@ -161,9 +158,6 @@ class FaceExtractor(Extractor):
             self._run.submit(item)
 
     def end(self) -> None:
-        for key, items in self._left_out.items():
-            for item in items[: max(0, LEAST_SCORED - self._submitted[key])]:
-                self._run.submit(item)
         if self._orientation is not None and (turn := self._orientation.end()):
             self._offer(*turn)
 
@@ -203,14 +197,20 @@ class FaceExtractor(Extractor):
         found = self.people(everyone=partial).values()
         return people({letter(n): one for n, one in enumerate(found)}, self._run.media.width)
 
+    def id_of(self, subject: Hashable) -> str:
+        """See `Extractor.id_of`; empty for a false detection."""
+        numbers = list(self.people())
+        return letter(numbers.index(subject)) if subject in numbers else ""
+
     def seen(self) -> SeenAt:
         """Return the faces and scores that a second run can reuse."""
         seen: dict[float, list[tuple[vision.Detection | None, FrameSegment]]]
-        seen = {time: [] for time in self._times.values()}
+        seen = {at(time): [] for time in self._times.values()}
         for person in self._people.values():
             faces = dict(person.anchors)
             for index, segment in person.frames.items():
-                seen[self._times[index]].append((faces[self._times[index]], segment))
+                time = self._times[index]
+                seen[at(time)].append((faces[time], segment))
         for at_once in seen.values():  # in the detector's order
             at_once.sort(key=lambda pair: (pair[1].box[0] + pair[1].box[2], pair[1].box[1]))
         return seen

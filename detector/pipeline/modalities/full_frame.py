@@ -1,12 +1,15 @@
 """Extractor of full frames, for models that judge faces by whole frames."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 
 from detector.large_frames import halved
 from detector.media import Frame
 from detector.pipeline.modalities.base import Extraction, Extractor
-from detector.pipeline.options import SeenAt
+from detector.pipeline.options import SeenAt, at
+from detector.pipeline.rounds import SPARE
 from detector.pipeline.scoring import ScoreItem
 from detector.pipeline.subjects import SubjectBuilder, full_frame
 from detector.schema.analysis import FrameSegment, Modality, Quality, Subject
@@ -23,7 +26,6 @@ class FullFrameExtractor(Extractor):
     def __init__(self, run: Extraction) -> None:
         super().__init__(run)
         self._subject = SubjectBuilder()
-        self._scored_at = {recipe: run.scored_at(models) for recipe, models in self._fed.items()}
 
     def frame(self, frame: Frame, times: tuple[float, ...], index: int | None) -> None:
         """Record a sampled frame, and submit the windows that it completes."""
@@ -37,7 +39,7 @@ class FullFrameExtractor(Extractor):
                 self._run.submit(item)
 
     def _record(self, frame: Frame, times: tuple[float, ...], index: int) -> None:
-        before = next((segment for _, segment in self._known.get(frame.time, ())), None)
+        before = next((segment for _, segment in self._known.get(at(frame.time), ())), None)
         segment = (
             self._scored_before(before, index)
             if before
@@ -46,11 +48,11 @@ class FullFrameExtractor(Extractor):
         self._times[index] = frame.time
         with self._run.lock:
             self._subject.frames[index] = segment
-        for recipe, models in {} if before else self._fed.items():
-            if not self._scored_at[recipe].isdisjoint(times):
-                detector = self._run.detector.name
-                item = ScoreItem.cut(self.modality, frame.rgb, segment, recipe, models, detector)
-                self._run.submit(item)
+        for recipe, models in self._lacking(segment).items():
+            order = self._order(recipe, times)
+            if order != SPARE:
+                made = self.modality, frame.rgb, segment, recipe, models, self._run.detector.name
+                self._run.submit(replace(ScoreItem.cut(*made), order=order))
 
     def expected(self) -> int:
         """Return the number of frames to score so far."""
@@ -62,7 +64,8 @@ class FullFrameExtractor(Extractor):
 
     def seen(self) -> SeenAt:
         """Return the scores that a second run can reuse."""
-        return {self._times[index]: [(None, seen)] for index, seen in self._subject.frames.items()}
+        frames = self._subject.frames.items()
+        return {at(self._times[index]): [(None, seen)] for index, seen in frames}
 
 
 def full_frame_segment(rgb: np.ndarray, time: float, index: int) -> FrameSegment:

@@ -5,7 +5,8 @@ There is no diarization: speakers of one channel are one subject.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
+from dataclasses import replace
 
 from detector.audio import channels, watermark
 from detector.audio.recording import Recording
@@ -15,6 +16,7 @@ from detector.errors import Canceled, MediaError, ModelError
 from detector.media import part
 from detector.models.base import ModelSpec, SoundRecipe, repeated
 from detector.pipeline.modalities.base import Extraction, Extractor
+from detector.pipeline.rounds import spread
 from detector.pipeline.scoring import ScoreItem, fed
 from detector.pipeline.timing import timed
 from detector.schema.analysis import (
@@ -132,9 +134,11 @@ class VoiceExtractor(Extractor):
             run.marks += watermark.found(recording)
         most = run.settings.frames if run.media.kind == "audio" else BESIDE
         for recipe, ids in fed(run.specs, sound_recipe).items():
-            for start, end in recording.windows(recipe.seconds, min(most, run.settings.frames)):
-                segment = self._segment(id, start, end)
-                run.submit(window_item(recording, (start, end), recipe, ids, segment))
+            spans = recording.windows(recipe.seconds, min(most, run.settings.frames))
+            for order, place in enumerate(spread(len(spans))):
+                segment = self._segment(id, *spans[place])
+                item = window_item(recording, spans[place], recipe, ids, segment)
+                run.submit(replace(item, subject=id, order=order))
 
     def _segment(self, id: str, start: float, end: float) -> SpanSegment:
         """Return the span of these times, which recipes of one length share."""
@@ -146,6 +150,10 @@ class VoiceExtractor(Extractor):
                     return known
             spans.append(segment)
         return segment
+
+    def id_of(self, subject: Hashable) -> str:
+        """See `Extractor.id_of`."""
+        return str(subject)
 
     def expected(self) -> int:
         """Return the number of windows so far."""

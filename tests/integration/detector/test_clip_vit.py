@@ -3,7 +3,6 @@
 import importlib
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -147,19 +146,3 @@ def test_crops_are_those_of_training(
         )  # fmt: skip
         ours = cut(frame, (0, 0, 1, 1), SPEC.crop, points).astype(float)
         assert np.abs(ours - view[0].permute(1, 2, 0).numpy()).mean() <= 1
-
-
-@pytest.mark.parametrize(("sampled", "expected"), [(32, 8), (3, 3), (1, 1), (8, 8), (9, 8)])
-def test_moments_are_spread_evenly(sampled, expected):
-    from types import SimpleNamespace
-
-    from detector.pipeline.modalities.base import Extraction
-
-    settings = SimpleNamespace(sampling="uniform")
-    planned = range(sampled)
-    run = SimpleNamespace(specs=[SPEC, GENERATED], planned=planned, settings=settings)
-    scored_at: Callable[..., frozenset[float]] = Extraction.scored_at
-    at = sorted(scored_at(run, ("clip", "clip-generated")))
-    assert len(at) == expected and at[0] >= 0 and at[-1] < sampled
-    steps = np.diff(at)
-    assert not len(steps) or steps.max() - steps.min() <= 1

@@ -17,6 +17,7 @@ from detector.pipeline import CLOSER, Progress, estimate, planning
 from detector.pipeline.analyzer import refine
 from detector.presentation.measured import covered
 from detector.schema.analysis import Analysis, Coverage, Settings
+from detector.vision import FaceSearch
 from tests.conftest import camera, write_clip
 from tests.support.searches import searches
 
@@ -153,10 +154,45 @@ def test_a_long_clip_has_every_shot_seen_and_says_so(usual):
     assert out.coverage.shots_seen == out.coverage.shots
     assert not any(47.0 <= t < 49.0 for t in evenly)  # what an even spread would have missed
     assert any(47.0 <= t < 49.0 for t in out.timestamps)
-    assert out.coverage.sampled == len(out.timestamps) == 32
-    assert covered(out.coverage) == "32 of 1,100 frames, every shot seen (5)"
-    assert "32 of 1,100 frames" in summary(out)
+    sampled = len(out.timestamps)
+    assert out.coverage.sampled == sampled >= planning.samples(out.media, Settings()) > 32
+    assert covered(out.coverage) == f"{sampled} of 1,100 frames, every shot seen (5)"
+    assert f"{sampled} of 1,100 frames" in summary(out)
     assert Analysis.model_validate_json(out.model_dump_json()).coverage == out.coverage
+
+
+@pytest.mark.parametrize(
+    ("minutes", "most", "gap"), [(1, 32, 2.0), (5, 60, 6.0), (27, 180, 10.0), (120, 720, 12.0)]
+)
+def test_moments_grow_with_the_length_of_a_film(long_clip, minutes, most, gap):
+    about = media.probe(long_clip).model_copy(update={"duration": 60.0 * minutes})
+    settings = Settings(frames=planning.samples(about, Settings()))
+    assert 32 <= settings.frames <= most
+    assert (
+        planning.coverage(
+            about, Settings(), media.plan(about, settings).timestamps, None
+        ).longest_gap
+        <= gap
+    )
+    assert planning.samples(about, Settings(frames=16)) == 16, "what a person chose stays"
+
+
+def test_a_closer_look_goes_on_from_a_result(analyzer, long_clip, usual, monkeypatch):
+    """Faces that were found are not searched again, and the result has all their moments."""
+    searched: list[float] = []
+    find = FaceSearch.find
+
+    def found(self, time, rgb):
+        searched.append(round(time, 4))
+        return find(self, time, rgb)
+
+    monkeypatch.setattr(FaceSearch, "find", found)
+    closer = Settings(sampling="closer", frames=MOMENTS + 8)
+    assert analyzer._earlier(long_clip, closer) is not None
+    out = analyzer.analyze(long_clip, closer, scores_only=True)
+    assert set(usual.timestamps) <= set(out.timestamps)
+    assert len(out.timestamps) == MOMENTS + 8
+    assert not set(searched) & set(usual.timestamps)
 
 
 def test_a_short_clip_is_looked_at_as_before(analyzer, make_clip):

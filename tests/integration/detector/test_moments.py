@@ -5,7 +5,7 @@ import pytest
 from skimage import data
 
 from detector.models import registry
-from detector.pipeline import Analyzer
+from detector.pipeline import Analyzer, RunOptions
 from detector.schema.analysis import Question, Settings
 from tests.conftest import write_clip
 
@@ -41,19 +41,30 @@ def test_moments_are_spread_and_interpolated_between(tmp_path, crops):
     (person,) = out.people
     at = [n for n, frame in enumerate(person.frames) if "clip" in frame.logits]
     assert len(person.frames) == FRAMES
-    assert len(at) == CLIP.moments == sum(crops)
-    step = FRAMES / CLIP.moments
-    assert max(np.diff(at)) <= step + 1 and at[0] <= step and at[-1] >= FRAMES - step  # spread
-    assert at == [n for n, f in enumerate(person.frames) if "clip-generated" in f.logits]
+    assert len(at) == sum(crops) and 4 <= len(at) <= CLIP.moments
+    step = FRAMES / len(at)
+    assert max(np.diff(at)) <= 1.5 * step and at[0] <= step and at[-1] >= FRAMES - step  # spread
+    other = [n for n, f in enumerate(person.frames) if "clip-generated" in f.logits]
+    assert set(at) <= set(other) or set(other) <= set(at), "of one order"
     for frame in person.frames:
         assert "texture" in frame.logits
         # Between CLIP's moments its logit is interpolated, so that every frame has an answer.
         assert Question.MANIPULATION in frame.answers
 
 
-def test_each_of_many_people_is_scored_at_eight_moments(tmp_path, crops):
+def test_what_is_compared_with_a_changed_copy_is_scored_at_all_moments(tmp_path, crops):
+    out = analyzed(tmp_path / "one.mp4", 1)
+    crops.clear()
+    options = RunOptions(media=out.media.model_copy(deep=True))
+    again, _faces = Analyzer(device="cpu").rerun(tmp_path / "one.mp4", out.settings, options)
+    (person,) = again.people
+    scored = sum("clip" in frame.logits for frame in person.frames)
+    assert scored == sum(crops) == CLIP.moments
+
+
+def test_each_of_three_people_is_scored_at_four_moments_or_more(tmp_path, crops):
     out = analyzed(tmp_path / "two.mp4", 3)
     assert len(out.people) == 3
     counts = [sum("clip" in f.logits for f in person.frames) for person in out.people]
-    assert min(counts) >= 8
+    assert min(counts) >= 4
     assert sum(counts) == sum(crops) <= 3 * FRAMES

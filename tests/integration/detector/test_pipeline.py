@@ -18,7 +18,7 @@ from detector import media, messages
 from detector.errors import Canceled, CancellationToken, ModelError
 from detector.models import registry
 from detector.models.base import CropRecipe, Model
-from detector.pipeline import Progress, initial_results
+from detector.pipeline import Progress, initial_results, scoring
 from detector.pipeline.modalities import EXTRACTORS, Extractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.planning import plan
@@ -413,7 +413,7 @@ def test_a_model_is_never_fed_another_modality(models):
 
 
 @pytest.mark.parametrize(
-    ("cores", "front", "at_once"), [(2, False, 2), (1, False, 1), (2, True, 1)]
+    ("cores", "front", "at_once"), [(2, False, 2), (1, False, 1), (2, True, 2)]
 )
 def test_networks_score_side_by_side_and_each_in_order(monkeypatch, cores, front, at_once):
     running, most, order = set[str](), [0], dict[str, list[int]](first=[], second=[])
@@ -430,7 +430,7 @@ def test_networks_score_side_by_side_and_each_in_order(monkeypatch, cores, front
 
     entries = [spec(id, "image", SMALL) for id in order]
     made = {s.id: Slow(s) for s in entries}
-    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(scoring, "usable_cores", lambda: cores)
     monkeypatch.setattr(registry, "load_model", lambda id, **settings: made[id])
     results = {s.id: initial_results.result(s) for s in entries}
     stop = CancellationToken(Event())

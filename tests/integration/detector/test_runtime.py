@@ -61,7 +61,7 @@ def test_equal_to_torch_at_any_batch_size(network, run, count):
 
 
 def test_shared_gives_the_same_from_threads_at_once(network, run):
-    shared = runtime.compile(network, torch.zeros(2, 3, 33, 33), "cpu", shared=True)
+    shared = runtime.compile(network, torch.zeros(2, 3, 33, 33), "cpu")
     batches = [batch(3, seed) for seed in range(8)]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda x: shared(x)[0], batches))
@@ -74,7 +74,7 @@ def test_no_thread_is_held_on_a_core(network):
     """Held threads of all networks would share the first core, however many there are."""
     allowed = os.sched_getaffinity(0)
     side = 512  # long enough for somebody else to look
-    large = runtime.compile(network, torch.zeros(2, 3, side, side), "cpu", shared=True)
+    large = runtime.compile(network, torch.zeros(2, 3, side, side), "cpu")
     pictures = np.zeros((16, 3, side, side), np.float32)
     seen: list[set[int]] = []
     done = threading.Event()
@@ -152,8 +152,8 @@ def test_what_is_kept_gives_the_same_to_the_bit_and_is_not_converted_again(
     assert len(list(kept.iterdir())) == 1
     monkeypatch.setattr("openvino.tools.ovc.convert_model", never)
     np.testing.assert_array_equal(compiled(network), first)
-    np.testing.assert_array_equal(compiled(network, shared=True), first)
-    alone = runtime._OpenVino(converted.read(runtime._openvino()[1], *kept.iterdir()), copies=2)
+    np.testing.assert_array_equal(compiled(network), first)
+    alone = runtime._OpenVino(converted.read(runtime._openvino()[1], *kept.iterdir()))
     shutil.rmtree(kept)  # another process has made room
     with ThreadPoolExecutor(4) as pool:
         for answer in pool.map(lambda _: alone(batch(3))[0], range(100)):
@@ -402,7 +402,7 @@ def test_models_are_loaded_without_helpers(monkeypatch):
     """Which spin while they wait, and took more than half of a busy processor's time."""
     helpers: list[int] = []
     family = SimpleNamespace(load=lambda *_: helpers.append(torch.get_num_threads()))
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(runtime, "usable_cores", lambda: 2)
     monkeypatch.setattr(registry, "_family", lambda spec: family)
     before = torch.get_num_threads()
     registry.load_family(registry.get_spec("texture"), [], "cpu")

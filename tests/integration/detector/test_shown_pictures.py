@@ -4,6 +4,7 @@ here (issue 66, 6 to 11)."""
 import io
 import struct
 import zlib
+from collections import Counter
 from itertools import pairwise
 
 import av
@@ -17,6 +18,7 @@ from detector.media import sampling
 from detector.pipeline.frozen import FrozenCheck, averaged
 from detector.pipeline.loops import LONGEST, LoopCheck
 from detector.schema.analysis import Settings
+from tests.conftest import camera
 
 SIZE = (160, 120)
 
@@ -516,3 +518,43 @@ def test_an_analysis_of_a_loop_says_so(tmp_path):
     assert analysis.media.loop == pytest.approx(0.8, abs=0.02)
     assert len(analysis.timestamps) == 20
     assert any("the same 0.8 s about 40 times" in note for note in analysis.media.notes)
+
+
+def test_a_loop_is_read_once(tmp_path, monkeypatch):
+    """The file is opened, searched and inspected once; what was scored is not scored again."""
+    from detector import provenance
+    from detector.models import registry
+    from detector.pipeline import Analyzer, Progress
+
+    face = camera((320, 180), still=True)(0)
+    pictures = [np.roll(face, 8 * n, axis=1) for n in range(40)]
+    path = encode(tmp_path / "loop.mp4", pictures * 8, preset="veryfast")
+    calls, crops, seen = Counter[str](), list[bytes](), list[Progress]()
+
+    def counted(owner, name):
+        original = getattr(owner, name)
+
+        def call(*given, **options):
+            calls[name] += 1
+            return original(*given, **options)
+
+        monkeypatch.setattr(owner, name, call)
+
+    network = registry.load_model("texture")
+    score = network.score
+    monkeypatch.setattr(
+        network, "score", lambda batch: (crops.extend(c.tobytes() for c in batch), score(batch))[1]
+    )
+    counted(provenance, "inspect")
+    counted(media, "probe")
+    settings = Settings(models=["texture"])
+    analysis = Analyzer(device="cpu").analyze(path, settings, observe=seen.append)
+    assert analysis.media.loop == pytest.approx(1.6, abs=0.05)
+    assert calls == {"inspect": 1, "probe": 1}
+    frames = [frame for person in analysis.people for frame in person.frames if frame.usable]
+    assert len(frames) >= 8 and all("texture" in frame.logits for frame in frames)
+    assert len(crops) == len(set(crops)), "no crop twice"
+    fractions = [progress.fraction for progress in seen]
+    assert fractions == sorted(fractions)
+    stages = [progress.stage for progress in seen]
+    assert "read" not in stages[stages.index("faces") :]

@@ -80,7 +80,7 @@ def test_two_batches_of_a_torch_network_go_side_by_side(crops, monkeypatch):
     entry = spec("gend")
     model = TorchFrameModel(entry, Meeting(), "cpu")
     monkeypatch.setattr(registry, "load_model", lambda *_, **__: model)
-    monkeypatch.setattr(scoring.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(scoring, "usable_cores", lambda: 2)
     result = SimpleNamespace(error=None, seconds=None, scored=0, title="Own")
     stop = CancellationToken(threading.Event())
     stage = ScoreStage([entry], {entry.id: result}, "cpu", threading.Lock(), stop)

@@ -477,7 +477,7 @@ def test_the_key_is_of_all_that_decides_the_answer(tmp_path, monkeypatch):
 def test_workers_follow_the_cores_or_the_operator(monkeypatch):
     monkeypatch.delenv("UNMASK_WORKERS", raising=False)
     for cores, workers in ((1, 1), (2, 1), (4, 2), (64, 2)):
-        monkeypatch.setattr("os.cpu_count", lambda cores=cores: cores)
+        monkeypatch.setattr("service.tasks.jobs.usable_cores", lambda cores=cores: cores)
         assert default_workers() == workers
     monkeypatch.setenv("UNMASK_WORKERS", "5")
     assert default_workers() == 5
