@@ -197,7 +197,10 @@ class AnalysisRun:
         """Return the plan of the turned file."""
         self.note = _("Faces only show in the turned picture: we look at it turned.")
         self._finish_scores()
-        self.media = media.turned(self.media, degrees)
+        about = media.turned(self.media, degrees)
+        for name in type(about).model_fields:
+            if name not in ("audio", "notes"):  # which the sound's thread may fill in now
+                setattr(self.media, name, getattr(about, name))
         self.media.notes.append(
             _(
                 "A face was only found with the picture turned by {degrees}°, so it is"
