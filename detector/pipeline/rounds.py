@@ -27,7 +27,8 @@ def spread(count: int) -> list[int]:
     chosen = sorted({count // 4, count - 1 - count // 4} & set(range(count)))
     rest = [n for n in range(count) if n not in chosen]
     while rest:
-        widest = max(rest, key=lambda n: (min(abs(n - c) for c in chosen), -n))
+        # Of several as far from all the ones nearest to the ends.
+        widest = max(rest, key=lambda n: (min(abs(n - c) for c in chosen), abs(2 * n + 1 - count)))
         chosen.append(widest)
         rest.remove(widest)
     return chosen

@@ -77,8 +77,9 @@ def test_turns_are_given_in_order_and_never_more_than_places():
         threads[-1].start()
         begun = min(2, number + 1)
         until(lambda n=number, b=begun: len(order) == b and len(turns._waiting) == n + 1 - b)
-    for hold in holds:
+    for number, hold in enumerate(holds):
         hold.set()
+        until(lambda begun=min(5, number + 3): len(order) == begun)
     for thread in threads:
         thread.join(20)
     assert order[2:] == [2, 3, 4] and max(most) == 2
