@@ -79,7 +79,8 @@ def test_turns_are_given_in_order_and_never_more_than_places():
         until(lambda n=number, b=begun: len(order) == b and len(turns._waiting) == n + 1 - b)
     for number, hold in enumerate(holds):
         hold.set()
-        until(lambda begun=min(5, number + 3): len(order) == begun)
+        begun = min(5, number + 3)
+        until(lambda begun=begun: len(order) == begun)
     for thread in threads:
         thread.join(20)
     assert order[2:] == [2, 3, 4] and max(most) == 2
