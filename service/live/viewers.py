@@ -445,7 +445,7 @@ def ended(viewer: Viewer, keep: Callable[..., str]) -> None:
             kept = {"live": True, "notes": seen.notes, "too_slow": seen.too_slow}
             about = media.probe(video, name=name).model_copy(update=kept)
             analysis = analysis.model_copy(update={"media": about})
-        recorded = video if analysis.media.size else None
+        recorded = None if viewer.unrecorded or not analysis.media.size else video
         viewer.result = keep(analysis, name, scope=viewer.options.scope, media=recorded)
     finally:
         if video is not None:

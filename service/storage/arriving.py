@@ -1,17 +1,12 @@
 """Files of requests: written once, on the disk of the uploads, and hashed meanwhile."""
 
-from __future__ import annotations
-
 import hashlib
 import shutil
 import sys
 import tempfile
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from _typeshed import ReadableBuffer
+from typing import Any
 
 PREFIX = ".form-"  # of their folders among the uploads, which are swept
 NAME = ".coming"
@@ -27,7 +22,7 @@ class ArrivingFile(FileIO):
         self.claimed = False
         super().__init__(self._folder / NAME, "w+b")
 
-    def write(self, data: ReadableBuffer, /) -> int:
+    def write(self, data: Any, /) -> int:
         """Append data, all of it. Raise OSError on a full disk."""
         rest = memoryview(data).cast("B")
         while rest:

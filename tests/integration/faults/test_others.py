@@ -28,7 +28,7 @@ def test_records_that_are_locked_for_half_a_minute(server, clip):
         while time.monotonic() < until_free:
             answer = server.upload(clip, frames="9")
             assert answer.status_code != 202, "nothing was stored"
-            seen.add(clear(answer, "records_busy", "records").status_code)
+            seen.add(clear(answer, "records_locked").status_code)
             assert server.get(kept).status_code == 200, "what is there can be read"
             server.goes_on()
         other.execute("ROLLBACK")
