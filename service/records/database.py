@@ -50,6 +50,7 @@ log = logging.getLogger(__name__)
 
 FILE = paths.RECORDS
 AnyRow = TypeVar("AnyRow")
+AGAIN_SECONDS = 0.3  # to wait for it again
 TIMEOUT_SECONDS = 6.0  # to wait for another process that writes, or for a server that answers
 
 
@@ -249,11 +250,23 @@ def sqlite_engine(url: URL) -> Engine:
         ):
             connection.execute(f"PRAGMA {pragma}")
 
+    locked = threading.Event()  # The last writer waited in vain
+
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         # A writer that began as a reader could meet another's change, and would have to begin anew.
-        writes = connection.get_execution_options().get("writes", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if not connection.get_execution_options().get("writes", False):
+            connection.exec_driver_sql("BEGIN")
+            return
+        # A request writes several times: it waits once, not for each, until one succeeds again.
+        patience = min(TIMEOUT_SECONDS, AGAIN_SECONDS) if locked.is_set() else TIMEOUT_SECONDS
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {round(1000 * patience)}")
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except DBAPIError:
+            locked.set()
+            raise
+        locked.clear()
 
     return engine
 

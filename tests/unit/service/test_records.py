@@ -5,6 +5,8 @@ import itertools
 import shutil
 import sqlite3
 import stat
+import time
+from contextlib import closing
 from datetime import timedelta
 from unittest.mock import Mock
 
@@ -270,4 +272,21 @@ def test_the_path_may_hold_what_means_something_to_alembic(tmp_path, monkeypatch
     store = open_store(tmp_path / "a %(b)s?c#d.db")
     store.add(record := make(LOCAL, created=NOON))
     assert store.get(LOCAL, record.id) == record and (tmp_path / "a %(b)s?c#d.db").is_file()
+    store.close()
+
+
+def test_a_request_waits_once_for_locked_records_not_for_each_write(tmp_path, monkeypatch):
+    monkeypatch.setattr(database, "TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(database, "AGAIN_SECONDS", 0.01)
+    store = open_store(tmp_path / FILE)
+    with closing(sqlite3.connect(tmp_path / FILE, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        begun = time.monotonic()
+        for number in range(10):
+            with pytest.raises(RecordsError) as refused:
+                store.add(make(LOCAL, number))
+            assert refused.value.code == "records_locked"
+        assert time.monotonic() - begun < 10 * 0.5 - 1, "ten writes, one wait"
+        other.execute("ROLLBACK")
+    store.add(make(LOCAL))
     store.close()
