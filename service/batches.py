@@ -242,6 +242,18 @@ class BatchService:
             rows.append(replace(row, item=item))  # several may share an analysis
         return rows
 
+    def listed(self, scope: RecordScope, batch: Batch) -> list[BatchRow]:
+        """Return all files of a batch in upload order, by their records alone: without the
+        `verdict` and the `seconds` of whole results, which are not read."""
+        ids = [item.analysis for item in batch.items if item.analysis]
+        records = scope.store.records(scope.owner, ids)
+        rows = []
+        for item in batch.items:
+            record = records.get(item.analysis or "")
+            job = self._jobs.listed(record, scope) if record is not None else None
+            rows.append(BatchRow.of(item, job))
+        return rows
+
     def _resume(self, task: Task) -> None:
         """Resume a batch of a dead server; one of an account needs its owner's token."""
         if not has_account(task.owner):

@@ -50,12 +50,13 @@ class BatchItemView(BaseModel):
     def of(cls, row: BatchRow, *, runs: bool) -> BatchItemView:
         """Return the view of a file of a batch; a running batch reaches waiting files by itself."""
         item, record = row.item, row.record
+        result = record.result if record is not None and row.state is State.DONE else None
         error = RefusalDetail.model_validate(item.refused) if item.refused else None
         return cls(
             name=item.name,
             analysis=item.analysis,
             state=(State.QUEUED if runs else State.INTERRUPTED) if row.waits else row.state,
-            verdict=row.verdict.label if row.verdict else None,
+            verdict=result.verdict if result is not None else None,
             error=detail_of(row.fault) if row.fault else error,
             href=f"{V1}/analyses/{record.id}" if record else None,
         )
@@ -146,7 +147,7 @@ def _view(application: Application, context: RequestContext, batch: Batch) -> Ba
     service = application.batch_runs
     task = service.task(context.principal, batch)
     runs = task is not None and task.active
-    rows = service.rows(application.scope(context), batch)
+    rows = service.listed(application.scope(context), batch)
     items = [BatchItemView.of(row, runs=runs) for row in rows]
     states = (item.state or ("deleted" if item.analysis else "refused") for item in items)
     counts = Counter(map(str, states))
