@@ -23,7 +23,7 @@ Medium = Literal["picture", "sound"]
 
 
 class Question(StrEnum):
-    """A question about a file, with its own models, calibration, thresholds and answer."""
+    """A question about a file, with its own models and calibration."""
 
     MANIPULATION = "manipulation"
     """Is a face fake: swapped, reenacted, lip-synced, or generated?"""
@@ -108,7 +108,6 @@ class QuestionSpec:
     task: Task  # of its models, in the catalog
     methods: tuple[str, ...] = ()  # families of fakes (`detector.evaluation.labels`)
     covers: tuple[Question, ...] = ()  # questions whose fakes count as fakes of this one too
-    stretches: bool = False  # a short stretch above the threshold prevents "no sign"
 
     text: str  # the question itself
     short: str  # its short name
@@ -120,7 +119,6 @@ class QuestionSpec:
     probably_real: str = _("Probably untouched")
     no_sign: str = _("No sign of manipulation found")  # under the lower one
     consistent_with: str = _("manipulation")  # of a live score over the threshold
-    thresholds: str  # names its thresholds
 
     real_word: str = _("untouched")  # of its two kinds of clips
     fake_word: str = _("manipulated")
@@ -145,9 +143,6 @@ class QuestionSpec:
         "{titles} gave scores, but nobody has said from which score on a face is fake"
     )
     unmeasured_above: str
-    stays_open: str
-    keeps_open: str = ""
-    """beside a leading question with "no sign" """
     not_asked: str
     never_decides: str = _(
         "Whether it is fake: on footage of sources these models had not seen no threshold made "
@@ -162,20 +157,13 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         modalities=(Modality.FACE, Modality.FULL_FRAME),
         task="face manipulation",
         covers=(Question.SYNTHESIS,),
-        stretches=True,
         text=_("Is a face fake?"),
         short=_("Face"),
         group=_("Fake faces"),
         looks_for=_("fake faces"),
         about=_("the face"),
         fake=_("Likely manipulated"),
-        thresholds=_("Thresholds, face, %"),
         unmeasured_above=_("{title}, which was not measured here, calls it manipulated"),
-        stays_open=_("Whether a face is fake: that question stays open."),
-        keeps_open=_(
-            "No sign of a generated head, but whether a face is fake stays open; the bundled "
-            "models say “no sign” only where both questions agree"
-        ),
         not_asked=_("Whether a face is fake: no model here was asked that."),
     ),
     Question.SYNTHESIS: QuestionSpec(
@@ -190,7 +178,6 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         fake=_("Likely AI-generated"),
         probably_fake=_("Probably AI-generated"),
         consistent_with=_("an AI-generated face"),
-        thresholds=_("Thresholds, head, %"),
         real_word=_("genuine"),
         fake_word=_("generated"),
         towards_real=_("towards genuine"),
@@ -208,11 +195,6 @@ QUESTIONS: dict[Question, QuestionSpec] = {
             "that, fewer clips with such a score are generated."
         ),
         unmeasured_above=_("{title}, which was not measured here, calls it AI-generated"),
-        stays_open=_("Whether a head was generated: that question stays open."),
-        keeps_open=_(
-            "No sign in the face, but whether the head was generated stays open; the bundled "
-            "models say “no sign” only where both questions agree"
-        ),
         not_asked=_("Whether a head was generated: no model here was asked that."),
     ),
     Question.PICTURE: QuestionSpec(
@@ -229,7 +211,6 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         probably_real=_("Probably not AI-generated"),
         no_sign=_("No sign of AI generation found"),
         consistent_with=_("an AI-generated picture"),
-        thresholds=_("Thresholds, picture, %"),
         real_word=_("genuine"),
         fake_word=_("generated"),
         towards_real=_("towards genuine"),
@@ -248,8 +229,6 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         ),
         no_model=_("No model of whole pictures gave a score."),
         unmeasured_above=_("{title}, which was not measured here, calls it AI-generated"),
-        stays_open=_("Whether the whole picture was generated: that question stays open."),
-        keeps_open=_("No sign in the face, but the picture is likelier generated than not"),
         not_asked=_("Whether the whole picture was generated: no model here was asked that."),
         never_decides=_(
             "Whether the picture was generated: on pictures of sources the model had not seen no "
@@ -273,7 +252,6 @@ QUESTIONS: dict[Question, QuestionSpec] = {
         no_sign=_("No sign of a cloned voice found"),
         probably_fake=_("Probably cloned"),
         probably_real=_("Probably a real voice"),
-        thresholds=_("Thresholds, voice, %"),
         real_word=_("real"),
         fake_word=_("cloned"),
         towards_real=_("towards real"),
@@ -295,8 +273,6 @@ QUESTIONS: dict[Question, QuestionSpec] = {
             "{titles} gave scores, but nobody has measured from which score on a voice is cloned"
         ),
         unmeasured_above=_("{title}, which was not measured here, calls it cloned"),
-        stays_open=_("Whether a voice was cloned: that question stays open."),
-        keeps_open=_("No sign in the picture, but the voice is likelier cloned than not"),
         not_asked=_("Whether a voice was cloned: that was not judged."),
         never_decides=_(
             "Whether the voice was cloned: on speech of sources the model had not heard no "

@@ -52,7 +52,7 @@ def questions(rows: Iterable[AnswerRow]) -> Markup:
             "div",
             tag("span", row.question),
             inked(row.answer, row.state),
-            tag("b" if row.counts else "span", row.likelihood or "–", cls="n"),
+            tag("b" if row.leads else "span", row.share, cls="n"),
             cls="first" if row.leads else "",
         )
         for row in rows

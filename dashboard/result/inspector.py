@@ -63,7 +63,7 @@ class Moment:
                 if lane and not self._still:
                     _peaks(lane, linked, self._time)
                 if able:
-                    answer = pulls.answer_of(analysis)
+                    answer = pulls.judged(analysis)
                     strongest = answer.strongest if answer else None
                     self._model = _model(able, linked, strongest)
             if lane is None:

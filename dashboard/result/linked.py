@@ -63,7 +63,7 @@ class ResultViewState:
     person = Remembered[str | None](None)  # whose face the inspector shows
     seek = Remembered(0)  # grows when this side moved the moment: the player then follows
     unplayable = Remembered(False)  # the browser said that it can't play this file
-    thresholds: Remembered[Mapping[Question, Thresholds]] = Remembered({})  # those that were moved
+    thresholds: Remembered[Thresholds | None] = Remembered(None)  # if they were moved
     ours = Remembered(False)  # the person's own clips are left aside for this result
     models = Remembered[tuple[str, ...] | None](None)  # ids the person chose to count
     show_all = Remembered(False)  # people beyond the first few are shown as well
@@ -164,19 +164,18 @@ class ResultViewState:
         self.ours = not st.session_state[self.widget("own")]
         self._forget_thresholds()
 
-    def usual(self, question: Question) -> Thresholds:
-        """Return the unmoved thresholds of a question."""
-        return self._base().verdict.answers[question].thresholds
+    @property
+    def usual(self) -> Thresholds:
+        """Return the unmoved thresholds."""
+        return self._base().verdict.thresholds
 
-    def choose_thresholds(self, question: Question) -> None:
-        low, high = st.session_state[self.widget(f"thresholds.{question.value}")]
-        usual = self.usual(question)
-        moved = {q: limits for q, limits in self.thresholds.items() if q is not question}
+    def choose_thresholds(self) -> None:
+        (low, high), usual = st.session_state[self.widget("thresholds")], self.usual
+        self.thresholds = None
         if (low, high) != in_percent(usual):
-            moved[question] = Thresholds(
+            self.thresholds = Thresholds(
                 low=round(low / 100, 3), high=round(high / 100, 3), data=usual.data, custom=True
             )
-        self.thresholds = moved
 
     def choose_models(self) -> None:
         chosen = tuple(st.session_state[self.widget("models")] or ())
@@ -193,35 +192,30 @@ class ResultViewState:
             st.session_state.pop(self.widget(part), None)
 
     def _forget_thresholds(self) -> None:
-        self.thresholds = {}
-        for question in Question:
-            st.session_state.pop(self.widget(f"thresholds.{question.value}"), None)
+        self.thresholds = None
+        st.session_state.pop(self.widget("thresholds"), None)
 
     @property
     def changed(self) -> bool:
-        return bool(self.thresholds) or self.models is not None
+        return self.thresholds is not None or self.models is not None
 
     def _base(self) -> Analysis:
         """Return the analysis with or without the person's own thresholds."""
         if not self.ours:
             return self.original
-        ensembles = self.original.ensembles.items()
-        without = {q: ensemble.model_copy(update={"own": None}) for q, ensemble in ensembles}
         return self._cached(
-            "base",
-            self._analyzed,
-            lambda: decide(self.original.model_copy(update={"ensembles": without})),
+            "base", self._analyzed, lambda: decide(self.original.model_copy(update={"own": None}))
         )
 
     def decided(self) -> Analysis:
         """Return the analysis under the chosen thresholds and models, without running a network."""
-        base, thresholds, models = self._base(), dict(self.thresholds), self.models
+        base, thresholds, models = self._base(), self.thresholds, self.models
         if not self.changed:
             return base
         # Ids that can't be counted (failed, no score) are refused by `decide` itself.
         return self._cached(
             "decided",
-            (*self._analyzed, self.ours, tuple(thresholds.items()), models),
+            (*self._analyzed, self.ours, thresholds, models),
             lambda: decide(base, thresholds=thresholds, models=models),
         )
 

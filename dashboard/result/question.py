@@ -7,7 +7,7 @@ from dashboard.components import verdict
 from dashboard.components.chips import inked
 from detector.presentation import answers, comparison, summary
 from detector.presentation import verdict as presented
-from detector.schema.analysis import Analysis, Label, Question, Subject
+from detector.schema.analysis import Analysis, Question
 from detector.schema.comparison import Comparison
 from service.records.model import RecordsError
 
@@ -25,46 +25,13 @@ def of_picture(analysis: Analysis) -> list[Question]:
 
 
 def viewed(analysis: Analysis, question: Question | None) -> Analysis:
-    """Return the analysis as one question sees it: subjects, models, scores, labels, thresholds.
-
-    The verdict's label and the order of the people stay.
-    """
+    """Return the analysis as one question sees it: the subjects and models that it is about. Scores
+    are those of the whole file's likelihood."""
     if question is None:
         return analysis
-    asked_of = [s for s in analysis.subjects if question in s.questions]
-    if len(answered(analysis)) < 2:
-        all_asked = len(asked_of) == len(analysis.subjects)
-        return analysis if all_asked else analysis.model_copy(update={"subjects": asked_of})
-    answer = analysis.verdict.answers[question]
+    subjects = [s for s in analysis.subjects if question in s.questions]
     models = [m for m in analysis.models if m.question in (question, None)]
-    of_answer = ("thresholds", "subject", "agreeing_models", "counted")
-    seen = analysis.verdict.model_copy(
-        update={"question": question, **{name: getattr(answer, name) for name in of_answer}}
-    )
-    ids = {m.id for m in models}
-    subjects = [_viewed_subject(subject, question, ids) for subject in asked_of]
-    return analysis.model_copy(update={"verdict": seen, "models": models, "subjects": subjects})
-
-
-def _viewed_subject(track: Subject, question: Question, ids: set[str]) -> Subject:
-    person = track.answers.get(question)
-    frames = []
-    spans = [span.model_copy(update={"score": span.answers.get(question)}) for span in track.spans]
-    for face in track.frames:
-        scores = {id: score for id, score in face.scores.items() if id in ids}
-        score = face.answers.get(question)
-        frames.append(face.model_copy(update={"scores": scores, "score": score}))
-    return track.model_copy(
-        update={
-            "question": question,
-            "probability": person.probability if person else None,
-            "label": person.label if person else Label.NOT_APPLICABLE,
-            "reason": person.reason if person else None,
-            "models": {id: score for id, score in track.models.items() if id in ids},
-            "frames": frames,
-            "spans": spans,
-        }
-    )
+    return analysis.model_copy(update={"models": models, "subjects": subjects})
 
 
 # --- the rows -------------------------------------------------------------------------------------

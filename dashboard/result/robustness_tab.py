@@ -25,7 +25,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
         return
     if tried is not None:
         blocks.draw(robustness.section(analysis, tried))
-        limits = analysis.verdict.answers[tried.question].thresholds
+        limits = analysis.verdict.thresholds
         show(blocks.block(robustness.table(tried, limits)))
     elif trials is not None and trials.error:
         typography.paragraph(say(trials.error))

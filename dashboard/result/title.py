@@ -7,12 +7,11 @@ from dashboard.components import controls, page_header, record_cells, typography
 from dashboard.components.markup import show
 from dashboard.result import downloads, sharing
 from dashboard.result.linked import ResultViewState, in_percent
-from dashboard.result.question import answered
 from detector.messages import states
 from detector.presentation import answers
 from detector.schema.analysis import Analysis
 from detector.schema.ensemble import NotCounted
-from detector.sentences import _, say
+from detector.sentences import _
 
 
 def draw(analysis: Analysis, linked: ResultViewState, *, paired: bool = False) -> None:
@@ -71,23 +70,20 @@ def facts(analysis: Analysis, *, cached: bool = False) -> list[str]:
 
 
 def _settings(analysis: Analysis, linked: ResultViewState) -> None:
-    questions = answered(analysis) or [analysis.media.questions[0]]
-    for question in questions:
-        limits = analysis.verdict.answers[question].thresholds
-        st.slider(
-            say(question.spec.thresholds) if len(questions) > 1 else _("Thresholds, %"),
-            min_value=0.0,
-            max_value=100.0,
-            value=in_percent(limits),
-            step=0.1,
-            format="localized",
-            key=linked.widget(f"thresholds.{question.value}"),
-            on_change=linked.choose_thresholds,
-            args=(question,),
-            help=_("The verdict is drawn again at once; no model runs."),
-        )
-        show(typography.small_paragraphs(*answers.meaning(limits, question)))
-    if any(linked.usual(q).own for q in questions) or linked.ours:
+    limits = analysis.verdict.thresholds
+    st.slider(
+        _("Thresholds, %"),
+        min_value=0.0,
+        max_value=100.0,
+        value=in_percent(limits),
+        step=0.1,
+        format="localized",
+        key=linked.widget("thresholds"),
+        on_change=linked.choose_thresholds,
+        help=_("The verdict is drawn again at once; no model runs."),
+    )
+    show(typography.small_paragraphs(*answers.meaning(limits, analysis.verdict.question)))
+    if linked.usual.own or linked.ours:
         st.toggle(
             _("Use the threshold from my own clips"),
             value=not linked.ours,

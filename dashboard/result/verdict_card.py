@@ -14,7 +14,7 @@ from detector.presentation import verdict as presented
 from detector.schema.analysis import Analysis, CaveatCode
 from detector.sentences import _, say
 
-IN_ROWS = (CaveatCode.NOT_ASKED, CaveatCode.FACES_UNJUDGED, CaveatCode.STAYS_OPEN)
+IN_ROWS = (CaveatCode.NOT_ASKED, CaveatCode.FACES_UNJUDGED)
 """Caveats that the questions' rows say."""
 
 
@@ -23,7 +23,7 @@ def draw(analysis: Analysis, linked: ResultViewState) -> None:
     slug = labels.look(analysis.label).slug
     with st.container(border=True, key=f"verdict-{slug}", height="stretch", gap=None):
         show(head(analysis, linked.changed), question.rows(analysis))
-        if pulls.answer_of(analysis) is not None:
+        if pulls.judged(analysis) is not None:
             if not presented.guessing(analysis) or linked.scores_anyway:
                 show(number(analysis), scale(analysis))
                 why = pulls.traces(analysis)[-1:]
@@ -63,7 +63,7 @@ def preview(analysis: Analysis, *, with_scale: bool = False) -> list[Markup]:
     """Return a short verdict, for the preview beside a list."""
     parts = [question.outcome(analysis), _person_strong(analysis, lead.sentence(analysis))]
     shown = [typography.outcome(part) for part in parts if part]
-    if pulls.answer_of(analysis) is not None and not presented.guessing(analysis):
+    if pulls.judged(analysis) is not None and not presented.guessing(analysis):
         shown += [number(analysis)] + [scale(analysis)] * with_scale
     return shown
 
@@ -71,14 +71,14 @@ def preview(analysis: Analysis, *, with_scale: bool = False) -> list[Markup]:
 def number(analysis: Analysis) -> Markup:
     """Return the likelihood of the file with its interval and basis."""
     value, note = presented.likelihood(analysis), presented.judged_by(analysis)
-    return verdict.number(value, say(presented.COMBINED), note)
+    return verdict.number(value, say(presented.LIKELIHOOD), note)
 
 
 def scale(analysis: Analysis) -> Markup:
     """Return the likelihood scale."""
-    answer = pulls.answer_of(analysis)
-    assert answer is not None and answer.probability is not None
-    return verdict.scale(answer.probability, answer.thresholds, analysis.verdict.question)
+    found = analysis.verdict
+    assert found.probability is not None
+    return verdict.scale(found.probability, found.thresholds, found.question)
 
 
 def limits(analysis: Analysis) -> Markup:
@@ -101,6 +101,6 @@ def draw_statistics(analysis: Analysis, *first: str) -> None:
     """Draw the popover; `first` stands over the statistics."""
     with st.popover(say(answers.HOW), type="tertiary", key="how-we-know"):
         typography.know(*map(blocks.block, answers.how_we_know(analysis, *first).blocks))
-        answer = pulls.answer_of(analysis)
+        answer = pulls.judged(analysis)
         if answer is not None and answer.odds is not None:
             base_rate.draw("know-base-rate")

@@ -19,7 +19,7 @@ from detector import paths
 from detector.errors import UsageError
 from detector.presentation import summary
 from detector.presentation.verdict import headline, unjudged
-from detector.schema.analysis import Analysis, Media, Verdict
+from detector.schema.analysis import Analysis, Media, Modality, Verdict
 from detector.schema.comparison import Comparison
 from detector.schema.origin import Provenance
 from detector.schema.passed_over import PassedOver
@@ -175,8 +175,10 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class _Uncounted(BaseModel):
-    """A part of a result that is counted without being read."""
+class _Counted(BaseModel):
+    """A subject of a result, of which only the kind is read."""
+
+    modality: Modality = Modality.FACE
 
 
 class _Tabled(BaseModel):
@@ -184,10 +186,11 @@ class _Tabled(BaseModel):
 
     media: Media
     verdict: Verdict
-    subjects: list[_Uncounted]
+    subjects: list[_Counted]
     provenance: Provenance | None = None
     comparison: Comparison | None = None
     accusing_comparison, proof = Analysis.accusing_comparison, Analysis.proof
+    unjudged_faces = Analysis.unjudged_faces
 
 
 class Table:

@@ -1,38 +1,38 @@
 """Decision from logits to a verdict: numbers in, codes with parameters out; no sentences or files.
 
-Method. Each question (fake face, generated head, generated picture, cloned voice) is decided by
-itself. A model's raw logit goes through its own Platt map (`context`). A person's logit is the
-starting point plus the weighted sum over the counted models of their means over time (`people`).
-The most suspicious person decides, by thresholds for the number of people, and ordered rules veto
-labels (`policy`). One rule then combines the questions (`policy.combine_questions`). `decide` is
+Each model's raw logit goes through its own Platt map (`context`) and is averaged over time; the
+models of a question are added for each person (`people`). One formula makes one likelihood of these
+parts (`likelihood`), its band is the label, and a few vetoes may lower that (`policy`). `decide` is
 pure and fast enough to follow a slider.
 """
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 from detector.decision import policy, reasons, session
-from detector.decision.context import Choice, Context
+from detector.decision.context import PUBLISHED_LIMITS, Choice, Context, own_threshold
+from detector.decision.likelihood import shares
 from detector.decision.material import evidence
 from detector.decision.numbers import label_of, logit, sigmoid
 from detector.decision.people import ScoredSubject, background, judge
-from detector.decision.policy import Decision, FileVerdict
+from detector.decision.policy import Decision
 from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
     Answer,
     Basis,
     CustomEnsemble,
+    FileKind,
     FrameSegment,
     Label,
+    Likelihood,
+    Modality,
     ModelResult,
+    ModelScore,
     Question,
     Reason,
     ReasonCode,
-    Segment,
-    Side,
     Subject,
     SubjectAnswer,
     Thresholds,
@@ -40,15 +40,13 @@ from detector.schema.analysis import (
 )
 from detector.schema.ensemble import NotCounted
 
-AnySegment = TypeVar("AnySegment", bound=Segment)
-
 __all__ = ["decide", "label_of", "logit", "sigmoid"]
 
 
 def decide(
     analysis: Analysis,
     *,
-    thresholds: Thresholds | Mapping[Question, Thresholds] | None = None,
+    thresholds: Thresholds | None = None,
     models: Collection[str] | None = None,
     ensemble: CustomEnsemble | None = None,
     unmeasured: bool = False,
@@ -61,13 +59,13 @@ def decide(
     ----------
     analysis : Analysis
         With logits in the segments of its subjects. Not changed.
-    thresholds : Thresholds, or a mapping by question, optional
-        Default: those of the ensembles.
+    thresholds : Thresholds, optional
+        Default: those of this kind of file and these models.
     models : collection of str, optional
         Ids to count. Default: all that did not fail and are calibrated, have an operating point or
         belong to the person's own threshold. A model named here counts even without an operating
         point; a failed one never counts, and one without a calibration only where no calibrated
-        model of its question does.
+        model does.
     ensemble : CustomEnsemble, optional
         An ensemble of the person's own. Default: that of the analysis' settings. `models` takes
         precedence over its own.
@@ -81,104 +79,105 @@ def decide(
         A new one, which shares unchanged parts with the given one. Subjects are in order, the most
         suspicious first.
     """
-    if isinstance(thresholds, Thresholds):
-        thresholds = dict.fromkeys(Question, thresholds)
-    limits = thresholds or {}
     choice = Choice(models, unmeasured=unmeasured)
     if own := ensemble or analysis.settings.ensemble:
         chosen = own.models if models is None else models
         choice = Choice(chosen, own.weights, None, own.min_models, own.aggregation, unmeasured)
-    choices = {q: replace(choice, thresholds=limits.get(q)) for q in analysis.media.questions}
-    whole, now = _decide(analysis, choices), session.newest(analysis)
-    return whole if now is analysis else session.merged(whole, _decide(now, choices))
+    choice = replace(choice, thresholds=thresholds)
+    whole, now = _decide(analysis, choice), session.newest(analysis)
+    return whole if now is analysis else session.merged(whole, _decide(now, choice))
 
 
-def _decide(analysis: Analysis, choices: Mapping[Question, Choice]) -> Analysis:
-    contexts = {q: Context(analysis, q, choice) for q, choice in choices.items()}
-    judged, beside = analysis.judged, background(analysis)
+def _decide(analysis: Analysis, choice: Choice) -> Analysis:
+    own = own_threshold(analysis, choice)
+    contexts = {q: Context(analysis, q, choice, own) for q in analysis.media.questions}
+    beside = background(analysis)
+    judged = [s for s in analysis.subjects if s is not beside]
     people = {s.id: judge(s, analysis, contexts, beside) for s in judged}
-    robustness = policy.relabel(analysis.robustness, contexts)
-    decisions = {
-        q: policy.decide_question(analysis, context, people, robustness)
-        for q, context in contexts.items()
-    }
-    file = policy.combine_questions(decisions)
-    lead = decisions[file.leading] if file.leading else None
-    first = lead.top.subject.id if lead and lead.top else None
-    finished = policy.order(
-        [_finished(people[subject.id], decisions, file.leading) for subject in judged], first
-    )
-    why_not = reasons.unjudged(analysis, finished, contexts, judged=lead is not None)
+    found = policy.decide_file(analysis, contexts, people)
+    if analysis.robustness and found:
+        tried = policy.relabel(analysis.robustness, found.fit.thresholds)
+        analysis = analysis.model_copy(update={"robustness": tried})
+    leading = found.top if found else None
+    finished = [_finished(people[subject.id], found, contexts) for subject in judged]
+    finished = policy.order(finished, leading)
+    why_not = reasons.unjudged(analysis, finished, contexts, judged=found is not None)
     if why_not is not None:
-        decisions = {
-            q: Decision(c, Label.NOT_APPLICABLE, {}, c.thresholds) for q, c in contexts.items()
-        }
-        file = FileVerdict(None, Label.NOT_APPLICABLE)
+        found = None
     if analysis.media.too_slow is not None:
         none = {"label": Label.NOT_APPLICABLE, "reason": ReasonCode.TOO_SLOW}
         finished = [subject.model_copy(update=none) for subject in finished]
     top = finished[0] if finished else None
-    shared = [] if beside is None else [_unanswered(judge(beside, analysis, contexts))]
+    shared = [] if beside is None else [_finished(judge(beside, analysis, contexts), None, {})]
     material = evidence(analysis, top)
-    verdict = _verdict(analysis, decisions, file, why_not)
-    verdict.caveats = reasons.caveats(analysis, decisions, file, material, robustness)
+    verdict = _verdict(analysis, found, contexts, why_not)
+    verdict.caveats = reasons.caveats(analysis, found, contexts, material)
     return analysis.model_copy(
         update={
-            "models": [_model(m, contexts, finished) for m in analysis.models],
+            "models": [_model(m, contexts, found, finished) for m in analysis.models],
             "subjects": [*finished, *shared],
             "evidence": material,
-            "robustness": robustness,
             "verdict": verdict,
         }
     )
 
 
-def _unanswered(judged: ScoredSubject) -> Subject:
-    """Return the full frame beside faces with its scores, but without answers of its own."""
-    frames = [frame.model_copy(update={"answers": {}}) for frame in judged.subject.frames]
-    update: dict[str, object] = {"question": None, "probability": None, "reason": None}
-    update |= {"frames": frames, "label": Label.NOT_APPLICABLE}
-    return judged.subject.model_copy(update=update)
-
-
 def _finished(
-    judged: ScoredSubject, decisions: Mapping[Question, Decision], leading: Question | None
+    judged: ScoredSubject, found: Decision | None, contexts: Mapping[Question, Context]
 ) -> Subject:
-    """Return a subject with an answer to each question, the file's own question first."""
-    subject, answers = judged.subject, {}
-    for question, decision in decisions.items():
-        if not decision.evaluated or question not in subject.questions:
-            continue
-        opinion = decision.opinions.get(subject.id)
-        if opinion is None:
-            answers[question] = SubjectAnswer(reason=_why_unjudged(subject.frames))
-            continue
-        label, why = opinion.label, opinion.abstains
-        # A person's label is no more certain than that of the file that rests on it.
-        first = decision.top is not None and decision.top.subject.id == subject.id
-        if why or (first and decision.label is Label.INCONCLUSIVE):
-            label = Label.INCONCLUSIVE
-        p = sigmoid(opinion.logit)
-        answers[question] = SubjectAnswer(probability=p, label=label, reason=why)
-    judged_for = [q for q, answer in answers.items() if answer.probability is not None]
-    shown = leading if leading in judged_for else next(iter(judged_for or answers), None)
-    answer = answers[shown] if shown else SubjectAnswer(reason=_why_unjudged(subject.frames))
+    """Return a subject with its likelihood, and the part of each question in it."""
+    subject, answers = judged.subject, dict[Question, SubjectAnswer]()
+    for question, context in contexts.items():
+        if question in subject.questions and context.counted:
+            opinion = judged.opinions.get(question)
+            why = opinion.abstains if opinion else _why_unjudged(subject.frames)
+            p = sigmoid(opinion.logit) if opinion else None
+            answers[question] = SubjectAnswer(probability=p, reason=why)
+    if found is None or subject.id not in found.alone:
+        unscored = not judged.opinions and subject.modality is not Modality.FULL_FRAME
+        looks = [look.model_copy(update={"score": None}) for look in subject.looks]
+        return subject.model_copy(
+            update={
+                "frames" if subject.frames else "spans": looks,
+                "answers": answers,
+                "question": next(iter(answers), None),
+                "probability": None,
+                "label": Label.NOT_APPLICABLE,
+                "reason": _why_unjudged(subject.frames) if unscored else None,
+            }
+        )
+    parts = [part for part in found.parts if part.subject == subject.id]
+    asked = parts[0].question if parts else max(judged.opinions, key=lambda q: _of(judged, q))
+    looks = [
+        look.model_copy(update={"score": score})
+        for look, score in zip(subject.looks, found.looks[subject.id], strict=True)
+    ]
     return subject.model_copy(
         update={
-            "frames": [_with_score(frame, shown) for frame in subject.frames],
-            "spans": [_with_score(span, shown) for span in subject.spans],
+            "frames" if subject.frames else "spans": looks,
+            "models": {id: _labeled(id, m, found, contexts) for id, m in subject.models.items()},
             "answers": answers,
-            "question": shown,
-            "probability": answer.probability,
-            "label": answer.label,
-            "reason": answer.reason,
+            "question": asked,
+            "probability": found.alone[subject.id],
+            "label": policy.label_of_subject(subject.id, found),
+            "reason": policy.abstains(judged),
         }
     )
 
 
-def _with_score(segment: AnySegment, question: Question | None) -> AnySegment:
-    score = segment.answers.get(question) if question else None
-    return segment if score is None else segment.model_copy(update={"score": score})
+def _of(judged: ScoredSubject, question: Question) -> float:
+    return judged.opinions[question].logit
+
+
+def _labeled(
+    id: str, score: ModelScore, found: Decision, contexts: Mapping[Question, Context]
+) -> ModelScore:
+    """Return a model's score with the label of its own likelihood."""
+    witness = any(id in context.witnesses for context in contexts.values())
+    limits = PUBLISHED_LIMITS if witness else found.fit.thresholds
+    if any(id in context.skilless for context in contexts.values()):
+        limits = Thresholds(low=0, high=1)
+    return score.model_copy(update={"label": label_of(score.probability, limits)})
 
 
 def _why_unjudged(frames: Sequence[FrameSegment]) -> ReasonCode:
@@ -187,7 +186,10 @@ def _why_unjudged(frames: Sequence[FrameSegment]) -> ReasonCode:
 
 
 def _model(
-    model: ModelResult, contexts: Mapping[Question, Context], subjects: Sequence[Subject]
+    model: ModelResult,
+    contexts: Mapping[Question, Context],
+    found: Decision | None,
+    subjects: Sequence[Subject],
 ) -> ModelResult:
     if model.question is None or model.question not in contexts:
         why = NotCounted.NO_SOUND if model.question in OF_SOUND else NotCounted.NO_PICTURE
@@ -195,61 +197,82 @@ def _model(
     else:
         decided = contexts[model.question].models[model.id]
         update = {"counted": decided.counted, "not_counted_because": decided.not_counted_because}
+        if decided.counted and found and not found.fit.weights[model.question]:
+            update = {"counted": False, "not_counted_because": NotCounted.ADDS_NOTHING}
     top = next((s for s in subjects if model.question in s.questions), None)
     score = top.models.get(model.id) if top else None
     update |= {name: getattr(score, name, None) for name in ("logit", "probability", "label")}
     return model.model_copy(update=update)
 
 
-def _answer(analysis: Analysis, decision: Decision, open: bool) -> Answer:
-    context = decision.context
-    return Answer(
-        label=decision.label,
-        probability=None if decision.logit is None else sigmoid(decision.logit),
-        thresholds=decision.thresholds,
-        basis=context.basis,
-        evaluated=decision.evaluated,
-        undecided_secondary=open,
-        vetoed_by=decision.vetoed_by,
-        subject=decision.top.subject.id if decision.top else None,
-        subject_count=len(decision.seen),
-        reasons=reasons.reasons(analysis, decision),
-        contributions=list(decision.contributions),
-        odds=decision.odds,
-        auc=context.ensemble.auc if context.basis is Basis.MEASURED else None,
-        agreeing_models=reasons.pulling(decision),
-        counted=len(context.counted),
-    )
-
-
 def _verdict(
     analysis: Analysis,
-    decisions: Mapping[Question, Decision],
-    file: FileVerdict,
+    found: Decision | None,
+    contexts: Mapping[Question, Context],
     why_not: Reason | None,
 ) -> Verdict:
-    answers = {q: _answer(analysis, d, q in file.open) for q, d in decisions.items()}
-    lead = answers[file.leading] if file.leading else None
-    if lead is None:
+    answers = {q: _answer(context, found) for q, context in contexts.items()}
+    if found is None:
         return Verdict(
             label=Label.NOT_APPLICABLE,
             answers=answers,
             thresholds=analysis.verdict.thresholds,
+            basis=Basis.NONE,
             reasons=[why_not] if why_not else [],
         )
-    assert file.leading
-    first = [reasons.other_open(decisions[file.leading], decisions)] if file.vetoed_by else []
-    beside = [a for q, a in answers.items() if q is not file.leading]
-    others = [a for a in beside if a.label.side is Side.FAKE]
-    together = [*first, *(r for answer in (lead, *others) for r in answer.reasons)]
+    fit = found.fit
+    shipped = analysis.likelihoods.get(fit.kind, Likelihood())
     return Verdict(
-        label=file.label,
-        probability=lead.probability,
-        question=file.leading,
+        label=found.label,
+        probability=sigmoid(found.logit),
+        kind=fit.kind,
+        thresholds=fit.thresholds,
+        basis=fit.basis,
+        question=found.question,
+        subject=_shown(found),
         answers=answers,
-        thresholds=lead.thresholds,
-        subject=lead.subject,
-        reasons=together[: reasons.MOST],
-        agreeing_models=lead.agreeing_models,
-        counted=lead.counted,
+        vetoed_by=found.vetoed_by,
+        reasons=reasons.reasons(analysis, found),
+        contributions=policy.contributions(found),
+        odds=found.odds,
+        auc=shipped.auc if fit.basis is Basis.MEASURED else None,
+        agreeing_models=policy.pulling(found),
+        counted=len(found.counted),
+    )
+
+
+def _shown(found: Decision) -> str:
+    """Return the subject of the verdict: the whole picture where that leads in a still."""
+    still = found.fit.kind is FileKind.STILL and found.question is Question.PICTURE
+    pictures = (id for id, p in found.people.items() if p.subject.modality is Modality.PICTURE)
+    picture = next(pictures, None)
+    return picture if still and picture and not found.vetoed_by else found.top
+
+
+def _answer(context: Context, found: Decision | None) -> Answer:
+    """Return the part of one question in the likelihood."""
+    question, counted = context.question, len(context.counted)
+    auc = context.ensemble.auc if context.usual else None
+    if found is None:
+        return Answer(label=Label.NOT_APPLICABLE, evaluated=counted > 0, counted=counted)
+    opinions = {
+        id: judged.opinions[question]
+        for id, judged in found.people.items()
+        if question in judged.opinions
+    }
+    every = zip(found.parts, shares(found.parts), strict=True)
+    share = sum(share for part, share in every if part.question is question)
+    is_part = question in found.contexts
+    heard = {id: o for id, o in opinions.items() if not o.abstains} or opinions
+    top = max(heard, key=lambda id: (heard[id].logit, id), default=None)
+    return Answer(
+        label=policy.label_of_question(question, share, found) if is_part else Label.NOT_APPLICABLE,
+        share=min(1.0, share) if is_part else None,
+        probability=sigmoid(opinions[top].logit) if top else None,
+        evaluated=counted > 0 and found.fit.weights[question] > 0,
+        reason=opinions[top].abstains if top and not is_part else None,
+        subject=top,
+        subject_count=len(heard),
+        auc=auc,
+        counted=counted,
     )

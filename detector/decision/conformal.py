@@ -16,7 +16,7 @@ from pydantic import Field, ValidationError
 
 from detector import paths
 from detector.errors import InputError, UsageError
-from detector.schema.analysis import OwnThreshold, Question
+from detector.schema.analysis import OwnThreshold
 from detector.schema.base import StrictModel
 from detector.sentences import _, join, numeral
 
@@ -26,38 +26,33 @@ MOST = 20
 
 
 class OwnCalibration(StrictModel):
-    """Scores of a person's own untouched clips, and the chosen false alarm rate.
-
-    `clips` holds each clip's logits by question; `base` an initial threshold for each question. All
-    are shifted by the same amount, so that the rate applies to the verdict, which any question can
-    make FAKE.
-    """
+    """Likelihoods of a person's own untouched clips, and the chosen false alarm rate."""
 
     id: str
     created: datetime
     rate: float = Field(gt=0, lt=1)
     domain: str = ""
     sources: int = Field(ge=1, description="different recordings that the clips are of")
-    models: dict[Question, dict[str, str | None]]
+    models: dict[str, str]
     """id -> `ModelResult.identity`"""
-    base: dict[Question, float]
-    clips: list[dict[Question, float]]
+    clips: list[float]
+    """log odds of each clip's likelihood"""
 
-    def move(self, rate: float | None = None) -> float:
-        """Return the shift of each base, in logits."""
-        highest = [max(clip[q] - self.base[q] for q in clip) for clip in self.clips]
-        return quantile(highest, rate or self.rate)
+    def high(self, rate: float | None = None) -> float:
+        """Return the log odds that are exceeded at a rate; raise InputError for too few clips."""
+        return quantile(self.clips, rate or self.rate)
 
-    def threshold(self, question: Question) -> OwnThreshold:
-        """Return the threshold of one question."""
+    @property
+    def threshold(self) -> OwnThreshold:
+        """Return the threshold of these models."""
         return OwnThreshold(
-            high=self.base[question] + self.move(),
+            high=self.high(),
             rate=self.rate,
             clips=len(self.clips),
             sources=self.sources,
             domain=self.domain,
             created=self.created,
-            models=self.models[question],
+            models=dict(self.models),
         )
 
 
@@ -67,12 +62,13 @@ class ThresholdStore(StrictModel):
     on: bool = True
     calibrations: list[OwnCalibration] = []
 
-    def threshold(self, question: Question, models: Mapping[str, str]) -> OwnThreshold | None:
-        """Return a question's threshold for exactly these models (id -> identity), if switched
-        on."""
+    def threshold(self, models: Mapping[str, str], *, live: bool = False) -> OwnThreshold | None:
+        """Return the threshold for exactly these models (id -> identity), if switched on; in a
+        `live` session some of its models are missing."""
         for calibration in self.calibrations if self.on and models else ():
-            if calibration.models.get(question) == dict(models):
-                return calibration.threshold(question)
+            known = calibration.models.items()
+            if models.items() <= known and (live or len(models) == len(known)):
+                return calibration.threshold
         return None
 
 

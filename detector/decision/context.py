@@ -1,6 +1,6 @@
-"""Context of one question in one analysis: its counted models, their weights, its thresholds.
+"""Context of one question in one analysis: its counted models, their maps and weights.
 
-Thresholds apply only to the set of models that they were measured on:
+Limits apply only to the set of models that they were measured on (`Basis`, `policy.Limits`):
 
 measured   exactly the manifest's ensemble with its weights, or a single calibrated model with
            bands of its own (`ModelSpec.alone`): the measured thresholds.
@@ -10,20 +10,21 @@ published  no calibrated model is counted: the operating point of a published mo
            margin above it. The answer is PROBABLY_FAKE at most, and never REAL.
 none       models without a calibration or an operating point: no decision.
 
-Beside calibrated models an uncalibrated one is not counted. One with an operating point is a
-witness: a score above that point and the margin keeps a file from being cleared (`policy`).
+Beside calibrated models of any question an uncalibrated one is not counted. One with an operating
+point is a witness: a score above that point and the margin keeps a file from being cleared
+(`policy`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from detector.decision.numbers import for_people, limit_of, logit, mapped
+from detector.decision.numbers import logit, mapped
 from detector.schema.analysis import (
+    Alone,
     Analysis,
-    Basis,
     Ensemble,
     ModelResult,
     OwnThreshold,
@@ -31,7 +32,6 @@ from detector.schema.analysis import (
     Thresholds,
 )
 from detector.schema.ensemble import NotCounted
-from detector.sentences import _
 
 PUBLISHED_MARGIN = 0.3
 """distance in probability from an operating point that was not measured here"""
@@ -69,26 +69,23 @@ class Choice:
 
 
 class Context:
-    """One question: counted models, their maps and weights, starting point and thresholds."""
+    """One question: counted models, their maps and weights, starting point."""
 
-    def __init__(self, analysis: Analysis, question: Question, choice: Choice) -> None:
+    def __init__(
+        self, analysis: Analysis, question: Question, choice: Choice, own: OwnThreshold | None
+    ) -> None:
         self.question = question
         self.choice = choice
+        self.own = own
         self.frozen = analysis.media.frozen
-        self.still = analysis.media.still
         self.ensemble = analysis.ensembles.get(question) or Ensemble()
-        if self.still and (pictures := self.ensemble.pictures) is not None:
-            self.ensemble = self.ensemble.model_copy(update={"thresholds": pictures})
         models = [m for m in analysis.models if m.question is question]
-        chosen = [m for m in models if choice.models is None or m.id in choice.models]
-        self.voters = voters(chosen)
-        able = [m for m in chosen if m.id in self.voters and m.scored and not m.error]
-        able = [m for m in able if not _lacks_skill(m)]
-        able = [m for m in able if choice.factor(m.id) > 0 and not self._lacks_motion(m)]
-        self.alone = self._alone(able)
-        self.own = self._own(able)
+        able = _able(analysis, choice)
+        mine = [m for m in able if m.question is question]
+        self.voters = voters([m for m in _chosen(analysis, choice) if m.question is question])
+        self.alone = self._alone(mine)
         voting = able if choice.unmeasured else deciding(able)
-        self.deciding = set(self.own.models) if self.own else {m.id for m in voting}
+        self.deciding = set(own.models) if own else {m.id for m in voting}
         self.models = {m.id: self._counting(m) for m in models}
         self.counted = {id: m for id, m in self.models.items() if m.counted}
         self.published = [id for id, m in self.counted.items() if not _calibrated(m) and _point(m)]
@@ -96,26 +93,19 @@ class Context:
             id for id, m in self.models.items()
             if m.not_counted_because == NotCounted.UNMEASURED and _point(m)
         ]  # fmt: skip
+        self.skilless = {m.id for m in models if _lacks_skill(m)}
+        self._promised = analysis.own.models if analysis.own else {}
         self.asked_by_name = analysis.settings.models is not None
 
-    def _alone(self, able: Collection[ModelResult]) -> bool:
-        """Use the own fit of the only calibrated model, if there is one; return whether it is."""
+    def _alone(self, able: Collection[ModelResult]) -> Alone | None:
+        """Use the own fit of the only calibrated model, if there is one, and return it."""
         measured = [m for m in able if _calibrated(m)]
         if len(measured) != 1 or (fit := measured[0].alone) is None:
-            return False
+            return None
         if self.ensemble.models == fit.models:
-            return False
-        kept = {"own": self.ensemble.own, "min_models": self.ensemble.min_models}
-        self.ensemble = fit.model_copy(update=kept)
-        return True
-
-    def _own(self, able: Collection[ModelResult]) -> OwnThreshold | None:
-        own = self.ensemble.own
-        for models in (able, deciding(able)):
-            identities = {m.id: m.identity for m in models}
-            if own and own.models == identities and self.choice.usual(identities):
-                return own
-        return None
+            return None
+        self.ensemble = fit.model_copy(update={"min_models": self.ensemble.min_models})
+        return fit
 
     def _counting(self, model: ModelResult) -> ModelResult:
         why = self._why_not(model)
@@ -127,7 +117,7 @@ class Context:
             return model.error
         if model.scored == 0:
             return model.not_counted_because or NotCounted.NO_SCORE
-        if self._lacks_motion(model):
+        if _lacks_motion(model, self.frozen):
             return NotCounted.STILL
         if chosen is not None and model.id not in chosen:
             return NotCounted.SWITCHED_OFF
@@ -143,9 +133,6 @@ class Context:
             return NotCounted.ADDS_NOTHING
         return None if model.id in self.deciding else NotCounted.UNMEASURED
 
-    def _lacks_motion(self, model: ModelResult) -> bool:
-        return self.frozen and model.kind == "video"
-
     @cached_property
     def as_fitted(self) -> bool:
         """Return True if the calibrated models are the manifest's except for silent ones."""
@@ -153,7 +140,7 @@ class Context:
         calibrated = {id for id, m in self.counted.items() if _calibrated(m)}
         silent = {
             id for id, m in self.models.items()
-            if m.error or not m.scored or self._lacks_motion(m)
+            if m.error or not m.scored or _lacks_motion(m, self.frozen)
         }  # fmt: skip
         return bool(calibrated) and calibrated <= fitted and fitted - silent == calibrated
 
@@ -191,74 +178,10 @@ class Context:
         point = _point(model)
         return raw - logit(point) if point else raw
 
-    @cached_property
-    def basis(self) -> Basis:
-        """Return the origin of the thresholds."""
-        if self.choice.thresholds is not None:
-            return Basis.CUSTOM
-        if self.own is not None:
-            return Basis.OWN
-        if self.published:
-            return Basis.PUBLISHED
-        if self.as_fitted and self.all_calibrated and self.choice.usual(self.counted):
-            return Basis.MEASURED
-        if any(map(_calibrated, self.counted.values())):
-            return Basis.SUBSET
-        return Basis.NONE
-
-    @cached_property
-    def thresholds(self) -> Thresholds:
-        """Return the thresholds of exactly this set of models."""
-        ours = self.ensemble.thresholds
-        if (moved := self.choice.thresholds) is not None:
-            update = {} if self.all_calibrated else {"low": 0.0, "probably_low": None}
-            return moved.model_copy(update=update)
-        if self.own is not None:
-            return self._own_thresholds(self.own, ours)
-        if self.basis is Basis.PUBLISHED:
-            return PUBLISHED_LIMITS
-        if self.basis is Basis.SUBSET:
-            high = max(ours.high, PUBLISHED_LIMITS.suspect)
-            return Thresholds(low=self._low(ours), high=high)
-        measured = self.basis is Basis.MEASURED or not self.counted
-        return ours if measured else Thresholds(low=0, high=1)
-
-    def _own_thresholds(self, own: OwnThreshold, ours: Thresholds) -> Thresholds:
-        """Return the own `high` with the calibrated `low`, unless an uncalibrated model counts."""
-        high = limit_of(own.high)
-        cleared = ours.probably_low if self._low(ours) else None
-        return Thresholds(
-            low=min(self._low(ours), high),
-            high=high,
-            probably_low=None if cleared is None else min(cleared, high),
-            false_positive_rate=own.rate,
-            data=_own_clips(own),
-            own=True,
-        )
-
-    def _clears(self, ours: Thresholds) -> bool:
-        """Return True if "no sign" was measured and every counted model is calibrated."""
-        return ours.can_clear and self.all_calibrated
-
-    def _low(self, ours: Thresholds) -> float:
-        """Return the measured `low` for the measured set, and none higher for another set."""
-        if not self._clears(ours):
-            return 0.0
-        usual = self.as_fitted and self.choice.usual(self.counted)
-        return ours.low if usual else min(ours.low, 0.5 - PUBLISHED_MARGIN)
-
-    def of_people(self, count: int) -> Thresholds:
-        """Return the thresholds for a file with so many judged people; own and custom thresholds
-        are not corrected."""
-        fixed = self.basis in (Basis.CUSTOM, Basis.OWN)
-        correction = 0.0 if fixed else self.ensemble.people_correction
-        return for_people(self.thresholds, correction, count)
-
-    def limits(self, id: str) -> Thresholds:
-        """Return the thresholds for the label of one model's own score."""
-        if _lacks_skill(self.models[id]):
-            return Thresholds(low=0, high=1)
-        return PUBLISHED_LIMITS if id in self.witnesses else self.thresholds
+    @property
+    def usual(self) -> bool:
+        """Return True if the models of the manifest's ensemble count as they were measured."""
+        return self.as_fitted and self.all_calibrated and self.choice.usual(self.counted)
 
     @cached_property
     def min_models(self) -> int:
@@ -275,11 +198,10 @@ class Context:
         chosen = self.choice.models
         if chosen is None and not self.asked_by_name:
             return self.ensemble.min_models
-        promised = self.ensemble.own.models if self.ensemble.own else {}
         able = sum(
             m.label_order != "unverified"
             and (chosen is None or id in chosen)
-            and (_calibrated(m) or id in promised)
+            and (_calibrated(m) or id in self._promised)
             for id, m in self.models.items()
         )
         return max(1, min(self.ensemble.min_models, able))
@@ -288,6 +210,51 @@ class Context:
     def measured(self) -> bool:
         """Return True if any calibrated model is counted."""
         return any(map(_calibrated, self.counted.values()))
+
+
+def own_threshold(analysis: Analysis, choice: Choice) -> OwnThreshold | None:
+    """Return the person's own threshold if exactly its models vote, as they usually do, and none
+    failed. In a live session those of sounds and whole pictures are missing."""
+    own, live = analysis.own, analysis.media.live
+    chosen = [m for m in _chosen(analysis, choice) if choice.factor(m.id) > 0]
+    if own is None or any(m.error for m in chosen) or not choice.usual([m.id for m in chosen]):
+        return None
+    sets = [{m.id: m.identity for m in some} for some in (chosen, voting(chosen))]
+    known = own.models.items()
+    fits = [
+        ids for ids in sets if ids and ids.items() <= known and (live or len(ids) == len(known))
+    ]
+    return own if fits else None
+
+
+def voting(models: Iterable[ModelResult]) -> list[ModelResult]:
+    """Return the models that vote on files that all of them can score."""
+    by_question: dict[Question | None, list[ModelResult]] = {}
+    for model in models:
+        by_question.setdefault(model.question, []).append(model)
+    ids = {id for some in by_question.values() for id in voters(some)}
+    return list(deciding([m for some in by_question.values() for m in some if m.id in ids]))
+
+
+def _chosen(analysis: Analysis, choice: Choice) -> list[ModelResult]:
+    """Return the models of the questions that are asked of the file, if they are chosen."""
+    asked = [m for m in analysis.models if m.question in analysis.media.questions]
+    return [m for m in asked if choice.models is None or m.id in choice.models]
+
+
+def _able(analysis: Analysis, choice: Choice) -> list[ModelResult]:
+    """Return the chosen models that can count by what they scored."""
+    chosen, frozen = _chosen(analysis, choice), analysis.media.frozen
+    voting = {
+        id
+        for q in analysis.media.questions
+        for id in voters([m for m in chosen if m.question is q])
+    }
+    return [
+        m for m in chosen
+        if m.id in voting and m.scored and not m.error and not _lacks_skill(m)
+        and choice.factor(m.id) > 0 and not _lacks_motion(m, frozen)
+    ]  # fmt: skip
 
 
 def voters(models: Collection[ModelResult]) -> set[str]:
@@ -308,6 +275,10 @@ def _lacks_skill(model: ModelResult) -> bool:
     return not _calibrated(model) and model.skill is not None and not model.skill.passed
 
 
+def _lacks_motion(model: ModelResult, frozen: bool) -> bool:
+    return frozen and model.kind == "video"
+
+
 def _calibrated(model: ModelResult) -> bool:
     return model.calibration is not None
 
@@ -316,12 +287,3 @@ def _point(model: ModelResult) -> float | None:
     """Return the authors' operating point, a probability strictly between 0 and 1."""
     point = model.operating_point
     return point if point is not None and 0 < point < 1 else None
-
-
-def _own_clips(own: OwnThreshold) -> str:
-    text = _("your own {clips} clips of {recordings} recordings, {day}")
-    if own.domain:
-        text = _("your own {clips} clips of {recordings} recordings ({domain}), {day}")
-    return text.format(
-        clips=own.clips, recordings=own.sources, domain=own.domain, day=f"{own.created:%Y-%m-%d}"
-    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from detector.decision.material import WIDE_GAP, widest_gap
-from detector.schema.analysis import Analysis, Answer, Basis, Label, Question, ReasonCode, Side
+from detector.schema.analysis import Analysis, Basis, Label, Question, ReasonCode, Side
 from detector.schema.base import Param
 
 MOST = 3
@@ -123,8 +123,7 @@ def advised(analysis: Analysis) -> list[NextStep]:
 def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
     """Return at most `MOST` actions by the first rules that apply; none for an unjudged file."""
     verdict = analysis.verdict
-    answer = verdict.answers.get(verdict.question) if verdict.question else None
-    if answer is None or verdict.label is Label.NOT_APPLICABLE:
+    if verdict.probability is None or verdict.label is Label.NOT_APPLICABLE:
         return []
     steps: dict[ActionCode, NextStep] = {}
     origin = analysis.provenance
@@ -132,14 +131,14 @@ def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
         steps[ActionCode.CHECK_SYNTHID] = NextStep(
             ActionCode.CHECK_SYNTHID, {"maker": origin.maker}
         )
-    if answer.vetoed_by is ReasonCode.SINGING and facts.may_run and facts.file_there:
+    if verdict.vetoed_by is ReasonCode.SINGING and facts.may_run and facts.file_there:
         steps[ActionCode.ASSUME_SPEECH] = _AS_SPEECH
-    for step in _steps(analysis, answer, facts):
+    for step in _steps(analysis, facts):
         steps.setdefault(step.code, step)
     return list(steps.values())[:MOST]
 
 
-def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextStep]:
+def _steps(analysis: Analysis, facts: Facts) -> Iterator[NextStep]:
     label = analysis.verdict.label
     if analysis.media.kind == "audio":  # there are no faces to compare or to look at closer
         if label.side is not Side.REAL:
@@ -165,9 +164,13 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
             "frames": analysis.coverage.frames if analysis.coverage else 0,
             "seconds": facts.closer_seconds,
         }
-        params |= _lone_peak(analysis, answer)
+        params |= _lone_peak(analysis)
         closer: dict[str, object] = {"sampling": "closer", "frames": facts.closer}
         yield NextStep(ActionCode.LOOK_CLOSER, params, closer)
+    if analysis.media.still and label is Label.INCONCLUSIVE:  # what a single picture can be asked
+        yield from _lost_traces(analysis)
+        yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"})
+        yield NextStep(ActionCode.CHECK_ORIGIN)
     # A match in which only the face differs is near-proof. A generated picture has no original.
     compare = list(_original(analysis, facts)) if facts.may_run else []
     generated = analysis.verdict.question is Question.PICTURE  # no question of faces
@@ -177,7 +180,7 @@ def _steps(analysis: Analysis, answer: Answer, facts: Facts) -> Iterator[NextSte
     if facts.strong and label.side is not Side.FAKE and not generated:
         yield _stronger(facts)
     # Shipped thresholds, and enough clips for own ones.
-    shipped = answer.basis in (Basis.MEASURED, Basis.PUBLISHED)
+    shipped = analysis.verdict.basis in (Basis.MEASURED, Basis.PUBLISHED)
     if facts.may_run and shipped and facts.untouched >= OWN_CLIPS:
         clips: dict[str, Param] = {"clips": facts.untouched, "needed": OWN_CLIPS}
         yield NextStep(ActionCode.OWN_THRESHOLD, clips)
@@ -200,13 +203,13 @@ def _stronger(facts: Facts) -> NextStep:
     return NextStep(ActionCode.ADD_MODEL, {"title": facts.strong, "bytes": facts.strong_bytes})
 
 
-def _lone_peak(analysis: Analysis, answer: Answer) -> dict[str, Param]:
+def _lone_peak(analysis: Analysis) -> dict[str, Param]:
     """Return the time and height of the highest score, if it is above the threshold."""
-    asked = analysis.verdict.question
     looks = [look for subject in analysis.judged for look in subject.looks]
-    scores = [(look.answers[asked], look.start) for look in looks if asked in look.answers]
+    scores = [(look.score, look.start) for look in looks if look.score is not None]
     highest, time = max(scores, default=(0.0, 0.0))
-    return {"peak": time, "highest": highest} if highest > answer.thresholds.suspect else {}
+    over = highest > analysis.verdict.thresholds.suspect
+    return {"peak": time, "highest": highest} if over else {}
 
 
 def _original(analysis: Analysis, facts: Facts) -> Iterator[NextStep]:

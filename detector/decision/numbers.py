@@ -52,27 +52,6 @@ def mapped(calibration: Calibration | None, raw: float) -> float:
     return calibration.scale * raw + calibration.offset if calibration else raw
 
 
-def for_people(thresholds: Thresholds, correction: float, people: int) -> Thresholds:
-    """Return thresholds for a file in which the most suspicious of several people decides.
-
-    Among n people a high score is n times as likely by chance. Raising the limits of FAKE and
-    PROBABLY_FAKE by `correction` times log n (log odds) keeps false alarms per file as rare as with
-    one person (Bonferroni; `Ensemble.people_correction`).
-    """
-    if people < 2 or not correction:
-        return thresholds
-
-    def raised(limit: float) -> float:
-        if limit >= 1:
-            return limit
-        return limit_of(logit(limit) + correction * math.log(people))
-
-    update: dict[str, object] = {"high": raised(thresholds.high), "people": people}
-    if thresholds.probably_high is not None:
-        update["probably_high"] = raised(thresholds.probably_high)
-    return thresholds.model_copy(update=update)
-
-
 def limit_of(logit: float) -> float:
     """Return the limit of a logit in tenths of a percent, as it is printed: rounded up, so that no
     more than the promised false alarms lie above it. Over 99.9 % it is exact, for 1 is no limit."""
@@ -110,11 +89,11 @@ def label_of(probability: float, thresholds: Thresholds) -> Label:
     return Label.INCONCLUSIVE
 
 
-def odds_at(table: Sequence[OddsPoint], logit: float, *, holds: float) -> EmpiricalOdds | None:
+def odds_at(table: Sequence[OddsPoint], logit: float) -> EmpiricalOdds | None:
     """Return the odds of a score by interpolation; None with fewer than `FEWEST` clips near it.
 
     Beyond its ends the table is constant: there are no measurements. The interval is extended to
-    include the probability of the file's own logit, `holds`.
+    include the probability of the logit itself.
     """
     if not table:
         return None
@@ -125,6 +104,6 @@ def odds_at(table: Sequence[OddsPoint], logit: float, *, holds: float) -> Empiri
     }
     if odds["clips"] < FEWEST:
         return None
-    own = sigmoid(holds)
+    own = sigmoid(logit)
     odds |= {"low": min(odds["low"], own), "high": max(odds["high"], own)}
     return EmpiricalOdds.model_validate(odds | {"clips": int(odds["clips"])})

@@ -11,7 +11,7 @@ import numpy as np
 from detector.decision import session, voice
 from detector.decision.context import Context
 from detector.decision.material import MIN_FRAMES, POOR_WIDTH
-from detector.decision.numbers import label_of, sigmoid
+from detector.decision.numbers import sigmoid
 from detector.schema.analysis import (
     Analysis,
     Contribution,
@@ -28,14 +28,15 @@ from detector.schema.analysis import (
 FEWEST_SCORED = 2
 """frames of a person in a file that each counted model has to score: more would not change the
 answer where scoring ended there (`detector.pipeline.stopping`)"""
+UNLABELED = Label.INCONCLUSIVE
+"""of a model's score until the limits are known (`policy`)"""
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """The answer to one question about one subject, as if it were alone in the file."""
+    """The evidence of one question about one subject."""
 
     logit: float  # combined log odds; the sum of `contributions`
-    label: Label
     contributions: tuple[Contribution, ...]
     abstains: ReasonCode | None = None  # too poor for a verdict, whatever the score
 
@@ -58,10 +59,10 @@ def judge(
     of = {id: context for context in contexts.values() for id in context.models}
     known = with_background(subject, full_frame)
     means = _means(known, analysis, of)
-    models = {}
-    for id, mean in means.items():
-        p = sigmoid(of[id].calibrate(id, mean))
-        models[id] = ModelScore(logit=mean, probability=p, label=label_of(p, of[id].limits(id)))
+    models = {
+        id: ModelScore(logit=mean, probability=sigmoid(of[id].calibrate(id, mean)), label=UNLABELED)
+        for id, mean in means.items()
+    }
     looks = known.looks
     scores = [_calibrated(look, of) if look.usable else {} for look in looks]
     answers: list[dict[Question, float]] = [{} for _ in looks]
@@ -80,7 +81,8 @@ def judge(
             few = min([*looked, sum(question in answer for answer in answers)]) < least
             few |= sum(look.usable for look in looks) < MIN_FRAMES
             few |= session.seen_briefly(analysis, subject)
-            opinions[question] = _opinion(parts, context, _abstains(known, analysis, few))
+            total, why = sum(part.logit for part in parts), _abstains(known, analysis, few)
+            opinions[question] = Opinion(total, tuple(parts), why)
     filled = [
         look.model_copy(update={"scores": s, "answers": a, "score": None})
         for look, s, a in zip(subject.looks, scores, answers, strict=True)
@@ -137,13 +139,6 @@ def _abstains(subject: Subject, analysis: Analysis, few: bool) -> ReasonCode | N
         return ReasonCode.TOO_FEW_FRAMES
     poor = median(f.quality.width for f in subject.frames) < POOR_WIDTH
     return ReasonCode.LOW_QUALITY if poor else None
-
-
-def _opinion(
-    parts: Sequence[Contribution], context: Context, abstains: ReasonCode | None
-) -> Opinion:
-    total = sum(part.logit for part in parts)
-    return Opinion(total, label_of(sigmoid(total), context.thresholds), tuple(parts), abstains)
 
 
 def _answer_looks(

@@ -6,7 +6,7 @@ from detector.decision import voice
 from detector.decision.context import Context
 from detector.decision.material import MIN_DURATION, POOR_WIDTH, WIDE_GAP, widest_gap
 from detector.decision.numbers import label_of, sigmoid
-from detector.decision.policy import Decision, FileVerdict, keeps_open
+from detector.decision.policy import Decision, FileFit, evidence_of
 from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
@@ -14,13 +14,14 @@ from detector.schema.analysis import (
     Caveat,
     CaveatCode,
     Evidence,
+    FileKind,
     Label,
     Modality,
     ModelResult,
+    ModelScore,
     Question,
     Reason,
     ReasonCode,
-    Robustness,
     Side,
     Subject,
 )
@@ -51,29 +52,27 @@ def _reason(
 
 
 def reasons(analysis: Analysis, decision: Decision) -> list[Reason]:
-    """Return at most three reasons for one question, strongest first, each with its time."""
+    """Return at most three reasons for the verdict, strongest first, each with its time."""
     found = _measured(analysis, decision)
     if decision.label is not Label.INCONCLUSIVE or not (alarm := decision.alarm):
         return found[:MOST]
-    model = decision.context.models[alarm.id]
+    model = next(m for m in analysis.models if m.id == alarm.id)
     reason = _reason(
         ReasonCode.UNMEASURED_ABOVE,
         alarm.subject,
         _peak(alarm.subject, model.id),
         model.id,
         title=shown_name(model),
-        asked=decision.context.question.value,
+        asked=alarm.question.value,
     )
     first = decision.vetoed_by is ReasonCode.UNMEASURED_ABOVE
     return [reason, *found][:MOST] if first else [*found[: MOST - 1], reason]
 
 
 def _measured(analysis: Analysis, decision: Decision) -> list[Reason]:
-    if decision.top is None:
-        return []
-    top, context, code = decision.top.subject, decision.context, decision.vetoed_by
+    top, code = decision.subject, decision.vetoed_by
     if code is ReasonCode.TOO_FEW_FRAMES:
-        scored = sum(context.question in f.answers for f in top.frames)
+        scored = sum(bool(f.answers) for f in top.frames)
         return [_reason(code, top, scored=scored, whole=top.modality is not Modality.FACE)]
     if code is ReasonCode.LOW_QUALITY:
         widths = sorted(f.quality.width for f in top.frames)
@@ -84,15 +83,21 @@ def _measured(analysis: Analysis, decision: Decision) -> list[Reason]:
     if (part := decision.part) is not None:
         stretch: dict[str, Param] = {
             "start": part.start, "end": part.end, "highest": part.highest,
-            "high": decision.thresholds.high,
+            "high": decision.fit.thresholds.high,
         }  # fmt: skip
         above = ReasonCode.PART_ABOVE
         first = [Reason(code=above, params=stretch, time=part.peak, subject=part.person)]
     elif code is ReasonCode.TOO_FEW_MODELS:
-        first = [_reason(code, counted=len(context.counted), needed=context.min_models)]
+        few = (c for c in decision.contexts.values() if len(c.counted) < c.min_models)
+        counted, needed = len(decision.counted), len(decision.counted) + len(decision.silent)
+        if (context := next(few, None)) is not None:
+            counted, needed = len(context.counted), context.min_models
+        first = [_reason(code, counted=counted, needed=needed)]
     elif code is ReasonCode.UNLIKE_MEASURED:
-        kind = next(stratum for stratum in decision.unlike if stratum.misleads)
+        kind = next(stratum for stratum in decision.strata if stratum.misleads)
         first = [_reason(code, top, kind=kind.value)]
+    elif code is ReasonCode.PERSON_OPEN:
+        first = [_reason(code, top, subject=top.id, modality=top.modality.value)]
     elif code is ReasonCode.TOO_POOR_TO_CLEAR:
         first = [_reason(code, top)]
     elif code is ReasonCode.FRAGILE:
@@ -102,24 +107,23 @@ def _measured(analysis: Analysis, decision: Decision) -> list[Reason]:
 
 
 def _of_scores(analysis: Analysis, decision: Decision, top: Subject) -> list[Reason]:
-    context = decision.context
-    limits, question = decision.thresholds, context.question
+    limits, models = decision.fit.thresholds, decision.counted
+    known = known_models(decision, top)
     scores = sorted(
-        ((top.models[id], model) for id, model in context.counted.items() if id in top.models),
+        ((known[id], model) for id, model in models.items() if id in known),
         key=lambda pair: -pair[0].probability,
     )
-    peak = _peak(top, question)
     fragile = decision.vetoed_by is ReasonCode.FRAGILE
-    suspected = sigmoid(decision.logit or 0.0) > limits.suspect
+    suspected = sigmoid(decision.logit) > limits.suspect
     if decision.label.side is Side.FAKE or (fragile and suspected):
         passed = limits.high if decision.label is Label.FAKE else limits.suspect
         above = [
-            _above(analysis, top, model, passed)
+            _above(analysis, decision, model, passed)
             for score, model in scores
             if score.probability > passed or len(scores) == 1
         ]
-        return above or [_together(decision, top, peak, passed)]
-    sides = {score.label.side for score, _ in scores}
+        return above or [_together(decision, top, _highest(decision, top), passed)]
+    sides = {label_of(score.probability, limits).side for score, _ in scores}
     if decision.label is Label.INCONCLUSIVE and sides >= set(Side):
         (high, most), (low, least) = scores[0], scores[-1]
         params: dict[str, Param] = {
@@ -127,38 +131,71 @@ def _of_scores(analysis: Analysis, decision: Decision, top: Subject) -> list[Rea
             "most_score": high.probability,
             "least": shown_name(least),
             "least_score": low.probability,
-            "question": question.value,
+            "question": most.question.value if most.question else "",
             "confused_by": most.confused_by,
         }
-        time = _peak(top, most.id)
+        time = _peak(_holder(decision, most.id), most.id)
         return [_reason(ReasonCode.MODELS_DISAGREE, top, time, most.id, **params)]
     return [_within(analysis, top, decision)]
 
 
-def _above(analysis: Analysis, top: Subject, model: ModelResult, high: float) -> Reason:
-    time = _peak(top, model.id)
+def known_models(decision: Decision, top: Subject) -> dict[str, ModelScore]:
+    """Return the scores of the models about a subject, and of those about the whole picture that
+    count for it."""
+    own = {part.question for part in decision.parts if part.subject == top.id}
+    found = dict(top.models)
+    if Question.PICTURE in own:
+        for judged in decision.people.values():
+            found |= judged.subject.models if judged.subject.modality is Modality.PICTURE else {}
+    return found
+
+
+def _holder(decision: Decision, model: str) -> Subject:
+    """Return the subject that a model scored: the one in front, else the whole picture."""
+    subjects = [decision.subject, *(p.subject for p in decision.people.values())]
+    return next((s for s in subjects if model in s.models), decision.subject)
+
+
+def _highest(decision: Decision, subject: Subject) -> float | None:
+    """Return the time of a subject's highest likelihood."""
+    known = [(p, -time) for time, p in _likelihoods(decision, subject)]
+    return -max(known)[1] if known else None
+
+
+def _likelihoods(decision: Decision, subject: Subject) -> list[tuple[float, float]]:
+    """Return (time, likelihood) of a subject wherever it was scored."""
+    every = zip(subject.looks, decision.looks[subject.id], strict=True)
+    return [(look.start, p) for look, p in every if p is not None]
+
+
+def _above(analysis: Analysis, decision: Decision, model: ModelResult, high: float) -> Reason:
+    holder = _holder(decision, model.id)
+    time = _peak(holder, model.id)
     params: dict[str, Param] = {
         "title": shown_name(model), "finding": model.finding, "confused_by": model.confused_by,
     }  # fmt: skip
     if analysis.media.kind != "image" and time is not None:
-        start, end = _stretch(top, model.id, time, high)
+        start, end = _stretch(holder, model.id, time, high)
         if end > start:
             params |= {"start": start, "end": end}
-    return _reason(ReasonCode.ABOVE_THRESHOLD, top, time, model.id, **params)
+    return _reason(ReasonCode.ABOVE_THRESHOLD, decision.subject, time, model.id, **params)
 
 
 def _together(decision: Decision, top: Subject, peak: float | None, high: float) -> Reason:
     """Return the reason from models that exceed the threshold only together, strongest first."""
-    parts = [c for c in decision.contributions if c.kind == "model" and c.logit > 0]
-    parts.sort(key=lambda part: -part.logit)
-    context = decision.context
-    models: Param = [shown_name(context.counted[part.id]) for part in parts]
+    logits = dict[str, float]()
+    for part in decision.parts:
+        for one in evidence_of(decision, part).contributions:
+            if one.kind == "model" and one.logit > logits.get(one.id, 0.0):
+                logits[one.id] = one.logit
+    ids = sorted(logits, key=lambda id: -logits[id])
+    models: Param = [shown_name(decision.counted[id]) for id in ids]
     return _reason(ReasonCode.TOGETHER_ABOVE, top, peak, models=models, high=high)
 
 
 def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
-    question, thresholds = decision.context.question, decision.thresholds
-    under = label_of(sigmoid(decision.logit or 0.0), thresholds).side is Side.REAL
+    thresholds = decision.fit.thresholds
+    under = label_of(sigmoid(decision.logit), thresholds).side is Side.REAL
     code = ReasonCode.BELOW_THRESHOLD if under else ReasonCode.BETWEEN_THRESHOLDS
     missing: dict[str, Param] = {"one_threshold": True} if not thresholds.can_clear else {}
     if thresholds.never_decide:
@@ -166,27 +203,24 @@ def _within(analysis: Analysis, top: Subject, decision: Decision) -> Reason:
     return _reason(
         code,
         top,
-        _peak(top, question),
+        _highest(decision, top),
         None,
         kind=analysis.media.kind,
         which=code.value,
-        highest=max((s for _, s in _curve(top, question)), default=0.0),
+        highest=max((p for _, p in _likelihoods(decision, top)), default=0.0),
         high=thresholds.suspect,
         **missing,
     )
 
 
-def _curve(subject: Subject, of: str | Question) -> list[tuple[float, float]]:
-    """Return (time, score) of one model, or of a question, wherever there is a score."""
-    points = [
-        (look.start, look.answers.get(of) if isinstance(of, Question) else look.scores.get(of))
-        for look in subject.looks
-    ]
+def _curve(subject: Subject, model: str) -> list[tuple[float, float]]:
+    """Return (time, score) of one model wherever there is a score."""
+    points = [(look.start, look.scores.get(model)) for look in subject.looks]
     return [(t, s) for t, s in points if s is not None]
 
 
-def _peak(subject: Subject, of: str | Question) -> float | None:
-    curve = _curve(subject, of)
+def _peak(subject: Subject, model: str) -> float | None:
+    curve = _curve(subject, model)
     return max(curve, key=lambda p: p[1])[0] if curve else None
 
 
@@ -200,12 +234,6 @@ def _stretch(subject: Subject, model: str, peak: float, above: float) -> tuple[f
         last += 1
     ends = {look.start: look.end for look in subject.looks}
     return curve[first][0], ends[curve[last][0]]
-
-
-def pulling(decision: Decision) -> int:
-    """Return the number of models that agree with the answer's side."""
-    side = 1 if (decision.logit or 0.0) > 0 else -1
-    return sum(c.kind == "model" and c.logit * side > 0 for c in decision.contributions)
 
 
 def unjudged(
@@ -278,68 +306,57 @@ def _silent(contexts: Mapping[Question, Context], why: NotCounted) -> list[str]:
 
 def caveats(
     analysis: Analysis,
-    decisions: Mapping[Question, Decision],
-    file: FileVerdict,
+    decision: Decision | None,
+    contexts: Mapping[Question, Context],
     evidence: Sequence[Evidence],
-    robustness: Robustness | None,
 ) -> list[Caveat]:
     """Return the limits of this verdict, then those of this file."""
-    lead = decisions[file.leading] if file.leading else None
     frozen = [Caveat(code=CaveatCode.FROZEN)] if analysis.media.frozen else []
-    if lead is None:
+    if decision is None:
         return [Caveat(code=CaveatCode.NOT_JUDGED), *frozen]
-    out = frozen
+    out, side, fit = frozen, decision.label.side, decision.fit
 
     def add(code: CaveatCode, **params: Param) -> None:
         out.append(Caveat(code=code, params=params))
 
-    if file.label.side is Side.FAKE:
-        add(CaveatCode.WHO_AND_WHY, question=lead.context.question.value)
-    if lead.context.question.spec.out_of_scope:
-        add(CaveatCode.OUT_OF_SCOPE, question=lead.context.question.value)
+    if side is Side.FAKE:
+        add(CaveatCode.WHO_AND_WHY, question=decision.question.value)
+    if decision.question.spec.out_of_scope:
+        add(CaveatCode.OUT_OF_SCOPE, question=decision.question.value)
     doubtful = [item for item in evidence if item.rating != "good"]
     for item in sorted(doubtful, key=lambda item: item.rating != "poor")[:1]:
         add(CaveatCode.POOR_MATERIAL, item=item.code, **item.params)
     unlike = CaveatCode.UNMEASURED_MATERIAL
-    out += [Caveat(code=unlike, params={"kind": stratum.value}) for stratum in lead.unlike]
-    if file.label.side is Side.REAL:
+    out += [Caveat(code=unlike, params={"kind": stratum.value}) for stratum in decision.strata]
+    if side is Side.REAL:
         add(CaveatCode.NOT_GENUINE)
-    out += _several(lead, accused=file.label.side is Side.FAKE)
-    if lead.context.basis is Basis.PUBLISHED:
-        voters = [lead.context.counted[id] for id in lead.context.published]
+    if side is Side.REAL and fit.kind is FileKind.STILL:
+        add(CaveatCode.SWAP_NOT_EXCLUDED)
+    subjects = {part.subject for part in decision.parts}
+    if side is Side.FAKE and len(subjects) > 1:
+        voices = decision.question.of_sound
+        add(CaveatCode.WHICH_PERSON, people=len(subjects), voices=voices)
+    if fit.basis is Basis.PUBLISHED:
+        voters = [c.counted[id] for c in decision.contexts.values() for id in c.published]
         titles: Param = [shown_name(model) for model in voters]
         sources: Param = [m.operating_point_source for m in voters if m.operating_point_source]
         add(CaveatCode.PUBLISHED_POINT, titles=titles, sources=sources)
-    elif lead.context.basis is Basis.SUBSET:
+    elif fit.basis is Basis.SUBSET:
         add(CaveatCode.SUBSET)
-    if lead.context.thresholds.never_decide and lead.context.basis is Basis.MEASURED:
-        add(CaveatCode.NEVER_DECIDES, right=RIGHT, question=lead.context.question.value)
+    if fit.thresholds.never_decide and fit.basis is Basis.MEASURED:
+        add(CaveatCode.NEVER_DECIDES, right=RIGHT, question=decision.question.value)
     elif (
-        not lead.context.thresholds.can_clear
-        and lead.context.basis not in (Basis.PUBLISHED, Basis.NONE)
-        and file.label is Label.INCONCLUSIVE
+        not fit.thresholds.can_clear
+        and fit.basis not in (Basis.PUBLISHED, Basis.NONE)
+        and decision.label is Label.INCONCLUSIVE
     ):
         add(CaveatCode.NO_SIGN_WITHHELD, right=RIGHT)
     if (gap := widest_gap(analysis)) > WIDE_GAP:
         add(CaveatCode.SAMPLING_GAP, gap=round(gap))
-    for question in file.open:
-        add(CaveatCode.STAYS_OPEN, question=question.value)
-    out += _unasked(analysis, [q for q, d in decisions.items() if not d.evaluated])
-    tried = robustness if robustness and robustness.question is file.leading else None
-    if tried and tried.fragile and file.label.side is not None:
+    out += _unasked(analysis, [q for q in contexts if q not in decision.contexts], fit)
+    if side is not None and (tried := analysis.robustness) and tried.fragile:
         add(CaveatCode.COPIES, trials=[trial.title for trial in tried.flipped])
     return out
-
-
-def _several(lead: Decision, *, accused: bool) -> list[Caveat]:
-    """Return the caveat of several people: raised thresholds, and a possible mix-up of people."""
-    alone, raised = lead.context.thresholds.suspect, lead.thresholds.suspect
-    limits: dict[str, Param] = {"high": raised, "alone": alone} if raised > alone else {}
-    if len(lead.seen) < 2 or not (accused or limits):
-        return []
-    params: dict[str, Param] = {"people": len(lead.seen), "accused": accused, **limits}
-    params["voices"] = lead.context.question.of_sound
-    return [Caveat(code=CaveatCode.WHICH_PERSON, params=params)]
 
 
 def why_unanswered(analysis: Analysis, question: Question) -> ReasonCode | None:
@@ -354,20 +371,14 @@ def why_unanswered(analysis: Analysis, question: Question) -> ReasonCode | None:
     return people[0].reason if people else ReasonCode.NO_FACE
 
 
-def _unasked(analysis: Analysis, questions: Sequence[Question]) -> list[Caveat]:
-    """Return the unanswered questions; those about faces as one if there is no usable face."""
-    looks = [look for person in analysis.people for look in person.looks]
-    faceless = analysis.media.kind != "audio" and not any(look.usable for look in looks)
+def _unasked(analysis: Analysis, questions: Sequence[Question], fit: FileFit) -> list[Caveat]:
+    """Return the questions that are no part of the likelihood; those about faces as one if no face
+    could be judged."""
+    faceless = analysis.media.kind != "audio" and fit.kind in (FileKind.PICTURE, FileKind.SOUND)
     of_faces = [q for q in questions if q.subject is Modality.FACE] if faceless else []
     together = [Caveat(code=CaveatCode.FACES_UNJUDGED)] if of_faces else []
     return together + [
         Caveat(code=CaveatCode.NOT_ASKED, params={"question": q.value})
         for q in questions
-        if q not in of_faces
+        if q not in of_faces and fit.weights[q] > 0
     ]
-
-
-def other_open(lead: Decision, decisions: Mapping[Question, Decision]) -> Reason:
-    """Return the question that withholds "no sign" from the whole file."""
-    unsure = next(q for q, d in decisions.items() if d is not lead and keeps_open(d, lead))
-    return _reason(ReasonCode.OTHER_QUESTION_OPEN, open=unsure.value)

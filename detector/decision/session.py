@@ -86,13 +86,7 @@ def merged(whole: Analysis, now: Analysis) -> Analysis:
     subjects = []
     for subject in now.subjects:
         old = before.pop(subject.id)
-        frames = [
-            frame.model_copy(update={"score": frame.answers.get(subject.question)})
-            if subject.question
-            else frame
-            for frame in old.frames
-        ]
-        subjects.append(subject.model_copy(update={"frames": frames, "spans": old.spans}))
+        subjects.append(subject.model_copy(update={"frames": old.frames, "spans": old.spans}))
     scored = {model.id: model.scored for model in whole.models}
     return whole.model_copy(
         update={

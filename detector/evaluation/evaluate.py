@@ -137,7 +137,7 @@ def evaluate(
         created=datetime.now(UTC),
         software=software(scoring.device),
         frames=scoring.frames,
-        thresholds={q: e.thresholds for q, e in registry.manifest().ensembles.items()},
+        thresholds={k: fit.thresholds for k, fit in registry.manifest().likelihoods.items()},
         weights={id: str(result(registry.get_spec(id)).weights_sha256) for id in [*ours, *here]},
         kinds=kinds,
         missing_baselines=missing,

@@ -9,13 +9,15 @@ from pathlib import Path
 from detector import messages
 from detector.decision import conformal, decide
 from detector.decision.conformal import OwnCalibration
+from detector.decision.context import voting
 from detector.decision.numbers import logit
 from detector.errors import InputError, ModelError
 from detector.evaluation.labels import SOUNDS, VIDEOS
 from detector.models import registry
 from detector.pipeline import Analyzer, initial_results
-from detector.schema.analysis import Analysis, Question, Settings
+from detector.schema.analysis import Analysis, Settings
 from detector.schema.base import StrictModel
+from detector.schema.ensemble import NotCounted
 from detector.sentences import _
 
 ENDINGS = VIDEOS | SOUNDS
@@ -31,7 +33,7 @@ class OwnCalibrationResult(StrictModel):
 
 def holds(calibration: OwnCalibration) -> bool:
     """Return True if the calibration's models are unchanged."""
-    then = {id: known for models in calibration.models.values() for id, known in models.items()}
+    then = calibration.models
     specs = [spec for spec in registry.list_models() if spec.id in then]
     return {spec.id: initial_results.result(spec).identity for spec in specs} == then
 
@@ -84,10 +86,10 @@ def calibrate_own(
         if any(sounds) != all(sounds):
             text = _("These are videos and sounds, and a threshold is for one of both.")
             raise InputError(text, hint=_("Give them one after the other."))
-        specs = [spec for spec in specs if spec.modality.of_sound == all(sounds)]
+        specs = [spec for spec in specs if spec.modality.of_sound or not all(sounds)]
     settings = Settings(models=[spec.id for spec in specs])
     analyzer = analyzer or Analyzer()
-    scored: list[dict[Question, float]] = []
+    scored: list[float] = []
     folders, seen, left_out = set(), set(), {}
     last: Analysis | None = None
     for done, file in enumerate(files):
@@ -101,9 +103,7 @@ def calibrate_own(
             if why := copy or _unusable(analysis):
                 left_out[file.name] = why
             else:
-                answers = analysis.verdict.answers.items()
-                known = [(q, a.probability) for q, a in answers if a.probability is not None]
-                scored.append({q: logit(probability) for q, probability in known})
+                scored.append(logit(analysis.verdict.probability or 0.0))
                 folders.add(file.parent)
                 last = analysis
             seen.add(analysis.media.sha256)
@@ -111,23 +111,16 @@ def calibrate_own(
             progress(done + 1, len(files))
     if last is None:
         raise conformal.too_few(0, rate)
-    # The shipped thresholds as logits; 0 if there is none.
-    highs = {q: own.thresholds.high for q, own in last.ensembles.items()}
-    base = {q: logit(high) if high < 1 else 0.0 for q, high in highs.items()}
     calibration = OwnCalibration(
         id=conformal.new_id(),
         created=datetime.now(UTC),
         rate=rate,
         domain=clips.domain,
         sources=min(clips.sources or len(folders), len(scored)),
-        models={
-            q: {m.id: m.identity for m in last.models if m.counted and m.question is q}
-            for q in scored[0]
-        },
-        base={q: base[q] for q in scored[0]},
+        models={m.id: m.identity for m in voting(last.models)},
         clips=scored,
     )
-    calibration.move()
+    calibration.high()
     return OwnCalibrationResult(calibration=calibration, left_out=left_out)
 
 
@@ -140,5 +133,9 @@ def _unusable(analysis: Analysis) -> str:
     if analysis.verdict.probability is None:
         reasons = analysis.verdict.reasons
         return messages.text(reasons[0]) if reasons else "It could not be judged."
-    missing = next((m for m in analysis.models if not m.counted and m.weight > 0), None)
-    return f"{missing.title}: {missing.not_counted_because}." if missing else ""
+    silent = (NotCounted.ADDS_NOTHING, NotCounted.NO_SOUND)
+    for model in analysis.models:
+        heard = model.modality.of_sound and analysis.media.kind != "audio"
+        if not (model.counted or heard or model.weight <= 0 or model.not_counted_because in silent):
+            return f"{model.title}: {model.not_counted_because}."
+    return ""

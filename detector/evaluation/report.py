@@ -20,7 +20,7 @@ from detector.evaluation import metrics
 from detector.evaluation.labels import pairs
 from detector.evaluation.metrics import Interval, Number
 from detector.evaluation.scores import Scored
-from detector.schema.analysis import Question, Software, Thresholds
+from detector.schema.analysis import FileKind, Software, Thresholds
 from detector.schema.base import StrictModel
 
 _WORST = 1e6  # Further out than any logit
@@ -100,7 +100,7 @@ class Report(StrictModel):
     created: datetime
     software: Software
     frames: int
-    thresholds: dict[Question, Thresholds]
+    thresholds: dict[FileKind, Thresholds]
     weights: dict[str, str]  # sha256 of each model's first file, by id
     kinds: list[KindReport]
     missing_baselines: list[str] = []

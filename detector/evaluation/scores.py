@@ -257,6 +257,7 @@ def refreshed(analysis: Analysis) -> Analysis:
     specs = {spec.id: spec for spec in manifest.models}
     fresh = analysis.model_copy(deep=True)
     fresh.ensembles = {q: manifest.ensembles.get(q, Ensemble()) for q in Question}
+    fresh.likelihoods, fresh.own = dict(manifest.likelihoods), None
     for model in fresh.models:
         if model.id in specs:
             model.calibration = specs[model.id].calibration

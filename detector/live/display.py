@@ -23,12 +23,10 @@ from detector.presentation import lead
 from detector.presentation import live as words
 from detector.schema.analysis import (
     Analysis,
-    Answer,
     Basis,
     Label,
     ModelResult,
     Quality,
-    Question,
     ReasonCode,
     Subject,
     Thresholds,
@@ -337,8 +335,7 @@ class LiveReadout:
         if question is None or verdict.subject is None:
             return
         top, several = self.people[verdict.subject], len(self.people) > 1
-        answer = verdict.answers[question]
-        missing = _missing(decided, answer, question, self.counted)
+        missing = _missing(decided, self.counted)
         self.people[top.id] = top.model_copy(update={"label": verdict.label})
         self.now = LiveReading(
             label=verdict.label,
@@ -346,16 +343,16 @@ class LiveReadout:
             interval=verdict.interval,
             alone=top.probability if several else None,
             since=self.now.since if self.now.label is verdict.label else time,
-            text=join(words.why(decided, answer, top.reason), words.missing(missing)),
+            text=join(words.why(decided, top.reason), words.missing(missing)),
             question=question,
             thresholds=verdict.thresholds,
             person=top.id if several else None,
         )
         newest = [
-            frame.answers[question]
+            frame.score
             for subject in decided.judged
             for frame in subject.frames[-1:]
-            if question in frame.answers and frame.index == len(decided.timestamps) - 1
+            if frame.score is not None and frame.index == len(decided.timestamps) - 1
         ]
         score = max(newest, default=None)
         mean, label = verdict.probability, verdict.label
@@ -364,13 +361,11 @@ class LiveReadout:
         self.series.add(Dot(time, score, mean, label))
 
 
-def _missing(
-    decided: Analysis, answer: Answer, question: Question, counted: Collection[str]
-) -> Iterator[ModelResult]:
+def _missing(decided: Analysis, counted: Collection[str]) -> Iterator[ModelResult]:
     """Yield the counted models whose last score is too old for a reading."""
-    added = {part.id for part in answer.contributions if part.kind == "model"}
+    fresh = {id for subject in decided.judged for id in subject.models}
     for model in decided.models:
-        if model.id in counted and model.question is question and model.id not in added:
+        if model.id in counted and model.id not in fresh:
             yield model
 
 
@@ -520,15 +515,15 @@ class SessionDisplay:
 
     def _raise(self, time: float, decided: Analysis) -> None:
         """Update the alarms; a likelihood or threshold that may not decide raises none."""
-        answer = decided.verdict.answers.get(decided.verdict.question or Question.MANIPULATION)
-        if answer is None or answer.probability is None:
+        verdict = decided.verdict
+        if verdict.probability is None:
             return
         level = self._settings.alarm_above
-        known = level is not None or answer.basis in (Basis.MEASURED, Basis.OWN)
+        known = level is not None or verdict.basis in (Basis.MEASURED, Basis.OWN)
         self.alarms.update_reading(
             time,
-            answer.probability if known and not answer.vetoed_by else 0.0,
-            answer.thresholds.high if level is None else level,
+            verdict.probability if known and not verdict.vetoed_by else 0.0,
+            verdict.thresholds.high if level is None else level,
             self.readout.now.person,
         )
 

@@ -23,11 +23,10 @@ from detector.pipeline.subjects import SubjectBuilder
 from detector.schema.analysis import (
     OF_PICTURE,
     Analysis,
-    Ensemble,
+    FileKind,
     FrameSegment,
     Media,
     ModelResult,
-    Question,
     Settings,
     SpanSegment,
     Subject,
@@ -60,7 +59,7 @@ class _ScoreSample:
 def live_analysis(
     settings: Settings,
     results: Iterable[ModelResult],
-    ensembles: dict[Question, Ensemble],
+    rules: initial_results.Rules,
     subjects: list[Subject],
     begun: datetime,
     timestamps: Sequence[float] = (),
@@ -71,7 +70,7 @@ def live_analysis(
         Media(sha256="", size=0, container="live", live=True, **media),
         settings,
         recounted(results, subjects),
-        ensembles,
+        rules,
         subjects,
         "cpu",
         id="0" * 32,
@@ -86,8 +85,8 @@ class ScoreHistory:
     def __init__(self, specs: Sequence[ModelSpec], settings: LiveSettings) -> None:
         self._settings, self._specs = settings, specs
         self.results = {spec.id: initial_results.result(spec) for spec in specs}
-        self._ensembles = initial_results.ensembles(
-            self.results.values(), conformal.load(), OF_PICTURE
+        self._rules = initial_results.rules(
+            self.results.values(), conformal.load(), OF_PICTURE, live=True
         )
         self._samples: list[_ScoreSample] = []
         self._stretch = SHORTEST_STRETCH
@@ -146,7 +145,7 @@ class ScoreHistory:
     @property
     def thresholds(self) -> Thresholds:
         """Return the thresholds to show before there is a score."""
-        return self._ensembles[Question.MANIPULATION].thresholds
+        return self._rules.limits(FileKind.CLIP)
 
     def add_thumbnail(self, number: int, face: FrameSegment, rgb: np.ndarray) -> None:
         """Store a person's crop of a frame, uint8 [H, W, 3], if it is the best so far."""
@@ -203,7 +202,7 @@ class ScoreHistory:
         )
         width, height = self.size
         return live_analysis(
-            settings, self.results.values(), self._ensembles, judged, self.begun, times,
+            settings, self.results.values(), self._rules, judged, self.begun, times,
             name=self._settings.name, kind="video", codec="frames", width=width, height=height,
             duration=round(length, 3),
         )  # fmt: skip

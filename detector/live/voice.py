@@ -29,8 +29,7 @@ from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
     Audio,
-    Label,
-    Question,
+    FileKind,
     Settings,
     SpanSegment,
     SpeechMeasurement,
@@ -67,8 +66,8 @@ class LiveVoice(WorkerGroup):
     ) -> None:
         self._specs = list(specs)
         self._results = {spec.id: initial_results.result(spec) for spec in specs}
-        self._ensembles = initial_results.ensembles(
-            self._results.values(), conformal.load(), OF_SOUND
+        self._rules = initial_results.rules(
+            self._results.values(), conformal.load(), OF_SOUND, live=True
         )
         self._begun = datetime.now(UTC)
         self._mono = Mono()
@@ -115,7 +114,7 @@ class LiveVoice(WorkerGroup):
                 time=self._end,
                 ready=self.ready,
                 analysis=self._analysis,
-                thresholds=self._ensembles[Question.VOICE].thresholds,
+                thresholds=self._rules.limits(FileKind.SOUND),
                 series=tuple(self._series),
                 failures=(
                     *(stopped(result) for result in self._results.values() if result.error),
@@ -188,15 +187,13 @@ class LiveVoice(WorkerGroup):
         subjects = voice_subject(self._spans)
         sound = Audio(codec="live", channels=1, sample_rate=SAMPLE_RATE, speech=heard)
         return live_analysis(
-            Settings(), self._results.values(), self._ensembles, subjects, self._begun,
+            Settings(), self._results.values(), self._rules, subjects, self._begun,
             name="Microphone", kind="audio", codec="live", width=0, height=0,
             duration=heard.seconds, audio=sound,
         )  # fmt: skip
 
 
 def _dot(analysis: Analysis, time: float) -> Dot:
-    answer = analysis.verdict.answers.get(Question.VOICE)
     subject = next(iter(analysis.subjects), None)
-    newest = subject.spans[-1].answers.get(Question.VOICE) if subject else None
-    probability = answer.probability if answer else None
-    return Dot(time, newest, probability, answer.label if answer else Label.NOT_APPLICABLE)
+    newest = subject.spans[-1].score if subject else None
+    return Dot(time, newest, analysis.verdict.probability, analysis.verdict.label)

@@ -2,7 +2,7 @@
 
 from detector import questions
 from detector.messages.format import capital, clock, stretch
-from detector.messages.states import subject
+from detector.messages.states import subject, subject_name
 from detector.messages.template import Params, Template, Wording, by, of_question
 from detector.sentences import _, ngettext, say
 
@@ -77,6 +77,12 @@ def _part_above(p: Params) -> tuple[str, str]:
     return Template(text, detail)({**p, **times})
 
 
+def _person_open(p: Params) -> tuple[str, str]:
+    who = subject_name(str(p["modality"]), str(p["subject"]))
+    text = _("{who} is not cleared")
+    return text.format(who=capital(who)), _("A file is cleared only with everyone in it")
+
+
 def _no_face(p: Params) -> tuple[str, str]:
     n = int(p["looked"])
     if p["kind"] == "image" or not n:
@@ -147,6 +153,7 @@ REASONS: dict[str, Wording] = {
         _("The face is {width} px wide; under {least} px the scores mean little."),
     ),
     "part_above": _part_above,
+    "person_open": _person_open,
     "unmeasured_above": of_question(lambda spec: spec.unmeasured_above, "asked"),
     "unlike_measured": by(
         "kind",
@@ -171,7 +178,6 @@ REASONS: dict[str, Wording] = {
     "fragile": Template(
         "The verdict turns around when the file is changed a little", _("under {trials}")
     ),
-    "other_question_open": of_question(lambda spec: spec.keeps_open, "open"),
     "no_face": _no_face,
     "picture_too_small": Template(
         "The picture of {width} × {height} px is too small, or too narrow, to be judged."
@@ -281,19 +287,10 @@ def _published_point(p: Params) -> tuple[str, str]:
 
 
 def _which_person(p: Params) -> tuple[str, str]:
-    which = _("Which of {people} people is fake, for sure.")
-    why = _(
-        "With {people} people the limit is {high}, not {alone}, so that a genuine file is accused "
-        "as rarely as with one."
-    )
+    text = _("Which of {people} people is fake, for sure.")
     if p.get("voices"):
-        which = _("Which of {people} voices is cloned, for sure.")
-        why = _(
-            "With {people} voices the limit is {high}, not {alone}, so that a genuine file is "
-            "accused as rarely as with one."
-        )
-    texts = [which] * bool(p.get("accused", True)) + [why] * ("high" in p)
-    return " ".join(Template(text)(p)[0] for text in texts), ""
+        text = _("Which of {people} voices is cloned, for sure.")
+    return Template(text)(p)[0], ""
 
 
 CAVEATS: dict[str, Wording] = {
@@ -307,7 +304,9 @@ CAVEATS: dict[str, Wording] = {
     "out_of_scope": of_question(lambda spec: spec.out_of_scope),
     "not_asked": of_question(lambda spec: spec.not_asked),
     "faces_unjudged": Template("Whether a face in it is fake: we found none that could be judged."),
-    "stays_open": of_question(lambda spec: spec.stays_open),
+    "swap_not_excluded": Template(
+        "Whether a face was swapped or altered in a real photo: one picture shows that too rarely."
+    ),
     "no_sign_withheld": Template(
         "We can't clear a file: the installed models aren't reliable enough to call it untouched. "
         "On footage of new sources no threshold made {right} of such answers right."

@@ -57,11 +57,17 @@ def meaning(label: str) -> str:
     return say(_MEANINGS[label])
 
 
-def headline(label: str, question: str | None, *, proof: Proof | None = None) -> str:
-    """Return the headline of a result: a finding that proves it, else the answer."""
+def headline(
+    label: str, question: str | None, *, proof: Proof | None = None, unjudged_faces: bool = False
+) -> str:
+    """Return the headline of a result: a finding that proves it, else the answer; of a cleared
+    picture also that a face in it was not judged."""
     if proof is not None:
         return proven(proof.kind, proof.name)
-    return state(label, question)
+    said = state(label, question)
+    if unjudged_faces and label in ("REAL", "PROBABLY_REAL"):
+        return _("{answer}; the face was not judged").format(answer=said)
+    return said
 
 
 def too_slow() -> str:

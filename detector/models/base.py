@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import ConfigDict, Field, model_validator
 
 from detector.errors import ModelError
-from detector.schema.analysis import QUESTION_OF, Calibration, Ensemble, LabelOrder, Modality, Task
+from detector.schema.analysis import QUESTION_OF, Alone, Calibration, LabelOrder, Modality, Task
 from detector.schema.base import StrictModel
 from detector.sentences import _
 from detector.weights.entry import WRAPPERS, StoredEntry
@@ -220,7 +220,7 @@ class ModelSpec(StoredEntry):
         description="instead of `clip_step`: frames of the file from one of a window to the next",
     )
     calibration: Calibration | None = None
-    alone: Ensemble | None = Field(
+    alone: Alone | None = Field(
         default=None,
         description="bands and AUC of this model alone, on left-out scores: by these it answers "
         "where no other is counted (`unmask calibrate --scores TABLE --alone`)",

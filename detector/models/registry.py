@@ -26,7 +26,7 @@ from detector.messages.format import either, listed
 from detector.models import ready
 from detector.models.base import Files, Model, ModelSpec
 from detector.models.memory import ModelCache
-from detector.schema.analysis import Ensemble, Question
+from detector.schema.analysis import Ensemble, FileKind, Likelihood, Question
 from detector.schema.base import StrictModel
 from detector.sentences import _, join
 from detector.weights import available, digest, pinned, pins_file, require_license, resolve
@@ -51,9 +51,11 @@ class Recommended(StrictModel):
 
 
 class Manifest(StrictModel):
-    """All known models in display order, and an ensemble of the default ones for each question."""
+    """All known models in display order, an ensemble of the default ones for each question, and the
+    likelihood of each kind of file."""
 
     ensembles: dict[Question, Ensemble] = {}
+    likelihoods: dict[FileKind, Likelihood] = {}
     recommended: list[Recommended] = []
     models: list[ModelSpec]
 

@@ -83,7 +83,7 @@ def try_out(
     MediaError; Canceled."""
     path, cancel = Path(path), cancel or Event()
     question = analysis.verdict.question
-    if question is None or analysis.verdict.answers[question].probability is None:
+    if question is None or analysis.verdict.probability is None:
         raise UsageError(_("This file has no score, so there is nothing that could move."))
     begun = time.perf_counter()
     kind = "image" if analysis.media.kind == "image" else "video"
@@ -174,22 +174,20 @@ class _Trials(ABC):
             )
 
     def result(self, condition: Condition, outcome: Analysis) -> PerturbationResult:
-        """Return the answer to the question that leads in the file's own verdict."""
-        question = self.analysis.verdict.question
-        assert question is not None
-        answer = outcome.verdict.answers[question]
-        why = next(map(messages.text, answer.reasons or outcome.verdict.reasons), _("no score"))
+        """Return the verdict on the part."""
+        verdict = outcome.verdict
+        why = next(map(messages.text, verdict.reasons), _("no score"))
         return PerturbationResult(
             condition=condition.name,
             title=condition.title,
-            probability=answer.probability,
-            label=answer.label,
+            probability=verdict.probability,
+            label=verdict.label,
             models={
                 m.id: m.probability
                 for m in outcome.models
-                if m.counted and m.question is question and m.probability is not None
+                if m.counted and m.probability is not None
             },
-            error=None if answer.probability is not None else why,
+            error=None if verdict.probability is not None else why,
         )
 
 
@@ -328,5 +326,5 @@ class _HeardTrials(_Trials):
         changed, before = (voice.abstains(voice.heard_of(a)) for a in (outcome, self.unchanged))
         if found.probability is None or changed is None or before is not None:
             return found
-        limits = outcome.verdict.answers[OF_SOUND[0]].thresholds
+        limits = outcome.verdict.thresholds
         return found.model_copy(update={"label": label_of(found.probability, limits)})

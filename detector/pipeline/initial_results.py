@@ -3,6 +3,7 @@
 import hashlib
 import platform
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
@@ -10,21 +11,26 @@ from typing import Any
 
 from detector import runtime
 from detector._version import __version__
+from detector.decision import likelihood
 from detector.decision.conformal import ThresholdStore
-from detector.decision.context import deciding, voters
+from detector.decision.context import voting
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline import skill
 from detector.schema.analysis import (
     Analysis,
     Ensemble,
+    FileKind,
     Label,
+    Likelihood,
     Media,
     ModelResult,
+    OwnThreshold,
     Question,
     Settings,
     Software,
     Subject,
+    Thresholds,
     Verdict,
 )
 
@@ -69,38 +75,55 @@ def result(spec: ModelSpec) -> ModelResult:
     return ModelResult(weights_sha256=weights, skill=skill.stored(spec), **stated)
 
 
-def ensembles(
-    results: Iterable[ModelResult], own: ThresholdStore, asked: Sequence[Question]
-) -> dict[Question, Ensemble]:
-    """Return the ensemble of each question, with the person's own threshold for its models."""
-    known, results = registry.manifest().ensembles, list(results)
-    out = {}
-    for q in asked:
-        models = [r for r in results if r.question is q]
-        voting = voters(models)
-        models = [r for r in models if r.id in voting]
-        sets = ({r.id: r.identity for r in some} for some in (models, deciding(models)))
-        threshold = next(filter(None, (own.threshold(q, ids) for ids in sets)), None)
-        out[q] = known.get(q, Ensemble()).model_copy(update={"own": threshold})
-    return out
+@dataclass(frozen=True)
+class Rules:
+    """How the models of a file are put together, and by which limits."""
+
+    ensembles: dict[Question, Ensemble]
+    likelihoods: dict[FileKind, Likelihood]
+    own: OwnThreshold | None = None
+
+    def limits(self, kind: FileKind) -> Thresholds:
+        """Return the limits of a kind of file."""
+        return self.likelihoods.get(kind, Likelihood()).thresholds
+
+
+def rules(
+    results: Iterable[ModelResult],
+    own: ThresholdStore,
+    asked: Sequence[Question],
+    *,
+    live: bool = False,
+) -> Rules:
+    """Return the ensembles of the questions, the likelihood of each kind of file, and the person's
+    own threshold for these models."""
+    known, results = registry.manifest(), list(results)
+    sets = ({r.id: r.identity for r in some} for some in (results, voting(results)))
+    return Rules(
+        {q: known.ensembles.get(q, Ensemble()) for q in asked},
+        known.likelihoods,
+        next(filter(None, (own.threshold(ids, live=live) for ids in sets)), None),
+    )
 
 
 def undecided(
     media: Media,
     settings: Settings,
     models: list[ModelResult],
-    together: dict[Question, Ensemble],
+    together: Rules,
     subjects: list[Subject],
     device: str,
     **known: Any,
 ) -> Analysis:
     """Return an Analysis to be decided (`detector.decision.decide`); `known`: further fields."""
-    thresholds = next(iter(together.values())).thresholds
+    kind = likelihood.kind_of(still=media.still, faces=media.kind != "audio", pictures=False)
     return Analysis(
         media=media,
         settings=settings,
-        verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=thresholds),
-        ensembles=together,
+        verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=together.limits(kind)),
+        ensembles=together.ensembles,
+        likelihoods=together.likelihoods,
+        own=together.own,
         models=models,
         subjects=subjects,
         software=software(device),

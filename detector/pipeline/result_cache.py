@@ -30,9 +30,8 @@ def key(sha256: str, settings: Settings) -> str:
         return ""
     parts = [sha256, settings.model_dump_json(), _code()]
     parts += [model.model_dump_json() for model in models]
-    parts += [
-        f"{question}:{known.ensembles[question].model_dump_json()}" for question in known.ensembles
-    ]
+    together = known.ensembles, known.likelihoods
+    parts += [f"{name}:{one.model_dump_json()}" for some in together for name, one in some.items()]
     parts += [conformal.load().model_dump_json(), get_config().precision]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

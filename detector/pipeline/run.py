@@ -280,16 +280,17 @@ class AnalysisRun:
                 asked[question].append(key)
         found: dict[GroupKey, None] = {}
         for question, keys in asked.items():
-            thresholds = stopping.thresholds_of(analysis, question)
+            if stopping.silent(analysis, question):
+                continue
             ids = {key: self.extractors[key[0]].id_of(key[1]) for key in keys}
             readings: dict[str, stopping.Reading] = {}
             for key, id in ids.items():
                 subject = next((s for s in analysis.subjects if s.id == id), None)
                 total = self.rounds.counts(key)[1]
-                known = subject and stopping.reading(subject, question, key[2], total)
-                if known and thresholds:
+                known = subject and stopping.reading(subject, key[2], total)
+                if known:
                     readings[id] = known
-            bounds = stopping.limits(thresholds) if thresholds else []
+            bounds = stopping.limits(analysis.verdict.thresholds)
             order = {id: n for n, id in enumerate(stopping.unsettled(readings, bounds))}
             # Without an answer so far there may be one after further moments.
             wanted = [key for key, id in ids.items() if id in order or id not in readings]
@@ -621,7 +622,7 @@ class AnalysisRun:
             self.media.model_copy(deep=True),
             self.settings,
             results,
-            initial_results.ensembles(results, self.own, self.media.questions),
+            initial_results.rules(results, self.own, self.media.questions),
             subjects,
             self.request.device,
             id=initial_results.analysis_id(self.media.sha256, self.settings, self.asked_for),

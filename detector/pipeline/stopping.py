@@ -1,7 +1,7 @@
 """When further moments would not change an answer: the rule by which rounds of scoring end.
 
-A question's log odds are a mean over moments. After `k` of `n` moments, the mean over all differs
-from that so far by a standard error of `spread * sqrt(1 / k - 1 / n)`. A question is settled
+A subject's log odds are a mean over moments. After `k` of `n` moments, the mean over all differs
+from that so far by a standard error of `spread * sqrt(1 / k - 1 / n)`. A subject is settled
 once no limit between two answers lies within `REACH` of these errors. The spread is that of the
 moments seen, drawn towards the usual one, since few moments may agree by chance. Constants are
 fitted on stored scores of moments (`python -m lab.bench.moments --fit TABLE`).
@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from detector.decision.numbers import logit
-from detector.schema.analysis import Analysis, Question, Segment, Subject, Thresholds
+from detector.schema.analysis import Analysis, Question, Subject, Thresholds
 
 REACH = 2.0
 """standard errors within which a limit may still be crossed"""
@@ -83,23 +83,20 @@ def unsettled(readings: Mapping[str, Reading], bounds: Sequence[float]) -> list[
     return [id for id in wanted if len(readings[id].moments) < readings[id].total]
 
 
-def reading(
-    subject: Subject, question: Question, models: Sequence[str], total: int
-) -> Reading | None:
+def reading(subject: Subject, models: Sequence[str], total: int) -> Reading | None:
     """Return the reading of a subject of a decided analysis, at the moments that `models` scored;
-    `total`: moments that they can score. None without an answer."""
-    answer = subject.answers.get(question)
-    if answer is None or answer.probability is None:
+    `total`: moments that they can score. None without a likelihood."""
+    if subject.probability is None:
         return None
+    moments = tuple(
+        logit(look.score)
+        for look in subject.looks
+        if look.score is not None and any(id in look.logits for id in models)
+    )
+    return Reading(logit(subject.probability), moments, total)
 
-    def at(look: Segment) -> bool:
-        return question in look.answers and any(id in look.logits for id in models)
 
-    moments = tuple(logit(look.answers[question]) for look in subject.looks if at(look))
-    return Reading(logit(answer.probability), moments, total)
-
-
-def thresholds_of(analysis: Analysis, question: Question) -> Thresholds | None:
-    """Return the limits of a question's answer in a decided analysis."""
+def silent(analysis: Analysis, question: Question) -> bool:
+    """Return True if a question is no part of the likelihood of such a file."""
     answer = analysis.verdict.answers.get(question)
-    return answer.thresholds if answer is not None and answer.evaluated else None
+    return answer is not None and answer.counted > 0 and not answer.evaluated

@@ -63,7 +63,7 @@ def lines(analysis: Analysis, subject: Subject, asked: Iterable[ModelResult]) ->
                 models={},
                 gaps=series.gaps_of(analysis, subject, model.id) if subject.frames else lane.gaps,
             ),
-            series.limits(analysis, model.question),
+            analysis.verdict.thresholds,
         )
         for model in asked
         if model.id in lane.models
@@ -244,11 +244,7 @@ def sentence(analysis: Analysis, subject: Subject, compared: Sequence[ModelLine]
     """Return the agreement in a sentence or two: "2 of 4 models say fake; scores from 29 to 93.",
     with the longest difference."""
     whole = [(line, subject.models[line.model.id]) for line in compared]
-    sides = [
-        Label(given.label).side
-        for line, given in whole
-        if not analysis.verdict.undecided(line.question)
-    ]
+    sides = [Label(given.label).side for _line, given in whole]
     scores = [given.probability for _line, given in whole]
     text = ngettext(
         "{fake} of {count} model says fake; scores from {low} to {high}.",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from detector.decision.numbers import wilson
 from detector.decision.reasons import why_unanswered
 from detector.messages import states
-from detector.messages.format import capital, limit, limit_percent, percent, whole_percent
+from detector.messages.format import capital, limit, percent, whole_percent
 from detector.presentation import (
     Block,
     Cell,
@@ -20,6 +20,7 @@ from detector.presentation import (
     odds,
 )  # fmt: skip
 from detector.presentation.lead import why_not
+from detector.presentation.pulls import judged
 from detector.schema.analysis import (
     Analysis,
     Answer,
@@ -29,12 +30,12 @@ from detector.schema.analysis import (
     Question,
     Side,
     Thresholds,
+    Verdict,
 )
+from detector.schema.ensemble import NotCounted
 from detector.sentences import _, numeral, say
 
 HOW = _("How we know")
-WEAK = 0.75
-"""AUC on sources left out under which models are called weak where they did not decide."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,11 @@ class AnswerRow:
     question: str
     answer: str
     state: Label | None
-    """how it is shown: NOT_APPLICABLE where the question stays open"""
-    likelihood: str = ""  # "88 %", "88 %, not counted"; empty without a score
-    counts: bool = False  # the likelihood is part of the verdict
-    leads: bool = False  # it is the question that decided
+    """how it is shown: NOT_APPLICABLE where it is no part of the likelihood"""
+    share: str = ""  # "84 % of the evidence"; empty where it says nothing
+    counts: bool = False  # it is part of the likelihood
+    leads: bool = False  # it is the largest part
     asked: Question | None = None  # of the detectors
-    bands: str = ""  # "under 30: no sign; between: can’t tell; over 70: likely manipulated"
-    basis: str = ""  # by what the limits stand, where it is not the usual
     models: int = 0  # that were counted
     evaluated: bool = False  # any was
 
@@ -61,89 +60,64 @@ class AnswerRow:
 
 
 def section(analysis: Analysis) -> Section:
-    """Return each question with its answer, and the thresholds and error rates of each answer."""
-    asked = rows(analysis)
+    """Return each question with its answer, and the limits and error rates of the answers."""
     table = [
-        (row.question, row.cell, row.likelihood, f"{row.models}" if row.evaluated else "")
-        for row in asked
+        (row.question, row.cell, row.share, f"{row.models}" if row.evaluated else "")
+        for row in rows(analysis)
     ]
-    heads = _("Question"), _("Answer"), _("Likelihood"), _("Models")
+    heads = _("Question"), _("Answer"), _("Share"), _("Models")
     blocks: list[Block] = [Grid(heads, table)]
-    for row in asked:
-        if row.asked is not None and row.evaluated:
-            title = _("{question} How we know").format(question=row.question)
-            answer = analysis.verdict.answers[row.asked]
-            blocks += [Text(title, "subhead"), *error_rates(row.asked, answer, interval=row.leads)]
+    if judged(analysis) is not None:
+        blocks += [Text(say(HOW), "subhead"), *error_rates(analysis.verdict, interval=True)]
     title = _("What was asked, and how often that errs")
     return Section("questions", title, (*blocks, *_how_to_read(blocks)))
 
 
 def rows(analysis: Analysis) -> list[AnswerRow]:
-    """Return the answers: the leading one first, unasked questions last."""
+    """Return the answers: the largest part first, unasked questions last."""
     verdict = analysis.verdict
-    ordered = sorted(
-        verdict.answers.items(),
-        key=lambda pair: (pair[0] is not verdict.question, not pair[1].evaluated),
-    )
-    return [row(analysis, question, answer) for question, answer in ordered]
+    first = [*verdict.parts, *(q for q, answer in verdict.answers.items() if answer.evaluated)]
+    ordered = dict.fromkeys([*first, *verdict.answers])
+    return [row(analysis, question, verdict.answers[question]) for question in ordered]
 
 
 def row(analysis: Analysis, question: Question, answer: Answer) -> AnswerRow:
     """Return the row of one question."""
-    limits, near, share = answer.thresholds, answer.probability, ""
-    if near is not None:
-        share = percent(near, limits.edges)
-        if analysis.verdict.uncounted(question):
-            share = _("{percent}, not counted").format(percent=share)
+    verdict, share = analysis.verdict, ""
+    if answer.share is not None and verdict.label.side is Side.FAKE and len(verdict.parts) > 1:
+        share = _("{percent} of the evidence").format(percent=percent(answer.share))
     return AnswerRow(
         asked=question,
         question=states.question(question),
         answer=answered(analysis, question, answer),
-        state=Label.NOT_APPLICABLE if _open(answer) else answer.label,
-        likelihood=share,
-        bands="; ".join(bands(limits, question)),
-        basis=_("by {clips}").format(clips=say(limits.data)) if limits.own
-        else states.basis(answer.basis),
+        state=answer.label if answer.counts else Label.NOT_APPLICABLE,
+        share=share,
         models=answer.counted,
         evaluated=answer.evaluated,
-        counts=near is not None and not answer.undecided_secondary,
-        leads=question is analysis.verdict.question,
-    )  # fmt: skip
+        counts=answer.counts,
+        leads=question is verdict.question,
+    )
 
 
 def answered(analysis: Analysis, question: Question, answer: Answer) -> str:
     """Return an answer in a few words, or why there is none."""
     if not answer.evaluated:
         return _not_asked(analysis, question)
-    if answer.undecided_secondary:
-        return _("Not decided: {why}").format(why=why_open(analysis, question))
+    if not answer.counts:
+        why = why_not(answer.reason or why_unanswered(analysis, question)) or _("no score")
+        return _("Not judged: {why}").format(why=why)
     return states.state(answer.label, question, short=True)
-
-
-def _open(answer: Answer) -> bool:
-    return answer.undecided_secondary or not answer.evaluated
 
 
 def _not_asked(analysis: Analysis, question: Question) -> str:
     if code := why_unanswered(analysis, question):
         return _("Not judged: {why}").format(why=why_not(code))
-    scored = any(m.scored and m.question is question for m in analysis.models)
-    if question.of_sound and scored:
+    models = [m for m in analysis.models if m.question is question and m.scored]
+    if any(m.not_counted_because == NotCounted.ADDS_NOTHING for m in models):
+        return _("Not counted: it adds nothing to a face")
+    if question.of_sound and models:
         return _("Not judged: no calibrated model")
     return _("Not asked by these models")
-
-
-def why_open(analysis: Analysis, question: Question) -> str:
-    """Return why a question is undecided, in a few words."""
-    answer, ensemble = analysis.verdict.answers[question], analysis.ensembles.get(question)
-    if vetoed := why_not(answer.vetoed_by):
-        return vetoed
-    if answer.label is Label.NOT_APPLICABLE:
-        return _("no score")
-    if ensemble is not None and ensemble.auc is not None and ensemble.auc.value < WEAK:
-        return _("one weak model") if answer.counted == 1 else _("weak models")
-    text = _("score under {limit}")
-    return text.format(limit=limit_percent(answer.thresholds.suspect))
 
 
 def bands(limits: Thresholds, question: Question | None) -> list[str]:
@@ -160,7 +134,7 @@ def bands(limits: Thresholds, question: Question | None) -> list[str]:
 
 
 def scale(share: float, limits: Thresholds, question: Question | None) -> LikelihoodScale:
-    """Return a likelihood, 0..1, on the scale of its question."""
+    """Return a likelihood, 0..1, on the scale of its answers, in the words of a question."""
     return LikelihoodScale(
         percent(share, limits.edges),
         share,
@@ -180,20 +154,19 @@ def meaning(limits: Thresholds, question: Question | None) -> list[str]:
 
 
 def how_we_know(analysis: Analysis, *first: str) -> Section:
-    """Return the error rates of the leading answer, its odds and how evidence is combined, after
+    """Return the error rates of the verdict, its odds and how evidence is combined, after
     `first`."""
-    question = analysis.verdict.question
-    answer = analysis.verdict.answers.get(question) if question else None
+    verdict = judged(analysis)
     blocks: list[Block] = [Text(line) for line in first]
-    if question is None or answer is None:
+    if verdict is None:
         return Section("how", say(HOW), tuple(blocks))
-    blocks += error_rates(question, answer, interval=True)
-    if answer.odds is not None:
-        lines = odds.of_tests(answer.odds, question), odds.support(answer, question)
+    blocks += error_rates(verdict, interval=True)
+    if verdict.odds is not None:
+        lines = odds.of_tests(verdict.odds, verdict.question), odds.support(verdict)
         blocks += [Text(line) for line in lines if line]
     added = _(
-        "Each model’s evidence is its calibrated log odds times its weight; they are added, and "
-        "what is doubtful about the material takes some of it back."
+        "One likelihood for the whole file: the odds of all its parts, of each person, the picture "
+        "and the voice, are summed and mapped to what such sums meant in our tests."
     )
     return Section("how", say(HOW), (*blocks, Text(added), *_how_to_read(blocks)))
 
@@ -208,10 +181,11 @@ def _how_to_read(blocks: Iterable[Block]) -> list[Block]:
     return [Text(text, "note")] if heads & {_("Right"), _("Errors in our tests")} else []
 
 
-def error_rates(question: Question, answer: Answer, *, interval: bool = False) -> list[Block]:
-    """Return the table of an answer's bands (limits, share of right answers, errors) and what it
-    was measured on; with `interval` also what clips the interval of the odds refers to."""
-    limits, unmeasured = answer.thresholds, answer.basis not in (Basis.MEASURED, Basis.OWN)
+def error_rates(verdict: Verdict, *, interval: bool = False) -> list[Block]:
+    """Return the table of the answers (limits, share of right ones, errors) and what they were
+    measured on; with `interval` also what clips the interval of the odds refers to."""
+    limits, unmeasured = verdict.thresholds, verdict.basis not in (Basis.MEASURED, Basis.OWN)
+    question = verdict.question or Question.MANIPULATION
     rows = []
     for label, start, end in reversed(limits.zones):
         ends = {Side.FAKE: _("over {low} %"), Side.REAL: _("under {high} %")}
@@ -228,14 +202,14 @@ def error_rates(question: Question, answer: Answer, *, interval: bool = False) -
     blocks: list[Block] = [table]
     if limits.never_decide:
         blocks = [Text(f"{capital(line)}.") for line in bands(limits, question)]
-    lines = _measured(question, answer)
-    if interval and answer.odds is not None:
+    lines = _measured(question, verdict)
+    if interval and verdict.odds is not None:
         text = _(
             "The interval is of the {clips} clips with a score near this one among the clips that "
             "the thresholds were made on. Each was scored by a fit that had seen nothing of its "
             "group of sources; the groups were drawn anew."
         )
-        lines += [text.format(clips=numeral(answer.odds.clips)), say(question.spec.prior)]
+        lines += [text.format(clips=numeral(verdict.odds.clips)), say(question.spec.prior)]
     return [*blocks, *([Text(" ".join(lines))] if lines else [])]
 
 
@@ -268,10 +242,10 @@ def _errors(question: Question, limits: Thresholds, label: Label) -> str:
     return text.format(rate=percent(rate), kind=kind)
 
 
-def _measured(question: Question, answer: Answer) -> list[str]:
+def _measured(question: Question, verdict: Verdict) -> list[str]:
     """Return the data behind the limits, the AUC, and which answers are impossible; or that error
     rates were not measured."""
-    limits, out = answer.thresholds, list[str]()
+    limits, out = verdict.thresholds, list[str]()
     unmeasured = {
         Basis.PUBLISHED: _(
             "Only models that were not measured here are counted, each by the operating point "
@@ -281,8 +255,8 @@ def _measured(question: Question, answer: Answer) -> list[str]:
         Basis.CUSTOM: _("How often your values err was not measured."),
         Basis.SUBSET: _("How often these models err together was not measured."),
     }
-    if answer.basis in unmeasured:
-        out.append(unmeasured[answer.basis])
+    if verdict.basis in unmeasured:
+        out.append(unmeasured[verdict.basis])
     else:
         if limits.data:
             by = _("Set by {data}.") if limits.own else _("Measured on {data}.")
@@ -302,8 +276,8 @@ def _measured(question: Question, answer: Answer) -> list[str]:
                     "right."
                 )
             )
-    if answer.auc is not None:
-        percents = {name: whole_percent(value) for name, value in answer.auc}
+    if verdict.auc is not None:
+        percents = {name: whole_percent(value) for name, value in verdict.auc}
         out.append(say(question.spec.auc).format(**percents))
     return out
 

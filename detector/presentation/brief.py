@@ -16,7 +16,7 @@ from detector.presentation.measured import covered
 from detector.presentation.origin import accounts
 from detector.schema.analysis import Analysis, ModelResult, Robustness
 from detector.schema.comparison import Comparison
-from detector.sentences import _, say
+from detector.sentences import _, join, say
 
 FACTS = 3
 """reasons that a short result names"""
@@ -25,7 +25,7 @@ FACTS = 3
 def short(analysis: Analysis) -> list[str]:
     """Return a result in at most six sentences: the answer, its subject and time, the odds, and the
     strongest reasons."""
-    answer, said = pulls.answer_of(analysis), [verdict.headline(analysis), lead.sentence(analysis)]
+    answer, said = pulls.judged(analysis), [verdict.headline(analysis), lead.sentence(analysis)]
     if answer is not None and answer.odds is not None:
         said.append(odds.of_tests(answer.odds, analysis.verdict.question))
     return list(filter(None, [*said, *verdict.why(analysis)[:FACTS]]))
@@ -34,17 +34,18 @@ def short(analysis: Analysis) -> list[str]:
 def lines(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
     """Return a result in a few lines, headline first; `base_rate` is the reader's share of fakes,
     0..1."""
-    answer = pulls.answer_of(analysis)
+    answer = pulls.judged(analysis)
     out = [
         f"{analysis.media.name}: {verdict.headline(analysis)}",
         *verdict.paragraphs(analysis, base_rate),
         lead.sides(analysis),
+        number(analysis),
         *(section.line for section in accounts(analysis.provenance)),
         *map(_answered, answers.rows(analysis)),
     ]
     if answer is not None and answer.odds is not None:
         said = odds.of_tests(answer.odds, analysis.verdict.question)
-        out.append(f"{said} {odds.support(answer, analysis.verdict.question)}")
+        out.append(f"{said} {odds.support(answer)}")
     out += [f"- {line}" for line in verdict.why(analysis)]
     out += [f"{part.value:>5}  {part.name}" for part in pulls.rows(analysis)]
     out += [_left_out(model, why) for model in analysis.models
@@ -62,10 +63,17 @@ def lines(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
     return list(filter(None, out))
 
 
+def number(analysis: Analysis) -> str:
+    """Return the likelihood of the file, its interval and what it rests on; empty without one."""
+    found = verdict.likelihood(analysis)
+    said = _("{percent} likelihood").format(percent=found)
+    return join(said, verdict.judged_by(analysis), by=", ") if found else ""
+
+
 def of_robustness(analysis: Analysis, tried: Robustness) -> list[str]:
     """Return a line for each perturbation, then the conclusion."""
     out = [f"{analysis.media.name}: {verdict.headline(analysis)}"]
-    limits = analysis.verdict.answers[tried.question].thresholds
+    limits = analysis.verdict.thresholds
     out += [
         f"  {name:24} {number:>5}  {says}"
         for name, number, _moved, says in robustness.rows(tried, limits)
@@ -86,13 +94,7 @@ def of_comparison(found: Comparison) -> list[str]:
 
 def _answered(row: answers.AnswerRow) -> str:
     """Return a question and its answer, or why there is none, in a line."""
-    likely = row.likelihood
-    if not likely:
-        return f"{row.question} {row.answer}"
-    if row.counts:
-        likely = f"{likely} {say(verdict.COMBINED if row.leads else verdict.LIKELIHOOD)}"
-    known = "; ".join(filter(None, [row.bands, row.basis]))
-    return f"{row.question} {row.answer}, {likely} ({known})"
+    return f"{row.question} {join(row.answer, row.share, by=', ')}"
 
 
 def _left_out(model: ModelResult, why: str) -> str:

@@ -1,8 +1,7 @@
 """Joint answer of face, picture, voice and lips of a video with a voice."""
 
-from detector.messages.format import percent
 from detector.presentation.signals import READINGS
-from detector.schema.analysis import Analysis, JointCode, Question
+from detector.schema.analysis import Analysis, JointCode
 from detector.sentences import _, say
 
 _SAYS: dict[JointCode, str] = {
@@ -36,27 +35,12 @@ _SAYS: dict[JointCode, str] = {
 
 
 def sentence(analysis: Analysis) -> str:
-    """Return the joint answer with the likelihood of each part; empty unless a video's voice was
-    judged."""
+    """Return the joint answer; empty unless a video's voice was judged, or all of it is open."""
     joint = analysis.joint
-    if joint is None:
+    if joint is None or joint.says == "open":
         return ""
-    names = {
-        Question.MANIPULATION: _("face {likelihood}"),
-        Question.SYNTHESIS: _("head {likelihood}"),
-        Question.PICTURE: _("picture {likelihood}"),
-        Question.VOICE: _("voice {likelihood}"),
-    }
-    answers = analysis.verdict.answers
-    parts = [
-        name.format(likelihood=percent(answer.probability or 0.0, answer.thresholds.edges))
-        for question, name in names.items()
-        if (answer := answers.get(question)) is not None
-        and answer is analysis.verdict.most_suspicious(question.subject)
-    ]
-    if joint.lips is not None:  # the reading is no likelihood, and counts nothing
-        reading = say(READINGS[joint.lips][1]).lower()
-        parts.append(_("lips {reading}").format(reading=reading))
-    return _("Together: {parts}. {says}").format(
-        parts=", ".join(parts), says=say(_SAYS[joint.says])
-    )
+    said = _("Together: {says}").format(says=say(_SAYS[joint.says]))
+    if joint.lips is None:  # the reading is no likelihood, and counts nothing
+        return said
+    reading = say(READINGS[joint.lips][1]).lower()
+    return f"{said} {_('Lips: {reading}.').format(reading=reading)}"

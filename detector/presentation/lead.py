@@ -7,7 +7,7 @@ from detector.messages import text
 from detector.messages.format import capital, clock, listed, lower_first, percent, stretch
 from detector.messages.states import state, subject_name
 from detector.presentation import joint
-from detector.schema.analysis import Analysis, Modality, Question, Reason, Subject
+from detector.schema.analysis import Analysis, Question, Reason, Subject
 from detector.schema.ensemble import shown_name
 from detector.sentences import _, ngettext, numeral, say
 
@@ -31,6 +31,7 @@ def sentence(analysis: Analysis) -> str:
         return _without_sign(analysis, top)
     whom, where = _whom(analysis, top), strongest(analysis, top)
     if verdict.label.side is not None:
+        whom = mostly(analysis, whom)
         return f"{capital(whom)}, {where}." if where else f"{capital(whom)}."
     if why is None:
         if verdict.thresholds.never_decide:
@@ -83,33 +84,22 @@ def reason(analysis: Analysis) -> Reason | None:
 
 
 def others(analysis: Analysis) -> str:
-    """Return the sentences about other subjects: the joint answer, a face in a picture of the other
-    label, other people; empty without any."""
-    beside = joint.sentence(analysis), _face_and_picture(analysis)
-    return " ".join(filter(None, [*beside, _people(analysis)]))
+    """Return the sentences about other subjects: the joint answer, other people; empty without
+    any."""
+    return " ".join(filter(None, [joint.sentence(analysis), _people(analysis)]))
 
 
-def _face_and_picture(analysis: Analysis) -> str:
-    """Return the sentence for a fake face in a cleared picture, or the reverse."""
-    face = analysis.verdict.most_suspicious(Modality.FACE)
-    picture = analysis.verdict.most_suspicious(Modality.PICTURE)
-    if face is None or picture is None:
-        return ""
-    said = {
-        ("real", "fake"): _(
-            "The face shows no sign of manipulation ({face}): a real face may have been put into "
-            "a generated picture."
-        ),
-        ("fake", "real"): _(
-            "The picture as a whole shows no sign of AI generation ({picture}): a fake face may "
-            "have been put into a real picture."
-        ),
-    }.get((face.label.side or "", picture.label.side or ""), "")
-    shares = {
-        name: percent(answer.probability or 0.0, answer.thresholds.edges)
-        for name, answer in (("face", face), ("picture", picture))
-    }
-    return said.format(**shares)
+ALL_OF_IT = 0.9
+"""Share of the evidence from which on a part is named without the word `mostly`."""
+
+
+def mostly(analysis: Analysis, part: str) -> str:
+    """Return the largest part of the evidence within a sentence, and whether there is more."""
+    verdict = analysis.verdict
+    first = next(iter(verdict.parts.values()), None)
+    if first is None or len(verdict.parts) < 2 or (first.share or 0.0) >= ALL_OF_IT:
+        return part
+    return _("mostly {part}").format(part=part)
 
 
 def _people(analysis: Analysis) -> str:
@@ -134,7 +124,7 @@ def _people(analysis: Analysis) -> str:
     rest = [s for s in rest if s not in out]
     sentences = []
     for label, said in texts.items():
-        alike = [s for s in rest if _label(s, verdict.question) == label]
+        alike = [s for s in rest if s.label == label]
         people = listed([_named(s) for s in alike])
         if len(alike) > MANY_PEOPLE:
             many = ngettext("{number} more person", "{number} more people", len(alike))
@@ -157,20 +147,10 @@ def left_out(analysis: Analysis) -> list[Subject]:
     verdict = analysis.verdict
     if verdict.question is None or verdict.subject is None:
         return []
-    answers = {s.id: s.answers.get(verdict.question) for s in analysis.seen}
-    scores = {
-        id: own.probability
-        for id, own in answers.items()
-        if own is not None and own.probability is not None and own.reason in LEFT_OUT
-    }
-    if verdict.subject in scores:
+    out = [s for s in analysis.seen if s.probability is not None and s.reason in LEFT_OUT]
+    if verdict.subject in {s.id for s in out}:
         return []
-    return sorted((s for s in analysis.seen if s.id in scores), key=lambda s: -scores[s.id])
-
-
-def _label(subject: Subject, question: Question | None) -> str:
-    own = subject.answers.get(question) if question else None
-    return own.label if own else subject.label
+    return sorted(out, key=lambda s: -(s.probability or 0.0))
 
 
 def moment(analysis: Analysis) -> tuple[float, str] | None:
@@ -235,8 +215,7 @@ def trace(analysis: Analysis) -> str:
     """Return a sentence with the finding of the strongest model, its time and its innocent causes;
     empty if no model pulls towards the answer."""
     verdict = analysis.verdict
-    answer = verdict.answers.get(verdict.question) if verdict.question else None
-    part = answer.strongest if answer else None
+    part = verdict.strongest
     model = next((m for m in analysis.models if part and m.id == part.id), None)
     if part is None or model is None or not model.finding:
         return ""

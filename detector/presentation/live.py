@@ -19,10 +19,9 @@ from detector.messages.format import (
 )  # fmt: skip
 from detector.presentation import Cell, Row
 from detector.presentation.lead import why_not
-from detector.presentation.verdict import COMBINED
+from detector.presentation.verdict import LIKELIHOOD
 from detector.schema.analysis import (
     Analysis,
-    Answer,
     CaveatCode,
     Label,
     ModelResult,
@@ -86,7 +85,7 @@ def number(reading: LiveReading) -> tuple[str, str, str]:
         alone = _("Person\u00a0{person} alone {percent}")
         parts.append(alone.format(person=reading.person, percent=percent(reading.alone)))
     shown = share(reading.probability, reading.thresholds.edges)
-    return shown, say(COMBINED), " · ".join(parts)
+    return shown, say(LIKELIHOOD), " · ".join(parts)
 
 
 def ended(state: LiveState, seconds: float) -> LiveHeadline:
@@ -171,22 +170,22 @@ _ABSTAINED = {
 }
 
 
-def why(decided: Analysis, answer: Answer, reason: ReasonCode | None) -> str:
+def why(decided: Analysis, reason: ReasonCode | None) -> str:
     """Return the basis of a reading, or why it is open."""
-    verdict, limits = decided.verdict, answer.thresholds
+    verdict, limits = decided.verdict, decided.verdict.thresholds
     if verdict.label.side is Side.FAKE:
         text = _("The score is over the threshold: consistent with {what}.")
         return text.format(what=told(questions.of(verdict.question).consistent_with))
     if verdict.label.side is Side.REAL:
         return _("No sign of manipulation in the last {window} s.").format(window=f"{WINDOW:.0f}")
-    if (veto := answer.vetoed_by or reason) in _ABSTAINED:
+    if (veto := verdict.vetoed_by or reason) in _ABSTAINED:
         return _ABSTAINED[veto]
     if limits.never_decide:
         return _("No score of these models decides.")
-    if answer.label is Label.INCONCLUSIVE and not limits.can_clear:
+    if verdict.label is Label.INCONCLUSIVE and not limits.can_clear:
         text = _("The score is not over the threshold of {high}.")
         return text.format(high=limit_percent(limits.suspect))
-    if answer.label is Label.INCONCLUSIVE and not answer.vetoed_by:
+    if verdict.label is Label.INCONCLUSIVE and not verdict.vetoed_by:
         return _("The score is between the thresholds.")
     return messages.text(verdict.reasons[0])
 
@@ -468,8 +467,8 @@ def voice(label: Label) -> Cell:
 def why_of_voice(analysis: Analysis) -> str:
     """Return the obstacle to a verdict on the voice, or the accuracy of a microphone's
     likelihood."""
-    answer, reasons = analysis.verdict.answers.get(Question.VOICE), analysis.verdict.reasons
-    if reasons and (answer is None or answer.probability is None or answer.vetoed_by):
+    verdict, reasons = analysis.verdict, analysis.verdict.reasons
+    if reasons and (verdict.probability is None or verdict.vetoed_by):
         return messages.text(reasons[0])
     never = (c for c in analysis.verdict.caveats if c.code is CaveatCode.NEVER_DECIDES)
     if (caveat := next(never, None)) is not None:

@@ -109,7 +109,7 @@ def no_heatmap(model: ModelResult, why: str) -> str:
 
 def heatmap(analysis: Analysis, heat: Heatmap, model: ModelResult) -> str:
     """Return the caption of a heatmap, and whether its model counts."""
-    counted = not analysis.verdict.uncounted(model.question)
+    counted = model.counted
     said = capital(say(heat.caption))
     return said if counted else _("{heatmap}, not counted").format(heatmap=said)
 

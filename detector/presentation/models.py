@@ -40,9 +40,7 @@ def whose(analysis: Analysis) -> str:
 
 
 def reading(analysis: Analysis, model: ModelResult, label: Label, note: str = "") -> Cell:
-    """Return a model's reading; that there is none while its question is undecided."""
-    if analysis.verdict.undecided(model.question):
-        return Cell(_("Not decided"), note, Label.NOT_APPLICABLE)
+    """Return a model's reading."""
     return Cell(states.state(label, model.question, short=True), note, label)
 
 
@@ -75,7 +73,7 @@ def cells(analysis: Analysis, model: ModelResult) -> tuple[str | Cell, ...]:
 
 
 def _edges(analysis: Analysis, model: ModelResult) -> list[float]:
-    return series.limits(analysis, model.question).edges
+    return analysis.verdict.thresholds.edges
 
 
 def in_frame(analysis: Analysis, face: FrameSegment) -> Grid:
@@ -156,12 +154,9 @@ def looks(number: int, kind: str) -> str:
 
 def left_out(analysis: Analysis, model: ModelResult) -> str:
     """Return why a model's score does not count; empty if it counts."""
-    if model.counted and not analysis.verdict.uncounted(model.question):
+    if model.counted:
         return ""
-    why = _("its question is not decided")
-    if not model.counted:
-        why = states.not_counted(model.not_counted_because)
-    return _("not counted: {why}").format(why=why)
+    return _("not counted: {why}").format(why=states.not_counted(model.not_counted_because))
 
 
 def _calibrated(model: ModelResult) -> str:

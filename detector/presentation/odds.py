@@ -3,7 +3,7 @@ verbal scale of forensic institutes."""
 
 from detector import questions
 from detector.messages.format import score
-from detector.schema.verdict import Answer, EmpiricalOdds
+from detector.schema.verdict import EmpiricalOdds, Verdict
 from detector.sentences import _, numeral, say
 
 
@@ -14,20 +14,23 @@ def of_tests(odds: EmpiricalOdds, question: str | None = None) -> str:
     return text.format(low=score(odds.low, [odds.high]), high=score(odds.high, [odds.low]))
 
 
-def in_ten(answer: Answer, question: str | None, base_rate: float) -> str:
-    """Return the odds of an answer towards one side in a few words: "8 of 10 test files with such a
-    score were fakes". Empty for another answer, or one whose odds were not measured.
+LEANS = 0.6
+"""share of fakes, or of genuine files, from which on an undecided file leans to that side"""
+
+
+def in_ten(verdict: Verdict, base_rate: float) -> str:
+    """Return the odds of a verdict in a few words: "8 of 10 test files with such a score were
+    fakes". Empty where they were not measured.
 
     base_rate : float
         Share of fakes, 0..1, among the files that the reader gets; in our tests half of them.
     """
-    side, band = answer.label.side, answer.thresholds.rate(answer.label)
+    side, band = verdict.label.side, verdict.thresholds.rate(verdict.label)
     if side is None:
-        return ""
-    spec = questions.of(question)
-    # An answer towards real takes every question: how often it is right was counted of the answer.
-    if answer.odds is not None and side == "fake":
-        share, text = answer.odds.share, _("{share} test files with such a score were {word}")
+        return _leaning(verdict, base_rate)
+    spec = questions.of(verdict.question)
+    if verdict.odds is not None:
+        share, text = verdict.odds.share, _("{share} test files with such a score were {word}")
     elif band is not None:
         share = band.right if side == "fake" else 1 - band.right
         text = _("{share} test files with such an answer were {word}")
@@ -40,6 +43,24 @@ def in_ten(answer: Answer, question: str | None, base_rate: float) -> str:
         (say(spec.fake_word), share) if side == "fake" else (say(spec.real_word), 1 - share)
     )
     return text.format(share=_of_ten(share), word=word, rate=round(100 * base_rate))
+
+
+def _leaning(verdict: Verdict, base_rate: float) -> str:
+    """Return the side that an undecided file leans to; empty for one that a veto left open, or
+    whose odds were not measured."""
+    if verdict.vetoed_by is not None or verdict.odds is None:
+        return ""
+    spec, share = questions.of(verdict.question), moved(verdict.odds.share, base_rate)
+    word, shown = say(spec.fake_word), share
+    text = _("leans neither way: {share} test files with such a score were {word}")
+    if share >= LEANS:
+        text = _("leans {word}: {share} test files with such a score were")
+    elif share <= 1 - LEANS:
+        text = _("leans {word}: {share} test files with such a score were")
+        word, shown = say(spec.real_word), 1 - share
+    if base_rate != EVEN:
+        text = _("Where {rate} of 100 files are fakes, {share} with such a score are {word}")
+    return text.format(share=_of_ten(shown), word=word, rate=round(100 * base_rate))
 
 
 def moved(share: float, base_rate: float) -> float:
@@ -59,12 +80,12 @@ def _of_ten(share: float) -> str:
     return _("{count} of {all}").format(count=round(all * share), all=all)
 
 
-def support(answer: Answer, question: str | None) -> str:
-    """Return the likelihood ratio of an answer with its verbal scale; empty without one."""
-    ratio = answer.likelihood_ratio
-    if ratio is None or answer.support is None:
+def support(verdict: Verdict) -> str:
+    """Return the likelihood ratio of a verdict with its verbal scale; empty without one."""
+    ratio = verdict.likelihood_ratio
+    if ratio is None or verdict.support is None:
         return ""
-    spec = questions.of(question)
+    spec = questions.of(verdict.question)
     scale = {
         "none": _("no support for either side"),
         "weak": _("weak support for “{word}”"),
@@ -72,7 +93,7 @@ def support(answer: Answer, question: str | None) -> str:
         "moderately_strong": _("moderately strong support for “{word}”"),
         "strong": _("strong support for “{word}”"),
         "very_strong": _("very strong support for “{word}”"),
-    }[answer.support]
+    }[verdict.support]
     one, other = say(spec.fake_word), say(spec.real_word)
     if ratio < 1:
         one, other = other, one

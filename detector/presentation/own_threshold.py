@@ -45,7 +45,7 @@ def in_words(own: OwnCalibration) -> str:
     return text.format(
         clips=len(own.clips), recordings=_recordings(own.sources), kind=kind,
         day=f"{own.created:%Y-%m-%d}", rate=rate_words(own.rate),
-        models=", ".join(id for ids in own.models.values() for id in ids),
+        models=", ".join(own.models),
     )  # fmt: skip
 
 

@@ -167,7 +167,7 @@ def scores(analysis: Analysis, lanes: Iterable[Lane]) -> tuple[list[str], list[d
 def over_time(analysis: Analysis, subject: Subject) -> CurveChart:
     """Return a subject's score over time: combined bold, thin between the moments that a model
     looks at, models thin; a voice by windows."""
-    limits = series.limits(analysis, subject.question)
+    limits = analysis.verdict.thresholds
     lane, end = series.lane(analysis, subject), series.length(analysis)
     lines = [
         Curve([(span.start, span.score), (span.end, span.score)], 0.9 if over else 0.55,
@@ -201,13 +201,11 @@ def _cells(analysis: Analysis, subject: Subject) -> tuple[str | Cell, ...]:
     widths = sorted(face.quality.width for face in faces)
     still, share = analysis.media.kind == "image", subject.probability
     said, label = states.state(subject.label, subject.question), subject.label
-    if analysis.verdict.undecided(subject.question):
-        said, label = _("Not decided"), Label.NOT_APPLICABLE
     return (
         lead.placed(subject),
         "" if still else stretch(subject.start, subject.end),
         _("{count} of {number}").format(count=scored, number=len(subject.looks)),
         f"{widths[len(widths) // 2]:.0f} px" if widths else "",
         Cell(said, state=label),
-        "" if share is None else percent(share, series.limits(analysis, subject.question).edges),
+        "" if share is None else percent(share, analysis.verdict.thresholds.edges),
     )

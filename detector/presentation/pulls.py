@@ -1,4 +1,4 @@
-"""Contributions to the leading answer's log odds, which sum to its likelihood.
+"""Contributions to the log odds of a file, which sum to its likelihood.
 
 Evidence is added (`detector.decision`), so what is printed adds up as well: one decimal each, and
 what rounding leaves over goes to the largest row, where it is the smallest share.
@@ -9,23 +9,21 @@ from detector.decision.numbers import logit, printed
 from detector.messages import states
 from detector.messages.format import percent, signed
 from detector.presentation import BarChart, BarRow, Block, Text, lead, models
-from detector.schema.analysis import Analysis, Answer, Contribution, Label, ModelResult, ReasonCode
+from detector.schema.analysis import Analysis, Contribution, Label, ModelResult, ReasonCode, Verdict
 from detector.sentences import _, say
 
 TITLE = _("What pulled which way")
 
 
-def answer_of(analysis: Analysis) -> Answer | None:
-    """Return the leading answer, if it has a score."""
-    verdict = analysis.verdict
-    answer = verdict.answers.get(verdict.question) if verdict.question else None
-    return answer if answer and answer.probability is not None else None
+def judged(analysis: Analysis) -> Verdict | None:
+    """Return the verdict, if it has a likelihood."""
+    return analysis.verdict if analysis.verdict.probability is not None else None
 
 
 def rows(analysis: Analysis) -> list[BarRow]:
     """Return the contributions in tenths of log odds: models by size with their strongest moments,
-    then the starting point. They sum to `combined`."""
-    answer = answer_of(analysis)
+    then what all else adds, and the starting point. They sum to `combined`."""
+    answer = judged(analysis)
     if answer is None or not answer.contributions:
         return []
     models = {m.id: m for m in analysis.models}
@@ -47,7 +45,7 @@ def blocks(analysis: Analysis) -> list[Block]:
 
 def chart(analysis: Analysis) -> BarChart | None:
     """Return a bar for each contribution and last for their sum; None without any."""
-    answer, parts = answer_of(analysis), rows(analysis)
+    answer, parts = judged(analysis), rows(analysis)
     if answer is None or not parts:
         return None
     bars = *parts, combined(answer)
@@ -61,7 +59,7 @@ def directions(analysis: Analysis) -> tuple[str, str]:
     return say(spec.towards_real), say(spec.towards_fake)
 
 
-def combined(answer: Answer) -> BarRow:
+def combined(answer: Verdict) -> BarRow:
     """Return the bar of the sum."""
     tenths = _tenths(answer)
     name = _("Combined, {percent}").format(
@@ -70,13 +68,14 @@ def combined(answer: Answer) -> BarRow:
     return BarRow(name, signed(tenths / 10), end=tenths, total=True)
 
 
-def _tenths(answer: Answer) -> int:
+def _tenths(answer: Verdict) -> int:
     assert answer.probability is not None
     return round(10 * logit(answer.probability))
 
 
 def _row(part: Contribution, model: ModelResult | None, tenths: int) -> BarRow:
-    name, side = models.plain(model) if model else part.id or _("Starting point"), None
+    rest = _("Everything else") if part.kind == "others" else _("Starting point")
+    name, side = models.plain(model) if model else part.id or rest, None
     if part.kind == "model":
         side = Label.FAKE if part.logit > 0 else Label.REAL
     id, value = part.id if model else "", signed(tenths / 10)
@@ -84,14 +83,12 @@ def _row(part: Contribution, model: ModelResult | None, tenths: int) -> BarRow:
 
 
 def silent(analysis: Analysis) -> list[tuple[str, str]]:
-    """Return the models of this question without a contribution: name, and why."""
-    answer, question = answer_of(analysis), analysis.verdict.question
-    if answer is None:
+    """Return the models that are not counted: name, and why."""
+    if judged(analysis) is None:
         return []
-    adding = {part.id for part in answer.contributions if part.kind == "model"}
     out = []
     for model in analysis.models:
-        if model.question is not question or model.id in adding:
+        if model.counted:
             continue
         why = _("gave no score, not counted")
         if model.scored and not model.error:
@@ -106,7 +103,7 @@ def traces(analysis: Analysis) -> list[str]:
     spoken = (ReasonCode.TOGETHER_ABOVE, ReasonCode.BELOW_THRESHOLD)
     reasons = [reason for reason in analysis.verdict.reasons if reason.code in spoken]
     sentences = [f"{messages.text(reason).rstrip('.')}." for reason in reasons]
-    answer = answer_of(analysis)
+    answer = judged(analysis)
     if answer is None or any(r.code is ReasonCode.BELOW_THRESHOLD for r in reasons):
         return sentences
     trace = lead.trace(analysis)

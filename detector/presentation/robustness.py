@@ -20,7 +20,7 @@ FAR = 20
 
 def section(analysis: Analysis, tried: Robustness) -> Section:
     """Return the perturbations, the conclusion, and each one's likelihood."""
-    limits = analysis.verdict.answers[tried.question].thresholds
+    limits = analysis.verdict.thresholds
     said = f"{outcome(tried, limits)} {part(tried)}".strip()
     base = tried.unchanged.probability or 0.0
     bars = tuple(

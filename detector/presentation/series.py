@@ -14,7 +14,6 @@ from detector.schema.analysis import (
     Analysis,
     FrameSegment,
     Label,
-    Question,
     ReasonCode,
     SpanSegment,
     Subject,
@@ -185,12 +184,6 @@ def _heard(analysis: Analysis, track: Subject) -> Lane:
         models={id: tuple(span.scores.get(id) for span in track.spans) for id in ids},
         gaps=tuple(silent),
     )
-
-
-def limits(analysis: Analysis, question: Question | None) -> Thresholds:
-    """Return the thresholds of a question's scores."""
-    answer = analysis.verdict.answers.get(question or Question.MANIPULATION)
-    return answer.thresholds if answer else analysis.verdict.thresholds
 
 
 def gaps_of(analysis: Analysis, track: Subject, model: str) -> tuple[Gap, ...]:

@@ -16,7 +16,8 @@ def headline(result: ResultSummary) -> str:
     """Return the headline of a result, the same as on its page."""
     if result.too_slow and result.proof is None:
         return states.too_slow()
-    return states.headline(result.verdict, result.question, proof=result.proof)
+    names, faces = (result.verdict, result.question), result.unjudged_faces
+    return states.headline(*names, proof=result.proof, unjudged_faces=faces)
 
 
 def answer(label: Label, question: Question | None, proof: Proof | None) -> Cell:

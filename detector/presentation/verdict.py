@@ -22,13 +22,13 @@ from detector.presentation import (
     pulls,
     summary,
 )  # fmt: skip
-from detector.presentation.pulls import answer_of
+from detector.presentation.pulls import judged
 from detector.schema.analysis import Analysis, Basis, CaveatCode, Label, Reason, ReasonCode, Verdict
 from detector.schema.ensemble import NotCounted
-from detector.sentences import _, count, join, numeral, say
+from detector.sentences import _, count, join, say
 
-COMBINED, LIKELIHOOD = _("combined likelihood"), _("likelihood")
-"""What the one number of a result is, and that of a question beside it."""
+LIKELIHOOD = _("likelihood")
+"""What the one number of a result is."""
 NO_FACT = _(
     "A likelihood is no fact about a person: it says how the scores of this file compare with "
     "those of labeled files, and it holds for files like those."
@@ -42,7 +42,8 @@ def headline(analysis: Analysis) -> str:
     if analysis.media.too_slow is not None and analysis.proof is None:
         return states.too_slow()
     names = analysis.verdict.label, analysis.verdict.question
-    return states.headline(*names, proof=analysis.proof)
+    faces = analysis.unjudged_faces
+    return states.headline(*names, proof=analysis.proof, unjudged_faces=faces)
 
 
 def short(analysis: Analysis) -> Cell:
@@ -67,7 +68,7 @@ def of_what(analysis: Analysis) -> str:
 
 def settings(analysis: Analysis) -> str:
     """Return which settings of a verdict the person changed."""
-    limits = any(answer.thresholds.custom for answer in analysis.verdict.answers.values())
+    limits = analysis.verdict.thresholds.custom
     models = any(m.not_counted_because == NotCounted.SWITCHED_OFF for m in analysis.models)
     if limits and models:
         return _("with your thresholds and models")
@@ -121,13 +122,11 @@ def paragraphs(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
 
 
 def in_ten(analysis: Analysis, base_rate: float = odds.EVEN) -> str:
-    """Return the odds of the verdict in words; empty if unmeasured, on unmeasured material, or if
-    another answer leads."""
-    answer = answer_of(analysis)
+    """Return the odds of the verdict in words; empty if unmeasured, or on unmeasured material."""
     unlike = any(c.code is CaveatCode.UNMEASURED_MATERIAL for c in analysis.verdict.caveats)
-    if answer is None or unlike or analysis.verdict.label is not answer.label:
+    if judged(analysis) is None or unlike:
         return ""
-    said = odds.in_ten(answer, analysis.verdict.question, base_rate)
+    said = odds.in_ten(analysis.verdict, base_rate)
     return f"{capital(said)}." if said else ""
 
 
@@ -164,18 +163,18 @@ def opening(
 ) -> Section:
     """Return the first section of a report: verdict, likelihood, basis, limits, next steps. `said`
     precedes it, `picture` is the frame of its moment."""
-    answer, question = answer_of(analysis), analysis.verdict.question
+    found = judged(analysis)
     first, *rest = paragraphs(analysis, base_rate)
     blocks: list[Block] = [Text(said, "strong")] if said else []
     blocks += [Text(first, "lead"), *map(Text, rest)]
-    if answer is not None and answer.probability is not None:
+    if found is not None:
         blocks += [
-            Text(f"{likelihood(analysis)} {say(COMBINED)}", "number"),
+            Text(f"{likelihood(analysis)} {say(LIKELIHOOD)}", "number"),
             Text(judged_by(analysis), "note"),
-            answers.scale(answer.probability, answer.thresholds, question),
+            answers.scale(found.probability or 0.0, found.thresholds, found.question),
         ]
-        if answer.odds is not None:
-            tests = odds.of_tests(answer.odds, question), odds.support(answer, question)
+        if found.odds is not None:
+            tests = odds.of_tests(found.odds, found.question), odds.support(found)
             blocks += [Text(line, "note") for line in tests]
     if picture is not None:
         blocks.append(Pictures((picture,)))
@@ -194,46 +193,37 @@ def opening(
 
 def likelihood(analysis: Analysis) -> str:
     """Return the likelihood of the file, "88 %"; empty without a score."""
-    answer = answer_of(analysis)
-    if answer is None or answer.probability is None:
-        return ""
-    return percent(answer.probability, answer.thresholds.edges)
+    verdict = analysis.verdict
+    return (
+        ""
+        if verdict.probability is None
+        else percent(verdict.probability, verdict.thresholds.edges)
+    )
 
 
 def judged_by(analysis: Analysis) -> str:
     """Return the interval and basis of the likelihood: "95 % interval 62 to 91 % · with your
     thresholds"; empty without a score."""
-    answer, question = answer_of(analysis), analysis.verdict.question
-    if answer is None:
+    found = judged(analysis)
+    if found is None:
         return ""
     parts = [confidence(analysis)]
-    if answer.basis in (Basis.PUBLISHED, Basis.SUBSET, Basis.CUSTOM, Basis.OWN):
-        parts.append(states.basis(answer.basis))
+    if found.basis in (Basis.PUBLISHED, Basis.SUBSET, Basis.CUSTOM, Basis.OWN):
+        parts.append(states.basis(found.basis))
     else:
-        counted = [m for m in analysis.models if m.counted and m.question is question]
+        counted = [m for m in analysis.models if m.counted]
         if not all(m.calibration for m in counted):
             parts.append(_("uncalibrated"))
-        elif len(counted) == 1 and (auc := counted[0].auc) is not None:
-            text = _("AUC {value} on sources left out")
-            parts.append(text.format(value=numeral(auc, ".2f")))
     return " · ".join(filter(None, parts))
 
 
 def confidence(analysis: Analysis) -> str:
     """Return the interval of the likelihood, or that there are too few clips for one; empty if
     unmeasured."""
-    answer, question = answer_of(analysis), analysis.verdict.question
-    if answer is None or question is None:
+    found = judged(analysis)
+    if found is None or found.interval is None:
         return ""
-    if answer.interval is not None:
-        return format.confidence(answer.interval)
-    if answer.vetoed_by is not None:  # it says why such a score means less than in our tests
-        return ""
-    ensemble = analysis.ensembles.get(question)
-    measured = answer.basis in (Basis.MEASURED, Basis.OWN) and analysis.media.kind != "image"
-    if ensemble is not None and ensemble.odds and measured:
-        return _("too few such clips in our tests for an interval")
-    return ""
+    return format.confidence(found.interval)
 
 
 # --- why, and what it can't tell ------------------------------------------------------------------

@@ -105,8 +105,8 @@ def sides(analysis: Analysis) -> str:
 def strongest(analysis: Analysis) -> list[tuple[SpanSegment, str]]:
     """Return the disjoint windows with the highest scores, highest first, with their texts."""
     heard, out = subject(analysis), list[SpanSegment]()
-    scored = [s for s in heard.spans if Question.VOICE in s.answers] if heard else []
-    for span in sorted(scored, key=lambda s: -s.answers[Question.VOICE]):
+    scored = [s for s in heard.spans if s.score is not None] if heard else []
+    for span in sorted(scored, key=lambda s: -(s.score or 0.0)):
         if all(span.start >= other.end or span.end <= other.start for other in out):
             out.append(span)
     return [(span, _said(span)) for span in out[:STRONGEST]]
@@ -114,5 +114,5 @@ def strongest(analysis: Analysis) -> list[tuple[SpanSegment, str]]:
 
 def _said(span: SpanSegment) -> str:
     text = _("{when}: score {score}")
-    value = score(span.answers[Question.VOICE])
+    value = score(span.score or 0.0)
     return text.format(when=stretch(span.start, span.end), score=value)

@@ -140,13 +140,11 @@ def _figures(analysis: Analysis, path: Path, missing: list[str]) -> Iterator[Pic
 
 
 def explained(analysis: Analysis, track: Subject) -> list[ModelResult]:
-    """Return the models to draw heatmaps of: the counted by pull, then those of open questions."""
-    verdict = analysis.verdict
-    pulls = {part.id: part.logit for a in verdict.answers.values() for part in a.contributions
-             if part.kind == "model"}  # fmt: skip
+    """Return the models to draw heatmaps of, by pull."""
+    pulls = {part.id: part.logit for part in analysis.verdict.contributions}
     return sorted(
         (model for model in analysis.models if model.counted and model.id in track.models),
-        key=lambda m: (verdict.uncounted(m.question), -pulls.get(m.id, -math.inf)),
+        key=lambda m: -pulls.get(m.id, -math.inf),
     )
 
 

@@ -49,8 +49,8 @@ def scores(analysis: Analysis) -> str:
     """Return a row for each person and sampled moment, or voice and window (at its start); an empty
     field is a missing score, with its reason in `why`.
 
-    `score` is that of the person's leading question; the answers to all questions (`answer_…`) and
-    all models by id follow. Boxes are px of the upright frame."""
+    `score` is the person's likelihood at that moment; the questions alone (`answer_…`) and all
+    models by id follow. Boxes are px of the upright frame."""
     ids = [model.id for model in analysis.models]
     questions = list(analysis.verdict.answers)
     answers = [f"answer_{question.value}" for question in questions]

@@ -22,6 +22,7 @@ from detector.schema.codes import OF_SOUND as OF_SOUND
 from detector.schema.codes import QUESTION_OF as QUESTION_OF
 from detector.schema.codes import Basis as Basis
 from detector.schema.codes import CaveatCode as CaveatCode
+from detector.schema.codes import FileKind as FileKind
 from detector.schema.codes import Label as Label
 from detector.schema.codes import Modality as Modality
 from detector.schema.codes import ProofKind as ProofKind
@@ -31,10 +32,12 @@ from detector.schema.codes import Side as Side
 from detector.schema.codes import Task as Task
 from detector.schema.codes import headline_label as headline_label
 from detector.schema.comparison import Comparison
+from detector.schema.ensemble import Alone as Alone
 from detector.schema.ensemble import Calibration as Calibration
 from detector.schema.ensemble import CustomEnsemble as CustomEnsemble
 from detector.schema.ensemble import Ensemble as Ensemble
 from detector.schema.ensemble import LabelOrder as LabelOrder
+from detector.schema.ensemble import Likelihood as Likelihood
 from detector.schema.ensemble import ModelResult as ModelResult
 from detector.schema.ensemble import OwnThreshold as OwnThreshold
 from detector.schema.media import Audio as Audio
@@ -70,7 +73,7 @@ from detector.schema.verdict import Tally as Tally
 from detector.schema.verdict import Thresholds as Thresholds
 from detector.schema.verdict import Verdict as Verdict
 
-SCHEMA_VERSION: Final = "7.0"
+SCHEMA_VERSION: Final = "8.0"
 LONGEST = 1e9
 """s; a number of this size is no time in a file"""
 LIVE_WINDOW: Final = 8.0
@@ -168,13 +171,17 @@ class JointAnswer(StrictModel):
 class Analysis(StrictModel):
     """Everything known of one file."""
 
-    schema_version: Literal["7.0"] = SCHEMA_VERSION
+    schema_version: Literal["8.0"] = SCHEMA_VERSION
     id: str = Field(description="hash of media, settings and weights: same input, same id")
     created: datetime
     media: Media
     settings: Settings
     verdict: Verdict
     ensembles: dict[Question, Ensemble]
+    likelihoods: dict[FileKind, Likelihood]
+    own: OwnThreshold | None = Field(
+        default=None, description="instead of the upper limit, where its models are counted"
+    )
     models: list[ModelResult]
     subjects: list[Subject] = Field(description="the most suspicious first")
     timestamps: list[float] = Field(description="s, ascending; of the sampled frames")
@@ -201,7 +208,7 @@ class Analysis(StrictModel):
     @property
     def joint(self) -> JointAnswer | None:
         """Return the answer of all that was judged; None but for a video with a judged voice."""
-        face, picture, voice = (self.verdict.most_suspicious(m) for m in _JOINED)
+        face, picture, voice = (self.verdict.part(m) for m in _JOINED)
         if self.media.kind != "video" or voice is None or not (face or picture):
             return None
         seen = max((a.label for a in (face, picture) if a), key=lambda label: label.suspicion)
@@ -244,11 +251,20 @@ class Analysis(StrictModel):
         return [subject for subject in self.judged if subject.modality is Modality.FACE]
 
     @property
+    def unjudged_faces(self) -> bool:
+        """Return whether there are faces and the whole picture alone was judged."""
+        faces = any(subject.modality is Modality.FACE for subject in self.subjects)
+        return self.verdict.kind is FileKind.PICTURE and faces
+
+    @property
     def judged(self) -> list[Subject]:
         """Subjects with answers of their own, the most suspicious first. The full frame is one only
-        where there is no face: beside faces it is evidence about each of them."""
+        where there is no face: beside faces it is evidence about each of them. The whole picture is
+        none where it adds nothing: of a clip with a face."""
         faces = any(subject.modality is Modality.FACE for subject in self.subjects)
-        return [s for s in self.subjects if not (faces and s.modality is Modality.FULL_FRAME)]
+        silent = {Modality.FULL_FRAME} if faces else set()
+        silent |= {Modality.PICTURE} if self.verdict.kind is FileKind.CLIP else set()
+        return [s for s in self.subjects if s.modality not in silent]
 
     def counted_looks(self, subject: Subject) -> list[FrameSegment | SpanSegment]:
         """Return the looks of a subject that the verdict rests on; of a live session those of its
@@ -301,6 +317,6 @@ class ErrorDetail(StrictModel):
 class Failure(StrictModel):
     """Replaces an `Analysis` in a list when a file could not be analyzed."""
 
-    schema_version: Literal["7.0"] = SCHEMA_VERSION
+    schema_version: Literal["8.0"] = SCHEMA_VERSION
     name: str
     error: ErrorDetail

@@ -58,6 +58,18 @@ _SUSPICION = (
 )
 
 
+class FileKind(StrEnum):
+    """Kind of a file by what could be judged in it. Each has a fit and limits of its own."""
+
+    CLIP = "clip"
+    """a video or animation with a face"""
+    STILL = "still"
+    """a picture with a face, in whatever file it comes"""
+    PICTURE = "picture"
+    """a picture or clip without a face that could be judged"""
+    SOUND = "sound"
+
+
 class ProofKind(StrEnum):
     """Kind of a finding that leads the headline, the strongest first."""
 
@@ -93,8 +105,8 @@ class ReasonCode(StrEnum):
     TOO_FEW_FRAMES = "too_few_frames"
     LOW_QUALITY = "low_quality"
     PART_ABOVE = "part_above"
+    PERSON_OPEN = "person_open"
     UNMEASURED_ABOVE = "unmeasured_above"
-    OTHER_QUESTION_OPEN = "other_question_open"
     FRAGILE = "fragile"
     UNLIKE_MEASURED = "unlike_measured"
     TOO_POOR_TO_CLEAR = "too_poor_to_clear"
@@ -133,7 +145,7 @@ class CaveatCode(StrEnum):
     OUT_OF_SCOPE = "out_of_scope"
     NOT_ASKED = "not_asked"
     FACES_UNJUDGED = "faces_unjudged"
-    STAYS_OPEN = "stays_open"
+    SWAP_NOT_EXCLUDED = "swap_not_excluded"
     NO_SIGN_WITHHELD = "no_sign_withheld"
     NEVER_DECIDES = "never_decides"
     PUBLISHED_POINT = "published_point"
@@ -145,7 +157,7 @@ class CaveatCode(StrEnum):
 
 
 class Basis(StrEnum):
-    """Source of an answer's thresholds."""
+    """Source of a verdict's thresholds."""
 
     MEASURED = "measured"
     """made here for just these models, on sources left out"""

@@ -89,7 +89,7 @@ class ModelResult(StrictModel):
     task: Task
     weights_sha256: str | None = None
     calibration: Calibration | None = None
-    alone: Ensemble | None = Field(
+    alone: Alone | None = Field(
         default=None, description="by what it answers where it alone is counted (`ModelSpec`)"
     )
     label_order: LabelOrder = "proven"
@@ -183,19 +183,6 @@ class Ensemble(StrictModel):
         default_factory=list, description="the default ones; `calibration` was fitted on these"
     )
     calibration: Calibration | None = None
-    people_correction: float = Field(
-        default=0.0,
-        ge=0,
-        description="times log(people), onto the limits of FAKE and PROBABLY_FAKE (log odds): in "
-        "the tail of genuine files' scores this makes one as rare among several people",
-    )
-    thresholds: Thresholds = Field(
-        default_factory=lambda: Thresholds(low=0.0, high=1.0),
-        description="unless stated, none: every score is inconclusive",
-    )
-    pictures: Thresholds | None = Field(
-        default=None, description="instead of `thresholds` for a picture, where they differ"
-    )
     min_models: int = Field(
         default=1,
         ge=1,
@@ -204,9 +191,43 @@ class Ensemble(StrictModel):
     auc: ConfidenceInterval | None = Field(
         default=None, description="per clip, each group of sources left out: how strong it is"
     )
+
+
+class Likelihood(StrictModel):
+    """How the parts of one kind of file become its likelihood (`detector.decision.likelihood`),
+    from the manifest, and the limits of its answers."""
+
+    weights: dict[Question, float] = Field(
+        default_factory=dict,
+        description="of each question's log odds; 1 unless stated; 0: no part of such a file",
+    )
+    scale: float = Field(default=1.0, gt=0, description="of the log of the summed odds")
+    offset: float = 0.0
+    people: float = Field(
+        default=0.0,
+        ge=0,
+        description="times log(people and voices), taken off: in the tail of genuine files' scores "
+        "this makes a high one as rare among several people",
+    )
+    thresholds: Thresholds = Field(
+        default_factory=lambda: Thresholds(low=0.0, high=1.0),
+        description="unless stated, none: every likelihood is inconclusive",
+    )
     odds: list[OddsPoint] = Field(
-        default_factory=list, description="ascending in logit; what a score meant in our tests"
+        default_factory=list, description="ascending in logit; what one meant in our tests"
     )
-    own: OwnThreshold | None = Field(
-        default=None, description="instead of `thresholds.high`, where its models are counted"
+    auc: ConfidenceInterval | None = Field(
+        default=None, description="per file, each source left out"
     )
+
+    @property
+    def fitted(self) -> set[Question]:
+        """Return the questions that it was fitted with; a voice may be missing."""
+        return {q for q, weight in self.weights.items() if weight > 0 and not q.of_sound}
+
+
+class Alone(Ensemble):
+    """By what a model answers where it alone is counted: a fit and limits for clips."""
+
+    people: float = Field(default=0.0, ge=0, description="as of `Likelihood`")
+    thresholds: Thresholds = Field(default_factory=lambda: Thresholds(low=0.0, high=1.0))

@@ -49,7 +49,7 @@ class Segment(StrictModel):
         default_factory=dict, description="the counted models of each question together"
     )
     score: Probability | None = Field(
-        default=None, description="that of the subject's leading question (`Subject.question`)"
+        default=None, description="likelihood of the subject at this moment"
     )
     unlike: float | None = Field(
         default=None,
@@ -116,10 +116,9 @@ class ModelScore(StrictModel):
 
 
 class SubjectAnswer(StrictModel):
-    """One question answered for one subject, as if it were alone."""
+    """One question's part in the likelihood of one subject."""
 
-    probability: Probability | None = None
-    label: Label = Label.NOT_APPLICABLE
+    probability: Probability | None = Field(default=None, description="of the question alone")
     reason: ReasonCode | None = Field(
         default=None, description="why there is no score, or no verdict in spite of one"
     )
@@ -128,9 +127,9 @@ class SubjectAnswer(StrictModel):
 class Subject(StrictModel):
     """What is judged, through the clip.
 
-    `probability`, `label`, `reason` and the segments' `score` are those of `question`, the one
-    whose answer is the most suspicious for this subject. The full frame beside faces has none: what
-    models say of it is evidence about every face in it.
+    `probability` and `label` are its likelihood as if it were alone in the file, and the segments'
+    `score` that at each moment, on the scale of the file; `question` is the largest part of it. The
+    full frame beside faces has none: what models say of it is evidence about every face in it.
     """
 
     id: str = Field(

@@ -23,7 +23,7 @@ class ResultSummary(FrozenModel):
     verdict: Label
     question: Question | None = None
     probability: Probability | None = Field(
-        default=None, description="combined likelihood: the one number of the file"
+        default=None, description="likelihood: the one number of the file"
     )
     interval: tuple[Probability, Probability] | None = Field(
         default=None, description="its 95 % interval, where there are odds"
@@ -32,6 +32,9 @@ class ResultSummary(FrozenModel):
         default=(), description="between the answers; near one the likelihood has a decimal"
     )
     subject_count: int = 0
+    unjudged_faces: bool = Field(
+        default=False, description="there are faces, and none could be judged"
+    )
     kind: str = Field(description="video, image, animation or audio")
     duration: float | None = Field(default=None, description="s")
     models: tuple[str, ...] = Field(default=(), description="ids of those that gave a score")
@@ -55,6 +58,7 @@ class ResultSummary(FrozenModel):
             interval=verdict.interval,
             limits=tuple(verdict.thresholds.edges),
             subject_count=len(analysis.people),
+            unjudged_faces=analysis.unjudged_faces,
             kind=analysis.media.kind,
             duration=analysis.media.duration,
             models=tuple(model.id for model in analysis.models if model.scored),

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field, computed_field
 
 from detector.schema.base import Param, Probability, Sentence, StrictModel, written_only
-from detector.schema.codes import Basis, CaveatCode, Label, Modality, Question, ReasonCode
+from detector.schema.codes import Basis, CaveatCode, FileKind, Label, Modality, Question, ReasonCode
 
 
 class Tally(StrictModel):
@@ -57,11 +57,6 @@ class Thresholds(StrictModel):
         default=None, description="the count behind `false_negative_rate`, where it is known"
     )
     data: Sentence = Field(default="", description="what they were chosen on, in words")
-    people: int = Field(
-        default=1,
-        description="judged in the file; of several `high` is raised so that false "
-        "alarms stay as rare per file as with one",
-    )
     custom: bool = Field(default=False, description="moved by the person for this one result")
     own: bool = Field(default=False, description="`high` is from the person's own untouched clips")
 
@@ -204,52 +199,83 @@ class Evidence(StrictModel):
 
 
 class Contribution(StrictModel):
-    """What one part adds to an answer's logit. Over an answer they sum to it.
+    """What one part adds to the log odds of the likelihood, which they sum to.
 
     kind
         "model": `id` is the model's; its weight times its calibrated logit.
-        "start": the starting point that the fit gave.
+        "others": what other questions and people add.
+        "start": the starting point that the fits gave, less what several people take off.
     """
 
-    kind: Literal["model", "start"]
+    kind: Literal["model", "others", "start"]
     id: str = ""
     logit: float
     time: float | None = Field(default=None, description="that model's strongest moment, s")
 
 
 class Answer(StrictModel):
-    """One question answered for the file."""
+    """One question's part in the likelihood of the file. Its label follows from that of the file,
+    which it never contradicts."""
 
     label: Label
-    probability: Probability | None = Field(
-        default=None, description="for the file: that of the most suspicious person"
+    share: Probability | None = Field(
+        default=None,
+        description="of the odds of all parts together; None: no part of the likelihood",
     )
-    thresholds: Thresholds
-    basis: Basis = Basis.MEASURED
+    probability: Probability | None = Field(
+        default=None, description="of the question alone, about the most suspicious subject"
+    )
     evaluated: bool = Field(
         default=True, description="False: no model of this question was counted"
     )
-    undecided_secondary: bool = Field(
-        default=False,
-        description="undecided beside a stronger question: reported, and no part of the verdict",
-    )
-    vetoed_by: ReasonCode | None = Field(
-        default=None, description="what made it INCONCLUSIVE although the score alone was decided"
+    reason: ReasonCode | None = Field(
+        default=None, description="why it is no part of the likelihood although it has a score"
     )
     subject: str | None = Field(default=None, description="id of the most suspicious one")
     subject_count: int = Field(default=0, description="who were judged for it")
+    auc: ConfidenceInterval | None = Field(
+        default=None, description="per clip, of just these models on sources left out"
+    )
+    counted: int = Field(default=0, description="models that were counted")
+
+    @property
+    def counts(self) -> bool:
+        """Return whether it is part of the likelihood."""
+        return self.share is not None
+
+
+class Verdict(StrictModel):
+    """Verdict of the file: one likelihood that anything in it was altered or generated.
+
+    `question` and `subject` are those of the part with the largest share in it.
+    """
+
+    label: Label
+    probability: Probability | None = Field(
+        default=None, description="likelihood: the one number of the file"
+    )
+    kind: FileKind | None = Field(default=None, description="whose fit and limits apply")
+    thresholds: Thresholds
+    basis: Basis = Basis.MEASURED
+    question: Question | None = None
+    subject: str | None = None
+    answers: dict[Question, Answer] = Field(default_factory=dict)
+    vetoed_by: ReasonCode | None = Field(
+        default=None, description="what made it INCONCLUSIVE although the likelihood is decided"
+    )
     reasons: list[Reason] = Field(default_factory=list)
+    caveats: list[Caveat] = Field(default_factory=list, description="what this can't tell")
     contributions: list[Contribution] = Field(
         default_factory=list,
         description="what pulled which way; sums to the log odds of `probability`",
     )
     odds: EmpiricalOdds | None = Field(
         default=None,
-        description="None: not measured for these models, too few such clips, or the material is "
+        description="None: not measured for these models, too few such files, or the material is "
         "poorer than theirs",
     )
     auc: ConfidenceInterval | None = Field(
-        default=None, description="per clip, of just these models on sources left out"
+        default=None, description="per file, of just these models on sources left out"
     )
     agreeing_models: int = Field(
         default=0, description="counted models that pull to the answer's side; use contributions"
@@ -261,7 +287,7 @@ class Answer(StrictModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def interval(self) -> tuple[Probability, Probability] | None:
-        """Return the 95 % interval of `probability` by clips with such a score; None without
+        """Return the 95 % interval of `probability` by files with such a score; None without
         odds."""
         if self.odds is None or self.probability is None:
             return None
@@ -270,8 +296,8 @@ class Answer(StrictModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def likelihood_ratio(self) -> float | None:
-        """Return how many times likelier such a score is of a fake than of a genuine file, by the
-        odds of our tests; None without odds."""
+        """Return how many times more probable such a score is of a fake than of a genuine file, by
+        the odds of our tests; None without odds."""
         return self.odds.likelihood_ratio if self.odds else None
 
     @computed_field  # type: ignore[prop-decorator]
@@ -286,55 +312,16 @@ class Answer(StrictModel):
         pulling = [part for part in self.contributions if part.kind == "model" and part.logit > 0]
         return max(pulling, key=lambda part: part.logit, default=None)
 
-
-class Verdict(StrictModel):
-    """Verdict of the file.
-
-    `question` is the one in front: the one that calls the file fake, else the most suspicious.
-    `probability` (the one number of the file), `thresholds`, `subject`, `agreeing_models` and
-    `counted` are its answer's. A question that stays open beside it is in `answers` alone.
-    """
-
-    label: Label
-    probability: Probability | None = Field(
-        default=None, description="combined likelihood: the leading question's"
-    )
-    question: Question | None = None
-    answers: dict[Question, Answer] = Field(default_factory=dict)
-    thresholds: Thresholds
-    subject: str | None = Field(default=None, description="id of the most suspicious one")
-    reasons: list[Reason] = Field(default_factory=list)
-    caveats: list[Caveat] = Field(default_factory=list, description="what this can't tell")
-    agreeing_models: int = Field(default=0, description="as the leading answer's")
-    counted: int = Field(default=0, description="models that were counted")
-
-    _drop_written = written_only("interval")
-
-    @computed_field  # type: ignore[prop-decorator]
     @property
-    def interval(self) -> tuple[Probability, Probability] | None:
-        """95 % interval of `probability`: the leading answer's."""
-        answer = self.answers.get(self.question) if self.question else None
-        return answer.interval if answer else None
+    def parts(self) -> dict[Question, Answer]:
+        """Return the answers that are part of the likelihood, the largest share first."""
+        counting = [(q, a) for q, a in self.answers.items() if a.share is not None]
+        return dict(sorted(counting, key=lambda pair: -(pair[1].share or 0.0)))
 
-    def most_suspicious(self, subject: Modality) -> Answer | None:
-        """Return the answer nearest to fake, by label and then likelihood, of the questions about
-        such a subject; None where none was judged."""
-        judged = [
-            answer for question, answer in self.answers.items()
-            if question.subject is subject and answer.probability is not None
-        ]  # fmt: skip
-        return max(judged, key=lambda a: (a.label.suspicion, a.probability), default=None)
-
-    def undecided(self, question: Question | None) -> bool:
-        """Return whether a question stays open, so that one model's reading must not show."""
-        answer = self.answers.get(question) if question else None
-        return answer is not None and answer.undecided_secondary
-
-    def uncounted(self, question: Question | None) -> bool:
-        """Return whether an open question is no part of the verdict (and takes no "no sign")."""
-        codes = {reason.code for reason in self.reasons}
-        return self.undecided(question) and ReasonCode.OTHER_QUESTION_OPEN not in codes
+    def part(self, *subjects: Modality) -> Answer | None:
+        """Return the answer with the largest share about such subjects; None where no question
+        about them is part of the likelihood."""
+        return next((a for q, a in self.parts.items() if q.subject in subjects), None)
 
 
 class PerturbationResult(StrictModel):
@@ -360,7 +347,7 @@ class Robustness(StrictModel):
     what moves a score is the condition alone.
     """
 
-    question: Question = Field(description="the one that led when it was tried")
+    question: Question = Field(description="of the largest part when it was tried")
     start: float = Field(default=0.0, description="s; of the part that was tried")
     end: float | None = Field(default=None, description="s; None for a picture")
     sampled: int = Field(

@@ -2,8 +2,9 @@
 
     python -m lab.bench.left_out [--scores datasets/left_out.csv --sheet datasets/faces.csv]
 
-The first table of docs/accuracy.md: AUC of each question about faces and of the higher of both,
-with an interval from resampling sources. Maps and weights are cross-fitted by fold.
+The first table of docs/accuracy.md: AUC of each question about faces, of the higher of both and of
+the one likelihood, with its paired distance from the higher of both; intervals are from resampling
+sources. Maps, weights and the formula are cross-fitted by fold.
 """
 
 from pathlib import Path
@@ -18,21 +19,23 @@ from lab.bench import command
 from lab.evaluation import left_out
 from lab.evaluation.calibration import held_out_logits
 from lab.evaluation.ensemble_fit import covered
+from lab.evaluation.likelihood_fit import Formula
 from lab.evaluation.tables import markdown
 
 MODELS = ("clip", "texture", "clip-generated")
 SHORT = 1.1  # s
 FALSE_ALARMS = (0.01, 0.05)
 ASKED = {"is the face fake?": Question.MANIPULATION, "was the head generated?": Question.SYNTHESIS}
-HIGHER = "the higher of both"
+HIGHER, TOGETHER = "the higher of both", "one likelihood"
+PAIRED = "one likelihood less the higher"
 KINDS = {"region": "altered faces alone", "whole": "generated heads alone"}
 AS_IS, COPY = "as it is", "copy"
 
 
 def judged(scores: Path, sheet: Path) -> pd.DataFrame:
     """Return the versions of clips that any of `MODELS` scored, with facts of the data sheet and a
-    column of logits for each of `ASKED` and the higher of both; NaN without a score, or for fakes
-    that the question does not cover."""
+    column of logits for each of `ASKED`, the higher of both and the likelihood; NaN without a
+    score, or for fakes that the question does not cover."""
     table = left_out.read(scores)
     every = left_out.files(table[(table["kind"] == "video") & table["model"].isin(MODELS)])
     facts = pd.read_csv(sheet, dtype={"list": str, "clip": str, "group": str})
@@ -43,7 +46,14 @@ def judged(scores: Path, sheet: Path) -> pd.DataFrame:
         ids = [id for id in MODELS if QUESTION_OF[registry.get_spec(id).task] is question]
         found.append(held_out_logits(every, question, ids))
         every[title] = np.where(covered(every, question), found[-1], np.nan)
-    return every.assign(**{HIGHER: np.max(found, axis=0)})
+    odds = every.assign(**dict(zip(ASKED.values(), found, strict=True)))
+    both, likelihood = odds[list(ASKED.values())].notna().all(axis=1), np.full(len(every), np.nan)
+    for fold in odds["fold"].unique():
+        own = both & (odds["fold"] == fold)
+        rest = odds[both & (odds["fold"] != fold)]
+        if own.any() and rest["label"].nunique() == 2:
+            likelihood[own] = Formula.of(rest, list(ASKED.values())).logits(odds[own])
+    return every.assign(**{HIGHER: np.max(found, axis=0), TOGETHER: likelihood})
 
 
 def auc(clips: pd.DataFrame, title: str) -> str:
@@ -53,6 +63,14 @@ def auc(clips: pd.DataFrame, title: str) -> str:
         return ""
     found = metrics.auc_interval(own[title], own["label"], own["source"])
     return f"{found} ({own['label'].sum()} / {(own['label'] == 0).sum()})"
+
+
+def paired(clips: pd.DataFrame) -> str:
+    """Return the AUC of the likelihood less that of the higher of both, with its interval."""
+    own = clips[clips[HIGHER].notna() & clips[TOGETHER].notna()]
+    if own["label"].nunique() < 2:
+        return ""
+    return str(metrics.auc_interval(own[TOGETHER], own["label"], own["source"], less=own[HIGHER]))
 
 
 def found_at(clips: pd.DataFrame, title: str) -> str:
@@ -72,7 +90,7 @@ def pairs(clips: pd.DataFrame, title: str) -> str:
 
 def table(scores: Path, sheet: Path) -> str:
     """Return the table as Markdown."""
-    every, titles = judged(scores, sheet), [*ASKED, HIGHER]
+    every, titles = judged(scores, sheet), [*ASKED, HIGHER, TOGETHER]
     plain = every[every["version"] == AS_IS]
     parts = {"all fakes": plain}
     parts |= {f"`{name}`": some for name, some in plain.groupby("set")}
@@ -80,11 +98,15 @@ def table(scores: Path, sheet: Path) -> str:
     for kind, title in KINDS.items():
         parts[title] = plain[(plain["label"] == 0) | (plain["type"] == kind)]
     parts[f"under {SHORT} s"] = plain[plain["seconds"] < SHORT]
-    cells = {name: [auc(some, title) for title in titles] for name, some in parts.items()}
+    cells = {
+        name: [*(auc(some, title) for title in titles), paired(some)]
+        for name, some in parts.items()
+    }
     lines = [[name, *row] for name, row in cells.items() if any(row)]
-    lines.append(["found at 1, 5 % false alarms", *(found_at(plain, t) for t in titles)])
-    lines.append(["fake above a genuine clip of its footage", *(pairs(plain, t) for t in titles)])
-    return markdown(("fakes / genuine", *titles), lines)
+    lines.append(["found at 1, 5 % false alarms", *(found_at(plain, t) for t in titles), ""])
+    fakes = "fake above a genuine clip of its footage"
+    lines.append([fakes, *(pairs(plain, t) for t in titles), ""])
+    return markdown(("fakes / genuine", *titles, PAIRED), lines)
 
 
 def main(

@@ -26,7 +26,7 @@ from detector.errors import UnmaskError
 from detector.evaluation.labels import Item, read_labels
 from detector.models import registry
 from detector.pipeline import Analyzer, RunOptions, rounds, stopping
-from detector.schema.analysis import Analysis, Question, Settings
+from detector.schema.analysis import Analysis, FileKind, Question, Settings, Thresholds
 from lab.bench import command
 from lab.evaluation import left_out
 from lab.evaluation.calibration import held_out_logits
@@ -142,13 +142,19 @@ def left_out_logits(scores: Path, question: Question) -> Array:
     return found[~np.isnan(found)]
 
 
+def limits_of(question: Question) -> Thresholds:
+    """Return the limits of the kind of file that a question leads."""
+    kinds = {Question.PICTURE: FileKind.PICTURE, Question.VOICE: FileKind.SOUND}
+    return registry.manifest().likelihoods[kinds.get(question, FileKind.CLIP)].thresholds
+
+
 def fit(table: Path, scores: Path) -> str:
     """Return the outcomes by question and number of standard errors, and the one to use."""
     every = pd.read_csv(table)
     lines, keeps = [], dict.fromkeys(ERRORS, True)
     for name, own in every.groupby("question"):
         question = Question(name)
-        bounds = stopping.limits(registry.manifest().ensembles[question].thresholds)
+        bounds = stopping.limits(limits_of(question))
         files = [np.array(text.split(), float) for text in own["moments"]]
         labels = [
             label for label, one in zip(own["label"], files, strict=True) if len(one) == MOMENTS

@@ -8,8 +8,9 @@ The labelled files are evaluated beside published detectors and simple features;
 on them. DIR stores the scores and the report, so that a stopped run is resumed. --write puts the
 figures between the markers of the models' cards, and into weights/manifest.toml.
 
-With --scores: the precision of each answer, from a table of left-out scores, with cross-fitted
-bands; with --hold, that on one set by a calibration without it."""
+With --scores: the precision of each answer by kind of file, from a table of left-out scores, with
+cross-fitted limits and with each set left out as a whole; with --hold, that on one set by a
+calibration whose limits are fitted without it too."""
 
 import re
 import sys
@@ -54,8 +55,11 @@ def main(
 ) -> None:
     if scores is not None:
         table = left_out.read(scores)
-        found = hold and left_out.held_out(table, hold)
-        print(bands.table(found) if found else to_markdown(left_out.calibrate(table)))
+        if not hold:
+            print(to_markdown(left_out.calibrate(table)))
+            return
+        for part, found in left_out.held_out(table, hold).items():
+            print(f"{part.value}\n\n{bands.table(found)}\n")
         return
     if labels is None or out is None:
         sys.exit("Name a LABELS.csv and --out, or --scores.")

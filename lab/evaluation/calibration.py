@@ -2,8 +2,9 @@
 
 All fits use files that no model was trained on, and all figures are cross-fitted: each source is
 evaluated by a fit on the others. Questions are calibrated separately, each with its fakes against
-all originals; `lab.evaluation.bands` fits the limits of the answers and `lab.evaluation.manifest`
-stores the result.
+all originals; `lab.evaluation.likelihood_fit` makes one likelihood of them for each kind of file,
+`lab.evaluation.bands` fits the limits of the answers and `lab.evaluation.manifest` stores the
+result.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,14 +30,17 @@ from detector.schema.analysis import (
     Calibration,
     ConfidenceInterval,
     Ensemble,
+    FileKind,
+    Likelihood,
     Question,
 )
 from detector.schema.base import StrictModel
 from detector.schema.verdict import BandRate
 from detector.sentences import _
-from lab.evaluation import bands, fitting, groups
+from lab.evaluation import bands, fitting, groups, likelihood_fit
 from lab.evaluation.ensemble_fit import EnsembleFit, covered, files_of, table_of
 from lab.evaluation.groups import HoldOut, held_out_people
+from lab.evaluation.likelihood_fit import FittedKind
 from lab.evaluation.tables import markdown
 
 COVERAGES = (0.2, 0.4, 0.6, 0.8, 1.0)
@@ -50,28 +54,40 @@ class Calibrated(StrictModel):
     models: dict[str, Calibration]
     weights: dict[str, float]
     ensembles: dict[Question, Ensemble]
+    likelihoods: dict[FileKind, Likelihood] = {}
     rows: list[FigureRow]
-    """Figures of the combined answer and of each question. "wrong, 20%" is the error rate of the
-    most confident 20 % of the files, "area of risk" that under the curve."""
-    bands: list[list[BandRate]]
-    """Rates of a file's answers by medium; limits are cross-fitted by source."""
+    """Figures of each question."""
+    kinds: dict[FileKind, FigureRow] = {}
+    """Figures of the likelihood of each kind of file. "wrong, 20%" is the error rate of the most
+    confident 20 % of the files, "area of risk" that under the curve."""
+    bands: dict[FileKind, list[BandRate]] = {}
+    """Rates of the answers by kind of file; limits are cross-fitted by source."""
+    sets: dict[FileKind, dict[str, list[BandRate]]] = {}
+    """The same in each set, by maps, weights and a formula fitted without it."""
 
     def __getitem__(self, question: Question) -> FigureRow:
         """Return the figures of a question."""
         return next(row for row in self.rows if row.name == question)
 
-    @classmethod
-    def joined(cls, parts: Sequence[Calibrated]) -> Calibrated:
-        """Return calibrations of different questions as one, with the combined answer of the first
-        and the bands of all."""
-        first, *others = parts
-        for part in others:
-            first.models |= part.models
-            first.weights |= part.weights
-            first.ensembles |= part.ensembles
-            first.rows += part.rows[1:]
-            first.bands += part.bands
-        return first
+    def add(self, fitted: Mapping[FileKind, FittedKind]) -> None:
+        """Add the likelihoods of kinds of files."""
+        for kind, own in fitted.items():
+            labels = own.rows["label"].to_numpy(int)
+            figures: Figures = {"files": len(labels), "sources": own.rows["source"].nunique()}
+            figures |= _quality(own.logits, labels) | risk(own.logits, labels)
+            self.kinds[kind] = FigureRow(
+                table="answer", name=kind, title=kind.value, figures=figures
+            )
+            self.likelihoods[kind], self.bands[kind] = own.likelihood, own.rates
+            self.sets[kind] = own.sets
+
+
+class Parts(NamedTuple):
+    """Calibrated questions without likelihoods, and the left-out log odds of each file."""
+
+    result: Calibrated
+    held: pd.DataFrame  # a column a question, float [files]; without a file's fold
+    apart: pd.DataFrame  # without its set
 
 
 def risk(together: np.ndarray, labels: np.ndarray) -> Figures:
@@ -92,7 +108,6 @@ def to_markdown(result: Calibrated) -> str:
         "question", "originals", "fakes", "AUC of each model", "together", "ECE (by chance)",
         "Brier",
     )  # fmt: skip
-    together, *questions = result.rows
     rows = [
         (
             row.name, row.count("originals"), row.count("fakes"),
@@ -101,20 +116,34 @@ def to_markdown(result: Calibrated) -> str:
             f"{row['ECE'].value:.3f} ({row['ECE by chance'].high:.3f})",
             f"{row['Brier'].value:.3f}",
         )
-        for row in questions
+        for row in result.rows
     ]  # fmt: skip
-    wrong = {f.removeprefix(WRONG): together[f] for f in together.figures if f.startswith(WRONG)}
-    wrong["area"] = together["area of risk"]
-    lines = [
-        markdown(heads, rows),
-        f"All questions together, {together.count('files')} clips of {together.count('sources')} "
-        f"sources: AUC {together['AUC'].value:.3f}, ECE {together['ECE'].value:.3f} (by chance "
-        f"{together['ECE by chance'].high:.3f}), Brier {together['Brier'].value:.3f}.",
-        "The file's answers, each source judged by limits that were fitted without it:",
-        *map(bands.table, result.bands),
-        markdown(("answered", *wrong), [("wrong", *(f"{v.value:.1%}" for v in wrong.values()))]),
-    ]
+    lines = [markdown(heads, rows)]
+    for kind, row in result.kinds.items():
+        lines += _of_kind(result, row, kind)
     return "\n\n".join(lines) + "\n"
+
+
+def _of_kind(result: Calibrated, row: FigureRow, kind: FileKind) -> list[str]:
+    """Return the lines on the likelihood of one kind of file."""
+    wrong = {f.removeprefix(WRONG): row[f] for f in row.figures if f.startswith(WRONG)}
+    wrong["area"] = row["area of risk"]
+    sets = [
+        (name, b.label, f"{b.right:.0%}", f"{b.share:.0%}", f"{b.wrong.count} of {b.wrong.files}")
+        for name, given in result.sets[kind].items() for b in given
+    ]  # fmt: skip
+    heads = "left out as a whole", "answer", "right", "of those it is right about", "of the others"
+    return [
+        f"## {kind.value}",
+        f"One likelihood, {row.count('files')} files of {row.count('sources')} sources: AUC "
+        f"{row['AUC'].value:.3f}, ECE {row['ECE'].value:.3f} (by chance "
+        f"{row['ECE by chance'].high:.3f}), Brier {row['Brier'].value:.3f}.",
+        "The answers, each source judged by a formula and limits that were fitted without it:",
+        bands.table(result.bands[kind]),
+        markdown(("answered", *wrong), [("wrong", *(f"{v.value:.1%}" for v in wrong.values()))]),
+        "By the limits that ship, on likelihoods by maps, weights and a formula without the set:",
+        markdown(heads, sets),
+    ]
 
 
 def of_models(row: FigureRow) -> dict[str, float]:
@@ -164,19 +193,34 @@ def fit_people(
 ) -> Calibrated:
     """Calibrate on a table of people (`ensemble_fit`), with model ids by question; `data` describes
     the files in words. Raise InputError where a question has too few scored originals or fakes."""
+    result, held, apart = fit_parts(people, models, data)
+    files = files_of(people)
+    facts = {"set": "", "version": "", "kind": "video"}
+    files = files.assign(**{name: value for name, value in facts.items() if name not in files})
+    rows = files[["label", "source", "about", *facts]].join(held)
+    result.add(likelihood_fit.fit(rows, apart, dict.fromkeys(FileKind, data)))
+    return result
+
+
+def fit_parts(people: pd.DataFrame, models: Mapping[Question, Sequence[str]], data: str) -> Parts:
+    """Calibrate the questions; arguments and errors as of `fit_people`."""
     fits = {question: _fit_question(people, question, ids) for question, ids in models.items()}
-    return _assemble(people, fits, data)
+    files = files_of(people)
+    held = pd.DataFrame({q: fit.held for q, fit in fits.items()}, index=files.index)
+    apart = held.copy()
+    if "set" in people and people["set"].nunique() > 1:
+        by_set = people.assign(fold=people["set"])
+        for q, ids in models.items():
+            apart[q] = _calibrated(by_set, q, ids)
+    return Parts(_assemble(people, fits, data), held, apart)
 
 
 def _fit_question(people: pd.DataFrame, question: Question, ids: Sequence[str]) -> _QuestionFit:
     files = files_of(people)
     known = _known(files, question, ids)
     held = held_out_logits(people, question, ids)
-    # A fit is overconfident on unseen files: the left-out ones give the shrinkage factor (van
-    # Houwelingen & le Cessie 1990).
     left, labels = held[known], files["label"].to_numpy(int)[known]
-    seen = np.isfinite(left)
-    scale, offset = fitting.platt(left[seen], labels[seen])
+    scale, offset = _shrunk(left, labels)
     figures: Figures = {"originals": int((labels == 0).sum()), "fakes": int((labels == 1).sum())}
     figures |= _quality(scale * left + offset, labels)
     for id in ids:
@@ -185,6 +229,24 @@ def _fit_question(people: pd.DataFrame, question: Question, ids: Sequence[str]) 
     row = FigureRow(table="answer", name=question, title=question.spec.task, figures=figures)
     whole = EnsembleFit.of(files[known], ids).moved(scale, offset)
     return _QuestionFit(whole, scale * held + offset, row)
+
+
+def _shrunk(left: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Return scale and offset of left-out logits: a fit is overconfident on unseen files (van
+    Houwelingen & le Cessie 1990)."""
+    seen = np.isfinite(left)
+    return fitting.platt(left[seen], labels[seen])
+
+
+def _calibrated(people: pd.DataFrame, question: Question, ids: Sequence[str]) -> np.ndarray:
+    """Return the calibrated cross-fitted logits of a question: float [files]."""
+    files = files_of(people)
+    held, known = held_out_logits(people, question, ids), _known(files, question, ids)
+    labels = files["label"].to_numpy(int)
+    if len(set(labels[known & np.isfinite(held)].tolist())) < 2:  # all of it is one set
+        return np.full(len(files), np.nan)
+    scale, offset = _shrunk(held[known], labels[known])
+    return np.asarray(scale * held + offset)
 
 
 def judged(files: pd.DataFrame, ids: Sequence[str]) -> np.ndarray:
@@ -233,13 +295,9 @@ def _quality(held: np.ndarray, labels: np.ndarray) -> Figures:
 
 
 def _assemble(people: pd.DataFrame, fits: Mapping[Question, _QuestionFit], data: str) -> Calibrated:
-    """Return the bands of all questions, the combined answer, and its figures."""
+    """Return maps, weights and figures of all questions."""
     files = files_of(people)
     labels, origins = files["label"].to_numpy(int), files["source"].to_numpy(str)
-    alone = people.groupby(level=0).size().to_numpy() == 1
-    held = files[["label", "source", "about"]].assign(**{q: fit.held for q, fit in fits.items()})
-    fitted = [bands.fit(held, questions) for questions in bands.by_subject(fits)]
-    of = {q: (edges, one.rates) for one in fitted for q, edges in one.limits.items()}
     ensembles, maps, weights = {}, {}, {}
     for q, fit in fits.items():
         own = covered(files, q)
@@ -247,30 +305,18 @@ def _assemble(people: pd.DataFrame, fits: Mapping[Question, _QuestionFit], data:
         seen = np.isfinite(x)
         auc = metrics.auc_interval(x[seen], y[seen], origin[seen])
         value, low, high = (round(figure, 3) for figure in (auc.value, auc.low, auc.high))
-        ensembles[q] = _ensemble(
-            fit.ensemble, x, data,
-            thresholds=bands.thresholds(*of[q], x, y, data),
-            people_correction=bands.tail_slope(fit.held[(labels == 0) & alone]),
-            auc=ConfidenceInterval(value=value, low=low, high=high),
-            odds=fitting.odds_table(x, y, origin),
-        )  # fmt: skip
+        interval = ConfidenceInterval(value=value, low=low, high=high)
+        ensembles[q] = _ensemble(fit.ensemble, x, data, interval)
         for id, weight in zip(fit.ensemble.models, fit.ensemble.weights, strict=True):
             scale, offset = fit.ensemble.maps[id]
             count = int(np.isfinite(x).sum())
             maps[id] = Calibration(scale=scale, offset=offset, data=data, clips=count)
             weights[id] = round(float(weight), 3)
-    # The question about any kind of fake, if it was calibrated.
-    together = fits.get(Question.MANIPULATION, next(iter(fits.values()))).held
-    figures: Figures = {"files": len(files), "sources": len(set(origins.tolist()))}
-    figures |= _quality(together, labels) | risk(together, labels)
-    combined = FigureRow(table="answer", name="combined", title="Combined", figures=figures)
-    return Calibrated(
-        models=maps, weights=weights, ensembles=ensembles,
-        rows=[combined, *(fit.row for fit in fits.values())], bands=[one.rates for one in fitted],
-    )  # fmt: skip
+    rows = [fit.row for fit in fits.values()]
+    return Calibrated(models=maps, weights=weights, ensembles=ensembles, rows=rows)
 
 
-def _ensemble(fit: EnsembleFit, held: np.ndarray, data: str, **stated: Any) -> Ensemble:
+def _ensemble(fit: EnsembleFit, held: np.ndarray, data: str, auc: ConfidenceInterval) -> Ensemble:
     """Return one question as the manifest states it."""
     counted = [id for id, w in zip(fit.models, fit.weights, strict=True) if w > 0]
     clips = int(np.isfinite(held).sum())
@@ -279,7 +325,7 @@ def _ensemble(fit: EnsembleFit, held: np.ndarray, data: str, **stated: Any) -> E
         calibration=Calibration(scale=1.0, offset=fit.start, data=data, clips=clips),
         # Thresholds hold for all of them: of three or more, one may be missing.
         min_models=max(min(2, len(counted)), len(counted) - 1),
-        **stated,
+        auc=auc,
     )
 
 

@@ -25,11 +25,10 @@ from detector.evaluation import metrics
 from detector.evaluation.labels import Item
 from detector.evaluation.metrics import Interval
 from detector.models import registry
-from detector.schema.analysis import BandRate, Calibration, Ensemble, Question
+from detector.schema.analysis import Alone, BandRate, Calibration, FileKind, Likelihood, Question
 from detector.sentences import _
-from lab.evaluation import bands
-from lab.evaluation.calibration import Calibrated, asked, by_question, fit_people, judged
-from lab.evaluation.ensemble_fit import covered
+from lab.evaluation import bands, likelihood_fit
+from lab.evaluation.calibration import Calibrated, Parts, asked, by_question, fit_parts, judged
 
 COLUMNS = [
     "file", "label", "source", "kind", "type", "set", "fold", "version", "model", "logit",
@@ -47,7 +46,9 @@ Array = np.ndarray
 
 
 def read(path: Path) -> pd.DataFrame:
-    """Return the rows of a table of scores; raise InputError."""
+    """Return the rows of a table of scores; raise InputError. With the data sheet `pictures.csv` in
+    the same folder, pictures of the set `pictures` form a set for each kind of genuine picture and
+    each year of generators."""
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
     except (OSError, ValueError) as error:
@@ -61,7 +62,17 @@ def read(path: Path) -> pd.DataFrame:
             )
         )
     label = (table["label"] == "fake").astype(int)
-    return table.assign(label=label, logit=table["logit"].map(float))
+    table = table.assign(label=label, logit=table["logit"].map(float))
+    sheet = path.with_name("pictures.csv")
+    return _by_kind(table, sheet) if sheet.is_file() else table
+
+
+def _by_kind(table: pd.DataFrame, sheet: Path) -> pd.DataFrame:
+    facts = pd.read_csv(sheet, dtype=str, keep_default_na=False).drop_duplicates("file")
+    kinds = facts["note"].where(facts["label"] == "real", "generated, " + facts["year"])
+    named = table["file"].map(dict(zip(facts["file"], kinds, strict=True)))
+    known = (table["set"] == "pictures") & named.notna()
+    return table.assign(set=table["set"].where(~known, "pictures: " + named.fillna("")))
 
 
 def rows_of(items: Sequence[Item], logits: Array, fold: str, version: str) -> pd.DataFrame:
@@ -101,100 +112,114 @@ def files(scores: pd.DataFrame) -> pd.DataFrame:
 def calibrate(
     scores: pd.DataFrame, *, questions: Mapping[str, Question] | None = None
 ) -> Calibrated:
-    """Fit all questions of a table, each to the files that its models scored: to videos and
-    recordings, with separate limits for pictures, or to pictures where there is nothing else. Raise
-    InputError where a question lacks originals or fakes. `questions`: as in `by_question`."""
+    """Fit all questions of a table, each to the files that its models scored, and the likelihood of
+    each kind of file. A question is fitted to videos and recordings, or to pictures where it has
+    nothing else. Raise InputError where a question lacks originals or fakes. `questions`: as in
+    `by_question`."""
     models, rows = by_question(scores["model"].unique(), questions), files(scores)
     still = rows["kind"] == "image"
     of_clips = {q: ids for q, ids in models.items() if judged(rows[~still], ids).any()}
     of_pictures = {q: ids for q, ids in models.items() if q not in of_clips}
     parts = [
-        _fit(rows[~still], of_clips, "clips", rows[still]),
-        _fit(rows[still], of_pictures, "pictures", rows[:0]),
-    ]
-    return Calibrated.joined([part for part in parts if part is not None])
-
-
-def _fit(
-    rows: pd.DataFrame, models: Mapping[Question, Sequence[str]], noun: str, stills: pd.DataFrame
-) -> Calibrated | None:
-    """Fit questions to files, and separate limits to `stills`; None without a question."""
-    if not models:
-        return None
-    result = fit_people(rows, models, _sample(rows, noun))
-    _fit_pictures(result, models, stills)
-    for question, ids in models.items():
-        ensemble = result.ensembles[question]
-        data = {"data": _sample(rows[asked(rows, question, ids)], noun)}
-        ensemble.thresholds = ensemble.thresholds.model_copy(update=data)
-        if ensemble.calibration:
-            ensemble.calibration = ensemble.calibration.model_copy(update=data)
-        for id in ids:
-            result.models[id] = result.models[id].model_copy(update=data)
+        part
+        for part in (
+            _fit(rows[~still], of_clips, "clips"), _fit(rows[still], of_pictures, "pictures")
+        )
+        if part is not None
+    ]  # fmt: skip
+    result = parts[0].result
+    for part in parts[1:]:
+        result.models |= part.result.models
+        result.weights |= part.result.weights
+        result.ensembles |= part.result.ensembles
+        result.rows += part.result.rows
+    held, apart = (pd.concat([p[n] for p in parts]).reindex(rows.index) for n in (1, 2))
+    for q, ids in of_clips.items():
+        # All pictures were left out together: an unseen kind of photograph shifts scores.
+        scored = judged(rows, ids) & still.to_numpy()
+        odds = logits(rows.loc[scored, result.ensembles[q].models], result, q)
+        held.loc[scored, q] = apart.loc[scored, q] = odds
+    table = rows[["label", "source", "about", "set", "version", "kind"]].join(held)
+    nouns = {FileKind.STILL: "pictures", FileKind.PICTURE: "pictures"}
+    samples = {
+        kind: _sample(rows.loc[_measured(kind, own).index], nouns.get(kind, "clips"))
+        for kind, own in likelihood_fit.kinds(table, list(held)).items()
+    }
+    result.add(likelihood_fit.fit(table, apart, samples))
     return result
 
 
-def alone(
-    scores: pd.DataFrame, models: Iterable[str] = ()
-) -> dict[str, tuple[Calibration, Ensemble]]:
-    """Return the map of each model, and its bands where it alone is counted (`ModelSpec.alone`);
+def _measured(kind: FileKind, own: pd.DataFrame) -> pd.DataFrame:
+    asked = [q for q in Question if q in own]
+    return likelihood_fit.complete(own, likelihood_fit.measured(kind, own, asked))
+
+
+def _fit(rows: pd.DataFrame, models: Mapping[Question, Sequence[str]], noun: str) -> Parts | None:
+    """Fit questions to files; None without a question."""
+    if not models:
+        return None
+    parts = fit_parts(rows, models, _sample(rows, noun))
+    for question, ids in models.items():
+        data = {"data": _sample(rows[asked(rows, question, ids)], noun)}
+        ensemble = parts.result.ensembles[question]
+        if ensemble.calibration:
+            ensemble.calibration = ensemble.calibration.model_copy(update=data)
+        for id in ids:
+            parts.result.models[id] = parts.result.models[id].model_copy(update=data)
+    return parts
+
+
+def alone(scores: pd.DataFrame, models: Iterable[str] = ()) -> dict[str, tuple[Calibration, Alone]]:
+    """Return the map of each model, and its limits where it alone is counted (`ModelSpec.alone`);
     default `models`: all that are not the only one of their question. Raise InputError as
     `calibrate`."""
     out = {}
     single = [fit.models for fit in registry.manifest().ensembles.values()]
     scored = scores["model"].unique()
     for id in models or sorted(id for id in scored if [id] not in single):
-        fitted = calibrate(scores[scores["model"] == id])
-        (ensemble,) = fitted.ensembles.values()
+        own = scores[(scores["model"] == id) & (scores["kind"] != "image")]
+        fitted = calibrate(own)
+        (ensemble,), likelihoods = fitted.ensembles.values(), fitted.likelihoods.values()
         assert ensemble.calibration is not None
         scale = ensemble.calibration.model_copy(update={"scale": fitted.weights[id]})
-        own = ensemble.model_copy(update={"models": [id], "calibration": scale, "odds": []})
-        out[id] = fitted.models[id], own
+        limits = next(iter(likelihoods), Likelihood())
+        out[id] = fitted.models[id], Alone(
+            models=[id], calibration=scale, auc=ensemble.auc, people=limits.people,
+            thresholds=limits.thresholds,
+        )  # fmt: skip
     return out
 
 
-def held_out(scores: pd.DataFrame, held: str) -> list[BandRate]:
-    """Return the rates of the answers on the videos and recordings of one set by a calibration
-    (maps, weights and bands) that was fitted to all others."""
+def held_out(scores: pd.DataFrame, held: str) -> dict[FileKind, list[BandRate]]:
+    """Return the rates of the answers on the files of one set by a calibration (maps, weights,
+    formula and limits) that was fitted to all others; its files have equal weight in a label."""
     own = scores["set"] == held
-    result = calibrate(scores[~own])
-    rows = _held(files(scores[own & (scores["kind"] != "image")]), result, result.ensembles)
-    limits = {}
-    for question, ensemble in result.ensembles.items():
-        edges = ensemble.thresholds
-        probable = edges.unsuspicious, edges.suspect
-        limits[question] = bands.BandLimits(*logit((edges.low, *probable, edges.high)).tolist())
-    subjects = bands.by_subject(result.ensembles)
-    seen = np.any([rows[some].notna().all(axis=1) for some in subjects], axis=0)
-    return bands.rates(bands.answers(rows, limits)[seen], rows[seen])
-
-
-def _fit_pictures(
-    result: Calibrated, models: Mapping[Question, Sequence[str]], stills: pd.DataFrame
-) -> None:
-    """Fit limits for pictures by the maps that were fitted to clips. All pictures were left out
-    together, since an unseen kind of photograph shifts scores."""
-    of = {q: stills[asked(stills, q, ids)] for q, ids in models.items()}
-    both = [q for q, own in of.items() if own["label"].nunique() == 2]
-    pictures = stills[judged(stills, [id for q in both for id in models[q]])]
-    held = _held(pictures, result, both)
-    for questions in bands.by_subject(both):
-        fitted = bands.fit(held, questions)
-        for question, limits in fitted.limits.items():
-            own = held[covered(held, question)]
-            sample = _sample(of[question], "pictures", together=True)
-            result.ensembles[question].pictures = bands.thresholds(
-                limits, fitted.rates, own[question].to_numpy(), own["label"].to_numpy(), sample
-            )
-
-
-def _held(rows: pd.DataFrame, result: Calibrated, questions: Iterable[Question]) -> pd.DataFrame:
-    """Return the logits of files by the fitted maps and weights (`bands`); NaN unless all models
-    of a question scored a file."""
-    found = {
-        q: logits(rows.reindex(columns=result.ensembles[q].models), result, q) for q in questions
-    }
-    return rows[["label", "source", "about"]].assign(**found)
+    result, found = calibrate(scores[~own]), {}
+    rows = files(scores[own])
+    odds = pd.DataFrame(
+        {
+            q: logits(rows.reindex(columns=ensemble.models), result, q)
+            for q, ensemble in result.ensembles.items()
+        },
+        index=rows.index,
+    )
+    table = rows[["label", "source", "about", "set", "version", "kind"]].join(odds)
+    for kind, some in likelihood_fit.kinds(table, list(odds)).items():
+        fit = result.likelihoods.get(kind)
+        if fit is None:
+            continue
+        some = likelihood_fit.complete(some, sorted(fit.fitted or {Question.VOICE}))
+        formula = likelihood_fit.Formula(
+            {q: w for q, w in fit.weights.items() if w > 0}, fit.scale, fit.offset
+        )
+        edges = fit.thresholds
+        limits = bands.BandLimits(
+            *logit((edges.low, edges.unsuspicious, edges.suspect, edges.high)).tolist()
+        )
+        if some["label"].nunique() == 2:
+            given = bands.answers(formula.logits(some), limits)
+            found[kind] = bands.rates(given, some, by_file=True)
+    return found
 
 
 def logits(scores: pd.DataFrame, result: Calibrated, question: Question) -> Array:

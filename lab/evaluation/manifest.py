@@ -13,20 +13,20 @@ from tomlkit.items import InlineTable, Table
 from detector import paths
 from detector.errors import ModelError
 from detector.models.registry import Manifest
-from detector.schema.analysis import Calibration, Ensemble
+from detector.schema.analysis import Alone, Calibration
 from detector.sentences import _
 from lab.evaluation.calibration import Calibrated, of_models
 
 _ENSEMBLES = re.compile(r"^\[ensembles\.(?s:.*?)(?=(?:^#.*\n|^\n)*^\[\[models\]\])", re.MULTILINE)
-"""All tables of ensembles, without the comments before the first model."""
-_QUESTION = re.compile(r"^(?=\[ensembles\.\w+\]$)", re.MULTILINE)
-_TABLES = ("calibration", "thresholds", "pictures")
-"""Tables of an ensemble; everything else is written in one line."""
+"""All tables of ensembles and likelihoods, without the comments before the first model."""
+_TABLE = re.compile(r"^(?=\[(?:ensembles|likelihoods)\.\w+\]$)", re.MULTILINE)
+_TABLES = ("calibration", "thresholds")
+"""Tables of an ensemble or a likelihood; everything else is written in one line."""
 
 
 def write(result: Calibrated, path: Path | None = None) -> Path:
-    """Replace the calibrated ensembles, and the weight and calibration of each model, in a manifest
-    (default: the one that ships), all or nothing; comments and other entries stay.
+    """Replace the calibrated ensembles and likelihoods, and the weight and calibration of each
+    model, in a manifest (default: the one that ships), all or nothing; the rest stays.
 
     A model of weight 0 runs if it is `default`, and does not vote. Raise ModelError for an
     unreadable or read-only file."""
@@ -37,7 +37,8 @@ def updated(text: str, result: Calibrated) -> str:
     """Return a manifest's text with the result; raise ValueError without ensembles."""
     if (found := _ENSEMBLES.search(text)) is None or _ENSEMBLES.search(text, found.end()):
         raise ValueError("the tables of the ensembles do not stand together before the models")
-    tables = _by_question(found[0]) | _by_question(to_toml(result))
+    tables = _by_name(found[0]) | _by_name(to_toml(result))
+    tables = dict(sorted(tables.items(), key=lambda pair: pair[0].startswith("[likelihoods")))
     block = "\n".join(f"{table.rstrip()}\n" for table in tables.values())
     text = text[: found.start()] + block + text[found.end() :]
     document: Any = tomlkit.parse(text)
@@ -49,15 +50,13 @@ def updated(text: str, result: Calibrated) -> str:
     return tomlkit.dumps(document)
 
 
-def write_alone(
-    fitted: Mapping[str, tuple[Calibration, Ensemble]], path: Path | None = None
-) -> Path:
+def write_alone(fitted: Mapping[str, tuple[Calibration, Alone]], path: Path | None = None) -> Path:
     """Replace the calibration of models, and the bands of each alone, in a manifest (default: the
     one that ships). Raise ModelError for an unreadable or read-only file."""
     return _rewrite(path, lambda text: _updated_alone(text, fitted))
 
 
-def _updated_alone(text: str, fitted: Mapping[str, tuple[Calibration, Ensemble]]) -> str:
+def _updated_alone(text: str, fitted: Mapping[str, tuple[Calibration, Alone]]) -> str:
     document: Any = tomlkit.parse(text)
     for entry in document["models"]:
         if entry["id"] in fitted:
@@ -84,13 +83,13 @@ def _rewrite(path: Path | None, change: Callable[[str], str]) -> Path:
     return path
 
 
-def _by_question(block: str) -> dict[str, str]:
-    """Return the tables of each question."""
-    return {table.split("]")[0]: table for table in _QUESTION.split(block) if table.strip()}
+def _by_name(block: str) -> dict[str, str]:
+    """Return the tables of each ensemble and likelihood."""
+    return {table.split("]")[0]: table for table in _TABLE.split(block) if table.strip()}
 
 
 def to_toml(result: Calibrated) -> str:
-    """Return the tables of the ensembles."""
+    """Return the tables of the ensembles and likelihoods."""
     parts = []
     for question, ensemble in result.ensembles.items():
         row = result[question]
@@ -101,6 +100,10 @@ def to_toml(result: Calibrated) -> str:
         values = dict(sorted(values.items(), key=lambda pair: pair[0] in _TABLES))
         tables = tomlkit.dumps({"ensembles": {question.value: _table(values)}})
         parts.append(tables.replace("]\n", f"]\n{note}", 1))
+    for kind, likelihood in result.likelihoods.items():
+        values = likelihood.model_dump(exclude_none=True, exclude_defaults=True)
+        values = dict(sorted(values.items(), key=lambda pair: pair[0] in _TABLES))
+        parts.append(tomlkit.dumps({"likelihoods": {kind.value: _table(values)}}))
     return "\n".join(parts)
 
 
@@ -118,5 +121,5 @@ def _table(values: Mapping[str, Any], *, inline: bool = False) -> Table | Inline
             value.extend(rows)
         elif isinstance(value, StrEnum):
             value = value.value
-        table.add(key, value)
+        table.add(str(key), value)
     return table

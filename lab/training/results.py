@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.special import expit
 
 from detector.evaluation import metrics
-from detector.schema.analysis import Question
+from detector.schema.analysis import Likelihood, Question
 from lab.evaluation import left_out, manifest
 from lab.evaluation.calibration import Calibrated, to_markdown
 from lab.evaluation.left_out import ABOUT, COLUMNS, PICTURES
@@ -64,10 +64,11 @@ def ranking(scores: pd.DataFrame) -> str:
 def by_name(scores: pd.DataFrame, found: Calibrated, id: str, titles: tuple[str, str]) -> str:
     """Return the detection rate of fakes and the false alarm rate of genuine files by the column
     `name`, at the limits of a calibration: Markdown tables with `titles` of genuine and fake."""
-    ((question, ensemble),) = found.ensembles.items()
+    (question,) = found.ensembles
+    limits = next(iter(found.likelihoods.values()), Likelihood()).thresholds
     likely = expit(left_out.logits(pd.DataFrame({id: scores["logit"]}), found, question))
-    sure = likely > ensemble.thresholds.high
-    probable = (likely > ensemble.thresholds.suspect) & ~sure
+    sure = likely > limits.high
+    probable = (likely > limits.suspect) & ~sure
     rows: tuple[list[Sequence[str]], ...] = ([], [])
     for (name, label), some in scores.assign(sure=sure, probable=probable).groupby(
         ["name", "label"]

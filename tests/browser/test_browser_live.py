@@ -161,7 +161,7 @@ def test_two_people_at_a_time_and_what_becomes_of_a_session(visit, tmp_path):
     # What the second says is heard, and nothing of the first, whose microphone is off.
     voice = other.page.locator(".st-key-card-live-voice")
     expect(voice.locator(".um-evidence")).to_contain_text("Speech", timeout=PATIENT)
-    expect(voice.locator(".um-number")).to_contain_text("% combined likelihood", timeout=PATIENT)
+    expect(voice.locator(".um-number")).to_contain_text("% likelihood", timeout=PATIENT)
     expect(voice.get_by_text("Measured on recordings, not on microphones")).to_be_visible()
     assert not page.locator(".st-key-card-live-voice").count()
     other.picture("live-dark")

@@ -20,6 +20,7 @@ from detector.schema.analysis import (
     Audio,
     Calibration,
     Ensemble,
+    FileKind,
     FrameSegment,
     Label,
     Media,
@@ -36,6 +37,7 @@ from detector.schema.analysis import (
     Thresholds,
     Verdict,
 )
+from tests.support import likelihoods
 
 WIDTH, HEIGHT, DURATION = 640, 360, 14.2
 FACE = (168, 60, 272, 200)
@@ -137,9 +139,7 @@ def make_analysis(
         low=0.3, high=0.7, false_positive_rate=0.05, false_negative_rate=0.12,
         data="240 held-out clips",
     )  # fmt: skip
-    ensembles = {
-        Question.MANIPULATION: Ensemble(models=["sbi", "xcep", "clip"], thresholds=thresholds)
-    }
+    ensembles = {Question.MANIPULATION: Ensemble(models=["sbi", "xcep", "clip"])}
     if whole is not None:
         _ask_of_the_whole(models, tracks, ensembles, calibration, whole)
     if picture is not None:
@@ -153,13 +153,20 @@ def make_analysis(
             audio=Audio(codec="aac", channels=1, sample_rate=48_000, duration=DURATION),
         ),
         settings=Settings(), verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=thresholds),
-        ensembles=ensembles,
+        ensembles=ensembles, likelihoods=_likelihoods(models, thresholds),
         models=models, subjects=tracks, timestamps=moments,
         timings={"read": 0.4, "decode": 2.2, "faces": 8.1, "verdict": 0.1, "total": 38.2},
         software=Software(version="0.1.0", python="3.11", torch="2.13.0", device="cpu",
                           backend="torch"),
     )  # fmt: skip
     return decide(analysis)
+
+
+def _likelihoods(models, thresholds):
+    found = likelihoods.fitted(models, thresholds)
+    limits = Thresholds(low=0.1, probably_low=0.2, high=0.9, probably_high=0.8, data="made")
+    found[FileKind.PICTURE].thresholds = limits
+    return found
 
 
 def _ask_of_the_whole(models, tracks, ensembles, calibration, logit):
@@ -170,8 +177,7 @@ def _ask_of_the_whole(models, tracks, ensembles, calibration, logit):
         scored=60, seconds=4.2,
     )  # fmt: skip
     models.insert(3, model)
-    limits = Thresholds(low=0.2, high=0.8, false_positive_rate=0.03, data="120 held-out clips")
-    ensembles[Question.SYNTHESIS] = Ensemble(models=["synth"], thresholds=limits)
+    ensembles[Question.SYNTHESIS] = Ensemble(models=["synth"])
     for track in tracks:
         for face in track.frames:
             if face.logits:
@@ -190,8 +196,7 @@ def _ask_of_the_picture(models, tracks, ensembles, calibration, logit, moments):
             scored=len(moments), seconds=3.1,
         )
     )  # fmt: skip
-    limits = Thresholds(low=0.1, probably_low=0.2, high=0.9, probably_high=0.8, data="made")
-    ensembles[Question.PICTURE] = Ensemble(models=["picture"], thresholds=limits)
+    ensembles[Question.PICTURE] = Ensemble(models=["picture"])
     frames = [
         FrameSegment(
             index=index, time=time, box=(0.0, 0.0, float(WIDTH), float(HEIGHT)),

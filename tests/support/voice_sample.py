@@ -10,7 +10,9 @@ from detector.schema.analysis import (
     Analysis,
     Calibration,
     Ensemble,
+    FileKind,
     Label,
+    Likelihood,
     Modality,
     ModelResult,
     Question,
@@ -67,11 +69,13 @@ def make_analysis(path, *, calibrated=True, heard=None):
         ),
     ]  # fmt: skip
     limits = Thresholds(low=0.3, high=0.86)
-    ensemble = Ensemble(models=["voice"], calibration=FIT, thresholds=limits)
+    ensemble = Ensemble(models=["voice"], calibration=FIT)
+    heard_by = {FileKind.SOUND: Likelihood(thresholds=limits)}
     return decide(
         Analysis(
             id="made", created=datetime(2026, 11, 21, 11, 2, tzinfo=UTC), media=info,
             settings=Settings(), ensembles={Question.VOICE: ensemble}, models=models,
+            likelihoods=heard_by,
             verdict=Verdict(label=Label.NOT_APPLICABLE, thresholds=limits),
             subjects=[] if not info.audio.speech.spans else [voice], timestamps=[],
             software=Software(

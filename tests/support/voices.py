@@ -4,7 +4,14 @@ import numpy as np
 from scipy import signal
 
 from detector.models.base import Model
-from detector.schema.analysis import Calibration, Ensemble, ReasonCode, Thresholds
+from detector.schema.analysis import (
+    Calibration,
+    Ensemble,
+    FileKind,
+    Likelihood,
+    ReasonCode,
+    Thresholds,
+)
 from tests.support.speech import RATE, speech
 
 SPEC: dict[str, object] = {
@@ -16,10 +23,10 @@ CALIBRATED: dict[str, object] = {
     "calibration": Calibration(scale=1, offset=0, data="made", clips=100)
 }
 MEASURED = Ensemble(
-    models=["loud"],
-    calibration=Calibration(scale=1, offset=0, data="made", clips=100),
-    thresholds=Thresholds(low=0.3, high=0.8),
+    models=["loud"], calibration=Calibration(scale=1, offset=0, data="made", clips=100)
 )
+HEARD = {FileKind.SOUND: Likelihood(thresholds=Thresholds(low=0.3, high=0.8))}
+"""By which a sound is judged."""
 
 NOISE = np.random.default_rng(0).standard_normal(13 * RATE).astype(np.float32)
 TIME = np.arange(8 * RATE) / RATE

@@ -355,7 +355,9 @@ def _measured(name: str) -> str:
 def _answers() -> None:
     """Draw the possible answers in their colors and words, and how files are treated."""
     # A band that no limit gave on sources left out is no answer that can come.
-    given = {label for one in manifest().ensembles.values() for label, _, _ in one.thresholds.zones}
+    given = {
+        label for one in manifest().likelihoods.values() for label, _, _ in one.thresholds.zones
+    }
     possible = [label for label in Label if label in given | {Label.NOT_APPLICABLE}]
     kept = labels.hours(retention().total_seconds() / 3600)
     days = records_retention().total_seconds() / 86400

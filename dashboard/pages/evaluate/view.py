@@ -34,7 +34,7 @@ from detector.evaluation.scores import Scored
 from detector.models.registry import selectable
 from detector.presentation import evaluation
 from detector.presentation.evaluation import ChartTexts
-from detector.schema.analysis import Question, Settings, Thresholds
+from detector.schema.analysis import FileKind, Settings, Thresholds
 from detector.sentences import _, ngettext, say
 from service import limits
 from service.config import get_config
@@ -227,12 +227,15 @@ FURTHEST = 12
 """Files that are listed by their distance from the truth."""
 
 
-def _figures(run: Evaluation, kind: KindReport, thresholds: Mapping[Question, Thresholds]) -> None:
+def _figures(run: Evaluation, kind: KindReport, thresholds: Mapping[FileKind, Thresholds]) -> None:
     """Draw the figures of the clips, or of the pictures."""
     scored = [s for s in run.scored if s.kind == kind.kind]
-    asked = {q: limits for q, limits in thresholds.items() if any(q in s.answers for s in scored)}
-    # The first question's: those that most verdicts are given by.
-    first = next(iter((asked or thresholds).values()), Thresholds(low=0.5, high=0.5))
+    # Those that most verdicts are given by.
+    kinds = Counter(
+        s.analysis.verdict.kind for s in scored if s.analysis and s.analysis.verdict.kind
+    )
+    most = next((own for own, _count in kinds.most_common(1)), FileKind.CLIP)
+    first = thresholds.get(most, Thresholds(low=0.5, high=0.5))
     _headline(kind)
     _ranking(kind, scored)
     _probabilities(kind, scored, first)

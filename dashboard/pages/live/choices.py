@@ -16,7 +16,7 @@ from detector.live import LiveSettings
 from detector.models.base import ModelSpec
 from detector.models.registry import manifest, selectable
 from detector.network.addresses import MAX_URL
-from detector.schema.analysis import QUESTION_OF, Question, Thresholds
+from detector.schema.analysis import QUESTION_OF, FileKind, Thresholds
 from detector.sentences import _
 from service.live import cameras
 from service.live.viewers import SHARED_FACES, SHARED_SIZE, LiveOptions, SessionRetention
@@ -255,5 +255,5 @@ def settings(options: LiveOptions) -> LiveSettings:
 
 def thresholds() -> Thresholds:
     """Return the thresholds of the default ensemble, for axes before the first score."""
-    ensemble = manifest().ensembles.get(Question.MANIPULATION)
-    return ensemble.thresholds if ensemble is not None else FALLBACK
+    fit = manifest().likelihoods.get(FileKind.CLIP)
+    return fit.thresholds if fit is not None else FALLBACK

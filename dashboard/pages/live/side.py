@@ -291,16 +291,16 @@ def _waiting(state: VoiceState, now: float, shared: bool) -> str:
 
 
 def _reading(analysis: Analysis) -> None:
-    answer = analysis.verdict.answers.get(Question.VOICE)
-    probability = answer.probability if answer is not None else None
+    found = analysis.verdict
+    probability = found.probability
     left, right = st.columns(2, gap="medium")
     with left:
-        if answer is None or probability is None:
+        if probability is None:
             show(chips.reading(presented.voice(Label.NOT_APPLICABLE)))
         else:
-            shown = chips.reading(presented.voice(answer.label))
-            scale = verdict.scale(probability, answer.thresholds, Question.VOICE)
-            share = labels.percent(probability, answer.thresholds.edges)
+            shown = chips.reading(presented.voice(found.label))
+            scale = verdict.scale(probability, found.thresholds, Question.VOICE)
+            share = labels.percent(probability, found.thresholds.edges)
             show(verdict.number(share, say(LIKELIHOOD), shown), scale)
     with right:
         typography.paragraph(presented.why_of_voice(analysis))

@@ -26,7 +26,6 @@ from detector.decision.numbers import limit_of
 from detector.errors import InputError
 from detector.evaluation import own_calibration
 from detector.media import isolated
-from detector.messages import states
 from detector.messages.format import limit_percent
 from detector.models.memory import budget as memory_budget
 from detector.models.registry import list_models, selectable
@@ -122,14 +121,8 @@ def _switch() -> None:
 
 def described(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, holds: bool) -> Markup:
     """Return one calibration in words: its clips and its thresholds."""
-    names = [titles.get(id, id) for ids in own.models.values() for id in ids]
-    limits = [
-        _("{question}: above {percent}").format(
-            question=states.question(question, short=True),
-            percent=limit_percent(limit_of(own.threshold(question).high)),
-        )
-        for question in own.models
-    ]
+    names = [titles.get(id, id) for id in own.models]
+    limit = _("above {percent}").format(percent=limit_percent(limit_of(own.high())))
     status = _("In use") if in_use else _("Switched off")
     if not holds:
         status = _("Its models have changed: make it again")
@@ -138,7 +131,7 @@ def described(own: OwnCalibration, titles: dict[str, str], *, in_use: bool, hold
     )
     rows = [
         (_("For"), labels.listed(names)),
-        (_("Threshold"), "; ".join(limits)),
+        (_("Threshold"), limit),
         (_("Clips"), clips + (f": {own.domain}" if own.domain else "")),
         (_("Made"), labels.day(own.created)),
     ]

@@ -35,8 +35,8 @@ def _head(analysis: Analysis) -> None:
     shown = chips.reading(answer.cell)
     with st.container(horizontal=True, vertical_alignment="center", key="voice-head"):
         show(typography.heading(presented.name(analysis)), shown, width="stretch")
-        if answer.likelihood:
-            typography.caption(answer.likelihood, width="content")
+        if answer.share:
+            typography.caption(answer.share, width="content")
 
 
 def _strongest(analysis: Analysis, linked: ResultViewState) -> None:

@@ -274,7 +274,7 @@ def test_both_answers_stand_in_the_summary():
     assert text.startswith("council statement.webm: Likely AI-generated\n")
     face = "Is a face fake? No sign found, 9 % likelihood (under 30: no sign; between"
     assert face in text
-    assert re.search(r"AI-generated head\? Likely AI-generated, 9\d % combined likelihood", text)
+    assert re.search(r"AI-generated head\? Likely AI-generated, 9\d % likelihood", text)
     assert "over 80: likely AI-generated" in text
     # The answer in front comes first, and what pulled which way is under it.
     assert text.index("AI-generated head") < text.index(face)

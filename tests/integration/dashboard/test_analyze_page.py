@@ -27,10 +27,10 @@ from detector.pipeline import Progress
 from detector.samples import Sample
 from detector.schema.analysis import (
     Analysis,
-    Ensemble,
+    FileKind,
     Label,
+    Likelihood,
     Modality,
-    Question,
     Reason,
     ReasonCode,
     Settings,
@@ -126,9 +126,9 @@ def test_the_first_screen_says_what_will_be_read(jobs, analyzer):
     assert at.title[0].value == "Check a picture, a video or a voice"
     text = html(at)
     assert "Could not be judged" in text
-    for label, _, _ in manifest().ensembles[Question.MANIPULATION].thresholds.zones:
+    for label, _, _ in manifest().likelihoods[FileKind.CLIP].thresholds.zones:
         assert states.state(label) in text
-    limits = [one.thresholds for one in manifest().ensembles.values()]
+    limits = [one.thresholds for one in manifest().likelihoods.values()]
     given = {label for one in limits for label, _, _ in one.zones}
     for label in set(Label) - given - {Label.NOT_APPLICABLE}:
         assert states.state(label) not in text, "only what may be said is announced"
@@ -174,7 +174,7 @@ def test_no_sign_is_an_answer_where_it_was_measured_that_it_may_be_given(
     monkeypatch.setattr(first_screen, "selectable", lambda: [published, *ready[1:]])
     for may in (False, True):
         limits = Thresholds(low=0.2 if may else 0.0, high=0.8)
-        known = {"ensembles": {Question.MANIPULATION: Ensemble(thresholds=limits)}}
+        known = {"likelihoods": {FileKind.CLIP: Likelihood(thresholds=limits)}}
         ours = manifest().model_copy(update=known)
         monkeypatch.setattr(first_screen, "manifest", lambda ours=ours: ours)
         assert ("No sign of manipulation found" in html(page())) is may

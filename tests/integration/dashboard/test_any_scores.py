@@ -84,7 +84,7 @@ def render(analysis):
     assert people.scores(analysis, lanes)[1]
     assert verdict_card.head(analysis) and verdict_card.limits(analysis)
     question.rows(analysis)
-    if pulls.answer_of(analysis) is not None:
+    if pulls.judged(analysis) is not None:
         assert verdict_card.number(analysis) and verdict_card.scale(analysis)
         presented.confidence(analysis)
         pulls.rows(analysis)

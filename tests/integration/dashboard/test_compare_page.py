@@ -17,7 +17,9 @@ from detector.presentation import Cell, agreement, models, series
 from detector.presentation.agreement import ModelLine
 from detector.presentation.series import Lane
 from detector.schema.analysis import (
+    FileKind,
     Label,
+    Likelihood,
     Modality,
     ModelResult,
     ModelScore,
@@ -108,15 +110,12 @@ def test_a_model_is_read_in_the_words_of_its_question(job):
     synth = next(m for m in analysis.models if m.id == "synth")
     assert models.reading(analysis, synth, FAKE) == Cell("Likely AI-generated", state=FAKE)
     assert models.reading(analysis, analysis.models[0], FAKE).text == "Likely manipulated"
-    analysis.verdict.answers[Question.SYNTHESIS].undecided_secondary = True
-    assert models.reading(analysis, synth, FAKE) == Cell("Not decided", state=Label.NOT_APPLICABLE)
     # A single moment over the threshold says no more than its whole clip.
     lines = [
-        ModelLine(m, lane([0.99]), series.limits(analysis, m.question))
-        for m in (synth, analysis.models[0])
+        ModelLine(m, lane([0.99]), analysis.verdict.thresholds) for m in (synth, analysis.models[0])
     ]
     said = [str(lanes._score(line, shown)) for line in lines]
-    assert "Not decided" in said[0] and "Likely manipulated" in said[1]
+    assert "Likely AI-generated" in said[0] and "Likely manipulated" in said[1]
 
 
 def test_a_model_that_was_left_out_is_scored_when_it_is_added(job, monkeypatch):
@@ -459,9 +458,11 @@ def test_a_model_of_voices_that_is_alone_says_where_others_are(tmp_path, jobs):
     path = voice_sample.write_clip(tmp_path / "alone.wav")
     analysis = voice_sample.make_analysis(path)
     never = analysis.verdict.thresholds.model_copy(update={"low": 0.0, "high": 1.0})
-    ensemble = analysis.ensembles[Question.VOICE].model_copy(update={"thresholds": never})
     analysis = analysis.model_copy(
-        update={"models": analysis.models[:1], "ensembles": {Question.VOICE: ensemble}}
+        update={
+            "models": analysis.models[:1],
+            "likelihoods": {FileKind.SOUND: Likelihood(thresholds=never)},
+        }
     )
     for span in analysis.subjects[0].spans:
         del span.logits["aasist:l"]

@@ -321,7 +321,7 @@ def test_notes_and_findings_are_said_in_spanish():
         for note, english in zip(notes, origin.findings, strict=True):
             assert note != english and not re.search(r"\b(the|is|its|was|of|on)\b", note), note
         assert "2 partes de la grabación" in "".join(notes)
-        for data in (e.thresholds.data for e in manifest().ensembles.values()):
+        for data in (fit.thresholds.data for fit in manifest().likelihoods.values()):
             assert re.search("fuentes|habla", say(data)), data
         assert origin_words.fact_rows(stored.facts)[0] == ("Cámara", "Pixel 8", "EXIF")
 

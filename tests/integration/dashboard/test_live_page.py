@@ -403,7 +403,7 @@ def test_a_session_that_is_too_slow_has_that_as_its_headline(at, browser):
     assert f"after 3 s above {usual}" in text(at)
     assert ">Too slow here: don’t rely on this session<" in html(at)
     assert "1 frame in 8 s was scored." in text(at)
-    assert "combined likelihood" not in html(at)
+    assert "likelihood" not in html(at)
     assert browser.data["say"] == "Too slow here: don’t rely on this session"
     at.button(key="live-stop").click().run()
     assert ">Too slow here: don’t rely on this session<" in html(at)

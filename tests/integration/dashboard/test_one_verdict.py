@@ -240,7 +240,7 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
     sent = html(whole_page(s=link.token))
     if likely is not None:
         assert entities.escape(headline) in sent and written(between) in sent
-        assert f"<b>{written(percent(likely))}</b> combined likelihood" in sent
+        assert f"<b>{written(percent(likely))}</b> likelihood" in sent
 
     # The result's page and its report.
     shown = html(result(tmp_path / "gone.webm", kept))
@@ -253,11 +253,11 @@ def test_every_surface_says_the_same(case, jobs, tmp_path):
     pdf = text_of(report.as_pdf(report.collect(kept)), 1)
     assert f"{kept.media.name} {headline}" in pdf
     if likely is not None:
-        assert f"<b>{written(percent(likely))}</b> combined likelihood" in shown
-        assert f"{percent(likely)} combined likelihood" in pdf
+        assert f"<b>{written(percent(likely))}</b> likelihood" in shown
+        assert f"{percent(likely)} likelihood" in pdf
         if ends is not None:
             assert between.replace(labels.NBSP, " ") in pdf and written(between) in shown
-        assert f" {percent(likely)} combined likelihood" in summary(kept)
+        assert f" {percent(likely)} likelihood" in summary(kept)
 
 
 def test_a_comparison_that_comes_later_reaches_the_rows_of_a_batch(jobs):

@@ -154,7 +154,7 @@ def test_a_manipulated_copy_heads_the_result_over_the_detectors_own_answer(jobs,
     assert before.verdict.label is Label.REAL
     at = page(a=job.key)
     assert head(at) == "No sign of manipulation found" and banner(at) == ""
-    number = re.search(r"<b>\d+ %</b> combined likelihood", texts(at))
+    number = re.search(r"<b>\d+ %</b> likelihood", texts(at))
     at = page(a=looked_for(job).key)
     assert head(at) == "Manipulated copy of press &lt;i&gt;1.webm"
     assert number[0] in texts(at), "counts nothing in the detectors' number"
@@ -167,7 +167,7 @@ def test_what_is_not_the_original_is_taken_back_and_stays_so(jobs, clips, finds)
     shared = found_in_library(jobs, clips, finds, Found.FACE_DIFFERS)
     at = page(a=shared.key)
     # Also under thresholds of the person's own, which are decided from what was analyzed.
-    at.slider(key=f"result.{shared.key}.widget.thresholds.manipulation").set_value((30, 99))
+    at.slider(key=f"result.{shared.key}.widget.thresholds").set_value((30, 99))
     assert head(run(at)).startswith("Manipulated copy of")
     at = press(at, "Not the original")
     assert head(at) == "Can’t tell" and banner(at) == ""

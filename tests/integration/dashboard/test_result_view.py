@@ -25,11 +25,12 @@ from detector.decision import decide
 from detector.decision.numbers import logit
 from detector.messages.format import percent, whole_percent
 from detector.models import registry
-from detector.presentation import answers, file, lead, markdown, models, pulls, run, series
+from detector.presentation import answers, file, lead, markdown, pulls, run, series
+from detector.presentation.verdict import headline
 from detector.schema.analysis import (
     Analysis,
     Calibration,
-    ConfidenceInterval,
+    FileKind,
     Label,
     Modality,
     OddsPoint,
@@ -105,8 +106,8 @@ def test_the_verdict_is_said_in_words_with_its_number_and_its_limits(clip):
     assert "No sign of manipulation found for Person A (left)." in page
     made = make_analysis()
     number = labels.percent(made.verdict.probability or 0).replace("\u00a0", " ")
-    assert made.verdict.probability == made.judged[0].probability
-    assert f"<b>{number}</b> combined likelihood" in page
+    assert made.verdict.probability >= made.judged[0].probability, "the odds of both are summed"
+    assert f"<b>{number}</b> likelihood" in page
     assert not re.search("agree|mean of|though none is|so at most", page)
     assert "What this can’t tell" in page and "Who changed it, or why." in page
     assert "MesoNet-4" in page and "not downloaded" in page
@@ -129,19 +130,19 @@ def test_the_page_opens_at_the_moment_that_its_words_name(clip):
 def test_models_and_thresholds_are_decided_again_without_a_network(clip, no_network):
     at = show(clip)
     drawn = len(no_network)
-    at.slider(key="result.k.widget.thresholds.manipulation").set_value((30, 99)).run()
+    at.slider(key="result.k.widget.thresholds").set_value((30, 99)).run()
     page = texts(at)
     assert "<span>Can’t tell</span></h2>" in page
     assert "with your thresholds" in page
     assert "Drawn with your thresholds" in page
     at.button(key="result.k.widget.reset").click().run()
     assert "with your" not in texts(at)
-    assert at.slider(key="result.k.widget.thresholds.manipulation").value == (30, 70)
+    assert at.slider(key="result.k.widget.thresholds").value == (30, 70)
 
     at.pills(key="result.k.widget.models").set_value(["clip"]).run()
     page = texts(at)
     assert "with your models" in page
-    assert re.search(r"<b>\d+ %</b> combined likelihood", page)
+    assert re.search(r"<b>\d+ %</b> likelihood", page)
     assert "switched off" in page
     assert len(no_network) == drawn
 
@@ -423,7 +424,7 @@ def test_a_set_that_never_says_no_sign_has_no_green_zone():
 def test_moved_thresholds_do_not_claim_our_error_rates():
     theirs = Thresholds(low=0.2, high=0.6, custom=True)
     assert "not measured" in " ".join(answers.meaning(theirs, None))
-    decided = decide(make_analysis(), thresholds={Question.MANIPULATION: theirs})
+    decided = decide(make_analysis(), thresholds=theirs)
     said = "\n".join(markdown.of_sections([answers.how_we_know(decided)]))
     assert "not measured" in said and "untouched clips" not in said
 
@@ -461,54 +462,16 @@ def test_both_answers_stand_in_the_card_and_one_that_was_not_asked_says_so(clip)
     assert "The head" in head and "face of" not in head
     # of its sound and its picture alone: no model of those was asked
     assert page.count("Not asked") == 2 and "Likely AI-generated" in page
-    assert "can’t tell, 20 to 80 %" in page  # that question's thresholds are drawn
+    assert "can’t tell, 30 to 70 %" in page
 
 
-def test_an_open_question_is_a_row_that_is_not_counted(clip):
+def test_each_question_is_a_row_with_its_share_of_the_evidence(clip):
     made = make_analysis(clip, whole=0.0)
     page = texts(show(clip, made))
     rows = question.rows(made).replace("\u00a0", " ")
     assert rows.index("Is a face fake?") < rows.index("AI-generated head?")
-    assert "Not decided: score under 80 %" in rows and "not counted</span>" in rows
+    assert rows.count("% of the evidence") == 2 and "not counted" not in rows
     assert "<span>Likely manipulated</span></h2>" in page
-    weak = make_analysis(clip, whole=0.0)
-    change(weak, Question.SYNTHESIS, auc=ConfidenceInterval(value=0.64, low=0.53, high=0.75))
-    assert "Not decided: one weak model" in question.rows(decide(weak))
-
-
-def withheld(*clip):
-    """No sign in the face, and a whole picture that is less suspicious and has no threshold."""
-    made = make_analysis(*clip, whole=-6.0, fake=False)
-    limits = made.ensembles[Question.SYNTHESIS].thresholds
-    change(made, Question.SYNTHESIS, thresholds=limits.model_copy(update={"low": 0.0}))
-    return decide(made)
-
-
-def test_models_of_an_open_question_say_nothing_by_themselves():
-    made = make_analysis(whole=0.9)
-    assert made.verdict.answers[Question.SYNTHESIS].undecided_secondary
-    (synth,) = [m for m in made.models if m.id == "synth"]
-    data = {"data": MEASURED_ON}
-    synth.label, synth.calibration = Label.FAKE, synth.calibration.model_copy(update=data)
-    said = models.cells(made, synth)
-    assert said[2] == labels.score(synth.probability) and said[6] == "–"
-    assert str(said[3]).startswith("– Not decided (not counted")
-    assert str(said[7]) == "on 240 clips (that ask its question)"
-    shown = blocks.block(models.table(made)).replace("\u00a0", " ")
-    assert '<span class="um-ink na">' in shown and "<small>that ask its question</small>" in shown
-    face = models.cells(made, made.models[0])
-    assert str(face[3]) == "▲ Likely manipulated" and "that ask" not in str(face[7])
-    open_only = withheld()
-    (synth,) = [m for m in open_only.models if m.id == "synth"]
-    assert str(models.cells(open_only, synth)[3]) == "– Not decided"
-
-
-def test_a_question_that_withholds_no_sign_is_not_called_uncounted(clip):
-    made = withheld(clip)
-    assert made.verdict.label is Label.INCONCLUSIVE
-    rows = question.rows(made)
-    assert "Not decided" in rows and "not counted" not in rows
-    assert "whether the head was generated stays open" in lead.sentence(made)
 
 
 def test_the_chart_alone_follows_the_chosen_question(clip):
@@ -520,18 +483,19 @@ def test_the_chart_alone_follows_the_chosen_question(clip):
     page = texts(at)
     assert "<span>Likely manipulated</span></h2>" in page  # the verdict stays
     assert scale in [e.proto.body for e in at.get("html")]  # and so does its number
-    assert "can’t tell, 20 to 80 %" in page
     lanes = [e.proto.body for e in at.get("html") if "um-who" in e.proto.body]
-    assert len(lanes) == 2 and all("No sign found" in lane for lane in lanes)
+    assert len(lanes) == 2 and "Likely manipulated" in lanes[0]
     assert "SBI" in page  # the table of models has all of them
 
 
-def test_thresholds_are_moved_for_each_question(clip):
-    at = show(clip, make_analysis(clip, whole=-2.0))
-    at.slider(key="result.k.widget.thresholds.synthesis").set_value((2, 5)).run()
-    page = texts(at)
-    assert "Likely AI-generated" in page and "with your thresholds" in page
-    assert at.slider(key="result.k.widget.thresholds.manipulation").value == (30, 70)
+def test_thresholds_are_moved_for_the_file(clip):
+    made = make_analysis(clip, whole=-2.0, fake=False)
+    at = show(clip, made)
+    at.slider(key="result.k.widget.thresholds").set_value((1, 2)).run()
+    page, moved = texts(at), Thresholds(low=0.01, high=0.02, custom=True)
+    said = headline(decide(made, thresholds=moved))
+    assert said.startswith("Likely ") and f"<span>{said}</span></h2>" in page
+    assert "with your thresholds" in page
 
 
 def test_a_view_of_one_question_changes_no_verdict():
@@ -542,8 +506,6 @@ def test_a_view_of_one_question_changes_no_verdict():
     assert [t.id for t in seen.judged] == [t.id for t in made.judged]
     assert {m.id for m in seen.models} == {"sbi", "xcep", "clip", "meso4"}
     assert seen.verdict.thresholds.high == 0.7
-    alone = make_analysis()
-    assert question.viewed(alone, Question.MANIPULATION) is alone
 
 
 @pytest.mark.parametrize("whole", [None, -2.0, 0.0, 3.0])
@@ -555,7 +517,7 @@ def test_the_bars_sum_to_the_combined_number_as_printed(whole, fake, people):
     for asked in made.ensembles:
         change(made, asked, calibration=calibration)
     made = decide(made)
-    rows, answer = pulls.rows(made), pulls.answer_of(made)
+    rows, answer = pulls.rows(made), pulls.judged(made)
     assert sum(row.end for row in rows) == pulls.combined(answer).end
     assert pulls.combined(answer).end == round(10 * logit(answer.probability))
     assert {r.state for r in rows if not r.id} <= {None}
@@ -614,7 +576,8 @@ def test_beside_measured_models_it_is_shown_and_said_not_to_count(clip):
 def test_the_interval_of_the_likelihood_is_said_and_explained_once(clip):
     made = make_analysis(clip)
     table = [OddsPoint(logit=x, share=0.62, low=0.45, high=0.77, clips=60) for x in (-9, 9)]
-    change(made, Question.MANIPULATION, odds=table)
+    fit = made.likelihoods[FileKind.CLIP]
+    made.likelihoods[FileKind.CLIP] = fit.model_copy(update={"odds": table})
     decided = decide(made)
     low, high = decided.verdict.interval or (0, 0)
     assert low == 0.45 and high == max(0.77, decided.verdict.probability or 0)
@@ -624,8 +587,8 @@ def test_the_interval_of_the_likelihood_is_said_and_explained_once(clip):
     assert page.count(said) == 1 and "62" not in said
     assert page.count("as many manipulated as untouched clips") == 1
     few = [point.model_copy(update={"clips": 12}) for point in table]
-    change(made, Question.MANIPULATION, odds=few)
-    assert "too few such clips in our tests for an interval" in texts(show(clip, decide(made)))
+    made.likelihoods[FileKind.CLIP] = fit.model_copy(update={"odds": few})
+    assert decide(made).verdict.interval is None
 
 
 def test_no_figure_stands_apart_from_its_unit(clip):
@@ -635,7 +598,7 @@ def test_no_figure_stands_apart_from_its_unit(clip):
 
 def test_own_thresholds_are_named_and_can_be_left_aside(clip):
     made = make_analysis(clip)
-    made.ensembles[Question.MANIPULATION].own = OwnThreshold(
+    made.own = OwnThreshold(
         high=2.0, rate=0.05, clips=40, sources=3, domain="phone",
         created=datetime(2026, 11, 20, tzinfo=UTC),
         models={m.id: m.identity for m in made.models if m.scored},

@@ -127,7 +127,7 @@ def test_the_tabs_of_a_sound_speak_of_no_face(clip):
 def test_odds_of_a_voice_assume_clones_and_real_voices(clip):
     analysis = make_analysis(clip)
     odds = EmpiricalOdds(share=0.8, low=0.7, high=0.9, clips=60)
-    analysis.verdict.answers[Question.VOICE].odds = odds
+    analysis.verdict.odds = odds
     said = "\n".join(markdown.of_sections([answers.how_we_know(analysis)]))
     assert "as many cloned as real voices" in said and "as many manipulated" not in said
 

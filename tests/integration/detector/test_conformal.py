@@ -33,8 +33,7 @@ def made(clips, **changes):
         "created": datetime(2026, 11, 20, tzinfo=UTC),
         "rate": 0.05,
         "sources": 2,
-        "models": {q: {"one": None} for q in clips[0]},
-        "base": dict.fromkeys(clips[0], 0.0),
+        "models": {"one": "1"},
         "clips": clips,
     }
     return OwnCalibration.model_validate(values | changes)
@@ -64,19 +63,6 @@ def test_new_clips_exceed_the_threshold_as_often_as_promised(count, rate, heavy)
     assert np.mean(exceeded) >= rate - 1 / (count + 1) - 3 * error
 
 
-def test_two_questions_keep_one_rate():
-    rng = np.random.default_rng(0)
-    rates = []
-    for _ in range(200):
-        clips = [{FACE: f, WHOLE: w} for f, w in rng.normal(size=(40, 2))]
-        calibration = made(clips, base={FACE: 1.0, WHOLE: 0.5})
-        face, whole = (calibration.threshold(q).high for q in (FACE, WHOLE))
-        new = rng.normal(size=(500, 2))
-        rates.append(float(((new[:, 0] > face) | (new[:, 1] > whole)).mean()))
-    assert np.mean(rates) <= 0.05 + 3 * np.std(rates) / np.sqrt(len(rates))
-    assert np.mean(rates) >= 0.02
-
-
 def test_the_promise_is_said_with_its_condition():
     said = own_threshold.guarantee(40, 0.05)
     assert "at most 5 %" in said and "40 such clips" in said and "only for clips like these" in said
@@ -87,7 +73,7 @@ def test_the_promise_is_said_with_its_condition():
 
 
 def test_cuts_of_a_few_recordings_are_warned_of():
-    clips = [{FACE: float(i)} for i in range(40)]
+    clips = [float(i) for i in range(40)]
     assert own_threshold.alike(made(clips, sources=20)) == ""
     few = own_threshold.alike(made(clips, sources=3))
     assert "40 clips are of only 3 recordings" in few and "takes 19 different recordings" in few
@@ -100,7 +86,7 @@ ONE = model("one").identity
 
 def with_own(high, **models):
     made = analysis([track("A", with_scores(*[0.75] * 5))])
-    made.ensembles[FACE].own = OwnThreshold(
+    made.own = OwnThreshold(
         high=high, rate=0.05, clips=40, sources=3, domain="phone",
         created=datetime(2026, 11, 20, tzinfo=UTC),
         models=models,
@@ -136,29 +122,30 @@ def test_a_threshold_of_the_calibrated_models_is_found_beside_one_that_was_not_m
     one = model("one")
     gend = model("gend", calibration=None, operating_point=0.5, label_order="documented")
     ours, both = ({m.id: m.identity for m in models} for models in ([one], [one, gend]))
-    clips = [{FACE: float(i)} for i in range(40)]
+    clips = [float(i) for i in range(40)]
     for stored, found in (([ours], ours), ([both], both), ([ours, both], both)):
-        kept = [made(clips, id=str(len(ids)), models={FACE: ids}) for ids in stored]
+        kept = [made(clips, id=str(len(ids)), models=ids) for ids in stored]
         store = ThresholdStore(calibrations=kept)
-        assert initial_results.ensembles([one, gend], store, [FACE])[FACE].own.models == found
-    only = ThresholdStore(calibrations=[made(clips, models={FACE: both})])
-    assert initial_results.ensembles([one], only, [FACE])[FACE].own is None
+        assert initial_results.rules([one, gend], store, [FACE]).own.models == found
+    only = ThresholdStore(calibrations=[made(clips, models=both)])
+    assert initial_results.rules([one], only, [FACE]).own is None
 
 
 def test_they_are_kept_replaced_switched_and_deleted(data):
     assert conformal.load() == ThresholdStore()
-    clips = [{FACE: float(i)} for i in range(40)]
+    clips = [float(i) for i in range(40)]
     conformal.keep(made(clips))
     conformal.keep(made(clips, id="new", rate=0.1))
-    conformal.keep(made(clips, id="gend", models={FACE: {"gend": "a" * 64}}))
+    conformal.keep(made(clips, id="gend", models={"gend": "a" * 64}))
     shelf = conformal.load()
     assert [c.id for c in shelf.calibrations] == ["gend", "new"]
-    found = shelf.threshold(FACE, {"one": None})
+    found = shelf.threshold({"one": "1"})
     assert found.rate == 0.1 and found.clips == 40
     assert found.high == conformal.quantile(range(40), 0.1)
-    assert shelf.threshold(FACE, {"one": "x"}) is None and shelf.threshold(WHOLE, {}) is None
+    assert shelf.threshold({"one": "x"}) is None and shelf.threshold({}) is None
+    assert shelf.threshold({"one": "1", "two": "2"}) is None
     conformal.switch(False)
-    assert conformal.load().threshold(FACE, {"one": None}) is None
+    assert conformal.load().threshold({"one": "1"}) is None
     with pytest.raises(UsageError):
         conformal.delete("nobody")
     conformal.delete("new")
@@ -196,8 +183,7 @@ def test_from_a_folder_to_a_verdict(analyzer, make_clip, tmp_path, capsys):
     assert own_calibration.holds(conformal.load().calibrations[0])
     # Taken from the clips themselves: as many lie above as the rate allows.
     shelf = conformal.load().calibrations[0]
-    high = shelf.threshold(FACE).high
-    scores = sorted(c[FACE] for c in shelf.clips)
+    high, scores = shelf.threshold.high, sorted(shelf.clips)
     # The clip that set it lies on it, but for the last bit of a sum.
     assert sum(score > high + 1e-9 for score in scores) == 0, (scores, high)
 
@@ -221,7 +207,7 @@ def test_real_voices_set_the_threshold_of_the_voice_alone(analyzer, make_clip, t
     said = capsys.readouterr().out
     assert "4 clips of 4 recordings (my phone)" in said and "for timbre" in said
     (own,) = conformal.load().calibrations
-    assert list(own.models) == [Question.VOICE] and list(own.models[Question.VOICE]) == ["timbre"]
+    assert list(own.models) == ["timbre"]
 
     known = analyzer.analyze(folder / "0.wav")
     assert known.verdict.thresholds.own and known.verdict.label is Label.INCONCLUSIVE

@@ -43,11 +43,11 @@ def says_no_sign(monkeypatch):
     """Thresholds under which every word can be said, whatever ships today."""
     limits = Thresholds(low=0.3, high=0.8)
     known = registry.manifest()
-    ensembles = {
-        question: ensemble.model_copy(update={"thresholds": limits})
-        for question, ensemble in known.ensembles.items()
+    fits = {
+        kind: fit.model_copy(update={"thresholds": limits})
+        for kind, fit in known.likelihoods.items()
     }
-    patched = known.model_copy(update={"ensembles": ensembles})
+    patched = known.model_copy(update={"likelihoods": fits})
     monkeypatch.setattr(registry, "manifest", lambda: patched)
 
 

@@ -12,9 +12,19 @@ from detector.live.voice import EVERY, KEPT
 from detector.models import registry
 from detector.models.base import ModelSpec
 from detector.pipeline import Analyzer
+from detector.pipeline.initial_results import Rules
 from detector.schema.analysis import Label, Modality, Question, ReasonCode
 from tests.support import speech as made
-from tests.support.voices import CALIBRATED, MEASURED, NOISY, PHONE, SPEC, TOO_LITTLE_SPEECH, Loud
+from tests.support.voices import (
+    CALIBRATED,
+    HEARD,
+    MEASURED,
+    NOISY,
+    PHONE,
+    SPEC,
+    TOO_LITTLE_SPEECH,
+    Loud,
+)
 
 RATE = 48_000
 SPEAKING = made.speech(12.5)
@@ -35,7 +45,7 @@ class Mic:
 
     def __init__(self, model):
         self.voice = LiveVoice([model.spec], lambda id: model, threaded=False)
-        self.voice._ensembles = {Question.VOICE: MEASURED}
+        self.voice._rules = Rules({Question.VOICE: MEASURED}, HEARD)
         self.time = 0.0
 
     def say(self, sound):
@@ -118,7 +128,7 @@ def test_a_poor_sound_gets_a_score_and_no_verdict(sound, code):
     here.say(sound)
     analysis = here.voice.state.analysis
     assert analysis.verdict.label is Label.INCONCLUSIVE
-    assert analysis.verdict.answers[Question.VOICE].vetoed_by is code
+    assert analysis.verdict.vetoed_by is code
 
 
 def test_sound_is_let_go_of():

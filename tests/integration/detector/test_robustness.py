@@ -30,7 +30,9 @@ from detector.presentation.robustness import outcome, section
 from detector.presentation.verdict import limits
 from detector.schema.analysis import (
     Analysis,
+    FileKind,
     Label,
+    Likelihood,
     Question,
     ReasonCode,
     Robustness,
@@ -226,7 +228,7 @@ def test_a_verdict_that_turns_around_is_none(fake):
     assert make_analysis(fake=fake).verdict.label is (Label.FAKE if fake else Label.REAL)
     after = decided(trial("crf-32", 0.1 if fake else 0.9), fake=fake)
     assert after.verdict.label is Label.INCONCLUSIVE
-    assert after.verdict.answers[MANIPULATION].vetoed_by is ReasonCode.FRAGILE
+    assert after.verdict.vetoed_by is ReasonCode.FRAGILE
     assert after.verdict.reasons[0].code is ReasonCode.FRAGILE
     assert "crf-32" in messages.detail(after.verdict.reasons[0])
     assert after.robustness.fragile
@@ -618,10 +620,8 @@ def test_a_telephone_is_no_flip_because_nothing_is_decided_over_it(tmp_path):
     tried = try_out(path, phone, told, conditions=conditions[:1])
     assert tried.unchanged.label is tried.trials[0].label is Label.INCONCLUSIVE
     # What a change does to the score is one.
-    low = analysis.ensembles[Question.VOICE].model_copy(
-        update={"thresholds": Thresholds(low=0.97, high=0.98)}
-    )
-    other = decide(phone.model_copy(update={"ensembles": {Question.VOICE: low}}))
+    low = {FileKind.SOUND: Likelihood(thresholds=Thresholds(low=0.97, high=0.98))}
+    other = decide(phone.model_copy(update={"likelihoods": low}))
     tried = try_out(path, analysis, Told(analysis, other), conditions=conditions[:1])
     assert tried.trials[0].label is Label.REAL and tried.fragile
 

@@ -36,6 +36,7 @@ from tests.support import speech as made
 from tests.support.timeless import timeless
 from tests.support.voices import (
     CALIBRATED,
+    HEARD,
     MEASURED,
     NOISE,
     NOISY,
@@ -61,7 +62,7 @@ def say(analyzer, tmp_path, monkeypatch):
         out = analyzer.analyze(path, Settings.model_validate(settings))
         for sound in model.fed:
             assert sound.shape == (32_000,) and sound.dtype == np.float32
-        out.ensembles[Question.VOICE] = MEASURED
+        out.ensembles[Question.VOICE], out.likelihoods = MEASURED, HEARD
         return decide(out)
 
     return analysis
@@ -140,7 +141,7 @@ def test_what_holds_too_little_speech_is_not_scored(say, sound, code):
 
 def test_a_phone_cuts_what_a_verdict_needs(say):
     out = say(PHONE, 3.0)
-    answer = out.verdict.answers[Question.VOICE]
+    answer = out.verdict
     assert out.verdict.label is Label.INCONCLUSIVE
     assert answer.vetoed_by is ReasonCode.PHONE_QUALITY
     assert messages.text(out.verdict.reasons[0]).startswith("Phone quality: everything over")
@@ -150,10 +151,10 @@ def test_a_phone_cuts_what_a_verdict_needs(say):
 
 def test_a_voice_in_noise_gets_no_verdict(say):
     out = say(NOISY, 3.0)
-    assert out.verdict.answers[Question.VOICE].vetoed_by is ReasonCode.TOO_NOISY
+    assert out.verdict.vetoed_by is ReasonCode.TOO_NOISY
     assert "dB louder" in messages.text(out.verdict.reasons[0])
     # What such a score meant in tests with clean recordings is not said of it.
-    assert out.verdict.answers[Question.VOICE].odds is None
+    assert out.verdict.odds is None
 
 
 def test_noise_as_loud_as_the_voice_is_said_without_a_figure():
@@ -216,13 +217,13 @@ def test_a_sung_voice_is_offered_to_be_judged_as_speech(say):
     sung = out.media.audio.speech
     sung.sustained_ratio = 0.9
     out = decide(out)
-    assert out.verdict.answers[Question.VOICE].vetoed_by is ReasonCode.SINGING
+    assert out.verdict.vetoed_by is ReasonCode.SINGING
     assert messages.text(out.verdict.reasons[0]).startswith(
         "Too little ordinary speech: 90 % of the voice"
     )
     assert next_steps(out, Facts())[0].code is ActionCode.ASSUME_SPEECH
     sung.assumed = True
-    assert decide(out).verdict.answers[Question.VOICE].vetoed_by is not ReasonCode.SINGING
+    assert decide(out).verdict.vetoed_by is not ReasonCode.SINGING
 
 
 def test_an_error_of_the_sound_never_ends_the_analysis_of_a_picture(say, talking_clip, monkeypatch):
@@ -277,8 +278,8 @@ def test_a_voice_that_a_formula_made_is_called_cloned_by_the_default_set(analyze
     out = analyzer.analyze(path)
     assert [model.id for model in out.models] == ["timbre"]
     assert out.id == id_of(out.media.sha256, Settings())
-    answer = out.verdict.answers[Question.VOICE]
-    assert answer.evaluated and answer.probability is not None and answer.odds is not None
+    answer = out.verdict
+    assert answer.probability is not None and answer.odds is not None
     assert out.verdict.label is Label.FAKE and answer.probability > answer.thresholds.high
     assert CaveatCode.NEVER_DECIDES not in [caveat.code for caveat in out.verdict.caveats]
 

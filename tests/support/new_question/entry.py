@@ -20,10 +20,7 @@ QUESTION = """\
         about=_("the background"),
         fake=_("Likely a replaced background"),
         probably_fake=_("Probably replaced"),
-        thresholds=_("Thresholds, background, %"),
         unmeasured_above=_("{title}, which was not measured here, calls it replaced"),
-        stays_open=_("Whether the background was replaced: that question stays open."),
-        keeps_open=_("No sign elsewhere, but whether the background was replaced stays open"),
         not_asked=_("Whether the background was replaced: no model here was asked that."),
     ),
 """

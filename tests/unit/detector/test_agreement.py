@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from detector.presentation import agreement, series
+from detector.presentation import agreement
 from detector.presentation.agreement import ModelLine
 from detector.presentation.series import Lane
 from detector.schema.analysis import Label, Question, Thresholds
@@ -95,15 +95,9 @@ def test_each_model_has_its_own_lane_and_gaps():
         scored = [time for time, _score in one.lane.scored]
         assert scored
         assert not any(gap.start < t < gap.end for t in scored for gap in one.lane.gaps)
-        assert one.limits == series.limits(analysis, one.question)
+        assert one.limits == analysis.verdict.thresholds
     said = agreement.sentence(analysis, analysis.judged[0], lines)
     assert f"of {len(lines)} models say fake; scores from" in said
-
-
-def test_a_model_is_read_by_the_limits_of_its_question():
-    analysis = make_analysis(whole=2.0, fake=False)
-    limits = {m.id: series.limits(analysis, m.question).high for m in analysis.models}
-    assert (limits["synth"], limits["sbi"]) == (0.8, 0.7)
 
 
 def test_two_clips_meet_at_the_times_they_share():

@@ -25,7 +25,7 @@ from detector.pipeline.modalities.face import FaceExtractor
 from detector.pipeline.options import RunOptions
 from detector.pipeline.windows import ClipShape, FrameWindow
 from detector.presentation.live import scored
-from detector.schema.analysis import FrameSegment, Label, Quality, Question, ReasonCode, Settings
+from detector.schema.analysis import FrameSegment, Label, Quality, ReasonCode, Settings
 from tests.support.live_world import REAL, MadeDetector, picture
 
 
@@ -97,7 +97,7 @@ def test_a_first_reading_takes_three_seconds_and_every_model():
             sampled(history, n / 16, dict.fromkeys(ids, 9.0) | ({} if n else {"clip": 9.0}))
         verdict = decide(history.recent()).verdict
         assert verdict.label is Label.INCONCLUSIVE
-        assert verdict.answers[Question.MANIPULATION].vetoed_by is ReasonCode.TOO_FEW_FRAMES
+        assert verdict.vetoed_by is ReasonCode.TOO_FEW_FRAMES
 
 
 def test_a_face_that_was_hidden_is_the_same_person(monkeypatch):

@@ -4,7 +4,16 @@ institutes."""
 import pytest
 
 from detector.presentation import odds
-from detector.schema.analysis import Answer, BandRate, EmpiricalOdds, Label, Tally, Thresholds
+from detector.schema.analysis import (
+    BandRate,
+    EmpiricalOdds,
+    Label,
+    Question,
+    ReasonCode,
+    Tally,
+    Thresholds,
+    Verdict,
+)
 from detector.schema.verdict import support_of
 
 RATES = [
@@ -14,9 +23,11 @@ RATES = [
 LIMITS = Thresholds(low=0.1, probably_low=0.3, probably_high=0.7, high=0.9, bands=RATES)
 
 
-def answer(label, share=None):
+def verdict(label, share=None, question=Question.MANIPULATION, **changes):
     known = None if share is None else EmpiricalOdds(share=share, low=0.1, high=0.9, clips=60)
-    return Answer(label=label, probability=0.5, thresholds=LIMITS, odds=known)
+    return Verdict(
+        label=label, probability=0.5, thresholds=LIMITS, odds=known, question=question, **changes
+    )
 
 
 @pytest.mark.parametrize(
@@ -27,20 +38,31 @@ def answer(label, share=None):
         (Label.FAKE, None, 0.5, "96 of 100 test files with such an answer were manipulated"),
         (Label.PROBABLY_FAKE, 0.8, 0.01,
          "Where 1 of 100 files are fakes, 4 of 100 with such a score are manipulated"),
-        # Towards real all questions answer: not the odds of one of them.
-        (Label.PROBABLY_REAL, 0.3, 0.5, "9 of 10 test files with such an answer were untouched"),
+        (Label.PROBABLY_REAL, 0.1, 0.5, "9 of 10 test files with such a score were untouched"),
         (Label.PROBABLY_REAL, 0.3, 0.01,
          "Where 1 of 100 files are fakes, 100 of 100 with such a score are untouched"),
         (Label.PROBABLY_FAKE, None, 0.5, ""),
-        (Label.INCONCLUSIVE, 0.5, 0.5, ""),
+        (Label.INCONCLUSIVE, 0.7, 0.5,
+         "leans manipulated: 7 of 10 test files with such a score were"),
+        (Label.INCONCLUSIVE, 0.3, 0.5,
+         "leans untouched: 7 of 10 test files with such a score were"),
+        (Label.INCONCLUSIVE, 0.5, 0.5,
+         "leans neither way: 5 of 10 test files with such a score were manipulated"),
+        (Label.INCONCLUSIVE, None, 0.5, ""),
     ],
 )  # fmt: skip
 def test_odds_follow_the_readers_own_share_of_fakes(label, share, base_rate, said):
-    assert odds.in_ten(answer(label, share), "manipulation", base_rate) == said
+    assert odds.in_ten(verdict(label, share), base_rate) == said
+
+
+def test_what_a_veto_left_open_leans_to_no_side():
+    vetoed = verdict(Label.INCONCLUSIVE, 0.7, vetoed_by=ReasonCode.FRAGILE)
+    assert odds.in_ten(vetoed, 0.5) == ""
 
 
 def test_a_voice_has_its_own_words():
-    assert odds.in_ten(answer(Label.PROBABLY_REAL), "voice", 0.5).endswith("were real")
+    said = odds.in_ten(verdict(Label.PROBABLY_REAL, question=Question.VOICE), 0.5)
+    assert said.endswith("were real")
 
 
 @pytest.mark.parametrize(
@@ -54,12 +76,12 @@ def test_support_is_named_on_the_verbal_scale(ratio, support):
 
 
 def test_the_likelihood_ratio_is_that_of_the_side_it_supports():
-    fake, real = answer(Label.FAKE, 0.95), answer(Label.REAL, 0.05)
+    fake, real = verdict(Label.FAKE, 0.95), verdict(Label.REAL, 0.05)
     assert fake.likelihood_ratio == pytest.approx(19) == 1 / real.likelihood_ratio
-    assert "19 times as likely of a file that is manipulated" in odds.support(fake, "manipulation")
-    assert "19 times as likely of a file that is untouched" in odds.support(real, "manipulation")
-    assert "moderate support for “untouched”" in odds.support(real, "manipulation")
-    assert odds.support(answer(Label.FAKE), "manipulation") == ""
+    assert "19 times as likely of a file that is manipulated" in odds.support(fake)
+    assert "19 times as likely of a file that is untouched" in odds.support(real)
+    assert "moderate support for “untouched”" in odds.support(real)
+    assert odds.support(verdict(Label.FAKE)) == ""
 
 
 @pytest.mark.parametrize("base_rate", [0.01, 0.2, 0.5, 0.9])

@@ -29,7 +29,7 @@ from detector.models import inventory, memory, registry
 from detector.models.base import CropRecipe, Model
 from detector.models.memory import ModelCache
 from detector.pipeline import initial_results
-from detector.schema.analysis import QUESTION_OF, Ensemble, Question
+from detector.schema.analysis import QUESTION_OF, Ensemble, FileKind, Question
 from tests.support import specs
 from tests.support.waiting import at_once
 
@@ -75,7 +75,9 @@ def test_the_manifest_that_ships_is_whole():
         ensemble = manifest.ensembles.get(question, Ensemble())
         # One whose evidence came out as nothing runs beside them and does not vote.
         assert ensemble.models == [id for id in defaults if registry.get_spec(id).weight > 0]
-        assert ensemble.thresholds.low < ensemble.thresholds.high
+    for kind in FileKind:
+        limits = manifest.likelihoods[kind].thresholds
+        assert limits.unsuspicious < limits.suspect < 1, "every kind of file gets answers"
     plain = [spec.plain for spec in manifest.models if spec.plain]
     assert len(plain) == len(set(plain))
     assert {entry.id for entry in manifest.recommended} <= {spec.id for spec in manifest.models}

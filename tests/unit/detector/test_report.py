@@ -21,7 +21,7 @@ from detector.decision import decide
 from detector.errors import InputError, UsageError
 from detector.explain import Heatmap
 from detector.messages.format import clock, percent
-from detector.presentation import answers, lead, run, signals
+from detector.presentation import answers, lead, looks, run, signals
 from detector.report import content
 from detector.report.content import explained
 from detector.report.fonts import FONT, printable
@@ -119,7 +119,7 @@ def test_the_pdf_says_what_a_court_needs(analysis, made):
     text = text_of(made["pdf"])
     for needed in (
         "Likely manipulated",
-        "combined likelihood",
+        "likelihood",
         "What pulled which way",
         analysis.media.sha256,
         "not checked: the file was not there",
@@ -155,9 +155,7 @@ def test_scores_stand_over_round_times(analysis, made):
 def test_odds_are_explained_where_they_are_printed():
     analysis = make_analysis(whole=0.9)
     odds = EmpiricalOdds(share=0.62, low=0.45, high=0.77, clips=40)
-    for question in (Question.MANIPULATION, Question.SYNTHESIS):
-        analysis.verdict.answers[question].odds = odds
-    assert analysis.verdict.answers[Question.SYNTHESIS].undecided_secondary
+    analysis.verdict.odds = odds
     text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)))
     assert text.count("were manipulated in our tests, with 95") == 1
     assert text.count("the 40 clips with a score near this one") == 1
@@ -217,16 +215,15 @@ def test_what_was_not_measured_is_said_of_whom_and_why():
 def test_heatmaps_are_of_the_models_that_counted_as_they_pulled():
     analysis = make_analysis(whole=0.9)
     (track, *_) = analysis.seen
-    lead = analysis.verdict.answers[Question.MANIPULATION]
-    assert analysis.verdict.uncounted(Question.SYNTHESIS)
+    pulls = analysis.verdict.contributions
     for model, pull, likelihood in (("sbi", 0.2, 0.9), ("xcep", 1.4, 0.6), ("clip", -0.3, 0.8)):
-        next(part for part in lead.contributions if part.id == model).logit = pull
+        next(part for part in pulls if part.id == model).logit = pull
         next(m for m in analysis.models if m.id == model).probability = likelihood
     next(m for m in analysis.models if m.id == "synth").probability = 0.99
     assert [m.id for m in explained(analysis, track)] == ["xcep", "sbi", "clip", "synth"]
 
 
-def test_a_heatmap_of_a_model_that_did_not_count_says_so(tmp_path, monkeypatch):
+def test_each_counted_model_has_a_heatmap_and_another_one_says_so(tmp_path, monkeypatch):
     def heatmap(path, analysis, track, time, model):
         white = np.full((8, 8, 3), 255, np.uint8)
         return Heatmap(white, np.zeros((8, 8), np.float32), f"what raised {model}", "made", None)
@@ -237,7 +234,10 @@ def test_a_heatmap_of_a_model_that_did_not_count_says_so(tmp_path, monkeypatch):
     analysis.models = [m for m in analysis.models if m.id in ("sbi", "synth")]
     shown = report.collect(analysis, clip, exported=WHEN).figures
     captions = [figure.caption for figure in shown if figure.kind == "heatmap"]
-    assert captions == ["What raised sbi", "What raised synth, not counted"]
+    assert captions == ["What raised sbi", "What raised synth"]
+    out = analysis.models[0].model_copy(update={"counted": False})
+    heat = heatmap(clip, analysis, None, 0.0, "sbi")
+    assert looks.heatmap(analysis, heat, out) == "What raised sbi, not counted"
 
 
 @pytest.mark.parametrize("shape", [(180, 320), (1080, 1920), (1920, 1080)])
@@ -350,7 +350,7 @@ def test_a_manipulated_copy_heads_the_report_and_the_detectors_stay_beside_it(an
         return text_of(report.as_pdf(report.collect(shown, exported=WHEN)))
 
     text = pages(found)
-    likely = f"{percent(analysis.verdict.probability or 0)} combined likelihood"
+    likely = f"{percent(analysis.verdict.probability or 0)} likelihood"
     assert "Manipulated copy of press.mp4" in text and "Detectors alone: " in text
     assert likely in text, "the number of the detectors is theirs, and unaltered"
     assert "the face of Person A differs from 00:02 to 00:07, the rest is the same footage" in text
@@ -388,9 +388,8 @@ def test_the_scale_is_in_the_words_of_the_question_that_is_answered():
     for analysis, says in ((face, "likely manipulated"), (whole, "likely AI-generated")):
         assert analysis.verdict.question is not None
         pages = ReportPages("scale", "", WHEN)
-        answer = analysis.verdict.answers[analysis.verdict.question]
-        limits = answer.thresholds
-        pages.block(answers.scale(answer.probability, limits, analysis.verdict.question))
+        found = analysis.verdict
+        pages.block(answers.scale(found.probability, found.thresholds, found.question))
         assert says in text_of(bytes(pages.output()))
 
 
@@ -671,7 +670,7 @@ def test_the_first_page_has_verdict_next_steps_case_and_time_zone(analysis):
     places = [
         first.index(part)
         for part in (
-            "13:00 UTC+01:00", "Likely manipulated", "combined likelihood",
+            "13:00 UTC+01:00", "Likely manipulated", "likelihood",
             "What pulled which way", "What to do next", "What this can’t tell", "Case",
             "2026-117",
         )
@@ -684,7 +683,7 @@ def test_the_first_page_has_verdict_next_steps_case_and_time_zone(analysis):
 
 def test_it_says_where_it_decides_how_often_that_errs_and_how_to_repeat_it():
     analysis = make_analysis()
-    limits = analysis.verdict.answers[Question.MANIPULATION].thresholds
+    limits = analysis.verdict.thresholds
     limits.false_positives = Tally(count=3, files=227)
     limits.false_negatives = Tally(count=0, files=137)
     text = text_of(report.as_pdf(report.collect(analysis, exported=WHEN)))

@@ -11,13 +11,13 @@ from detector.schema.analysis import (
     CaveatCode,
     Label,
     OddsPoint,
-    Question,
     ReasonCode,
     Side,
     Tally,
     Thresholds,
 )
 from detector.vision.detection import Detection
+from tests.support.likelihoods import refit
 from tests.unit.detector.test_verdict import analysis, track, with_scores
 
 ODDS = [
@@ -43,15 +43,14 @@ def made(kind, score):
     ]
     clip = analysis([track("A", faces)])
     clip.media = clip.media.model_copy(update=MEDIA.get(kind, {}))
-    clip.ensembles[Question.MANIPULATION].odds = ODDS
-    return clip
+    return refit(clip, odds=ODDS)
 
 
 def test_usual_material_keeps_its_odds_and_verdicts():
     for score, label in ((0.95, Label.FAKE), (0.02, Label.REAL)):
         out = decide(made("usual", score))
         assert out.verdict.label is label
-        assert out.verdict.answers[Question.MANIPULATION].odds is not None
+        assert out.verdict.odds is not None
         assert CaveatCode.UNMEASURED_MATERIAL not in [c.code for c in out.verdict.caveats]
 
 
@@ -59,7 +58,7 @@ def test_usual_material_keeps_its_odds_and_verdicts():
 @pytest.mark.parametrize("score", [0.02, 0.35, 0.5, 0.65, 0.95])
 def test_unlike_material_has_a_caveat_and_no_odds(kind, score):
     out = decide(made(kind, score)).verdict
-    assert out.answers[Question.MANIPULATION].odds is None
+    assert out.odds is None
     named = [c.params["kind"] for c in out.caveats if c.code is CaveatCode.UNMEASURED_MATERIAL]
     assert named == [kind] and any(
         "How often it errs" in text for text in map(messages.text, out.caveats)
@@ -94,7 +93,7 @@ def test_what_hides_traces_takes_no_fake_back(kind):
     assert out.verdict.label is Label.FAKE
     wrong = Tally(count=1, files=100)
     rate = BandRate(label=Label.FAKE, right=0.96, low=0.9, share=0.3, wrong=wrong)
-    out.verdict.answers[Question.MANIPULATION].thresholds.bands = [rate]
+    out.verdict.thresholds.bands = [rate]
     assert presented.in_ten(out) == "", "that is of files like those of our tests"
     out.verdict.caveats = []
     assert presented.in_ten(out).startswith("96 of 100 test files")

@@ -11,7 +11,7 @@ from detector.decision import decide, label_of, people, sigmoid
 from detector.evaluation.scores import Scored
 from detector.models import registry
 from detector.pipeline import initial_results
-from detector.presentation import lead
+from detector.presentation import summary
 from detector.presentation.verdict import headline as headline_of
 from detector.presentation.verdict import limits
 from detector.schema.analysis import (
@@ -21,6 +21,7 @@ from detector.schema.analysis import (
     CaveatCode,
     CustomEnsemble,
     Ensemble,
+    FileKind,
     FrameSegment,
     Label,
     Media,
@@ -37,10 +38,12 @@ from detector.schema.analysis import (
     Thresholds,
     Verdict,
 )
+from detector.schema.ensemble import NotCounted
+from detector.schema.summary import ResultSummary
 from lab.evaluation.ensemble_fit import people_of
+from tests.support.likelihoods import LIMITS, fitted, refit
 from tests.support.result_sample import make_analysis
 
-LIMITS = Thresholds(low=0.3, high=0.7)
 GOOD = Quality(width=200, sharpness=200, brightness=120, yaw=0.0, confidence=0.99)
 
 
@@ -88,11 +91,11 @@ def analysis(tracks, models=None, *, kind="video", duration=10.0, calibration=No
             question: Ensemble(
                 models=[m.id for m in models if m.question is question],
                 calibration=calibration,
-                thresholds=LIMITS,
                 min_models=min_models,
             )
             for question in Question
         },
+        likelihoods=fitted(models),
         models=models,
         subjects=tracks,
         timestamps=[i * 0.5 for i in range(10)],
@@ -135,7 +138,7 @@ def test_labels_follow_the_thresholds(score, label):
     assert label_of(score, LIMITS) == label
     out = decide(analysis([track("A", with_scores(*[score] * 5))]))
     assert out.verdict.label == label and out.verdict.thresholds == LIMITS
-    assert out.verdict.answers[Question.MANIPULATION].vetoed_by is None
+    assert out.verdict.vetoed_by is None
 
 
 def test_calibration_is_applied_per_model_and_then_the_starting_point():
@@ -186,7 +189,7 @@ def test_evidence_is_added_and_a_factor_counts_a_model_more_often():
     both = partial(CustomEnsemble, models=["one", "two"])
     out = decide(made, ensemble=both(weights={"one": 0.5, "two": 4.0}))
     assert out.verdict.probability == pytest.approx(sigmoid(1.0 + 1.0))
-    assert out.verdict.answers[Question.MANIPULATION].basis is Basis.SUBSET
+    assert out.verdict.basis is Basis.SUBSET
     same = decide(made, ensemble=both(weights={"one": 1.0, "two": 1.0}))
     assert same.verdict == decide(made).verdict
 
@@ -242,7 +245,7 @@ def test_few_good_frames_and_small_faces_are_inconclusive():
     few = decide(analysis([track("A", with_scores(0.99, 0.99))]))
     assert few.verdict.label == Label.INCONCLUSIVE
     assert few.verdict.reasons[0].code == ReasonCode.TOO_FEW_FRAMES
-    assert few.verdict.answers[Question.MANIPULATION].vetoed_by is ReasonCode.TOO_FEW_FRAMES
+    assert few.verdict.vetoed_by is ReasonCode.TOO_FEW_FRAMES
     small = decide(analysis([track("A", [face(i, width=50.0, one=5.0) for i in range(8)])]))
     assert small.verdict.label == Label.INCONCLUSIVE
     assert small.verdict.reasons[0].code == ReasonCode.LOW_QUALITY
@@ -308,8 +311,7 @@ def test_custom_thresholds_and_too_few_models():
     lonely = analysis([track("A", with_scores(*[0.99] * 5))], min_models=2)
     assert decide(lonely).verdict.label == Label.INCONCLUSIVE
     assert decide(lonely).verdict.reasons[0].code == ReasonCode.TOO_FEW_MODELS
-    answer = decide(lonely).verdict.answers[Question.MANIPULATION]
-    assert answer.vetoed_by is ReasonCode.TOO_FEW_MODELS
+    assert decide(lonely).verdict.vetoed_by is ReasonCode.TOO_FEW_MODELS
 
 
 def test_a_partial_run_gets_no_verdict():
@@ -385,23 +387,27 @@ def both(face_score, whole_score):
         (0.2, 0.1, Label.REAL, Question.MANIPULATION),
     ],
 )
-def test_either_question_can_raise_the_alarm_and_both_must_clear(
+def test_one_likelihood_of_all_questions_whose_largest_part_leads(
     face_score, whole_score, label, question
 ):
     out = decide(analysis([track("A", both(face_score, whole_score))], [model("one"), whole()]))
-    assert (out.verdict.label, out.verdict.question) == (label, question)
-    answers = out.verdict.answers
-    assert out.verdict.probability == answers[question].probability
+    verdict, answers = out.verdict, out.verdict.answers
+    assert (verdict.label, verdict.question, verdict.kind) == (label, question, FileKind.CLIP)
+    odds = [score / (1 - score) for score in (face_score, whole_score)]
+    assert verdict.probability == pytest.approx(sum(odds) / (2 + sum(odds)))
     assert answers[Question.MANIPULATION].probability == pytest.approx(face_score)
     assert answers[Question.SYNTHESIS].probability == pytest.approx(whole_score)
-    assert answers[Question.MANIPULATION].label == label_of(face_score, LIMITS)
+    assert answers[Question.MANIPULATION].share == pytest.approx(odds[0] / sum(odds))
+    assert sum(answer.share for answer in verdict.parts.values()) == pytest.approx(1.0)
+    assert next(iter(verdict.parts)) is question and answers[question].label is label
+    sides = {answer.label.side for answer in verdict.parts.values()}
+    assert sides <= {label.side, None}  # no part contradicts the file
     assert out.judged[0].question is question
+    assert out.judged[0].probability == pytest.approx(verdict.probability)
     assert out.judged[0].frames[0].answers == pytest.approx(
         {Question.MANIPULATION: face_score, Question.SYNTHESIS: whole_score}
     )
-    assert out.judged[0].frames[0].score == pytest.approx(
-        {Question.MANIPULATION: face_score, Question.SYNTHESIS: whole_score}[question]
-    )
+    assert out.judged[0].frames[0].score == pytest.approx(verdict.probability)
 
 
 def of_picture(score):
@@ -416,62 +422,82 @@ FACE, PICTURE = Question.MANIPULATION, Question.PICTURE
 
 
 @pytest.mark.parametrize(
-    ("face_score", "picture_score", "label", "question"),
+    ("score", "label"),
+    [(0.9, Label.FAKE), (0.65, Label.PROBABLY_FAKE), (0.5, Label.INCONCLUSIVE), (0.1, Label.REAL)],
+)
+def test_the_whole_picture_judges_a_file_without_a_face(score, label):
+    picture, pic = of_picture(score)
+    made = analysis([picture], [model("one", scored=0), pic])
+    refit(made, LIMITS.model_copy(update={"probably_high": 0.6}))
+    out = decide(made)
+    assert (out.verdict.label, out.verdict.question) == (label, PICTURE)
+    assert (out.verdict.kind, out.verdict.subject) == (FileKind.PICTURE, "picture")
+    assert out.verdict.probability == pytest.approx(score)
+    codes = [caveat.code for caveat in out.verdict.caveats]
+    assert CaveatCode.FACES_UNJUDGED in codes and CaveatCode.OUT_OF_SCOPE in codes
+
+
+def test_a_picture_whose_face_could_not_be_judged_is_not_cleared_without_saying_so():
+    picture, pic = of_picture(0.05)
+    small = track("A", [face(i, ReasonCode.FACE_TOO_SMALL, width=20.0) for i in range(5)])
+    out = decide(analysis([small, picture], [model("one", scored=0), pic]))
+    assert out.verdict.label is Label.REAL and out.unjudged_faces
+    said = "No sign of AI generation found; the face was not judged"
+    assert headline_of(out) == summary.headline(ResultSummary.of(out)) == said
+    alone = decide(analysis([picture], [model("one", scored=0), pic]))
+    assert headline_of(alone) == "No sign of AI generation found"
+
+
+@pytest.mark.parametrize("picture_score", [0.01, 0.5, 0.999])
+def test_the_whole_picture_adds_nothing_to_a_clip_with_a_face(picture_score):
+    picture, pic = of_picture(picture_score)
+    face_only = track("A", with_scores(*[0.9] * 5))
+    out = decide(analysis([face_only, picture], [model("one"), pic]))
+    assert out.verdict.probability == pytest.approx(0.9) and out.verdict.label is Label.FAKE
+    assert out.verdict.answers[PICTURE].share is None and not out.verdict.answers[PICTURE].counts
+    shown = next(m for m in out.models if m.id == "pic")
+    assert (shown.counted, shown.not_counted_because) == (False, NotCounted.ADDS_NOTHING)
+    assert all(set(s.models) == {"one"} for s in out.people)
+    assert [s.id for s in out.judged] == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("face_score", "head_score", "picture_score", "label", "question", "subject"),
     [
-        (None, 0.9, Label.FAKE, PICTURE),
-        (None, 0.65, Label.PROBABLY_FAKE, PICTURE),
-        (None, 0.5, Label.INCONCLUSIVE, PICTURE),
-        (None, 0.1, Label.REAL, PICTURE),
-        (0.9, 0.1, Label.FAKE, FACE),
-        (0.1, 0.9, Label.FAKE, PICTURE),
-        (0.8, 0.9, Label.FAKE, PICTURE),
-        (0.9, 0.8, Label.FAKE, FACE),
-        # Beside a face the picture accuses where that is sure, and nowhere else.
-        (0.5, 0.65, Label.INCONCLUSIVE, FACE),
-        (0.1, 0.65, Label.INCONCLUSIVE, FACE),
-        (0.65, 0.65, Label.PROBABLY_FAKE, FACE),
-        # An open picture takes a cleared face away only where it is likelier generated than not.
-        (0.1, 0.55, Label.INCONCLUSIVE, FACE),
-        (0.1, 0.45, Label.REAL, FACE),
-        (0.1, 0.01, Label.REAL, FACE),
-        (0.5, 0.01, Label.INCONCLUSIVE, FACE),
+        (0.2, 0.3, 0.97, Label.FAKE, PICTURE, "picture"),
+        (0.2, 0.99, 0.3, Label.FAKE, Question.SYNTHESIS, "A"),
+        (0.97, 0.1, 0.1, Label.FAKE, FACE, "A"),
+        (0.1, 0.1, 0.1, Label.REAL, FACE, "A"),
+        (0.5, 0.1, 0.02, Label.INCONCLUSIVE, FACE, "A"),
     ],
 )
-def test_the_whole_picture_beside_faces_and_alone(face_score, picture_score, label, question):
+def test_in_a_still_picture_and_head_answer_together_and_the_face_alone(
+    face_score, head_score, picture_score, label, question, subject
+):
     picture, pic = of_picture(picture_score)
-    faces = [] if face_score is None else [track("A", with_scores(*[face_score] * 5))]
-    made = analysis([*faces, picture], [model("one"), pic])
-    for one in (FACE, PICTURE):
-        made.ensembles[one].thresholds = LIMITS.model_copy(update={"probably_high": 0.6})
-    if face_score is None:
-        made.models[0].scored = 0
-    out = decide(made)
-    assert (out.verdict.label, out.verdict.question) == (label, question)
-    answer = out.verdict.answers[PICTURE]
-    assert answer.subject == "picture" and answer.probability == pytest.approx(picture_score)
-    assert answer.thresholds.probably_high == (0.6 if face_score is None else None)
-    assert [s.id for s in out.people] == ["A"] * len(faces)
-    assert all(set(s.models) == {"one"} for s in out.people)  # a face is no part of the other
-    codes = [caveat.code for caveat in out.verdict.caveats]
-    assert (CaveatCode.FACES_UNJUDGED in codes) is (face_score is None)
-    assert (CaveatCode.OUT_OF_SCOPE in codes) is (question is PICTURE)
-
-
-def test_a_real_face_in_a_generated_picture_is_said_and_the_other_way_round():
-    picture, pic = of_picture(0.9)
-    out = decide(analysis([track("A", with_scores(*[0.1] * 5)), picture], [model("one"), pic]))
-    assert headline_of(out) == "Likely AI-generated"
-    assert "a real face may have been put into a generated picture" in lead.others(out)
-    picture, pic = of_picture(0.1)
-    out = decide(analysis([track("A", with_scores(*[0.9] * 5)), picture], [model("one"), pic]))
-    assert headline_of(out) == "Likely manipulated"
-    assert "a fake face may have been put into a real picture" in lead.others(out)
+    picture.frames = picture.frames[:1]
+    logits = {"one": logit(face_score), "synth": logit(head_score)}
+    faces = track("A", [face(0, **logits)])
+    made = analysis([faces, picture], [model("one"), whole(), pic], kind="image", duration=None)
+    made.timestamps = [0.0]
+    weights = {FACE: 1.0, Question.SYNTHESIS: 0.5, PICTURE: 0.8}
+    refit(made, weights=weights, offset=-math.log(2))
+    verdict = decide(made).verdict
+    generated = math.exp(0.5 * logit(head_score) + 0.8 * logit(picture_score))
+    odds = (face_score / (1 - face_score) + generated) / 2
+    assert verdict.probability == pytest.approx(odds / (1 + odds))
+    assert (verdict.kind, verdict.label) == (FileKind.STILL, label)
+    assert (verdict.question, verdict.subject) == (question, subject)
+    total = sum(part.logit for part in verdict.contributions)
+    assert total == pytest.approx(logit(verdict.probability))
+    codes = [caveat.code for caveat in verdict.caveats]
+    assert (CaveatCode.SWAP_NOT_EXCLUDED in codes) is (label is Label.REAL)
 
 
 def test_a_question_without_a_model_is_said_not_to_be_asked():
     out = decide(analysis([track("A", with_scores(*[0.1] * 5))]))
     answer = out.verdict.answers[Question.SYNTHESIS]
-    assert not answer.evaluated and answer.label is Label.NOT_APPLICABLE and not answer.reasons
+    assert not answer.evaluated and answer.label is Label.NOT_APPLICABLE and answer.share is None
     assert out.verdict.label is Label.REAL  # of what was asked
     assert "Whether a head was generated: no model here was asked that." in map(
         messages.text, out.verdict.caveats
@@ -486,26 +512,21 @@ def test_a_question_without_a_model_is_said_not_to_be_asked():
     assert "Whether a face is fake" in limits(alone)
 
 
-def test_each_question_has_its_own_thresholds_models_and_reasons():
-    made = analysis([track("A", both(0.75, 0.75))], [model("one"), whole()])
-    made.ensembles[Question.SYNTHESIS].thresholds = Thresholds(low=0.1, high=0.9)
-    out = decide(made)
-    answers = out.verdict.answers
-    assert answers[Question.MANIPULATION].label is Label.FAKE
-    assert answers[Question.SYNTHESIS].label is Label.INCONCLUSIVE
-    assert out.judged[0].models["synth"].label is Label.INCONCLUSIVE
-    assert out.verdict.thresholds.high == 0.7
-    assert [r.model for r in out.verdict.reasons] == ["one"]
-    moved = decide(made, thresholds={Question.SYNTHESIS: Thresholds(low=0.1, high=0.2)})
-    assert moved.verdict.answers[Question.SYNTHESIS].label is Label.FAKE
-    assert moved.verdict.answers[Question.MANIPULATION].thresholds.high == 0.7
-    assert {r.model for r in moved.verdict.reasons} == {"one", "synth"}
+def test_moved_thresholds_judge_the_whole_file():
+    made = analysis([track("A", both(0.65, 0.65))], [model("one"), whole()])
+    assert decide(made).verdict.label is Label.INCONCLUSIVE
+    moved = decide(made, thresholds=Thresholds(low=0.1, high=0.6, custom=True)).verdict
+    assert moved.label is Label.FAKE and moved.basis is Basis.CUSTOM
+    assert {r.model for r in moved.reasons} == {"one", "synth"}
+    assert [answer.label for answer in moved.parts.values()] == [Label.FAKE] * 2
 
 
 def test_a_question_that_asks_but_cannot_judge_keeps_the_file_from_no_sign():
     faces = [face(i, one=logit(0.1)) for i in range(5)]
     made = analysis([track("A", faces)], [model("one"), whole()])
-    assert decide(made).verdict.label is Label.INCONCLUSIVE
+    out = decide(made).verdict
+    assert out.label is Label.INCONCLUSIVE and out.vetoed_by is ReasonCode.TOO_FEW_MODELS
+    assert messages.text(out.reasons[0]).startswith("1 of the 2 models")
 
 
 def test_who_is_too_poorly_seen_is_not_pooled_but_can_keep_from_no_sign():
@@ -528,10 +549,8 @@ def shipped(raw, *results, asked=None, own=None):
     working = {m.id: raw for m in results if m.scored}
     made = analysis([track("A", [face(i, **working) for i in range(5)])], list(results))
     made.settings = Settings(models=asked)
-    limits = Thresholds(low=0.3, high=0.85)  # whatever ships today
-    update = {"own": own, "thresholds": limits}
-    made.ensembles = {Question.MANIPULATION: SHIPPED.model_copy(update=update)}
-    return made
+    made.ensembles, made.own = {Question.MANIPULATION: SHIPPED}, own
+    return refit(made, Thresholds(low=0.3, high=0.85))  # whatever ships today
 
 
 def of_ours(id, *, works=True):
@@ -611,10 +630,7 @@ def test_a_mix_counts_its_models_with_its_weights():
     both = decide(plain, ensemble=CustomEnsemble(models=scored[:2], weights={scored[0]: 3.0}))
     assert {m.id for m in both.models if m.counted} == set(scored[:2])
     once = decide(plain, ensemble=CustomEnsemble(models=scored[:2]))
-    parts, before = (
-        {c.id: c.logit for c in one.verdict.answers[Question.MANIPULATION].contributions}
-        for one in (both, once)
-    )
+    parts, before = ({c.id: c.logit for c in one.verdict.contributions} for one in (both, once))
     assert parts[scored[0]] == pytest.approx(3 * before[scored[0]])
     few = decide(plain, ensemble=CustomEnsemble(models=scored[:1], min_models=2))
     assert few.verdict.label is Label.INCONCLUSIVE

@@ -6,14 +6,14 @@ import tomllib
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit
+from scipy.special import logsumexp
 
 from detector import paths
 from detector.decision import numbers
 from detector.errors import InputError
 from detector.evaluation import labels
 from detector.models.registry import Manifest
-from detector.schema.analysis import Label, Question, Thresholds
+from detector.schema.analysis import FileKind, Label, Question
 from lab.evaluation import bands, fitting, left_out, manifest
 from lab.evaluation.calibration import fit_people
 from lab.evaluation.ensemble_fit import EnsembleFit, covered
@@ -90,35 +90,38 @@ def test_false_alarms_do_not_grow_with_people(d):
     """A limit that 2 % of single people pass is passed by as few files of up to six."""
     rng = np.random.default_rng(0)
     high = 2.054 * d - d * d / 2
-    limits = Thresholds(low=0.0, high=expit(high))
     rise = bands.tail_slope(rng.normal(-d * d / 2, d, 600))
     for people in (1, 2, 6):
-        logits = rng.normal(-d * d / 2, d, (20_000, people)).max(1)
-        raised = numbers.logit(numbers.for_people(limits, rise, people).high)
-        assert (logits > raised).mean() <= 0.024, people
-        if people == 6:  # what the highest score would do under the limit of one person
+        logits = logsumexp(rng.normal(-d * d / 2, d, (20_000, people)), axis=1)
+        assert (logits - rise * np.log(people) > high).mean() <= 0.024, people
+        if people == 6:  # what the sum of their odds would do
             assert (logits > high).mean() > 0.1
 
 
-def of_sources(rng, sources, each, d, shift, questions=(FACE,)):
+def of_sources(rng, sources, each, d, shift):
     """Files of several sources; each source moves all its scores by a shift of its own."""
     names = np.repeat([f"s{i}" for i in range(sources)], each)
     labels = np.tile([0, 1], len(names) // 2)
     moved = np.repeat(rng.normal(0, shift, sources), each)
-    about = [questions if label else () for label in labels]
-    rows = pd.DataFrame({"label": labels, "source": names, "about": about})
-    return rows.assign(**{q: gauss(rng, labels, d) + moved for q in questions})
+    rows = pd.DataFrame({"label": labels, "source": names, "set": np.where(moved > 0, "a", "b")})
+    return rows.assign(logit=gauss(rng, labels, d) + moved)
+
+
+def fit(rows):
+    logits = rows["logit"].to_numpy()
+    sets = {name: (rows["set"] == name).to_numpy() for name in rows["set"].unique()}
+    return bands.fit(rows, logits, logits, sets)
 
 
 def given(made, new):
-    return bands.rates(bands.answers(new, made), new)
+    return bands.rates(bands.answers(new["logit"].to_numpy(), made), new)
 
 
 def test_promises_are_kept_on_new_sources():
     right = {label: [] for label in Label}
     for seed in range(8):
         rng = np.random.default_rng(seed)
-        made = bands.fit(of_sources(rng, 60, 12, 2.0, 0.5), [FACE]).limits
+        made = fit(of_sources(rng, 60, 12, 2.0, 0.5)).limits
         for band in given(made, of_sources(rng, 100, 12, 2.0, 0.5)):
             right[band.label].append(band.right)
     for label, promise in ((Label.FAKE, 0.95), (Label.PROBABLY_FAKE, 0.82),
@@ -129,43 +132,59 @@ def test_promises_are_kept_on_new_sources():
 
 def test_what_to_expect_is_what_new_sources_show():
     rng = np.random.default_rng(1)
-    made = bands.fit(of_sources(rng, 80, 12, 2.0, 0.5), [FACE])
+    made = fit(of_sources(rng, 80, 12, 2.0, 0.5))
     found = {b.label: b for b in given(made.limits, of_sources(rng, 400, 12, 2.0, 0.5))}
     assert {band.label for band in made.rates} == found.keys()
     for band in made.rates:
         assert band.right == pytest.approx(found[band.label].right, abs=0.08)
-        assert band.share == pytest.approx(found[band.label].share, abs=0.08)
 
 
 def test_a_band_that_no_limit_gives_is_left_out():
     rng = np.random.default_rng(0)
-    weak = bands.fit(of_sources(rng, 40, 12, 0.5, 0.3), [FACE]).limits[FACE]
+    weak = fit(of_sources(rng, 40, 12, 0.5, 0.3)).limits
     assert (weak.low, weak.high) == (-np.inf, np.inf)
-    few = bands.fit(of_sources(rng, 4, 8, 5.0, 0.0), [FACE]).limits[FACE]
+    few = fit(of_sources(rng, 4, 8, 5.0, 0.0)).limits
     assert few.high == np.inf, "sixteen genuine files can't show 95 %"
-    strong = bands.fit(of_sources(rng, 40, 12, 4.0, 0.0), [FACE]).limits[FACE]
-    assert strong.low > strong.low - 1 > -20 and strong.high < 20
+    strong = fit(of_sources(rng, 40, 12, 4.0, 0.0)).limits
+    assert -20 < strong.low < strong.high < 20
     stated = bands.thresholds(weak, [], np.linspace(-1, 1, 20), np.tile([0, 1], 10), "made")
     assert stated.high == 1.0 and stated.low == 0.0
 
 
-def test_an_answer_towards_real_needs_every_question_and_has_one_limit():
-    rng = np.random.default_rng(0)
-    made = bands.fit(of_sources(rng, 60, 12, 2.5, 0.3, (FACE, WHOLE)), [FACE, WHOLE]).limits
-    assert made[FACE].probably_low == made[WHOLE].probably_low > -np.inf
-    logits = pd.DataFrame(
-        {
-            FACE: np.array([-3.0, -3.0, -3.0, np.nan, 3.0, -1.5, np.nan]),
-            WHOLE: np.array([-3.0, 0.0, 3.0, -3.0, np.nan, -3.0, np.nan]),
-            VOICE: np.array([np.nan] * 6 + [-3.0]),
-        }
-    )
-    limits = dict.fromkeys((FACE, WHOLE, VOICE), bands.BandLimits(-2.0, -1.0, 1.0, 2.0))
-    said = bands.answers(logits, limits)
+def test_a_promise_is_kept_in_each_set_that_is_large_enough_to_say():
+    """A kind of footage whose genuine files score high takes no band that only the rest keeps."""
+    rng = np.random.default_rng(5)
+    rows = of_sources(rng, 80, 12, 3.0, 0.0).assign(set="usual")
+    odd = of_sources(rng, 20, 12, 3.0, 0.0).assign(set="odd")
+    odd["source"] = "o" + odd["source"]
+    odd.loc[odd["label"] == 0, "logit"] += 5.0
+    usual = fit(rows).limits
+    both = pd.concat([rows, odd], ignore_index=True)
+    limits = fit(both).limits
+    assert limits.probably_high > usual.probably_high + 1
+    own = both[both["set"] == "odd"].reset_index(drop=True)
+    said = bands.answers(own["logit"].to_numpy(), limits)
+    for band in bands.rates(said, own, by_file=True):
+        if (said == band.label).sum() >= bands.ANSWERS:
+            assert band.right >= bands.SETS[band.label] - 0.005
+    few = odd.iloc[:10].assign(set="few")
+    pooled = fit(pd.concat([rows, few], ignore_index=True)).limits
+    assert pooled.probably_high < limits.probably_high, "ten files can't say"
+
+
+def test_answers_by_four_limits():
+    said = bands.answers(np.array([-3.0, -1.5, 0.0, 1.5, 3.0]), bands.BandLimits(-2, -1, 1, 2))
     assert said.tolist() == [
-        Label.REAL, Label.INCONCLUSIVE, Label.FAKE, Label.INCONCLUSIVE, Label.FAKE,
-        Label.PROBABLY_REAL, Label.REAL,
+        Label.REAL, Label.PROBABLY_REAL, Label.INCONCLUSIVE, Label.PROBABLY_FAKE, Label.FAKE,
     ]  # fmt: skip
+
+
+def test_a_set_of_one_label_is_taken_with_all_files_of_the_other():
+    labels = np.array([0, 0, 1, 1, 0])
+    mask = np.array([True, False, False, False, True])
+    assert bands.completed(mask, labels).tolist() == [True, False, True, True, True]
+    both = np.array([True, False, True, False, False])
+    assert bands.completed(both, labels).tolist() == both.tolist()
 
 
 def test_each_source_counts_alike():
@@ -204,15 +223,18 @@ def test_a_table_of_scores_is_fitted_without_media_and_one_set_can_be_held(table
     scores = left_out.read(table)
     made = left_out.calibrate(scores)
     assert set(made.ensembles) == {FACE, WHOLE}
-    assert made.ensembles[WHOLE].pictures is not None
-    assert "480 clips" in made.ensembles[FACE].thresholds.data
-    found = {band.label: band for band in left_out.held_out(scores, "held")}
+    assert set(made.likelihoods) == {FileKind.CLIP}, "the face scored no picture"
+    clip = made.likelihoods[FileKind.CLIP]
+    assert clip.weights == {FACE: 1.0, WHOLE: 1.0, Question.PICTURE: 0.0}
+    assert "480 clips" in clip.thresholds.data
+    assert set(made.sets[FileKind.CLIP]) == {"held", "known"}
+    found = {band.label: band for band in left_out.held_out(scores, "held")[FileKind.CLIP]}
     assert found[Label.FAKE].right > 0.85
     held = scores["set"] == "held"
     real = scores[held & (scores["kind"] == "video") & (scores["label"] == 0)]
     assert found[Label.FAKE].wrong.files == real["file"].nunique()
     without = left_out.calibrate(scores[~held])
-    assert "384 clips" in without.ensembles[FACE].thresholds.data
+    assert "384 clips" in without.likelihoods[FileKind.CLIP].thresholds.data
 
 
 def test_a_question_that_is_asked_of_pictures_alone_is_fitted_to_them(table, tmp_path):
@@ -225,8 +247,9 @@ def test_a_question_that_is_asked_of_pictures_alone_is_fitted_to_them(table, tmp
             about = "fake" if n % 2 else "real", f"s{n % 75}", "image", "picture" if n % 2 else ""
             stream.write(f"f{n},{','.join(about)},known,fold{n % 5},as it is,m,{score}\n")
     both = left_out.calibrate(left_out.read(path), questions={"m": Question.PICTURE})
-    limits = both.ensembles[Question.PICTURE]
-    assert "120 pictures" in limits.thresholds.data and limits.pictures is None
+    fit = both.likelihoods[FileKind.PICTURE]
+    assert "120 pictures" in fit.thresholds.data and fit.weights == {Question.PICTURE: 1.0}
+    assert (fit.scale, fit.offset) == (1.0, 0.0), "a question alone is calibrated as it is"
     alone = left_out.calibrate(left_out.read(table))
     assert {q: e for q, e in both.ensembles.items() if q in alone.ensembles} == alone.ensembles
 
@@ -244,7 +267,7 @@ def test_each_model_of_a_table_gets_bands_of_its_own(table, tmp_path):
         for one in (text, written)
     )
     alone = after["clip"].alone
-    assert alone.models == ["clip"] and alone.odds == [] and alone.auc.value > 0.9
+    assert alone.models == ["clip"] and alone.auc.value > 0.9
     assert alone.thresholds.data.startswith("480 clips")
     assert {band.label for band in alone.thresholds.bands} >= {Label.FAKE, Label.REAL}
     assert after["clip"].calibration == before["clip"].calibration  # an ensemble counts on it
@@ -283,24 +306,27 @@ def test_both_questions_are_calibrated_and_written_into_the_manifest():
     assert set(made.ensembles) == {FACE, WHOLE}
     adds = {id: made.weights[id] * made.models[id].scale for id in ("clip", "texture")}
     assert adds["clip"] > 5 * abs(adds["texture"])
-    fake = next(band for band in made.bands[0] if band.label is Label.FAKE)
+    fake = next(band for band in made.bands[FileKind.CLIP] if band.label is Label.FAKE)
     assert fake.right >= 0.9 and fake.share > 0.5
-    combined = made.rows[0]
+    combined = made.kinds[FileKind.CLIP]
     assert combined["AUC"].value > 0.9
     assert combined["wrong, 20%"].value <= combined["wrong, 100%"].value
     text = (paths.bundled() / "manifest.toml").read_text(encoding="utf-8")
     before = Manifest.model_validate(tomllib.loads(text))
     written = manifest.updated(text, made)
     after = Manifest.model_validate(tomllib.loads(written))
-    assert after.ensembles[FACE].thresholds.data.startswith('clips "held out"')
+    clip = after.likelihoods[FileKind.CLIP]
+    assert clip.thresholds.data.startswith('clips "held out"')
     assert after.ensembles[WHOLE].models == ["clip-generated"]
     assert after.ensembles[VOICE] == before.ensembles[VOICE]  # nobody asked about it
+    assert after.likelihoods[FileKind.SOUND] == before.likelihoods[FileKind.SOUND]
+    limits, fitted = clip.thresholds, made.likelihoods[FileKind.CLIP]
+    assert limits == fitted.thresholds and limits.false_positives is not None
+    share = limits.false_positives.count / limits.false_positives.files
+    assert limits.false_positive_rate == pytest.approx(share, abs=1e-4)
+    assert clip.odds == fitted.odds != [] and clip.auc == fitted.auc
+    assert clip.scale == pytest.approx(fitted.scale, rel=1e-4)
     for question, ensemble in made.ensembles.items():
-        limits = after.ensembles[question].thresholds
-        assert limits == ensemble.thresholds and limits.false_positives is not None
-        share = limits.false_positives.count / limits.false_positives.files
-        assert limits.false_positive_rate == pytest.approx(share, abs=1e-4)
-        assert after.ensembles[question].odds == ensemble.odds != []
         assert after.ensembles[question].auc == ensemble.auc
     for old, new in zip(before.models, after.models, strict=True):
         fresh = {"calibration", "weight"}

@@ -19,7 +19,7 @@ from detector.errors import InputError, UsageError
 from detector.evaluation import labels as module
 from detector.evaluation.labels import Item, pairs, read_labels
 from detector.models.base import CropRecipe
-from detector.schema.analysis import Label, Question
+from detector.schema.analysis import FileKind, Label, Question
 from lab.evaluation import groups, left_out
 from lab.evaluation.calibration import filled
 from lab.evaluation.features import path_of
@@ -341,13 +341,13 @@ def test_pictures_get_limits_of_their_own_that_keep_their_promises(tmp_path, apa
     clips = pd.concat([rows("video", f"sources-{n}", 4.0, 60) for n in range(4)])
     stills = rows("image", PICTURES, apart, 200)
     found = results.write(pd.concat([clips, stills]), tmp_path, "m", Question.SYNTHESIS)
-    limits = found.ensembles[Question.SYNTHESIS].pictures
+    limits = found.likelihoods[FileKind.STILL].thresholds
     assert limits.false_positives is not None and limits.false_positives.files == 200
     # Where they can't be told apart no answer keeps its promise.
     assert limits.never_decide is not told
     assert all(band.right >= 0.95 for band in limits.bands if band.label is Label.FAKE)
     table = tomllib.loads((tmp_path / "calibration.toml").read_text().split("\nweight =")[0])
-    assert table["ensembles"]["synthesis"]["pictures"]["high"] == limits.high
+    assert table["likelihoods"]["still"]["thresholds"]["high"] == limits.high
     written = (tmp_path / "left_out.csv").read_text().splitlines()
     assert len(written) == 1 + len(clips) + len(stills)
 
@@ -355,7 +355,7 @@ def test_pictures_get_limits_of_their_own_that_keep_their_promises(tmp_path, apa
 def test_without_pictures_there_is_none(tmp_path):
     clips = pd.concat([rows("video", f"sources-{n}", 4.0, 60) for n in range(4)])
     found = results.write(clips, tmp_path, "m", Question.SYNTHESIS)
-    assert found.ensembles[Question.SYNTHESIS].pictures is None
+    assert set(found.likelihoods) == {FileKind.CLIP}
 
 
 @pytest.mark.parametrize("able", [True, False])
