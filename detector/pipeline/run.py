@@ -299,7 +299,7 @@ class AnalysisRun:
 
     def _look_elsewhere(self, sampled: Sequence[float]) -> Iterator[tuple[float, ...]]:
         """Yield other times to sample if a still picture moves between the samples, or these
-        loop; in a thread beside the first round."""
+        loop; in a thread, during the first round."""
         about, most = self.media, max(len(sampled), 1)
         if about.frozen:
             part = media.part(about.duration or 0.0, self.settings)

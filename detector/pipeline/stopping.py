@@ -24,7 +24,7 @@ an altered passage in an unaltered file"""
 LEAST = 4
 """moments of a subject before a question about few of them may be settled"""
 FEW_SUBJECTS = 3
-"""the most suspicious subjects, of whom each is scored at `LEAST` moments"""
+"""number of the most suspicious subjects that are each scored at `LEAST` moments"""
 
 
 @dataclass(frozen=True)

@@ -68,3 +68,29 @@ def test_each_of_three_people_is_scored_at_four_moments_or_more(tmp_path, crops)
     counts = [sum("clip" in f.logits for f in person.frames) for person in out.people]
     assert min(counts) >= 4
     assert sum(counts) == sum(crops) <= 3 * FRAMES
+
+
+@pytest.mark.parametrize("passage", [False, True])
+def test_a_file_with_an_altered_passage_is_scored_at_all_moments(tmp_path, monkeypatch, passage):
+    """A second of other frames in four: a clear mean, and moments that differ."""
+    face = data.astronaut()[:360, :320]
+    pictures = [np.roll(face, n // 20, axis=1) for n in range(100)]
+    if passage:
+        pictures[30:55] = [picture // 2 for picture in pictures[30:55]]
+    path = write_clip(
+        tmp_path / "clip.mp4", seconds=4, size=(320, 360), picture=pictures.__getitem__
+    )
+    network = registry.load_model("clip")
+    usual = face.mean()
+    scored: list[float] = []
+
+    def read(batch):
+        dark = batch.mean((1, 2, 3)) < 0.75 * usual
+        scored.extend(dark.tolist())
+        return np.where(dark, 9.0, -9.0).astype(np.float32)[:, None]
+
+    monkeypatch.setattr(network, "read", read)
+    settings = Settings(frames=FRAMES, models=["texture", "clip"])
+    Analyzer(device="cpu").analyze(path, settings, scores_only=True)
+    assert len(scored) == (CLIP.moments if passage else 4)
+    assert any(scored) is passage
