@@ -42,7 +42,7 @@ Array = np.ndarray
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RuleOutcome:
     """What the rule does to a number of files."""
 
     files: int
@@ -101,7 +101,7 @@ def scored(moments: Array, bounds: Sequence[float], errors: float) -> int:
     return min(count, len(moments))
 
 
-def outcome(files: Sequence[Array], bounds: Sequence[float], errors: float) -> Outcome:
+def outcome(files: Sequence[Array], bounds: Sequence[float], errors: float) -> RuleOutcome:
     """Return what the rule does to files, each its moments by time."""
     differ, total = 0, 0
     for moments in files:
@@ -109,7 +109,7 @@ def outcome(files: Sequence[Array], bounds: Sequence[float], errors: float) -> O
         mean = moments[rounds.spread(len(moments))[:count]].mean()
         differ += np.searchsorted(bounds, mean) != np.searchsorted(bounds, moments.mean())
         total += count
-    return Outcome(len(files), differ, total / max(len(files), 1))
+    return RuleOutcome(len(files), differ, total / max(len(files), 1))
 
 
 def moved(files: Sequence[Array], onto: Array, draws: int = DRAWS) -> list[Array]:
