@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-from cli import known, report
+from cli import known, report, terminal
 from cli.common import (
     JsonOutput,
     ProgressBar,
@@ -35,6 +35,7 @@ from detector.presentation.progress import words
 from detector.schema.analysis import Analysis, ErrorDetail, Failure, Settings, Thresholds
 from detector.sentences import _
 
+ANSWER_LINES = 8
 _OURS = "internal"  # code of what is no file's fault
 
 
@@ -59,6 +60,9 @@ def analyze(
         bool, opt("analyze the film behind each picture (a motion photo) in place of it", "--film")
     ] = False,
     no_library: NoLibrary = False,
+    verbose: Annotated[
+        bool, opt("print each question, model, signal and note as well", "-v", "--verbose")
+    ] = False,
 ) -> int:
     """Analyze videos and pictures, the pictures of a PDF or an office document, or links where
     UNMASK_LINKS is on. A path of - reads standard input."""
@@ -106,7 +110,7 @@ def analyze(
             if report_file:
                 report.write_report(report_file, result, file, reporting)
             if json != "-":
-                tell(summary(result, base_rate=reporting.base_rate))
+                tell(summary(result, base_rate=reporting.base_rate) if verbose else answer(result))
                 known.tell_match(match)
     return status
 
@@ -190,6 +194,19 @@ def _against(analysis: Analysis, path: Path, original: Path, judge: Likelihood) 
         found, path, original, lambda one: scores[one] if one in scores else judge(one)
     )
     return analysis.model_copy(update={"comparison": found})
+
+
+@reading()
+def answer(analysis: Analysis) -> str:
+    """Return the answer, its odds and the strongest facts, in at most `ANSWER_LINES` lines of 80
+    columns."""
+    first, *others = brief.short(analysis)
+    text = f"{analysis.media.name}: {first}"
+    for sentence in others:
+        longer = f"{text}\n  {sentence}"
+        if len(terminal.wrapped(longer, 80).splitlines()) <= ANSWER_LINES:
+            text = longer
+    return text.replace("\u00a0", " ")
 
 
 @reading()

@@ -23,12 +23,14 @@ FACTS = 3
 
 
 def short(analysis: Analysis) -> list[str]:
-    """Return a result in at most six sentences: the answer, its subject and time, the odds, and the
-    strongest reasons."""
-    answer, said = pulls.judged(analysis), [verdict.headline(analysis), lead.sentence(analysis)]
+    """Return a result in short, a sentence a line: the answer, its subject and time, the
+    likelihood and its odds, the strongest reasons, and what was not looked at."""
+    answer = pulls.judged(analysis)
+    said = [verdict.headline(analysis), lead.sentence(analysis), number(analysis)]
     if answer is not None and answer.odds is not None:
         said.append(odds.of_tests(answer.odds, analysis.verdict.question))
-    return list(filter(None, [*said, *verdict.why(analysis)[:FACTS]]))
+    notes = [_("Note: {note}").format(note=say(note)) for note in analysis.media.notes]
+    return list(filter(None, [*said, *verdict.why(analysis)[:FACTS], *notes]))
 
 
 def lines(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:

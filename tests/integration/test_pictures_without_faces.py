@@ -61,7 +61,7 @@ def test_the_picture_is_answered_and_no_face_is(analysis, sample):
 def test_the_command_line(sample, analysis, tmp_path, capsys):
     file = tmp_path / "a.json"
     assert main(["analyze", str(sample.path), "--json", str(file)]) == 0
-    assert main(["analyze", str(sample.path)]) == 0
+    assert main(["analyze", str(sample.path), "-v"]) == 0
     said = capsys.readouterr().out
     assert f"{sample.path.name}: {headline_of(analysis)}" in said and ASKED in said
     assert headline_of(Analysis.model_validate_json(file.read_text())) == headline_of(analysis)

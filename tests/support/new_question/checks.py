@@ -88,7 +88,7 @@ def test_the_command_line(clip, tmp_path, capsys):
     written = ["--json", str(files[0]), "--report", str(files[1])]
     assert main(["analyze", str(clip), "--frames", "4", "--models", "backdrop", *written]) == 0
     assert all(file.stat().st_size for file in files)
-    assert main(["analyze", str(clip), "--frames", "4", "--models", "backdrop"]) == 0
+    assert main(["analyze", str(clip), "--frames", "4", "--models", "backdrop", "-v"]) == 0
     text = capsys.readouterr().out
     assert ASKED in text and "Probably replaced" in text
     assert main(["models"]) == 0 and "backdrop" in capsys.readouterr().out

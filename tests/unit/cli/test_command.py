@@ -10,7 +10,8 @@ from pathlib import Path
 from pypdf import PdfReader
 
 from cli import command, main
-from cli.analyze import summary
+from cli import terminal as terminals
+from cli.analyze import ANSWER_LINES, answer, summary
 from cli.case import BROKEN
 from cli.common import ProgressBar
 from detector import media
@@ -238,3 +239,14 @@ def test_a_file_is_told_nothing_of_downloads(capsys):
     ProgressBar("net.bin", "bytes")(2, 2)
     ProgressBar("clip.mp4", "share")(1.0, 1)
     assert capsys.readouterr().err == ""
+
+
+def test_a_terminal_gets_at_most_eight_lines_unless_more_are_asked_for():
+    analysis = make_analysis(people="ABCDEFG")
+    notes = [f"Note {n} takes a whole line of a terminal, and a part of the next" for n in range(9)]
+    noted = analysis.media.model_copy(update={"notes": notes})
+    analysis = analysis.model_copy(update={"media": noted})
+    shown = terminals.wrapped(answer(analysis), 80).splitlines()
+    assert 4 <= len(shown) <= ANSWER_LINES and max(map(len, shown)) <= 80
+    assert shown[0].startswith(f"{analysis.media.name}: ")
+    assert len(summary(analysis).splitlines()) > 15
