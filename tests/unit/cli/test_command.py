@@ -16,7 +16,7 @@ from cli.case import BROKEN
 from cli.common import ProgressBar
 from detector import media
 from detector.errors import UsageError
-from detector.schema.analysis import Label, Question
+from detector.schema.analysis import Label
 from lab.cli.train import TrainingProgressBar
 from tests.support.kept import put
 from tests.support.result_sample import make_analysis, make_clip
@@ -31,7 +31,7 @@ def test_of_several_people_it_is_said_who_leads_and_what_the_others_are():
     many = make_analysis(people="ABCDEFG")
     for subject in many.seen:
         if subject.id != many.verdict.subject:
-            subject.answers[Question.MANIPULATION].label = Label.INCONCLUSIVE
+            subject.label = Label.INCONCLUSIVE
     lines = summary(many).splitlines()
     assert lines[1].startswith(LEADS)
     assert lines[2] == "  Can’t tell for 6 more people."
@@ -44,8 +44,8 @@ def test_without_a_sign_all_people_are_counted():
 def test_one_person_has_no_side_and_of_several_generated_heads_each_is_named():
     assert summary(make_analysis(people="B")).splitlines()[1].startswith("  The face of Person B, ")
     generated = summary(make_analysis(whole=3.0)).splitlines()
-    assert generated[1].startswith("  The head of Person A (left), ")
-    assert "Likely AI-generated too: Person B (right)." in "\n".join(generated)
+    assert generated[1].startswith("  Mostly the head of Person B (right), ")
+    assert "Likely AI-generated too: Person A (left)." in "\n".join(generated)
 
 
 LINK = "https://www.example.com/watch?v=abc"

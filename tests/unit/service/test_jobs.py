@@ -19,7 +19,7 @@ from detector.decision.conformal import OwnCalibration
 from detector.errors import Canceled, MediaError, WeightsError
 from detector.models import registry
 from detector.pipeline import Progress, result_cache
-from detector.schema.analysis import CustomEnsemble, Question, Settings
+from detector.schema.analysis import CustomEnsemble, Settings
 from detector.schema.origin import FileSource, Posted
 from service.records.database import FILE
 from service.records.instances import Server
@@ -457,8 +457,7 @@ def test_the_key_is_of_all_that_decides_the_answer(tmp_path, monkeypatch):
     }
     own = OwnCalibration(
         id="abc", created=datetime.now(UTC), rate=0.05, sources=1,
-        models={Question.MANIPULATION: dict.fromkeys(usual, "x")},
-        base={Question.MANIPULATION: 0.0}, clips=[{Question.MANIPULATION: 0.1}] * 30,
+        models=dict.fromkeys(usual, "x"), clips=[0.1] * 30,
     )  # fmt: skip
     conformal.keep(own)
     others.add(result_cache.key(sha, Settings()))
