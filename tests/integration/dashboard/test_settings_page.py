@@ -17,7 +17,7 @@ from detector.decision.conformal import OwnCalibration
 from detector.models.registry import get_spec
 from detector.pipeline import Analyzer
 from detector.pipeline.initial_results import result
-from detector.schema.analysis import Question, Settings
+from detector.schema.analysis import Settings
 from service.context import LOCAL, Principal, PrincipalKind, Role, new_id
 from service.records.model import Preferences, State
 from service.storage.uploads import Upload
@@ -27,8 +27,6 @@ from tests.support.result_sample import make_analysis
 from tests.support.tasks import ended
 from tests.support.waiting import PATIENT
 from tests.unit.detector.test_verdict import analysis, model, track, with_scores
-
-FACE = Question.MANIPULATION
 
 
 @pytest.fixture(autouse=True)
@@ -55,9 +53,8 @@ def own(**changes):
         "rate": 0.05,
         "domain": "<b>phone</b>",
         "sources": 3,
-        "models": {FACE: {id: result(get_spec(id)).identity for id in ("clip", "texture")}},
-        "base": {FACE: 0.0},
-        "clips": [{FACE: float(x)} for x in rng.normal(-1, 1, 40)],
+        "models": {id: result(get_spec(id)).identity for id in ("clip", "texture")},
+        "clips": [float(x) for x in rng.normal(-1, 1, 40)],
     }
     return OwnCalibration.model_validate(values | changes)
 
@@ -95,7 +92,7 @@ def test_what_is_kept_is_shown_switched_and_deleted():
 
 
 def test_what_was_made_for_other_weights_is_not_called_in_use():
-    conformal.keep(own(models={FACE: {"texture": "a" * 64}}))
+    conformal.keep(own(models={"texture": "a" * 64}))
     page = texts(show())
     assert "Its models have changed" in page and "In use" not in page
 
@@ -187,7 +184,7 @@ def test_a_folder_is_read_where_it_is_and_the_threshold_kept(scorer, tmp_path):
     assert any("Set by 20 clips" in s.value for s in at.success)
     kept = conformal.load().calibrations[0]
     assert kept.domain == "my phone" and len(kept.clips) == 20
-    assert kept.models == {FACE: {"texture": model("texture").identity}} and kept.sources == 1
+    assert kept.models == {"texture": model("texture").identity} and kept.sources == 1
     assert "20 clips are of only 1 recording" in at.warning[0].value
     at.button(key="own-done").click().run()
     assert current() is None and "my phone" in texts(at)
