@@ -144,26 +144,29 @@ def _entry(path: Path, info: zipfile.ZipInfo, name: str, source: FileSource | No
     return Entry(name, lambda folder: (unpack(path, info, folder), source), size=info.file_size)
 
 
-def unpack(path: Path, info: zipfile.ZipInfo, folder: Path) -> Path:
+def unpack(path: Path, info: zipfile.ZipInfo, folder: Path, *, nested: bool = False) -> Path:
     """Unpack one file into a folder, under a generated name. Raise MediaError as `chunks` does."""
     ending = Path(safe_name(info.filename)).suffix[:8]
     target = folder / f"file{ending}"
     with target.open("wb") as out:
-        for chunk in chunks(path, info):
+        for chunk in chunks(path, info, nested=nested):
             out.write(chunk)
     return target
 
 
-def chunks(path: Path, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    """Yield the bytes of a packed file; raise MediaError if damaged, too large or an archive."""
+def chunks(path: Path, info: zipfile.ZipInfo, *, nested: bool = False) -> Iterator[bytes]:
+    """Yield the bytes of a packed file; raise MediaError if damaged, too large, or, unless
+    `nested`, an archive or a document."""
     left = min(info.file_size, MAX_BYTES)
     try:
         with zipfile.ZipFile(path) as opened, opened.open(info) as source:
             chunk = source.read(_CHUNK)
-            if chunk.startswith((b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")):
+            if not nested and chunk.startswith(
+                (b"PK\x03\x04", b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b")
+            ):
                 text = _("This is an archive in an archive, which is not opened.")
                 raise MediaError(text, code="nested_archive", hint=_("Unpack it first."))
-            if chunk.startswith(b"%PDF"):
+            if not nested and chunk.startswith(b"%PDF"):
                 text = _("This is a document in an archive, which is not opened.")
                 raise MediaError(text, code="nested_archive", hint=_("Unpack it first."))
             while chunk:

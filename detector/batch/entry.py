@@ -10,7 +10,8 @@ from detector.links import is_link, name_of
 from detector.schema.analysis import ErrorDetail
 from detector.schema.origin import FileSource
 
-Opener = Callable[[Path], tuple[Path, FileSource | None]]
+Opened = tuple[Path, FileSource | None]
+Opener = Callable[[Path], Opened]
 """A folder that the file may be unpacked to -> the path of the readable file, and where it was
 taken from."""
 

@@ -9,11 +9,13 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from detector.batch import archive, document, lists
+from detector.batch import archive, document, lists, pdf
 from detector.batch.entry import Entry, Opener, failed, of_path
+from detector.batch.listing import Source as Source
+from detector.batch.nested import MAX_FILES, too_many
+from detector.batch.nested import is_container as is_container
 from detector.errors import InputError, MediaError
 from detector.media.files import open_file
 from detector.media.no_media import by_content, by_place
@@ -23,14 +25,6 @@ from detector.sentences import _
 _LINK = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 Links = Callable[[str], Opener]  # URL -> opener that fetches it
-
-
-@dataclass(frozen=True)
-class Source:
-    """Entries in a fixed order with unique names, and the files that are no entries."""
-
-    entries: list[Entry]
-    passed_over: list[PassedOver] = field(default_factory=list)
 
 
 def read_source(path: Path, *, leave_out: Path | None = None, links: Links | None = None) -> Source:
@@ -140,13 +134,11 @@ def _is_empty(path: Path) -> bool:
     return stat.S_ISREG(info.st_mode) and not info.st_size
 
 
-def is_container(head: bytes) -> bool:
-    """Return True if a file that begins so is an archive or a document."""
-    return head.startswith((b"%PDF", b"PK\x03\x04", b"PK\x05\x06"))
-
-
-def read_container(path: Path, name: str, *, inside: str | None = None) -> Source | None:
-    """Return the files of an archive or a document, None for another file; raise MediaError."""
+def read_container(
+    path: Path, name: str, *, inside: str | None = None, depth: int = 0
+) -> Source | None:
+    """Return the files of an archive or a document, None for another file; raise MediaError.
+    `depth` is the number of documents that it lies in."""
     with open_file(path) as file:
         head = file.read(8)
     if not is_container(head):
@@ -156,12 +148,22 @@ def read_container(path: Path, name: str, *, inside: str | None = None) -> Sourc
             text = _("This is a report of Unmask, not evidence.")
             hint = _("Analyze the file that it is about; `unmask verify` checks the report.")
             raise MediaError(text, code="own_report", hint=hint)
-        return Source(document.pdf(path, name))
+        return _unique_of(pdf.read(path, name, _inner, depth))
     members = archive.members(path)
     if kind := document.office_kind(members):
-        return Source(document.office(path, name, members, kind))
+        return _unique_of(document.office(path, name, members, kind, _inner, depth))
     before = f"{name}/" if inside is None else inside
     return _archived(path, members, before)
+
+
+def _inner(path: Path, name: str, depth: int) -> Source | None:
+    return read_container(path, name, depth=depth)
+
+
+def _unique_of(found: Source) -> Source:
+    if len(found.entries) > MAX_FILES:
+        raise too_many()
+    return Source(_unique(found.entries), found.passed_over)
 
 
 def _archived(path: Path, members: Sequence[archive.PackedFile], before: str) -> Source:

@@ -82,6 +82,7 @@ _UNREAD = (
     (0, b"\x8bJNG\r\n\x1a\n", "JNG"),
     (0, b"AT&TFORM", "DjVu"),
     (0, b"\xd7\xcd\xc6\x9a", "WMF"),
+    (0, b"\x01\x00\x09\x00\x00\x03", "WMF"),
     (40, b" EMF", "EMF"),
     (0, b"\x59\xa6\x6a\x95", "Sun raster"),
     (0, b"\x01\xda\x00\x01", "SGI"),

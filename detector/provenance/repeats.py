@@ -29,7 +29,9 @@ LEAST = 8
 the time at the speed so far, as four do for 8K PNG."""
 SMALL = 400
 """bytes; smaller packets encode "no change", are equal by chance, and start no run"""
-RUN = 3  # pictures in a row that have to be the same as an earlier run before they count as copied
+RUN = 3
+"""different pictures of at least `SMALL` bytes that a run needs to count as copied: a still picture,
+as black before and after, is the same each time without a copy"""
 WIDTH = 320  # px that two frames are compared at
 NEAR, SHARE = 0.3, 0.1
 """levels of 255, and fraction of the clip's usual change (its upper quartile), under which a frame
@@ -117,6 +119,7 @@ class _Copies:
 
     def __init__(self) -> None:
         self.copied = self._run = 0
+        self._different: set[bytes] = set()  # pictures of the run that are large enough
         self._names: list[bytes] = []
         self._places: dict[bytes, int] = {}
         self._next = 0  # index of the picture that would continue the run
@@ -127,13 +130,19 @@ class _Copies:
 
     def add(self, packet: av.Packet[Any]) -> None:
         name = hashlib.blake2b(bytes(packet), digest_size=16).digest()
+        large = packet.size >= SMALL
         if self._run and self._names[self._next] == name:
             self._run, self._next = self._run + 1, self._next + 1
-        elif packet.size >= SMALL and name in self._places:
+        elif large and name in self._places:
             self._run, self._next = 1, self._places[name] + 1
+            self._different.clear()
         else:
             self._run = 0
-        # A run counts from its first picture, once it is too long for chance.
-        self.copied += RUN if self._run == RUN else 1 if self._run > RUN else 0
+        if self._run:
+            counted = len(self._different) >= RUN
+            if large:
+                self._different.add(name)
+            if len(self._different) >= RUN:  # then it counts from its first picture
+                self.copied += 1 if counted else self._run
         self._places.setdefault(name, len(self._names))
         self._names.append(name)
