@@ -39,6 +39,9 @@ voices two speakers reach 0.27 at most; one speaker in two microphones (delay, e
 noise 10 dB below) 0.71 at least; two who hear each other 20 dB softer 0.44."""
 FULL_SCALE = 2.0
 """Level from which on samples are out of range: decoders of MP3 and AAC reach 1.5."""
+QUIET, FAINTEST, NOTHING, RAISED = 0.05, 3e-4, 1e-5, 0.5
+"""Loudest samples of a faint sound, -26 dB; of one that is too faint, since 16 bits leave it ten
+steps, -70 dB; of silence, -100 dB; and where those of a faint sound are raised to"""
 FEW, ABOVE = 20, 1.5
 """The loudest samples, and times the level of the last of them: a few beyond that are damage."""
 
@@ -72,8 +75,16 @@ def choose(path: str | os.PathLike[str], span: Span, *, cancel: Event | None = N
     number, track = best
     gain = track.gain
     notes = list(_about_tracks(known, number))
+    if track.too_faint:
+        notes.append(_("The sound is too faint to hear whether anyone speaks in it."))
     notes += track.notes()
-    if gain != 1:
+    if gain > 1:
+        notes.append(
+            _("The sound is faint: it was turned up by {decibels} dB to be heard.").format(
+                decibels=round(20 * np.log10(gain))
+            )
+        )
+    elif gain != 1:
         notes.append(
             _("Its samples reach {gain} times full scale: the sound was turned down to "
               "its peak.").format(gain=f'{1 / gain:,.0f}')
@@ -102,11 +113,28 @@ class _Track:
 
     def __init__(self, pieces: Sequence[np.ndarray]) -> None:
         joined = np.concatenate(pieces, axis=1)
-        self.gain = _gain(joined[1:])
-        self._pieces = [piece * self.gain for piece in pieces] if self.gain != 1 else pieces
-        self._levels = np.sqrt(np.mean(np.square(joined, dtype=np.float64), axis=1)) * self.gain
-        self._heard: dict[int, float] = {}
         self.channels = len(joined) - 1
+        self._levels = np.sqrt(np.mean(np.square(joined, dtype=np.float64), axis=1))
+        self._pieces, self.gain = pieces, 1.0
+        self._heard: dict[int, float] = {}
+        self._turn(_gain(joined[1:]))
+        peak = _loudest(joined[1:]) * self.gain
+        self.too_faint = NOTHING < peak <= FAINTEST and self.speech < FEWEST
+        if FAINTEST < peak < QUIET and self.speech < FEWEST:
+            self._turn(RAISED / peak)
+            if self.speech < FEWEST:
+                self._turn(peak / RAISED)
+
+    def _turn(self, gain: float) -> None:
+        """Multiply all samples, and forget what followed from them."""
+        if gain == 1:
+            return
+        self.gain *= gain
+        self._pieces = [piece * np.float32(gain) for piece in self._pieces]
+        self._levels = self._levels * gain
+        self._heard = {}
+        for name in ("_unlike", "_speaking", "sides", "_row"):
+            self.__dict__.pop(name, None)
 
     def _speech(self, row: int) -> float:
         """Return the seconds of speech in a row."""
@@ -204,6 +232,12 @@ def _gain(channels: np.ndarray) -> float:
     last = float(np.partition(levels, -FEW)[-FEW]) if len(levels) > FEW else 0.0
     peak = min(peak, ABOVE * last)
     return 1.0 if peak <= FULL_SCALE else 1 / peak
+
+
+def _loudest(channels: np.ndarray) -> float:
+    """Return the level of samples, float32 [channels, n], without a few that are louder."""
+    levels = np.abs(channels).ravel()
+    return float(np.partition(levels, -FEW)[-FEW]) if len(levels) > FEW else 0.0
 
 
 def _loudness_alike(pieces: Sequence[np.ndarray]) -> float:

@@ -279,3 +279,17 @@ def _noise(speech: np.ndarray, pauses: np.ndarray) -> float | None:
 
 def _db(ratio: float) -> float:
     return float(20 * np.log10(ratio))
+
+
+def search_speech(
+    path: str | os.PathLike[str],
+    span: Span,
+    *,
+    cancel: Event | None = None,
+    source: SoundSource | None = None,
+) -> list[Span]:
+    """Return the spans of speech in a whole recording, s, of which nothing is stored."""
+    detector = SpeechDetector()
+    for _block in detector.feed(read(path, [span], notes=[], cancel=cancel, source=source)):
+        pass
+    return detector.segments()

@@ -36,6 +36,7 @@ BLOCK = 3 * 8_000
 three bytes, two for each three samples."""
 LONGEST = 1_800.0  # s that are heard of one recording; of a longer one, stretches
 STRETCH = 30.0  # s of each of these
+MARGIN = 5.0  # s about speech that are heard, so that its pauses can be measured
 GAP = 0.1  # s that a frame may be late before silence is inserted: containers round
 DAMAGED = _("The sound is damaged: only what could be decoded was analyzed.")
 
@@ -73,6 +74,25 @@ def stretches(start: float, end: float) -> list[Span]:
     count = round(LONGEST / STRETCH)
     step = (end - start - STRETCH) / (count - 1)
     return [(start + i * step, start + i * step + STRETCH) for i in range(count)]
+
+
+def around(spoken: Sequence[Span], start: float, end: float) -> list[Span]:
+    """Return the sound about spans of speech, s, joined and widened, at most `LONGEST` of it."""
+    found: list[list[float]] = []
+    left = LONGEST
+    for first, last in spoken:
+        first, last = max(start, first - MARGIN), min(end, last + MARGIN)
+        if found and first <= found[-1][1]:
+            found[-1][1] = max(last, found[-1][1])
+        else:
+            found.append([first, last])
+    spans: list[Span] = []
+    for first, last in found:
+        last = min(last, first + left)
+        if last > first:
+            spans.append((first, last))
+            left -= last - first
+    return spans
 
 
 def read(
@@ -293,7 +313,7 @@ class _Reader:
 
 class Channels:
     """Frames of one stream, of any format, rate and layout -> float32 [1 + channels, n] at 16 kHz:
-    the mix, then each channel; one that a frame lacks is silent."""
+    the mix, then each channel; one that a frame lacks is silent, and a frame of one is all."""
 
     def __init__(self, channels: int) -> None:
         self._channels = channels
@@ -310,7 +330,10 @@ class Channels:
 
     def rows(self, channels: np.ndarray, layout: AudioLayout) -> np.ndarray:
         """Return the analyzed mix of a frame's channels: float32 [channels, n] -> [rows, n]."""
-        mix, missing = weights(layout) @ channels, max(0, self._channels - len(channels))
+        mix = weights(layout) @ channels
+        if len(channels) == 1:  # mono after stereo: players give it to all of them
+            channels = np.repeat(channels, self._channels, axis=0)
+        missing = max(0, self._channels - len(channels))
         return np.pad(np.vstack([mix, channels[: self._channels]]), ((0, missing), (0, 0)))
 
 

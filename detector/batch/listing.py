@@ -1,4 +1,4 @@
-"""Listing of a source: its entries, and the files that are none."""
+"""Listing of a source: its entries, and the files passed over."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from detector.schema.passed_over import PassedOver
 
 @dataclass(frozen=True)
 class Source:
-    """Entries in a fixed order with unique names, and the files that are no entries."""
+    """Entries in a fixed order with unique names, and the files passed over."""
 
     entries: list[Entry]
     passed_over: list[PassedOver] = field(default_factory=list)

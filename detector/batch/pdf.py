@@ -14,8 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import numpy as np
+from PIL import Image
 from pydantic import BaseModel
 
 from detector import media
@@ -44,6 +46,9 @@ _MAX_FORMS = 5_000  # drawn on a page; in forms that draw others their number ca
 _MAX_PIECES = 1_000  # pictures of a page that are compared
 _GAP = 2.0  # px between two pieces that lie edge to edge, or of their overlap
 _ALIKE = 0.03  # by which their resolutions may differ
+_MAX_PIECE = 20_000_000  # px of a piece whose edges are compared
+_STEP, _STEPS = 8.0, 3.0
+"""levels by which lines of px differ where a picture goes on, at most, or times its usual step"""
 _COVERED = 0.95  # share of the joined picture that its pieces cover
 _LENGTHS = (
     "maximum_declared_stream_length",
@@ -226,7 +231,7 @@ def _pictures(reader: Any) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     for number, sheet in enumerate(reader.pages, 1):
         page = _read_page(reader, sheet)
-        ids = [*_joined(page.pieces), *page.rest]
+        ids = [*_joined(page), *page.rest]
         found += [(number, id) for id in dict.fromkeys(ids)]
         if len(found) > MAX_FILES:
             raise too_many()
@@ -253,8 +258,9 @@ def _read_page(reader: Any, sheet: Any) -> _Page:
 # --- pieces that are one picture ------------------------------------------------------------------
 
 
-def _joined(pieces: Sequence[_Piece]) -> list[str]:
-    """Return the ids of a page's pictures, pieces that lie edge to edge as one area."""
+def _joined(page: _Page) -> list[str]:
+    """Return the ids of a page's pictures, pieces of one picture as one area."""
+    pieces, edges = page.pieces, dict[str, _Edges | None]()
     some = [(piece, box) for piece in pieces[:_MAX_PIECES] if (box := piece.box) is not None]
     group = list(range(len(some)))
 
@@ -265,7 +271,13 @@ def _joined(pieces: Sequence[_Piece]) -> list[str]:
 
     for n, (one, box) in enumerate(some):
         for m, (other, beyond) in enumerate(some[:n]):
-            if _touch(one, box, other, beyond):
+            meeting = _meeting(one, box, other, beyond)
+            if meeting is None or root(n) == root(m):
+                continue
+            for piece in (one, other):
+                if piece.id not in edges:
+                    edges[piece.id] = _edges_of(page, piece)
+            if _goes_on(edges[one.id], edges[other.id], meeting):
                 group[root(n)] = root(m)
     members: dict[int, list[int]] = {}
     for n in range(len(some)):
@@ -281,19 +293,65 @@ def _joined(pieces: Sequence[_Piece]) -> list[str]:
     return [ids[id(piece)] for piece in pieces]
 
 
-def _touch(one: _Piece, box: Rectangle, other: _Piece, beyond: Rectangle) -> bool:
-    """Return True if two pieces of one resolution share a whole edge."""
+def _meeting(one: _Piece, box: Rectangle, other: _Piece, beyond: Rectangle) -> str | None:
+    """Return at which edge of the first of two pieces of one resolution the other begins, if they
+    share a whole one."""
     pairs = list(zip(one.density, other.density, strict=True))
     if any(abs(a - b) > _ALIKE * max(a, b) for a, b in pairs):
+        return None
+    for axis, edges in enumerate((("left", "right"), ("bottom", "top"))):
+        gap, side = _GAP / one.density[axis], _GAP / one.density[1 - axis]
+        if any(abs(box[1 - axis + k] - beyond[1 - axis + k]) > side for k in (0, 2)):
+            continue
+        if abs(box[axis] - beyond[axis + 2]) <= gap:
+            return edges[0]
+        if abs(box[axis + 2] - beyond[axis]) <= gap:
+            return edges[1]
+    return None
+
+
+_Edges = dict[str, tuple[np.ndarray, np.ndarray]]
+"""By the name of an edge: its line of px and the next one, float [n, 3]"""
+_OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
+
+
+def _edges_of(page: _Page, piece: _Piece) -> _Edges | None:
+    """Return the edges of a piece as they lie on the page; None if it can't be read."""
+    a, b, c, d, _e, _f = piece.matrix
+    if piece.size[0] * piece.size[1] > _MAX_PIECE:
+        return None
+    try:
+        if piece.id.startswith("~"):
+            shown = _shown(piece.size, inline=page.inline[int(piece.id[1:])])
+        else:
+            about = page.reader.get_object(int(piece.id))
+            plain = _is_plain_jpeg(about)
+            shown = (
+                Image.open(io.BytesIO(about._data)) if plain else _shown(piece.size, picture=about)
+            )
+        rgb = np.asarray(shown.convert("RGB")).astype(float)
+    except _BROKEN:
+        return None
+    if abs(a) < abs(b):  # a quarter turn: columns become rows
+        rgb, a, d = rgb.swapaxes(0, 1), -c, -b
+    rgb = rgb[:: 1 if d > 0 else -1, :: 1 if a > 0 else -1]
+    return {
+        "top": (rgb[0], rgb[min(1, len(rgb) - 1)]),
+        "bottom": (rgb[-1], rgb[-min(2, len(rgb))]),
+        "left": (rgb[:, 0], rgb[:, min(1, rgb.shape[1] - 1)]),
+        "right": (rgb[:, -1], rgb[:, -min(2, rgb.shape[1])]),
+    }
+
+
+def _goes_on(one: _Edges | None, other: _Edges | None, edge: str) -> bool:
+    """Return True if the picture of one piece goes on in the other, beyond an edge of the first."""
+    if one is None or other is None:
         return False
-    for axis in (0, 1):
-        gap = _GAP / one.density[axis]
-        side = _GAP / one.density[1 - axis]
-        meet = min(abs(box[axis] - beyond[axis + 2]), abs(box[axis + 2] - beyond[axis])) <= gap
-        aligned = all(abs(box[1 - axis + k] - beyond[1 - axis + k]) <= side for k in (0, 2))
-        if meet and aligned:
-            return True
-    return False
+    (last, before), (first, after) = one[edge], other[_OPPOSITE[edge]]
+    size = min(len(last), len(first))
+    step = np.abs(last[:size] - first[:size]).mean()
+    usual = max(np.abs(last - before).mean(), np.abs(first - after).mean())
+    return bool(step <= max(_STEP, _STEPS * usual))
 
 
 def _area(boxes: Sequence[Rectangle]) -> Rectangle | None:
@@ -375,6 +433,7 @@ def _data(stream: Any) -> bytes:
 def unpack_pdf(path: Path, page: int, id: str, folder: str) -> str:
     """Write a picture or an attached file of a PDF into a folder, and return its name; raise
     MediaError. Runs in the sandbox."""
+    target = Path(folder) / "file.png"
     try:
         reader = _reader(path)
         if id.startswith("file "):
@@ -383,23 +442,23 @@ def unpack_pdf(path: Path, page: int, id: str, folder: str) -> str:
             return "file"
         if id.startswith("area "):
             *area, density = map(float, id.split()[1:])
-            _render_area(reader, page, area, density, Path(folder))
-            return "file.png"
+            _area_shown(reader, page, area, density).save(target)
+            return target.name
         if id.startswith("~"):
             operation = _read_page(reader, reader.pages[page - 1]).inline[int(id[1:])]
-            _render(Path(folder), _size_of(operation[0]["settings"]), inline=operation)
-            return "file.png"
+            _shown(_size_of(operation[0]["settings"]), inline=operation).save(target)
+            return target.name
         about = reader.get_object(int(id))
         if _is_plain_jpeg(about):
             # The embedded JPEG file itself: re-encoding would change what is judged.
             (Path(folder) / "file.jpg").write_bytes(about._data)
             return "file.jpg"
-        _render(Path(folder), _size_of(about), picture=about)
+        _shown(_size_of(about), picture=about).save(target)
     except (MediaError, OSError):
         raise
     except Exception:
         raise _damaged() from None
-    return "file.png"
+    return target.name
 
 
 def _is_plain_jpeg(about: Any) -> bool:
@@ -414,10 +473,8 @@ def _is_plain_jpeg(about: Any) -> bool:
     return (space[0] if isinstance(space, list) else space) in _GRAY_OR_RGB
 
 
-def _render(
-    folder: Path, size: tuple[int, int], *, picture: Any = None, inline: Any = None
-) -> None:
-    """Write a picture as PNG, as viewers show it: its color space, masks and inversion applied."""
+def _shown(size: tuple[int, int], *, picture: Any = None, inline: Any = None) -> Image.Image:
+    """Return a picture as viewers show it: its color space, masks and inversion applied."""
     from pypdf import PdfWriter
     from pypdf.generic import ContentStream, DictionaryObject, NameObject, StreamObject
 
@@ -441,13 +498,11 @@ def _render(
     content = StreamObject()
     content.set_data(f"q {width} 0 0 {height} 0 0 cm ".encode() + shown + b" Q")
     sheet[NameObject("/Contents")] = writer._add_object(content)
-    _draw(writer, 1.0, folder)
+    return _drawn(writer, 1.0)
 
 
-def _render_area(
-    reader: Any, page: int, area: Sequence[float], density: float, folder: Path
-) -> None:
-    """Write an area of a page as PNG, at so many px to a point."""
+def _area_shown(reader: Any, page: int, area: Sequence[float], density: float) -> Image.Image:
+    """Return an area of a page, at so many px to a point."""
     from pypdf import PdfWriter
     from pypdf.generic import NameObject, RectangleObject
 
@@ -457,16 +512,17 @@ def _render_area(
     sheet = writer.add_page(reader.pages[page - 1], excluded_keys=("/Annots", "/B"))
     for box in ("/MediaBox", "/CropBox"):
         sheet[NameObject(box)] = RectangleObject((left, bottom, right, top))
-    _draw(writer, density, folder)
+    return _drawn(writer, density)
 
 
-def _draw(writer: Any, scale: float, folder: Path) -> None:
+def _drawn(writer: Any, scale: float) -> Image.Image:
+    """Return the first page of a document, at so many px to a point."""
     import pypdfium2
 
     stored = io.BytesIO()
     writer.write(stored)
     with pypdfium2.PdfDocument(stored.getvalue()) as document:
-        document[0].render(scale=scale).to_pil().convert("RGB").save(folder / "file.png")
+        return cast(Image.Image, document[0].render(scale=scale).to_pil().convert("RGB"))
 
 
 def _check(width: int, height: int) -> None:

@@ -23,6 +23,10 @@ from detector.schema.analysis import Media
 from detector.sentences import _
 
 _MAX_JPEGS = 64 * 1024**2  # bytes in which the first two pictures of a raw MJPEG stream have to be
+_LEAST_JPEGS, _LEAST_PLAIN_JPEGS = 8, 2
+"""JPEGs in a row that make a stream, if the first has metadata (EXIF, XMP), or none"""
+_MOST_BEHIND = 16
+_GAIN_MAPS = (b"hdrgm:", b"urn:iso:std:iso:ts:21496", b"HDRGainMap", b"hdrgainmap")
 _MARKER = re.compile(rb"\xff+([^\x00\xd0-\xd7\xff])", re.DOTALL)
 """JPEG marker: neither stuffed data nor a restart marker"""
 
@@ -214,29 +218,70 @@ def is_jpeg(head: bytes) -> bool:
 
 
 def _in_motion(file: BinaryIO) -> bool:
-    """Return True if another JPEG of the same size follows at once, as in a raw MJPEG stream."""
+    """Return True for a raw MJPEG stream: JPEGs of one size, without pause. A photo has at most a
+    few others behind it: an original, a depth map, a preview."""
     file.seek(0)
     data = file.read(_MAX_JPEGS)
     first = _jpeg(data, 0)
-    following = _jpeg(data, first[1]) if first is not None else None
-    return first is not None and following is not None and following[0] == first[0]
+    if first is None or first.multiple:
+        return False
+    count, at = 1, first.end
+    while count < _LEAST_JPEGS and (following := _jpeg(data, at)) is not None:
+        if following.size != first.size or following.multiple:
+            return False
+        count, at = count + 1, following.end
+    return count >= (_LEAST_JPEGS if first.photo else _LEAST_PLAIN_JPEGS)
 
 
-def _jpeg(data: bytes, at: int) -> tuple[bytes, int] | None:
-    """Return a JPEG's coded size and its end; None if truncated or multi-picture (MPF)."""
-    size = b""
+@dataclass(frozen=True)
+class _Jpeg:
+    """One JPEG in a file."""
+
+    size: tuple[int, int]  # px
+    end: int
+    multiple: bool  # It lists others in its metadata (MPF)
+    photo: bool  # It has the metadata of a camera or a program
+    gain_map: bool  # of a HDR photo
+
+
+def jpegs_behind(file: BinaryIO, end: int | None = None) -> list[tuple[int, int]]:
+    """Return the size of each picture behind a JPEG, up to an offset: originals, depth maps; not
+    gain maps of HDR photos and previews, which show the same."""
+    file.seek(0)
+    data = file.read(min(_MAX_JPEGS, end if end is not None else _MAX_JPEGS))
+    first = _jpeg(data, 0)
+    found: list[tuple[int, int]] = []
+    at = -1 if first is None else data.find(b"\xff\xd8\xff", first.end)
+    for _number in range(_MOST_BEHIND):
+        if first is None or at < 0:
+            break
+        other = _jpeg(data, at)
+        if other is not None and min(other.size) > 0 and not other.gain_map:
+            found.append(other.size)
+        at = data.find(b"\xff\xd8\xff", at + 3 if other is None else other.end)
+    return found
+
+
+def _jpeg(data: bytes, at: int) -> _Jpeg | None:
+    """Return the JPEG at an offset; None if it is truncated."""
     if not is_jpeg(data[at : at + 3]):
         return None
+    size, multiple, photo, gain_map = (0, 0), False, False, False
     at += 2
     while (marker := _MARKER.search(data, at)) is not None:
         kind, at = marker[1][0], marker.end()
         if kind == 0xD9:
-            return size, at
-        if kind == 0xE2 and data[at + 2 : at + 6] == b"MPF\0":
-            return None
-        if 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
-            size = data[at + 3 : at + 7]
-        at += int.from_bytes(data[at : at + 2], "big")
+            return _Jpeg(size, at, multiple, photo, gain_map)
+        length = int.from_bytes(data[at : at + 2], "big")
+        if 0xE1 <= kind <= 0xEF:
+            part = data[at + 2 : at + length]
+            multiple |= kind == 0xE2 and part.startswith(b"MPF\0")
+            photo |= kind == 0xE1
+            gain_map |= any(name in part for name in _GAIN_MAPS)
+        elif 0xC0 <= kind <= 0xCF and kind not in (0xC4, 0xC8, 0xCC):
+            height, width = (int.from_bytes(data[at + n : at + n + 2], "big") for n in (3, 5))
+            size = width, height
+        at += length
     return None
 
 

@@ -1,5 +1,6 @@
 """Unsupported file types: recognized by their first bytes and refused with advice."""
 
+import os
 import re
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -14,11 +15,77 @@ ACCEPTED = _("Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP, GIF, MP3, M4A, WAV,
 _NO_MEDIA = (
     (b"%PDF", _("This is a PDF document, not a video or a picture.")),
     (b"PK\x03\x04", _("This is a ZIP archive or an office document, not a video or a picture.")),
-    (b"Rar!", _("This is a RAR archive, not a video or a picture.")),
-    (b"7z\xbc\xaf", _("This is a 7-Zip archive, not a video or a picture.")),
-    (b"\x1f\x8b", _("This is a compressed archive, not a video or a picture.")),
     (b"8BPS", _("This is a Photoshop document, not a video or a picture.")),
 )
+_ARCHIVE = _("This is an archive ({kind}): its files are not looked at in it.")
+_IMAGE = _("This is an image of a disk or a device ({kind}): its files are not looked at in it.")
+_MAIL = _("This is {kind}: the files in it are not looked at.")
+_OLE = _("an Outlook message or a document of an older office program")
+_UNPACKED = {
+    _ARCHIVE: _("Unpack it first, and choose its files or their folder."),
+    _IMAGE: _("Open it with a program for such images, and export the files."),
+    _MAIL: _("Open it, save the files in it, and choose these."),
+}
+_HOLDING = (
+    (0, b"Rar!", _ARCHIVE, "RAR"),
+    (0, b"7z\xbc\xaf", _ARCHIVE, "7-Zip"),
+    (0, b"\x1f\x8b", _ARCHIVE, "gzip"),
+    (0, b"BZh", _ARCHIVE, "bzip2"),
+    (0, b"\xfd7zXZ\x00", _ARCHIVE, "XZ"),
+    (0, b"\x5d\x00\x00", _ARCHIVE, "LZMA"),
+    (0, b"\x28\xb5\x2f\xfd", _ARCHIVE, "Zstandard"),
+    (0, b"\x04\x22\x4d\x18", _ARCHIVE, "LZ4"),
+    (0, b"\x1f\x9d", _ARCHIVE, "compress"),
+    (0, b"\x1f\xa0", _ARCHIVE, "compress"),
+    (0, b"LZIP", _ARCHIVE, "lzip"),
+    (0, b"MSCF\x00", _ARCHIVE, "CAB"),
+    (0, b"ITSF", _ARCHIVE, "CHM"),
+    (0, b"**ACE**", _ARCHIVE, "ACE"),
+    (7, b"**ACE**", _ARCHIVE, "ACE"),
+    (0, b"\x60\xea", _ARCHIVE, "ARJ"),
+    (2, b"-lh", _ARCHIVE, "LHA"),
+    (0, b"SIT!", _ARCHIVE, "StuffIt"),
+    (0, b"StuffIt", _ARCHIVE, "StuffIt"),
+    (0, b"xar!", _ARCHIVE, "XAR"),
+    (0, b"AA01", _ARCHIVE, "Apple Archive"),
+    (0, b"YAA1", _ARCHIVE, "Apple Archive"),
+    (0, b"ANDROID BACKUP\n", _ARCHIVE, "Android backup"),
+    (0, b"070701", _ARCHIVE, "cpio"),
+    (0, b"070702", _ARCHIVE, "cpio"),
+    (0, b"070707", _ARCHIVE, "cpio"),
+    (0, b"\xc7\x71", _ARCHIVE, "cpio"),
+    (0, b"MSWIM\x00", _IMAGE, "WIM"),
+    (0, b"hsqs", _IMAGE, "SquashFS"),
+    (0, b"EVF\x09\x0d\x0a\xff", _IMAGE, "E01"),
+    (0, b"EVF2\x0d\x0a\x81", _IMAGE, "Ex01"),
+    (0, b"LVF\x09\x0d\x0a\xff", _IMAGE, "L01"),
+    (0, b"LEF2\x0d\x0a\x81", _IMAGE, "Lx01"),
+    (0, b"AFF10\x0d\x0a\x00", _IMAGE, "AFF"),
+    (0, b"AFFFF", _IMAGE, "AFF"),
+    (0, b"ADSEGMENTEDFILE", _IMAGE, "AD1"),
+    (0, b"conectix", _IMAGE, "VHD"),
+    (0, b"vhdxfile", _IMAGE, "VHDX"),
+    (0, b"KDMV", _IMAGE, "VMDK"),
+    (0, b"COWD", _IMAGE, "VMDK"),
+    (0, b"# Disk DescriptorFile", _IMAGE, "VMDK"),
+    (0, b"QFI\xfb", _IMAGE, "QCOW"),
+    (64, b"\x7f\x10\xda\xbe", _IMAGE, "VDI"),
+    (0, b"encrcdsa", _IMAGE, "DMG"),
+    (3, b"NTFS    ", _IMAGE, "NTFS"),
+    (3, b"EXFAT   ", _IMAGE, "exFAT"),
+    (54, b"FAT1", _IMAGE, "FAT"),
+    (82, b"FAT32", _IMAGE, "FAT32"),
+    (512, b"EFI PART", _IMAGE, "GPT"),
+    (1080, b"\x53\xef", _IMAGE, "ext"),
+    (1024, b"H+\x00\x04", _IMAGE, "HFS+"),
+    (32, b"NXSB", _IMAGE, "APFS"),
+    (0, b"!BDN", _MAIL, _("a mailbox of Outlook")),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", _MAIL, _OLE),
+    (0, b"\x78\x9f\x3e\x22", _MAIL, _("an attachment of Outlook (winmail.dat)")),
+)
+"""Offset, signature, sentence and name of files that hold other files, and are not opened"""
+_OPTICAL = ((32_769, b"CD001"), (32_769, b"BEA01"), (37_633, b"CD001"))
+"""Offset and signature of images of optical disks, the last one in raw sectors"""
 _PROGRAM = _("This is a program, not a video or a picture.")
 _FONT = _("This is a font, not a video or a picture.")
 _DATABASE = _("This is a database, not a video or a picture.")
@@ -142,18 +209,56 @@ def refusal(file: BinaryIO, head: bytes) -> MediaError | None:
     for start, what in (*_NO_MEDIA, *_NEVER_MEDIA):
         if head.startswith(start):
             return MediaError(what, code="unsupported", hint=ACCEPTED)
+    if (holding := _holding(file, head)) is not None:
+        what, kind = holding
+        return MediaError(what.format(kind=kind), code="unsupported", hint=_UNPACKED[what])
     if raw := _among(_RAW, head) or _raw_tiff(file, head):
         text = _("This is a camera's raw file ({kind}), which has to be developed first.")
         hint = _("Export it as JPEG or TIFF in full size, with a photo program, and use that.")
         return MediaError(text.format(kind=raw), code="unsupported", hint=hint)
-    kind = "PNM" if _PNM.match(head) else None if is_text(head) else _among(_UNREAD, head)
-    if kind is not None:
+    unread = "PNM" if _PNM.match(head) else None if is_text(head) else _among(_UNREAD, head)
+    if unread is not None:
         return MediaError(
-            _("We can't read this kind of file ({kind}).").format(kind=kind),
+            _("We can't read this kind of file ({kind}).").format(kind=unread),
             code="unsupported",
             hint=_("Save it as another kind. {accepted}").format(accepted=ACCEPTED),
         )
     return None
+
+
+def _holding(file: BinaryIO, head: bytes) -> tuple[str, str] | None:
+    """Return the sentence and the name of an archive, a disk image or a mailbox, else None."""
+    for start, signature, what, kind in _HOLDING:
+        if head.startswith(signature, start):
+            return what, kind
+    if head[257:262] == b"ustar" or _is_old_tar(head):
+        return _ARCHIVE, "tar"
+    for start, signature in _OPTICAL:
+        file.seek(start)
+        if file.read(len(signature)) == signature:
+            return _IMAGE, "ISO"
+    end = file.seek(0, os.SEEK_END)
+    file.seek(max(0, end - 512))
+    if file.read(4) == b"koly":
+        return _IMAGE, "DMG"
+    if head[510:512] == b"\x55\xaa" and _is_partitioned(head):
+        return _IMAGE, "raw"
+    return None
+
+
+def _is_old_tar(head: bytes) -> bool:
+    """Return True for the header of a file in a tar without its signature (V7), by its checksum."""
+    field = head[148:156].strip(b" \x00")
+    if len(head) < 512 or not head[0] or not re.fullmatch(rb"[0-7]{1,7}", field):
+        return False
+    return sum(head[:148]) + sum(head[156:512]) + 8 * ord(" ") == int(field, 8)
+
+
+def _is_partitioned(head: bytes) -> bool:
+    """Return True for a boot record with a plausible table of partitions."""
+    entries = [head[at : at + 16] for at in range(446, 510, 16)]
+    used = [entry for entry in entries if any(entry)]
+    return bool(used) and all(e[0] in (0, 0x80) and e[4] and any(e[12:16]) for e in used)
 
 
 def behind_bytes(head: bytes) -> MediaError | None:

@@ -21,7 +21,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from detector.errors import Canceled, MediaError
 from detector.installation import install
 from detector.isolation import Frame
-from detector.media.files import open_file, sniff, top_box
+from detector.media.files import jpegs_behind, open_file, sniff, top_box
 from detector.media.film import film_note, locate_film
 from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE, SNIFF_BYTES
 from detector.media.png import Gamma, read_gamma
@@ -74,6 +74,7 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
     with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
         film = locate_film(file)
+        behind = jpegs_behind(file, film[0] if film else None)
     with open_still(path) as image:
         turned = _orientation(image) in (5, 6, 7, 8)
         width, height = image.size[:: -1 if turned else 1]
@@ -103,6 +104,12 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
         else:
             with _parsing():
                 image.load()
+        if others := [one for one in behind if not _is_preview(image, one)]:
+            sizes = ", ".join(f"{w} × {h}" for w, h in others)
+            notes.append(
+                _("Behind the picture lie others, such as the original or a depth map of a phone; "
+                  "not judged: {sizes} pixels.").format(sizes=sizes)
+            )  # fmt: skip
         gamma: Gamma | None = image.info.get(_GAMMA)
         if gamma is not None and gamma.note:
             notes.append(gamma.note)
@@ -136,6 +143,14 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
             film=None if film is None else film[2],
             notes=notes,
         )
+
+
+def _is_preview(image: Image.Image, size: tuple[int, int]) -> bool:
+    """Return True for a smaller copy that a camera lists as a preview (MPF)."""
+    listed = (getattr(image, "mpinfo", None) or {}).get(0xB002) or ()
+    kinds = [str((entry.get("Attribute") or {}).get("MPType")) for entry in listed[1:]]
+    previews = bool(kinds) and all(kind.startswith("Large Thumbnail") for kind in kinds)
+    return previews and size[0] < image.width
 
 
 def _of_live_photo(image: Image.Image) -> bool:

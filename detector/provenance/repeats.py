@@ -30,8 +30,8 @@ the time at the speed so far, as four do for 8K PNG."""
 SMALL = 400
 """bytes; smaller packets encode "no change", are equal by chance, and start no run"""
 RUN = 3
-"""different pictures of at least `SMALL` bytes that a run needs to count as copied: a still picture,
-as black before and after, is the same each time without a copy"""
+"""different pictures of at least `SMALL` bytes that a run needs to count as copied: a still, as
+black before and after, is the same each time without a copy"""
 WIDTH = 320  # px that two frames are compared at
 NEAR, SHARE = 0.3, 0.1
 """levels of 255, and fraction of the clip's usual change (its upper quartile), under which a frame

@@ -5,12 +5,12 @@ There is no diarization: speakers of one channel are one subject.
 """
 
 import logging
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import replace
 
 from detector.audio import channels, watermark
-from detector.audio.recording import Recording
-from detector.audio.sound import stretches
+from detector.audio.recording import Recording, search_speech
+from detector.audio.sound import around, stretches
 from detector.decision import voice
 from detector.errors import Canceled, MediaError, ModelError
 from detector.media import part
@@ -27,6 +27,7 @@ from detector.schema.analysis import (
     SpeechMeasurement,
     Subject,
 )
+from detector.schema.media import SoundSource
 from detector.sentences import _
 from detector.threads import Stopped
 
@@ -96,19 +97,45 @@ class VoiceExtractor(Extractor):
             sources |= choice.source.sides
         heard, rated = {}, {}
         for id, source in sources.items():
-            recording = Recording.of(
-                run.path,
-                stretches(*span),
-                notes=notes,
-                cancel=run.cancel,
-                speech=run.options.speech,
-                source=source,
-            )
+            recording = self._recording(span, source, notes)
             heard[id], rated[id] = self._assumed(recording, notes)
         with run.lock:
             audio.source, audio.speech = choice.source, rated.pop(ID)
             audio.sides = rated
         return heard if not choice.sides else {id: heard[id] for id in rated}
+
+    def _recording(
+        self, span: tuple[float, float], source: SoundSource, notes: list[str]
+    ) -> Recording:
+        """Return the analyzed sound; of a long one parts, and if these hold too little speech, the
+        parts with speech that a search of all of it finds."""
+        run, parts = self._run, stretches(*span)
+
+        def recorded(spans: Sequence[tuple[float, float]]) -> Recording:
+            return Recording.of(
+                run.path,
+                spans,
+                notes=notes,
+                cancel=run.cancel,
+                speech=run.options.speech,
+                source=source,
+            )
+
+        recording = recorded(parts)
+        if len(parts) == 1 or run.options.speech is not None:
+            return recording
+        total = (span[1] - span[0]) / 60
+        if recording.speech_seconds < voice.MIN_SPEECH:
+            spoken = search_speech(run.path, span, cancel=run.cancel, source=source)
+            text = _("All {total} minutes of its sound were searched for speech.")
+            if spoken:
+                recording = recorded(around(spoken, *span))
+        else:
+            text = _("Of {total} minutes of its sound {heard} were heard, in parts.")
+        heard = round(recording.seconds / 60)
+        note = text.format(total=round(total), heard=heard)
+        notes += [note] if note not in notes else []
+        return recording
 
     def _assumed(
         self, recording: Recording, notes: list[str]

@@ -21,7 +21,8 @@ import pytest
 from PIL import Image
 
 from cli.common import JsonOutput, write_json
-from detector.batch import archive, document, read_container, read_source
+from detector.batch import archive, read_container, read_source
+from detector.batch import pdf as pdf_reader
 from detector.batch.journal import Journal, Table
 from detector.errors import MediaError, UsageError
 from detector.models.base import Model
@@ -293,7 +294,7 @@ def test_a_damaged_locked_or_long_pdf_is_refused_in_words(tmp_path, monkeypatch)
     writer.write(tmp_path / "locked.pdf")
     with pytest.raises(MediaError, check=lambda e: e.code == "encrypted"):
         read_source(tmp_path / "locked.pdf")
-    monkeypatch.setattr(document, "MAX_PAGES", 2)
+    monkeypatch.setattr(pdf_reader, "MAX_PAGES", 2)
     with pytest.raises(MediaError, check=lambda e: e.code == "too_many_files"):
         read_source(whole)
 

@@ -132,6 +132,23 @@ def test_pieces_in_a_form_are_one_picture_on_a_turned_page(tmp_path):
     assert np.abs(np.rot90(shown).mean((0, 1)) - rgb.mean((0, 1))).max() < 4
 
 
+def test_pieces_that_lie_on_their_side_are_one_picture(tmp_path):
+    rgb, content, resources, objects = tiles(6, 1)
+    content = b"0 1 -1 0 300 0 cm 0.6 0 0 0.6 0 0 cm " + content
+    _, (shown,) = pictures(pdf(tmp_path / "a.pdf", content, resources, objects))
+    small = [np.asarray(Image.fromarray(p).resize((64, 36))).astype(int)
+             for p in (np.rot90(shown, -1), rgb)]  # fmt: skip
+    assert np.abs(small[0] - small[1]).mean() < 4
+
+
+def test_photos_that_lie_edge_to_edge_stay_apart(tmp_path):
+    one, other = (np.random.default_rng(n).integers(0, 60, (96, 160, 3), np.uint8) for n in (1, 2))
+    content = b"q 160 0 0 96 20 20 cm /A Do Q q 160 0 0 96 20 116 cm /B Do Q"
+    objects = [image(one // 4 + 20), image(other // 4 + 180)]
+    path = pdf(tmp_path / "a.pdf", content, b"/XObject<</A 5 0 R/B 6 0 R>>", objects)
+    assert len(read_source(path).entries) == 2
+
+
 def test_pictures_apart_from_each_other_stay_apart(tmp_path):
     content = b"q 160 0 0 96 20 20 cm /A Do Q q 160 0 0 96 20 130 cm /B Do Q"
     objects = [image(PHOTO), image(photo(seed=2))]
