@@ -16,6 +16,7 @@ from detector.batch.entry import Entry, Opened, failed
 from detector.batch.listing import Source
 from detector.batch.nested import Read, is_container, unfold
 from detector.errors import MediaError
+from detector.media.limits import SNIFF_BYTES
 from detector.provenance.text import clean, parse_xml
 from detector.schema.origin import Document, FileSource
 from detector.schema.passed_over import PassedOver
@@ -88,8 +89,8 @@ def _embedded(path: Path, part: archive.PackedFile, label: str, read: Read, dept
 
     try:
         data = next(archive.chunks(path, part.info, nested=True), b"")
-        if is_container(data):
-            return unfold(Entry(label, unpack), data[:8], read, depth)
+        if is_container(data[:SNIFF_BYTES]):
+            return unfold(Entry(label, unpack), data[:SNIFF_BYTES], read, depth)
         if not _MEDIA.search(data):
             return Source([])  # a formula, a chart
     except MediaError as error:

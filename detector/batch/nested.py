@@ -9,6 +9,7 @@ from pathlib import Path
 from detector.batch.entry import Entry, Opened, failed
 from detector.batch.listing import Source
 from detector.errors import InputError, MediaError
+from detector.media.kinds import is_mail
 from detector.sentences import _
 
 MAX_FILES = 10_000  # in one document, and in those within it
@@ -19,8 +20,8 @@ Read = Callable[[Path, str, int], Source | None]
 
 
 def is_container(head: bytes) -> bool:
-    """Return True if a file that begins so is an archive or a document."""
-    return head.startswith((b"%PDF", b"PK\x03\x04", b"PK\x05\x06"))
+    """Return True if a file that begins so is an archive, a document or a mail."""
+    return head.startswith((b"%PDF", b"PK\x03\x04", b"PK\x05\x06")) or is_mail(head)
 
 
 def too_many() -> MediaError:

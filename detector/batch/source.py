@@ -11,13 +11,15 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from detector.batch import archive, document, lists, pdf
+from detector.batch import archive, document, lists, mail, pdf
 from detector.batch.entry import Entry, Opener, failed, of_path
 from detector.batch.listing import Source as Source
 from detector.batch.nested import MAX_FILES, too_many
 from detector.batch.nested import is_container as is_container
 from detector.errors import InputError, MediaError
 from detector.media.files import open_file
+from detector.media.kinds import is_mail
+from detector.media.limits import SNIFF_BYTES
 from detector.media.no_media import by_content, by_place
 from detector.schema.passed_over import PassedOver, PassedOverReason
 from detector.sentences import _
@@ -29,8 +31,8 @@ Links = Callable[[str], Opener]  # URL -> opener that fetches it
 
 def read_source(path: Path, *, leave_out: Path | None = None, links: Links | None = None) -> Source:
     """List the entries of a folder, a CSV with a column of paths, a text file with a path a line,
-    a ZIP, PDF, DOCX, PPTX or XLSX, or a single file. `leave_out` is the folder of the results;
-    without `links`, URLs are errors. Raise InputError."""
+    a ZIP, PDF, DOCX, PPTX or XLSX, a mail, or a single file. `leave_out` is the folder of the
+    results; without `links`, URLs are errors. Raise InputError."""
     if path.is_dir():
         passed, unlisted = list[PassedOver](), list[Entry]()
 
@@ -137,12 +139,14 @@ def _is_empty(path: Path) -> bool:
 def read_container(
     path: Path, name: str, *, inside: str | None = None, depth: int = 0
 ) -> Source | None:
-    """Return the files of an archive or a document, None for another file; raise MediaError.
-    `depth` is the number of documents that it lies in."""
+    """Return the files of an archive, a document or a mail, None for another file; raise
+    MediaError. `depth` is the number of documents that it lies in."""
     with open_file(path) as file:
-        head = file.read(8)
+        head = file.read(SNIFF_BYTES)
     if not is_container(head):
         return None
+    if is_mail(head):
+        return _unique_of(mail.read(path, name, _inner, depth))
     if head.startswith(b"%PDF"):
         if why_passed_over(path) is PassedOverReason.RESULT:
             text = _("This is a report of Unmask, not evidence.")

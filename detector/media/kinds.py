@@ -169,6 +169,8 @@ _UNREAD = (
     (0, b"wvpk", "WavPack"),
     (0, b"MAC ", "Monkey's Audio"),
     (0, b"TTA1", "TTA"),
+    (0, b"\x03ds2", "DS2"),
+    (12, b"CgBI", _("PNG of an iOS app")),
     (0, b"MPCK", "Musepack"),
     (0, b"MP+", "Musepack"),
 )
@@ -202,6 +204,11 @@ _PICTURES = re.compile(
     rb"|.{4}ftyp(?:avif|heic|mif1)",
     re.DOTALL,
 )
+_FILMS = re.compile(
+    rb"\0\0\0.ftyp[A-Za-z0-9 ]{4}|\x1a\x45\xdf\xa3.{1,40}\x42\x82|RIFF.{4}(?:AVI LIST|WAVEfmt )"
+    rb"|OggS\0\x02|fLaC\0\0\0\x22",
+    re.DOTALL,
+)
 
 
 def refusal(file: BinaryIO, head: bytes) -> MediaError | None:
@@ -231,6 +238,8 @@ def _holding(file: BinaryIO, head: bytes) -> tuple[str, str] | None:
     for start, signature, what, kind in _HOLDING:
         if head.startswith(signature, start):
             return what, kind
+    if is_mail(head):
+        return _MAIL, _("a stored mail or web page")
     if head[257:262] == b"ustar" or _is_old_tar(head):
         return _ARCHIVE, "tar"
     for start, signature in _OPTICAL:
@@ -262,18 +271,26 @@ def _is_partitioned(head: bytes) -> bool:
 
 
 def behind_bytes(head: bytes) -> MediaError | None:
-    """Return the error for a picture preceded by other bytes, such as a byte order mark: programs
-    disagree on whether to show it."""
-    found = _PICTURES.search(head, 1)
-    if found is None:
-        return None
-    count = found.start()
-    text = ngettext(
-        "A picture begins only after {count} other byte in this file.",
-        "A picture begins only after {count} other bytes in this file.",
-        count,
-    )
+    """Return the error for media preceded by other bytes, such as a byte order mark or a download's
+    header: programs disagree on whether to show them."""
     hint = _("Download or copy it again, or save the picture anew with a program that opens it.")
+    if (film := _FILMS.search(head, 1)) is not None:
+        count = film.start()
+        text = ngettext(
+            "A video or sound begins only after {count} other byte in this file.",
+            "A video or sound begins only after {count} other bytes in this file.",
+            count,
+        )
+        hint = _("Download or copy it again: a program wrote something else before it.")
+    elif (found := _PICTURES.search(head, 1)) is not None:
+        count = found.start()
+        text = ngettext(
+            "A picture begins only after {count} other byte in this file.",
+            "A picture begins only after {count} other bytes in this file.",
+            count,
+        )
+    else:
+        return None
     return MediaError(text.format(count=count), code="unsupported", hint=hint)
 
 
@@ -307,6 +324,19 @@ def _is_utf16(head: bytes) -> bool:
         text = head[: error.start].decode("utf-16", "ignore")
     printable = sum(ch.isprintable() or ch in "\t\n\r\f" for ch in text)
     return len(text) > 1 and printable > 0.95 * len(text)
+
+
+_HEADER = re.compile(rb"\A(?:\d{1,10}\s*\n|From [^\n]{1,300}\n)?[!-9;-~]{1,60}:[^\n]*\n")
+_MAIL_FIELDS = re.compile(
+    rb"^(?:MIME-Version|Received|Return-Path|Message-ID|Delivered-To|X-Mailer|DKIM-Signature)\s*:"
+    rb"|^Content-Type:\s*multipart/",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def is_mail(head: bytes) -> bool:
+    """Return True if a file that begins so is a stored mail, mailbox or web page (MHTML)."""
+    return _HEADER.match(head) is not None and _MAIL_FIELDS.search(head) is not None
 
 
 def is_drawing(head: bytes) -> bool:

@@ -10,7 +10,7 @@ import re
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-from detector.media.kinds import is_drawing, is_text, no_media_kind
+from detector.media.kinds import is_drawing, is_mail, is_text, no_media_kind
 from detector.media.limits import SNIFF_BYTES
 from detector.schema.passed_over import PassedOverReason as Reason
 
@@ -122,7 +122,7 @@ def _by_ends(head: bytes, tail: bytes, name: str) -> Reason | None:
     if (drawing := is_drawing(head)) or is_text(head):
         if _RESULTS.match(head) or _SEALED_TEXT.search(tail):
             return Reason.RESULT
-        if claims:
+        if claims or is_mail(head):
             return None
         return Reason.DRAWING if drawing else Reason.TEXT
     return no_media_kind(head)

@@ -13,6 +13,7 @@ from detector.batch import read_source
 from detector.errors import MediaError
 from detector.provenance.repeats import SMALL, _Copies
 from tests.support.raw_pdf import jpeg, photo
+from tests.support.speech import write
 from tests.unit.detector.test_shown_video import encoded, picture
 
 
@@ -185,3 +186,25 @@ def test_photos_without_others_stay_quiet(tmp_path):
     path = tmp_path / "plain.png"
     Image.fromarray(np.zeros((60, 60, 3), np.uint8)).save(path)
     assert media.probe(path).notes == []
+
+
+@pytest.mark.parametrize("before", [b"\xef\xbb\xbf", bytes(512), b"HTTP/1.1 200 OK\r\n\r\n"])
+@pytest.mark.parametrize("form", ["mp4", "matroska", "avi"])
+def test_a_video_behind_other_bytes_is_named(tmp_path, before, form):
+    path = tmp_path / "clip"
+    path.write_bytes(before + encoded([picture()] * 3, "libx264", form))
+    with pytest.raises(MediaError, match=f"begins only after {len(before)} other bytes"):
+        media.probe(path)
+
+
+def test_kinds_of_dictation_and_of_apps_are_named_or_read(tmp_path):
+    path = tmp_path / "file"
+    for data, name in (
+        (b"\x03ds2" + bytes(600), "DS2"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0\x04CgBI" + bytes(600), "iOS app"),
+    ):
+        path.write_bytes(data)
+        with pytest.raises(MediaError, match=name):
+            media.probe(path)
+    sound = np.zeros(8000, np.float32)
+    assert media.probe(write(tmp_path / "old.voc", sound, codec="pcm_u8", format="voc")).audio
