@@ -73,7 +73,7 @@ class Attached(BaseModel):
     head: str  # its first bytes, in hexadecimal
 
 
-class Content(BaseModel):
+class PdfContent(BaseModel):
     """What a PDF holds: pictures as (page from 1, id), attached files, metadata."""
 
     pictures: list[tuple[int, str]]
@@ -84,7 +84,7 @@ class Content(BaseModel):
 def read(path: Path, name: str, inner: Read, depth: int = 0) -> Source:
     """Return a PDF's pictures by page and the files attached to it, those in attached documents
     too; raise MediaError if it is damaged, locked or too large."""
-    content = media.run_isolated(read_pdf, path, returns=Content)
+    content = media.run_isolated(read_pdf, path, returns=PdfContent)
     source = FileSource(document=Document.model_validate({"name": clean(name), **content.about}))
     counts: dict[int, int] = {}
     found, passed = list[Entry](), list[PassedOver]()
@@ -113,11 +113,11 @@ def _open(path: Path, page: int, id: str, source: FileSource, folder: Path) -> O
     return folder / media.safe_name(name), source
 
 
-def read_pdf(path: Path) -> Content:
+def read_pdf(path: Path) -> PdfContent:
     """Return the content of a PDF; raise MediaError. Runs in the sandbox."""
     reader = _reader(path)
     try:
-        return Content(
+        return PdfContent(
             pictures=_pictures(reader), attached=_attached(reader), about=_about(reader, path)
         )
     except MediaError:
