@@ -32,6 +32,7 @@ from detector.pipeline import Analyzer, Progress
 from detector.presentation import brief
 from detector.presentation.odds import EVEN
 from detector.presentation.progress import words
+from detector.presentation.summary import passed_over
 from detector.schema.analysis import Analysis, ErrorDetail, Failure, Settings, Thresholds
 from detector.sentences import _
 
@@ -116,14 +117,18 @@ def analyze(
 
 
 def _pictures(path: str) -> list[Entry] | list[None]:
-    """Return the pictures of a document, or the error of reading it; [None] of any other file."""
+    """Return the media of a document, or the error of reading it; [None] of any other file."""
     name = Path(path).name
     if is_web_address(path) or Path(path).suffix.lower() not in DOCUMENT_ENDINGS:
         return [None]
     try:
         found = read_container(Path(path), name)
         if found is not None and not found.entries:
-            raise MediaError(_("There is no picture in this document."), code="no_media")
+            text = _("There is no picture in this document.")
+            if found.passed_over:
+                text = _("Nothing in it is media: {files}.")
+                text = text.format(files=passed_over(found.passed_over))
+            raise MediaError(text, code="no_media")
     except InputError as error:
         return [failed(name, error)]
     return [None] if found is None else found.entries

@@ -12,6 +12,7 @@ from typing import BinaryIO, NamedTuple
 
 from detector.batch import Entry, is_container, read_container
 from detector.errors import InputError, MediaError, UnmaskError
+from detector.media.limits import SNIFF_BYTES
 from detector.media.no_media import by_content, by_place
 from detector.presentation import summary
 from detector.schema.origin import FileSource
@@ -20,7 +21,7 @@ from detector.sentences import _, ngettext, numeral
 from service.limits import MEGABYTE
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
 
-HEAD = 8  # bytes by which a container is known
+HEAD = SNIFF_BYTES  # bytes by which a container is known
 
 
 class IncomingFile(NamedTuple):

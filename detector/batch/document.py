@@ -22,7 +22,10 @@ from detector.schema.origin import Document, FileSource
 from detector.schema.passed_over import PassedOver
 from detector.sentences import _
 
-DOCUMENT_ENDINGS = frozenset({".pdf", ".docx", ".pptx", ".xlsx"})
+DOCUMENT_ENDINGS = frozenset((
+    ".pdf", ".docx", ".pptx", ".xlsx", ".eml", ".emlx", ".mbox", ".mht", ".mhtml", ".livp",
+))  # fmt: skip
+"""Endings of documents, of mails, and of bundles of a live photo"""
 MAX_XML_BYTES = 64 * 1024**2  # Of the text of a DOCX: the Bible has 10 MB
 
 _ROOTS = {"word/": "docx", "ppt/": "pptx", "xl/": "xlsx"}

@@ -12,11 +12,12 @@ from detector.sentences import _, ngettext
 
 ACCEPTED = _("Try MP4, MOV, WebM, MKV, AVI, JPEG, PNG, WebP, GIF, MP3, M4A, WAV, FLAC or Ogg.")
 
-_NO_MEDIA = (
+_NO_MEDIA = ((b"8BPS", _("This is a Photoshop document, not a video or a picture.")),)
+_OPENED = (
     (b"%PDF", _("This is a PDF document, not a video or a picture.")),
     (b"PK\x03\x04", _("This is a ZIP archive or an office document, not a video or a picture.")),
-    (b"8BPS", _("This is a Photoshop document, not a video or a picture.")),
 )
+_BATCH = _("A batch opens it: the page Batch, or the command `unmask batch`.")
 _ARCHIVE = _("This is an archive ({kind}): its files are not looked at in it.")
 _IMAGE = _("This is an image of a disk or a device ({kind}): its files are not looked at in it.")
 _MAIL = _("This is {kind}: the files in it are not looked at.")
@@ -213,6 +214,12 @@ _FILMS = re.compile(
 
 def refusal(file: BinaryIO, head: bytes) -> MediaError | None:
     """Return the error for a file of an unsupported type, by its first bytes; None for others."""
+    for start, what in _OPENED:
+        if head.startswith(start):
+            return MediaError(what, code="unsupported", hint=_BATCH)
+    if is_mail(head):
+        text = _("This is a stored mail or web page, not a video or a picture.")
+        return MediaError(text, code="unsupported", hint=_BATCH)
     for start, what in (*_NO_MEDIA, *_NEVER_MEDIA):
         if head.startswith(start):
             return MediaError(what, code="unsupported", hint=ACCEPTED)
@@ -238,8 +245,6 @@ def _holding(file: BinaryIO, head: bytes) -> tuple[str, str] | None:
     for start, signature, what, kind in _HOLDING:
         if head.startswith(signature, start):
             return what, kind
-    if is_mail(head):
-        return _MAIL, _("a stored mail or web page")
     if head[257:262] == b"ustar" or _is_old_tar(head):
         return _ARCHIVE, "tar"
     for start, signature in _OPTICAL:
