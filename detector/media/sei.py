@@ -14,7 +14,7 @@ _DISPLAY_ORIENTATION = 47  # payload type
 _SEARCHED = 4096  # bytes of a packet: SEI precedes the picture
 _HEADERS = {"h264": 1, "hevc": 2}  # bytes of a NAL unit's header
 UPRIGHT = (False, False, False)
-_TURNED: dict[int, Orientation] = {  # by quarters counterclockwise
+BY_QUARTERS: dict[int, Orientation] = {  # counterclockwise
     0: UPRIGHT,
     1: (True, False, True),
     2: (False, True, True),
@@ -44,7 +44,7 @@ def _orientation(bits: int) -> Orientation:
     if bits >> 23:
         return UPRIGHT
     # Flips are applied first; after a quarter turn they swap axes.
-    transposed, flip_x, flip_y = _TURNED[round((bits >> 5 & 0xFFFF) / 16384) % 4]
+    transposed, flip_x, flip_y = BY_QUARTERS[round((bits >> 5 & 0xFFFF) / 16384) % 4]
     across, down = bool(bits >> 22 & 1), bool(bits >> 21 & 1)
     if transposed:
         across, down = down, across

@@ -10,8 +10,8 @@ from av.sidedata.sidedata import SideData, SideDataContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
+from detector.media.sei import BY_QUARTERS, Orientation
 from detector.media.sei import UPRIGHT as UPRIGHT
-from detector.media.sei import Orientation
 from detector.sentences import _
 
 _UNSPECIFIED, _BT709, _BT601 = 2, 1, 5  # swscale's numbers
@@ -237,7 +237,10 @@ def by_display_matrix(frame: VideoFrame) -> Orientation:
     """Return the orientation of the display matrix, unless it is the stream's own."""
     # `frame.side_data` makes a reference cycle: it keeps a frame, and the memory of all frames of
     # its decoder (250 MB of an 8K video), until garbage is collected.
-    stated = SideDataContainer(frame)  # type: ignore[call-arg]  # its stub leaves the frame out
+    try:
+        stated = SideDataContainer(frame)  # type: ignore[call-arg]  # its stub leaves the frame out
+    except ValueError:  # data of a kind that PyAV does not know, such as EXIF in MJPEG
+        return BY_QUARTERS[round(frame.rotation / 90) % 4]
     data = cast("SideData | None", stated.get("DISPLAYMATRIX"))
     if data is None:
         return UPRIGHT
