@@ -47,8 +47,9 @@ _MAX_PIECES = 1_000  # pictures of a page that are compared
 _GAP = 2.0  # px between two pieces that lie edge to edge, or of their overlap
 _ALIKE = 0.03  # by which their resolutions may differ
 _MAX_PIECE = 20_000_000  # px of a piece whose edges are compared
-_STEP, _STEPS = 8.0, 3.0
-"""levels by which lines of px differ where a picture goes on, at most, or times its usual step"""
+_STEP, _STEPS, _MOST_STEP = 8.0, 2.0, 40.0
+"""levels by which lines of px differ where a picture goes on: so many, or times its usual step, and
+never more than the last"""
 _COVERED = 0.95  # share of the joined picture that its pieces cover
 _LENGTHS = (
     "maximum_declared_stream_length",
@@ -351,7 +352,7 @@ def _goes_on(one: _Edges | None, other: _Edges | None, edge: str) -> bool:
     size = min(len(last), len(first))
     step = np.abs(last[:size] - first[:size]).mean()
     usual = max(np.abs(last - before).mean(), np.abs(first - after).mean())
-    return bool(step <= max(_STEP, _STEPS * usual))
+    return bool(step <= min(_MOST_STEP, max(_STEP, _STEPS * usual)))
 
 
 def _area(boxes: Sequence[Rectangle]) -> Rectangle | None:
