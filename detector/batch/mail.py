@@ -27,7 +27,7 @@ MAX_PARTS = 10_000
 _ENVELOPE = re.compile(rb"^From [^\n]+\n(?=[!-9;-~]{1,60}:)", re.MULTILINE)
 
 
-class Part(BaseModel):
+class MailPart(BaseModel):
     """A file in a mail: its number, name, and first bytes in hexadecimal."""
 
     number: int
@@ -39,7 +39,7 @@ def read(path: Path, name: str, inner: Read, depth: int = 0) -> Source:
     """Return the files in a mail, and those in documents attached to it; raise MediaError if it is
     damaged or too large."""
     found, passed = list[Entry](), list[PassedOver]()
-    for part in media.run_isolated(list_parts, path, returns=list[Part]):
+    for part in media.run_isolated(list_parts, path, returns=list[MailPart]):
         label = f"{name}, attachment {part.number}, {media.safe_name(part.name)}"
         head = bytes.fromhex(part.head)
         if (reason := by_head(head, part.name)) is not None:
@@ -58,10 +58,10 @@ def _open(path: Path, number: int, folder: Path) -> Opened:
     return folder / "file", None
 
 
-def list_parts(path: Path) -> list[Part]:
+def list_parts(path: Path) -> list[MailPart]:
     """Return the files in a mail; raise MediaError. Runs in the sandbox."""
     return [
-        Part(number=number, name=_name(part), head=_content(part)[:SNIFF_BYTES].hex())
+        MailPart(number=number, name=_name(part), head=_content(part)[:SNIFF_BYTES].hex())
         for number, part in enumerate(_parts(path), 1)
     ]
 
