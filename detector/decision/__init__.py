@@ -24,7 +24,6 @@ from detector.schema.analysis import (
     Basis,
     CustomEnsemble,
     FileKind,
-    FrameSegment,
     Label,
     Likelihood,
     Modality,
@@ -101,7 +100,7 @@ def _decide(analysis: Analysis, choice: Choice) -> Analysis:
     leading = found.top if found else None
     finished = [_finished(people[subject.id], found, contexts) for subject in judged]
     finished = policy.order(finished, leading)
-    why_not = reasons.unjudged(analysis, finished, contexts, judged=found is not None)
+    why_not = reasons.unjudged(analysis, finished, contexts, found)
     if why_not is not None:
         found = None
     if analysis.media.too_slow is not None:
@@ -130,7 +129,7 @@ def _finished(
     for question, context in contexts.items():
         if question in subject.questions and context.counted:
             opinion = judged.opinions.get(question)
-            why = opinion.abstains if opinion else _why_unjudged(subject.frames)
+            why = opinion.abstains if opinion else _why_unjudged(judged)
             p = sigmoid(opinion.logit) if opinion else None
             answers[question] = SubjectAnswer(probability=p, reason=why)
     if found is None or subject.id not in found.alone:
@@ -143,7 +142,7 @@ def _finished(
                 "question": next(iter(answers), None),
                 "probability": None,
                 "label": Label.NOT_APPLICABLE,
-                "reason": _why_unjudged(subject.frames) if unscored else None,
+                "reason": _why_unjudged(judged) if unscored else None,
             }
         )
     parts = [part for part in found.parts if part.subject == subject.id]
@@ -180,8 +179,10 @@ def _labeled(
     return score.model_copy(update={"label": label_of(score.probability, limits)})
 
 
-def _why_unjudged(frames: Sequence[FrameSegment]) -> ReasonCode:
-    problems = Counter(f.quality.problem for f in frames if f.quality.problem)
+def _why_unjudged(judged: ScoredSubject) -> ReasonCode:
+    if judged.unlike:
+        return judged.unlike
+    problems = Counter(f.quality.problem for f in judged.subject.frames if f.quality.problem)
     return problems.most_common(1)[0][0] if problems else ReasonCode.NO_MODEL
 
 

@@ -11,7 +11,7 @@ from statistics import median
 
 from detector.decision import voice
 from detector.decision.numbers import rate, rated
-from detector.schema.analysis import Analysis, Evidence, Media, Modality, Subject
+from detector.schema.analysis import Analysis, Evidence, Media, Modality, ReasonCode, Subject
 
 MIN_DURATION = 0.5
 """s; a shorter video has a handful of near-identical frames: save one as a picture instead"""
@@ -125,10 +125,6 @@ def share_seen(box: Sequence[float], width: int, height: int) -> float:
     return max(0.0, across) * max(0.0, down) / (2 * half) ** 2
 
 
-SMOOTH = 25.0
-"""Variance of the Laplacian at 128 px (`Quality.sharpness`); one clip of 20 has less."""
-GRAINY = 3.0
-"""gray levels (`Quality.grain`): none has more, 98 of 100 have less than 2.3"""
 HEAVY, EFFICIENT = 0.03, 2 / 3
 """bits per pixel and frame below which a video retains little detail, and the share of that which
 newer codecs need: CRF 40 leaves 0.005 to 0.03, CRF 20 0.06 to 0.31"""
@@ -143,37 +139,47 @@ class Stratum(StrEnum):
     is in `docs/experiments.md` ("Thresholds and material").
     """
 
-    SMOOTH = "smooth"
-    GRAINY = "grainy"
     FEW_COLORS = "few_colors"
     HEAVY_COMPRESSION = "heavy_compression"
     INTERLACED = "interlaced"
-    FALSE_COLORS = "false_colors"
-
-    @property
-    def misleads(self) -> bool:
-        """Return True if the material shifts scores of untouched faces and allows no verdict."""
-        return self in (Stratum.SMOOTH, Stratum.GRAINY, Stratum.FALSE_COLORS)
 
 
 def strata(analysis: Analysis, subject: Subject) -> tuple[Stratum, ...]:
-    """Return the rare kinds of material that a face or a picture belongs to."""
+    """Return the rare kinds of material that a face belongs to."""
     media = analysis.media
-    if subject.modality.of_sound or not subject.frames:
+    if subject.modality is not Modality.FACE or not subject.frames:
         return ()
-    if subject.modality is not Modality.FACE:
-        return (Stratum.FALSE_COLORS,) if media.false_colors else ()
-    good = [f.quality for f in subject.frames if f.usable] or [f.quality for f in subject.frames]
-    grain = [q.grain for q in good if q.grain is not None]
     bits = bits_per_pixel(media) if media.kind == "video" else None
     enough = HEAVY * (EFFICIENT if media.codec in NEWER else 1.0)
     found = {
-        Stratum.SMOOTH: median(q.sharpness for q in good) < SMOOTH,
-        # One in five of the pictures behind the thresholds of stills has more.
-        Stratum.GRAINY: bool(grain) and median(grain) > GRAINY and not media.still,
         Stratum.FEW_COLORS: media.colors is not None and media.colors <= PALETTE,
         Stratum.HEAVY_COMPRESSION: bits is not None and bits < enough,
         Stratum.INTERLACED: media.interlaced,
-        Stratum.FALSE_COLORS: media.false_colors,
     }
     return tuple(stratum for stratum, holds in found.items() if holds)
+
+
+PIXELATED = 1.4
+"""Median `Quality.lattice` of a face: one of 702 single frames without a mosaic is above it, and
+all with one of 8 to 16 cells, 93 % with 20, 84 % with 24 and 65 % with 30."""
+
+
+def distance(subject: Subject) -> float | None:
+    """Return the median of a subject's `Segment.unlike`; None where it was not measured."""
+    far = [segment.unlike for segment in subject.segments if segment.unlike is not None]
+    return round(float(median(far)), 3) if far else None
+
+
+def unlike(analysis: Analysis, subject: Subject) -> ReasonCode | None:
+    """Return why nothing like a subject was in the tests, so that its scores mean nothing; None
+    where they do."""
+    if analysis.media.false_colors and not subject.modality.of_sound:
+        return ReasonCode.FALSE_COLORS
+    lattices = [f.quality.lattice for f in subject.frames if f.usable and f.quality.lattice]
+    if lattices and median(lattices) > PIXELATED:
+        return ReasonCode.PIXELATED
+    drawn = [segment.graphic for segment in subject.segments if segment.graphic is not None]
+    if drawn and median(drawn) > 0:
+        return ReasonCode.GRAPHIC
+    far = distance(subject)
+    return ReasonCode.UNLIKE_TESTED if far is not None and far > 0 else None

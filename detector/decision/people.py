@@ -10,7 +10,7 @@ import numpy as np
 
 from detector.decision import session, voice
 from detector.decision.context import Context
-from detector.decision.material import MIN_FRAMES, POOR_WIDTH
+from detector.decision.material import MIN_FRAMES, POOR_WIDTH, distance, unlike
 from detector.decision.numbers import sigmoid
 from detector.schema.analysis import (
     Analysis,
@@ -47,6 +47,7 @@ class ScoredSubject:
 
     subject: Subject
     opinions: dict[Question, Opinion]
+    unlike: ReasonCode | None = None  # nothing like it was in the tests, so it has no opinions
 
 
 def judge(
@@ -55,7 +56,8 @@ def judge(
     contexts: Mapping[Question, Context],
     full_frame: Subject | None = None,
 ) -> ScoredSubject:
-    """Score one subject for every question; the `full_frame` is evidence about a face in it."""
+    """Score one subject for every question; the `full_frame` is evidence about a face in it. What
+    is unlike all that was tested gets no opinion, unless limits are the person's own."""
     of = {id: context for context in contexts.values() for id in context.models}
     known = with_background(subject, full_frame)
     means = _means(known, analysis, of)
@@ -66,13 +68,15 @@ def judge(
     looks = known.looks
     scores = [_calibrated(look, of) if look.usable else {} for look in looks]
     answers: list[dict[Question, float]] = [{} for _ in looks]
-    opinions = {}
+    opinions, odd = {}, unlike(analysis, subject)
+    if any(c.own or c.choice.thresholds for c in contexts.values()):
+        odd = None
     for question, context in contexts.items():
         if not context.counted or question not in subject.questions:
             continue
         evidence = {id: context.calibrate(id, means[id]) for id in means if id in context.counted}
         _answer_looks(known, context, scores, answers)
-        if evidence:
+        if evidence and odd is None:
             parts = _contributions(known, context, evidence, scores)
             # Each counted frame model has to score a person often enough.
             of_frames = [id for id, model in context.counted.items() if model.kind == "frame"]
@@ -92,9 +96,8 @@ def judge(
         for span in subject.spans
     ]
     update = {"frames": filled, "spans": spans} if subject.frames else {"spans": filled}
-    return ScoredSubject(
-        subject.model_copy(update=update | {"models": models, "answers": {}}), opinions
-    )
+    about = {"models": models, "answers": {}, "unlike": distance(subject)}
+    return ScoredSubject(subject.model_copy(update=update | about), opinions, odd)
 
 
 def _means(subject: Subject, analysis: Analysis, of: Mapping[str, Context]) -> dict[str, float]:

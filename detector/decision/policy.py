@@ -304,12 +304,16 @@ def too_few_models(d: Decision) -> ReasonCode | None:
     return ReasonCode.TOO_FEW_MODELS if few or silent else None
 
 
-def unlike_measured(d: Decision) -> ReasonCode | None:
-    """Return a code if the material is unlike all that the limits were measured on; own limits
-    know it."""
-    if d.fit.basis in (Basis.OWN, Basis.CUSTOM):
-        return None
-    return ReasonCode.UNLIKE_MEASURED if any(s.misleads for s in d.strata) else None
+def someone_unlike(d: Decision) -> ReasonCode | None:
+    """Return a code towards real if nothing like a person or voice was in the tests."""
+    unlike = d.people[other].unlike if (other := unlike_subject(d)) else None
+    return unlike if d.label.side is Side.REAL else None
+
+
+def unlike_subject(d: Decision) -> str | None:
+    """Return the first person or voice that is unlike all that was tested, if any."""
+    people = ((id, p) for id, p in d.people.items() if p.subject.modality is not Modality.PICTURE)
+    return next((id for id, judged in people if judged.unlike), None)
 
 
 def someone_open(d: Decision) -> ReasonCode | None:
@@ -343,7 +347,7 @@ def fragile(d: Decision) -> ReasonCode | None:
 VETOES: tuple[Callable[[Decision], ReasonCode | None], ...] = (
     seen_poorly,
     too_few_models,
-    unlike_measured,
+    someone_unlike,
     someone_open,
     part_above,
     unmeasured_above,

@@ -6,7 +6,7 @@ from detector.decision import voice
 from detector.decision.context import Context
 from detector.decision.material import MIN_DURATION, POOR_WIDTH, WIDE_GAP, widest_gap
 from detector.decision.numbers import label_of, sigmoid
-from detector.decision.policy import Decision, FileFit, evidence_of
+from detector.decision.policy import Decision, FileFit, evidence_of, unlike_subject
 from detector.schema.analysis import (
     OF_SOUND,
     Analysis,
@@ -36,6 +36,13 @@ POORLY_HEARD = (
     ReasonCode.PHONE_QUALITY,
     ReasonCode.CLIPPED,
 )
+UNLIKE = (
+    ReasonCode.PIXELATED,
+    ReasonCode.GRAPHIC,
+    ReasonCode.FALSE_COLORS,
+    ReasonCode.UNLIKE_TESTED,
+)
+"""why nothing like a subject was in the tests (`material.unlike`)"""
 RIGHT = 0.82
 """share of right decisions, originals and fakes weighted alike, that the least certain answer,
 "probably untouched", must reach (`lab.evaluation.bands`)"""
@@ -93,9 +100,9 @@ def _measured(analysis: Analysis, decision: Decision) -> list[Reason]:
         if (context := next(few, None)) is not None:
             counted, needed = len(context.counted), context.min_models
         first = [_reason(code, counted=counted, needed=needed)]
-    elif code is ReasonCode.UNLIKE_MEASURED:
-        kind = next(stratum for stratum in decision.strata if stratum.misleads)
-        first = [_reason(code, top, kind=kind.value)]
+    elif code in UNLIKE and (other := unlike_subject(decision)):
+        odd = decision.people[other].subject
+        first = [_reason(code, odd, modality=odd.modality.value)]
     elif code is ReasonCode.PERSON_OPEN:
         first = [_reason(code, top, subject=top.id, modality=top.modality.value)]
     elif code is ReasonCode.TOO_POOR_TO_CLEAR:
@@ -240,10 +247,10 @@ def unjudged(
     analysis: Analysis,
     subjects: Sequence[Subject],
     contexts: Mapping[Question, Context],
-    judged: bool,
+    found: Decision | None,
 ) -> Reason | None:
     """Return why the file has no verdict, if so; `subjects`: most suspicious first."""
-    media = analysis.media
+    media, judged = analysis.media, found is not None
     faces_first = sorted(subjects, key=lambda subject: subject.modality is not Modality.FACE)
     top = next(iter(faces_first), None)
     if analysis.partial:
@@ -253,6 +260,8 @@ def unjudged(
             "slow": round(slow.slow_seconds), "seconds": round(slow.seconds)
         }  # fmt: skip
         return Reason(code=ReasonCode.TOO_SLOW, params=seconds)
+    if (odd := _unlike(subjects, found)) is not None:
+        return _reason(odd.reason or ReasonCode.UNLIKE_TESTED, odd, modality=odd.modality.value)
     if media.kind == "audio":
         return None if judged else _unheard(analysis, contexts)
     if media.too_narrow and not judged:
@@ -286,6 +295,21 @@ def unjudged(
         width=round(max((f.quality.width for f in faces), default=0.0)),
         min_face=analysis.settings.min_face,
     )
+
+
+def _unlike(subjects: Sequence[Subject], found: Decision | None) -> Subject | None:
+    """Return a subject that is unlike all that was tested, if that leaves the file unjudged: none
+    of its kind is judged, and no other kind before it. Where there are faces they come first, then
+    the picture, then voices, which alone may accuse a file whose picture is not judged."""
+    if found and found.label.side is Side.FAKE and found.question.of_sound:
+        return None
+    for modality in (Modality.FACE, Modality.PICTURE, Modality.VOICE):
+        some = [s for s in subjects if s.modality is modality]
+        if any(subject.probability is not None for subject in some):
+            return None
+        if odd := [subject for subject in some if subject.reason in UNLIKE]:
+            return odd[0]
+    return None
 
 
 def _unheard(analysis: Analysis, contexts: Mapping[Question, Context]) -> Reason:

@@ -136,6 +136,11 @@ def _no_point(p: Params) -> tuple[str, str]:
     return Template(text, _OWN_THRESHOLD)({"titles": p["titles"]})
 
 
+_STRANGE = _(
+    "Masks, paint, drawings, strong filters, night vision and extreme colors can be the cause."
+)
+
+
 REASONS: dict[str, Wording] = {
     "above_threshold": _above,
     "together_above": Template(
@@ -155,22 +160,6 @@ REASONS: dict[str, Wording] = {
     "part_above": _part_above,
     "person_open": _person_open,
     "unmeasured_above": of_question(lambda spec: spec.unmeasured_above, "asked"),
-    "unlike_measured": by(
-        "kind",
-        smooth=Template(
-            "The face is smoother than what these models were measured on, so its score decides "
-            "nothing",
-            _("Smoothing raises the scores of untouched faces"),
-        ),
-        grainy=Template(
-            "The face is grainier than what these models were measured on, so its score decides "
-            "nothing"
-        ),
-        false_colors=Template(
-            "The colors of this file can't be converted, and no model was measured on false ones, "
-            "so the score decides nothing"
-        ),
-    ),
     "too_poor_to_clear": Template(
         "The score is low, but this copy is too poor to call it untouched",
         _("Traces of manipulation are lost first"),
@@ -187,6 +176,27 @@ REASONS: dict[str, Wording] = {
     "too_dark": _left_out(_("The face is too dark: {out}")),
     "too_bright": _left_out(_("The face is overexposed: {out}")),
     "turned_away": _left_out(_("The face is turned away: {out}")),
+    "pixelated": Template(
+        "Not judged: the face is pixelated.",
+        _("Pixelation removes the traces that these models look for."),
+    ),
+    "graphic": Template(
+        "Not judged: this is a drawing or graphic.",
+        _("These models were made for photographs, film, portraits and paintings."),
+    ),
+    "false_colors": Template(
+        "Not judged: the colors of this file can't be converted, and no model was tested on false "
+        "colors."
+    ),
+    "unlike_tested": by(
+        "modality",
+        face=Template("Not judged: nothing like this face was in our tests.", _STRANGE),
+        picture=Template("Not judged: nothing like this picture was in our tests.", _STRANGE),
+        voice=Template(
+            "Not judged: nothing like this voice was in our tests.",
+            _("Effects that replace the voice by tones or noise do that."),
+        ),
+    ),
     "clip_too_short": Template(
         "This clip is {seconds:.2f} s long; a reading needs at least {least:g} s.",
         _("Use a longer cut, or save one frame as a picture and drop that."),
@@ -320,12 +330,6 @@ CAVEATS: dict[str, Wording] = {
     ),
     "unmeasured_material": by(
         "kind",
-        smooth=Template(
-            "How often it errs on so smooth a face: these models were hardly measured on such."
-        ),
-        grainy=Template(
-            "How often it errs on so grainy a face: these models were hardly measured on such."
-        ),
         few_colors=Template(
             "How often it errs on a picture of so few colors: a fake can look untouched there, so "
             "there is no interval."
@@ -337,9 +341,6 @@ CAVEATS: dict[str, Wording] = {
         interlaced=Template(
             "How often it errs on interlaced footage, whose fields were put together first: a fake "
             "can look untouched there, so there is no interval."
-        ),
-        false_colors=Template(
-            "How often it errs on false colors: these models were not measured on such."
         ),
     ),
     "frozen": Template(

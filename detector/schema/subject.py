@@ -25,9 +25,6 @@ class Quality(StrictModel):
 
     width: float = Field(description="of the box, px of the upright frame")
     sharpness: float = Field(description="variance of the Laplacian; of a face at 128 px")
-    grain: float | None = Field(
-        default=None, description="of a face: gray levels of fine residual at its own size, median"
-    )
     brightness: float = Field(description="mean luma inside the box, 0..255")
     lattice: float | None = Field(
         default=None,
@@ -149,6 +146,7 @@ class Subject(StrictModel):
     answers: dict[Question, SubjectAnswer] = Field(
         default_factory=dict, description="of the questions that were asked"
     )
+    unlike: float | None = Field(default=None, description="median of that of its segments")
     question: Question | None = None
     probability: Probability | None = None
     label: Label = Label.NOT_APPLICABLE

@@ -18,9 +18,6 @@ from detector.vision.lattice import lattice
 LOOK = CropRecipe(scale=0.8, size=128, resize="area", border="replicate")
 """The assessed crop: 0.8 of the box's height is about its width, so mostly skin."""
 
-INNER, MAX_GRAIN_SIDE = 0.7, 256
-"""Side of the central square whose noise residual is measured: fraction of the box, and px at
-most."""
 BLURRED = 3.0
 """Variance of the Laplacian. One of the 1,122 faces is below it (smeared by motion), 98 % are above
 7, FF++ c23 faces of about 125 px have 12 to 250. A Gaussian blur whose sigma is 2 % of the face's
@@ -58,28 +55,12 @@ def assess(rgb: np.ndarray, detection: Detection, min_face: int) -> Quality:
     return Quality(
         width=width,
         sharpness=sharpness,
-        grain=_grain(rgb, detection),
         lattice=lattice(rgb, detection.box),
         brightness=brightness,
         yaw=yaw,
         confidence=detection.confidence,
         problem=next((code for code, holds in problems.items() if holds), None),
     )
-
-
-def _grain(rgb: np.ndarray, detection: Detection) -> float:
-    """Return the median noise residual of a face's middle at its own size, gray levels."""
-    height, width = rgb.shape[:2]
-    x0, y0, x1, y1 = detection.box
-    x, y = (x0 + x1) / 2, (y0 + y1) / 2
-    half = min(INNER * min(x1 - x0, y1 - y0), MAX_GRAIN_SIDE) / 2
-    left, right = round(max(x - half, 0)), round(min(x + half, width))
-    top, bottom = round(max(y - half, 0)), round(min(y + half, height))
-    if right - left < 8 or bottom - top < 8:
-        return 0.0
-    gray = cv2.cvtColor(rgb[top:bottom, left:right], cv2.COLOR_RGB2GRAY).astype(np.float32)
-    residual = np.abs(gray - cv2.GaussianBlur(gray, (0, 0), 1.0))
-    return round(float(np.median(residual)), 3)
 
 
 def pose(landmarks: tuple[Point, ...]) -> tuple[float, float]:

@@ -9,12 +9,13 @@ fake and one genuine file at most. `as it is` and `control …` are what must ke
 --graphics: a folder of drawings and graphics, each of which is analyzed as it is. Prints how many
 files of each kind were not judged, how many were called real or fake, or probably so."""
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated, Any
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -299,8 +300,9 @@ def main(
 
     def judge(path: Path, *named: str) -> None:
         name, label = named
-        said: Any = analyzer.analyze(path, scores_only=True).verdict.label
-        counts[name, label][_state(said)] += 1
+        state = _state(analyzer.analyze(path, scores_only=True).verdict.label)
+        print(f"{name}, {label}: {state}", file=sys.stderr, flush=True)
+        counts[name, label][state] += 1
 
     with TemporaryDirectory() as folder:
         for item in _chosen(labels, files):

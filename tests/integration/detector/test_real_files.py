@@ -39,16 +39,16 @@ def kinds(analysis):
 
 
 @pytest.mark.parametrize(
-    ("name", "twin"),
+    ("name", "twin", "most"),
     [
-        ("av1_film_grain.mp4", "av1_no_grain_twin.mp4"),
-        ("untouched_smoothed.mp4", "untouched_smoothed_twin.mp4"),
+        ("av1_film_grain.mp4", "av1_no_grain_twin.mp4", 0.7),
+        ("untouched_smoothed.mp4", "untouched_smoothed_twin.mp4", 2.0),
     ],
 )
-def test_untouched_material_of_other_texture_is_never_fake(analyzer, shared, name, twin):
+def test_untouched_material_of_other_texture_is_never_fake(analyzer, shared, name, twin, most):
     found, plain = (judged(analyzer, shared, one) for one in (name, twin))
-    assert found.verdict.label is not Label.FAKE and plain.verdict.label is not Label.FAKE
-    assert moved(found, plain) <= 0.7 or kinds(found) == ["smooth"]
+    assert "fake" not in (found.verdict.label.side, plain.verdict.label.side)
+    assert moved(found, plain) <= most
 
 
 def test_few_colors_are_named_and_give_no_odds(analyzer, shared):
