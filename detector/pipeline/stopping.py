@@ -23,6 +23,8 @@ VARIES = 2.0
 an altered passage in an unaltered file"""
 LEAST = 4
 """moments of a subject before a question about few of them may be settled"""
+LEAST_HEARD = 8
+"""the same of a voice, whose spread over a recording was not measured"""
 FEW_SUBJECTS = 3
 """number of the most suspicious subjects that are each scored at `LEAST` moments"""
 
@@ -35,6 +37,7 @@ class Reading:
     moments: tuple[float, ...]  # log odds at each scored moment
     total: int  # moments that can be scored in all
     errors: float = REACH  # standard errors within which a limit may still be crossed
+    least: int = LEAST  # moments before it may be settled
 
     @property
     def spread(self) -> float:
@@ -69,7 +72,7 @@ def unsettled(readings: Mapping[str, Reading], bounds: Sequence[float]) -> list[
     """Return the subjects, the most suspicious first, of which further moments may change the
     answer to one question: the highest log odds of all subjects, and the limits below it."""
     ranked = sorted(readings, key=lambda id: -readings[id].logit)
-    few = [id for id in ranked[:FEW_SUBJECTS] if len(readings[id].moments) < LEAST]
+    few = [id for id in ranked[:FEW_SUBJECTS] if len(readings[id].moments) < readings[id].least]
     most = [readings[id].logit - readings[id].reach for id in ranked]
     surely = max(most, default=-math.inf)
     above = [bound for bound in bounds if bound >= surely]
@@ -93,7 +96,8 @@ def reading(subject: Subject, models: Sequence[str], total: int) -> Reading | No
         for look in subject.looks
         if look.score is not None and any(id in look.logits for id in models)
     )
-    return Reading(logit(subject.probability), moments, total)
+    least = LEAST_HEARD if subject.modality.of_sound else LEAST
+    return Reading(logit(subject.probability), moments, total, least=least)
 
 
 def silent(analysis: Analysis, question: Question) -> bool:

@@ -46,6 +46,14 @@ def test_a_clear_answer_is_settled_after_four_moments():
     assert stopping.unsettled({"A": reading(4.0, 4.1)}, BOUNDS) == ["A"], "two are too few"
 
 
+def test_a_voice_is_heard_at_eight_windows_before_it_is_settled():
+    windows = (-4.0, -4.1, -3.9, -4.0)
+    few = stopping.Reading(-4.0, windows, 32, least=stopping.LEAST_HEARD)
+    assert stopping.unsettled({"voice": few}, BOUNDS) == ["voice"]
+    enough = stopping.Reading(-4.0, windows * 2, 32, least=stopping.LEAST_HEARD)
+    assert not stopping.unsettled({"voice": enough}, BOUNDS)
+
+
 def test_an_answer_near_a_limit_takes_all_moments():
     near = {"A": reading(1.3, 1.4, 1.2, 1.3)}
     assert stopping.unsettled(near, BOUNDS) == ["A"]
