@@ -33,6 +33,7 @@ import numpy as np
 import pandas as pd
 from typer import Argument, Option
 
+from detector.cores import usable_cores
 from lab.bench import command, timed
 from tests.support import clips
 
@@ -74,7 +75,7 @@ class NetworkRuns:
 
         detectors = {type(vision.load_detector("mtcnn", "cpu"))}
         models = [registry.load_model(spec.id, device="cpu") for spec in registry.choose(None)]
-        with self._recorded(detectors, ("detect", "follow")), self._recorded(models, ("score",)):
+        with self._recorded(detectors, ("detect", "follow")), self._recorded(models, ("read",)):
             analyze()
 
     @contextmanager
@@ -107,11 +108,6 @@ class NetworkRuns:
 
         one_by_one, _ = timed(lambda: [call() for call in self.calls])
         return min(one_by_one, timed(spread)[0])
-
-
-def cores_available() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def peak_gb() -> float:
@@ -153,7 +149,7 @@ def measured(name: str, runs: int) -> dict[str, float | None]:
         walls.append(wall)
         used.append(cpu / wall)
         readings += [seconds for seconds in first if seconds is not None]
-        networks_alone = networks.seconds(cores_available()) * len(files)
+        networks_alone = networks.seconds(usable_cores()) * len(files)
         limits.append(max(timed(partial(decode_alone, files[0]))[0], networks_alone))
     return {
         "first reading, s": median(readings) if readings else None,
@@ -204,7 +200,7 @@ def processor() -> str:
 
     known = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "asimd")
     sets = [name for name in known if name in runtime._processor_flags()]
-    return f"{platform.machine()}, {cores_available()} cores, {' '.join(sets) or 'unknown sets'}"
+    return f"{platform.machine()}, {usable_cores()} cores, {' '.join(sets) or 'unknown sets'}"
 
 
 def main(
@@ -229,7 +225,7 @@ def main(
     print(processor(), flush=True)
     found = []
     for name in rows or [*ROWS, *RATES]:
-        for count in cores or range(1, cores_available() + 1):
+        for count in cores or range(1, usable_cores() + 1):
             found.append(one_row(name, count, runs))
             print(json.dumps(found[-1]), flush=True)
             if file:
