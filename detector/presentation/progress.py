@@ -61,7 +61,7 @@ def reading(progress: Progress | None) -> ProvisionalReading | None:
     verdict, moments = progress.reading.verdict, progress.moments
     total = count(max(progress.moments_total, moments), "moment", "moments")
     text = _("so far, {number} of {moments}").format(number=moments, moments=total)
-    if not provisional.is_shown(verdict.label, moments):
+    if not provisional.is_shown(verdict):
         return ProvisionalReading(say(NO_READING), text, None)
     head = states.headline(verdict.label, verdict.question)
     return ProvisionalReading(head, text, verdict.label)

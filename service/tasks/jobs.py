@@ -412,7 +412,7 @@ class Jobs:
         """Write the end of a run without a result to its record."""
         metrics.count_end(state, fault, job.analysis)
         if job.progress is not None:  # what it knew on the way is as large as the result
-            job.progress = replace(job.progress, partial=None)
+            job.progress = replace(job.progress, partial=None, reading=None)
         record = job.record
         if state is State.DONE:
             self.on_done(job)

@@ -9,6 +9,7 @@ from dashboard.labels import NBSP
 from dashboard.pages.analyze import running
 from dashboard.pages.analyze.running import by_appearance, so_far
 from detector.decision import provisional
+from detector.decision.numbers import logit, sigmoid
 from detector.pipeline import Progress
 from detector.presentation import series
 from detector.presentation.progress import TimeLeft, reading, words
@@ -94,9 +95,12 @@ def test_people_stand_where_they_are_whoever_is_the_most_suspicious():
         assert [person.id for person in by_appearance(people)] == ["A", "B", "AA"]
 
 
-def after(moments, label):
+def after(moments, label, above=0.0):
+    """A reading whose log odds are so far above the limit of the file."""
     whole = make_analysis()
-    verdict = whole.verdict.model_copy(update={"label": label})
+    likelihood = sigmoid(logit(whole.verdict.thresholds.high) + above)
+    changed = {"label": label, "probability": likelihood}
+    verdict = whole.verdict.model_copy(update=changed)
     decided = whole.model_copy(update={"verdict": verdict})
     return Progress("score", 0.4, {}, reading=decided, moments=moments, moments_total=8)
 
@@ -109,10 +113,15 @@ def test_a_reading_says_of_how_many_moments_it_is():
     assert words(after(4, Label.INCONCLUSIVE)).endswith(f": so far, 4 of 8{NBSP}moments")
 
 
-def test_an_accusation_is_shown_once_it_is_not_taken_back(monkeypatch):
-    monkeypatch.setattr(provisional, "LEAST_MOMENTS", {Label.FAKE: 4})
-    assert reading(after(4, Label.FAKE)).label is Label.FAKE
-    for held in (after(2, Label.FAKE), after(8, Label.PROBABLY_FAKE)):
-        found = reading(held)
+def test_an_accusation_is_shown_only_where_it_is_not_taken_back(monkeypatch):
+    assert reading(after(2, Label.FAKE, provisional.MARGIN + 0.01)).label is Label.FAKE
+    held = (
+        after(4, Label.FAKE, provisional.MARGIN - 0.01),
+        after(8, Label.PROBABLY_FAKE, 5.0),
+        after(2, Label.NOT_APPLICABLE),
+    )
+    for progress in held:
+        found = reading(progress)
         assert found.label is None and "manipulated" not in found.head
-    assert reading(after(2, Label.NOT_APPLICABLE)).label is None
+    monkeypatch.setattr(provisional, "MEASURED", ())
+    assert reading(after(2, Label.FAKE, 5.0)).label is None, "a question that was not measured"

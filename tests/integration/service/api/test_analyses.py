@@ -161,7 +161,7 @@ def test_events_follow_a_task_to_its_end(client, url, analyzer):
     ("label", "told", "words"),
     [
         (Label.REAL, "REAL", "No sign of manipulation found: so far, 2 of 8\u00a0moments"),
-        (Label.FAKE, None, "Nothing to tell yet: so far, 2 of 8\u00a0moments"),
+        (Label.PROBABLY_FAKE, None, "Nothing to tell yet: so far, 2 of 8\u00a0moments"),
     ],
 )
 def test_a_running_task_tells_its_reading_and_accuses_no_file_early(
