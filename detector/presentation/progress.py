@@ -27,6 +27,8 @@ STAY = _("You can reload or come back: the result will be at this page’s addre
 NO_VERDICT = _("No verdict yet")
 LATER = _("It comes when all models have finished. Scores so far can still change.")
 """When there is a verdict"""
+CHANGES = _("The verdict comes when all models have finished. It can still differ.")
+"""What a reading so far is"""
 NO_READING = _("Nothing to tell yet")
 """Instead of a reading that would be taken back too often"""
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.conftest import camera, write_clip
-from tests.support.browser import DESKTOP, PATIENT, PHONE, upload, wait_ready, wait_verdict
+from tests.support.browser import PATIENT, upload, wait_ready, wait_verdict
 
 
 @pytest.fixture(scope="module")
@@ -37,18 +37,3 @@ def test_a_reading_comes_before_the_verdict(visit, clip):
     person.picture("reading-desktop")
     wait_verdict(page)
     expect(so_far).to_have_count(0)
-
-
-def test_videomae_is_drawn_as_not_counted_and_its_heatmap_is_one_click_away(visit, clip):
-    for name, size, dark in (("light", DESKTOP, False), ("dark", PHONE, True)):
-        person = visit(size=size, dark=dark)
-        page = person.page
-        wait_ready(page)
-        upload(page, clip)
-        wait_verdict(page)
-        expect(page.get_by_text("VideoMAE (not counted)").first).to_be_visible(timeout=PATIENT)
-        choice = page.locator(".st-key-card-inspector").get_by_role("radio", name="VideoMAE")
-        choice.click()
-        page.locator(".st-key-heatmap img").first.wait_for(timeout=PATIENT)
-        person.assert_fits()
-        person.picture(f"uncounted-{name}")

@@ -102,15 +102,16 @@ def draw(job: Job) -> None:
 @st.fragment(run_every=POLL)
 def _reading(job: Job) -> None:
     """Draw that there is no verdict yet, or what the moments so far say."""
-    found, when = presented.reading(job.progress), say(presented.LATER)
+    found = presented.reading(job.progress)
     if found is None:
-        status_cards.waiting(_("Verdict"), say(presented.NO_VERDICT), when)
+        none, when = say(presented.NO_VERDICT), say(presented.LATER)
+        status_cards.waiting(_("Verdict"), none, when)
         st.skeleton(height=10)
         with st.container(width=260):
             st.skeleton(height=10)
         return
     with st.container(key="reading", gap=None):
-        status_cards.waiting(capital(found.so_far), found.head, when)
+        status_cards.waiting(capital(found.so_far), found.head, say(presented.CHANGES))
 
 
 def _known(job: Job) -> int:
