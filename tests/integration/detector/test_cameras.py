@@ -274,4 +274,4 @@ def test_only_the_first_who_connects_here_is_passed_on(web):
             assert second.recv(20) == b""
             raise OSError("closed")
         first.close()
-    assert relay._thread.is_alive() is False
+    assert relay._thread.alive is False
