@@ -17,7 +17,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from cli import packages
+from cli import packages, terminal
 from cli.common import ProgressBar, failure, line, print_error, reading, require_action, tell
 from cli.parsing import Command, build, grouped, translate, usage
 from detector._version import __version__
@@ -137,6 +137,7 @@ def _unmask(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return the exit status."""
+    terminal.prepare()
     give_back_freed()
     root, verbose = build(_root), False
     if _COMPLETE in os.environ:  # a shell asks for what can follow

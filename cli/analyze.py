@@ -18,25 +18,28 @@ from cli.common import (
     reading,
     refuse_link,
     tell,
+    tell_passed_over,
 )
 from cli.compare import Likelihood, likelihood_by, with_scores
 from cli.options import Json, MachineOptions, NoLibrary, ReportOptions, SettingsOptions, opt
 from detector import links, media
-from detector.batch import DOCUMENT_ENDINGS, Entry, failed, read_container
+from detector.batch import Entry, failed, is_container, read_container
 from detector.batch.entry import detail as error_detail
 from detector.comparison import beside_original, compare
 from detector.decision import decide
 from detector.errors import InputError, MediaError, ModelError, UnmaskError, UsageError
+from detector.media.files import open_file
 from detector.models import registry
 from detector.pipeline import Analyzer, Progress
 from detector.presentation import brief
+from detector.presentation import summary as presented
 from detector.presentation.odds import EVEN
 from detector.presentation.progress import words
-from detector.presentation.summary import passed_over
 from detector.schema.analysis import Analysis, ErrorDetail, Failure, Settings, Thresholds
 from detector.sentences import _
 
 ANSWER_LINES = 8
+CONTAINER_HEAD = 8  # bytes by which an archive or a document is known
 _OURS = "internal"  # code of what is no file's fault
 
 
@@ -117,9 +120,17 @@ def analyze(
 
 
 def _pictures(path: str) -> list[Entry] | list[None]:
-    """Return the media of a document, or the error of reading it; [None] of any other file."""
+    """Return the files of a document or an archive, whatever its name, or the error of reading it;
+    [None] of any other file."""
     name = Path(path).name
-    if is_web_address(path) or Path(path).suffix.lower() not in DOCUMENT_ENDINGS:
+    if is_web_address(path):
+        return [None]
+    try:
+        with open_file(path) as file:
+            head = file.read(CONTAINER_HEAD)
+    except (InputError, OSError):
+        return [None]  # reported where it is analyzed
+    if not is_container(head):
         return [None]
     try:
         found = read_container(Path(path), name)
@@ -127,10 +138,12 @@ def _pictures(path: str) -> list[Entry] | list[None]:
             text = _("There is no picture in this document.")
             if found.passed_over:
                 text = _("Nothing in it is media: {files}.")
-                text = text.format(files=passed_over(found.passed_over))
+                text = text.format(files=presented.passed_over(found.passed_over))
             raise MediaError(text, code="no_media")
     except InputError as error:
         return [failed(name, error)]
+    if found is not None and found.passed_over:
+        tell_passed_over(found.passed_over)
     return [None] if found is None else found.entries
 
 

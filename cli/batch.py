@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cli import known
-from cli.common import ProgressBar, ids, print_error, reading, tell
+from cli.common import ProgressBar, ids, print_error, reading, tell, tell_passed_over
 from cli.options import MachineOptions, NoLibrary, ReportOptions, SettingsOptions, between, opt
 from cli.report import maker, require
 from detector import links, media, paths
@@ -84,12 +84,6 @@ def _nothing(source: Path, passed: Sequence[PassedOver]) -> UsageError:
         return UsageError(_("There is no file in {source}.").format(source=source))
     text = _("Nothing in {source} is media: {files}.")
     return UsageError(text.format(source=source, files=summary.passed_over(passed)))
-
-
-def tell_passed_over(found: Sequence[PassedOver]) -> None:
-    """Count the files that are passed over, by their reasons."""
-    with reading():
-        tell(f"unmask: {summary.passed_over(found)}", error=True)
 
 
 @contextmanager

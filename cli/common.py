@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from detector.schema.analysis import ErrorDetail
+    from detector.schema.passed_over import PassedOver
 
 WIDTH = 24  # letters of a progress bar
 
@@ -135,8 +136,11 @@ def write_text(target: str, text: str) -> None:
 
 
 def write_json(target: str, data: object) -> None:
-    """Write as JSON to a file, or as one line to standard output for "-"."""
-    write_text(target, json.dumps(data, indent=None if target == "-" else 2, ensure_ascii=False))
+    """Write as JSON to a file, or as one line to standard output for "-", with escapes if that
+    lacks letters."""
+    shown = target == "-"
+    escaped = shown and not terminal.has_every_letter(sys.stdout)
+    write_text(target, json.dumps(data, indent=None if shown else 2, ensure_ascii=escaped))
 
 
 def write_result(target: str | None, data: object, *lines: object) -> None:
@@ -221,6 +225,14 @@ def tell(*lines: object, error: bool = False) -> None:
             said = _harmless(say(text if isinstance(text, str) else str(text)))
             shown = terminal.wrapped(said, width).replace(NBSP, " ")
             print(shown, file=stream, flush=True)
+
+
+def tell_passed_over(found: Sequence[PassedOver]) -> None:
+    """Count the files that are passed over, by their reasons, on standard error."""
+    from detector.presentation import summary  # with pydantic, which most commands do without
+
+    with reading():
+        tell(f"unmask: {summary.passed_over(found)}", error=True)
 
 
 def tell_table(rows: Sequence[Sequence[str]]) -> None:

@@ -12,7 +12,17 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from cli.common import group, line, print_error, reading, tell, tell_table, user_files, write_json
+from cli.common import (
+    group,
+    line,
+    print_error,
+    reading,
+    tell,
+    tell_passed_over,
+    tell_table,
+    user_files,
+    write_json,
+)
 from cli.known import open_originals
 from cli.options import AsJson, arg, between, opt
 from detector import media
@@ -78,7 +88,7 @@ def add(paths: list[Path]) -> int:
                 known.add_files(OWNER, files, source_of(folder), told)
         number, _version = known.store.version(OWNER)
     if passed:
-        tell(f"unmask: {summary.passed_over(passed)}", error=True)
+        tell_passed_over(passed)
     tell(_("{count} files known").format(count=number), error=True)
     return status
 

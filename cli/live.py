@@ -203,7 +203,8 @@ def _scored_frame_lines(target: str | None) -> Iterator[Callable[[LiveState], No
 
         def write(state: LiveState) -> None:
             for line in scored.new(state) if target else ():
-                print(json.dumps(line, ensure_ascii=False), file=file, flush=True)
+                escaped = not terminal.has_every_letter(file)
+                print(json.dumps(line, ensure_ascii=escaped), file=file, flush=True)
 
         yield write
 

@@ -1,10 +1,15 @@
 """Text for a terminal: lines that end at spaces, and tables that fit. Other output is left as it
 is: a program wraps it, or a file keeps it."""
 
+import codecs
+import os
 import re
 import shutil
+import sys
 import textwrap
+import unicodedata
 from collections.abc import Iterator, Sequence
+from io import TextIOWrapper
 from typing import TextIO
 
 GAP = "  "  # between two columns
@@ -12,6 +17,46 @@ LEAST = 30  # letters that the last column of a table takes at least when its li
 
 _HANGING = re.compile(r" *(?:- |\d+\. |\S+(?: \S+)*  +(?=\S))?")
 """Indent of a line with its bullet, its number, or its first column"""
+
+
+_PLAIN = {
+    "−": "-", "–": "-", "—": "-", "‑": "-", "…": "...", "“": '"', "”": '"', "„": '"', "«": '"',
+    "»": '"', "‘": "'", "’": "'", "‚": "'", "×": "x", "·": "-", "•": "*", "≤": "<=", "≥": ">=",
+    "≈": "~", "→": "->", "←": "<-", "±": "+/-", "✓": "+", "✗": "x",
+}  # fmt: skip
+"""Characters that our own texts use, in ASCII"""
+_ERRORS = "unmask-plain"
+
+
+def _plain(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Replace what an encoding lacks: signs and accents by ASCII, other letters by "?"."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    ch = error.object[error.start]
+    plain = _PLAIN.get(ch) or unicodedata.normalize("NFKD", ch).encode("ascii", "ignore").decode()
+    return plain or "?", error.start + 1
+
+
+codecs.register_error(_ERRORS, _plain)
+
+
+def prepare() -> None:
+    """Let every text be written on any standard stream: one of another encoding than UTF-8 gets
+    replacements, one that is closed (services, programs without a window) swallows it."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None or getattr(stream, "closed", False):
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8", errors=_ERRORS))  # noqa: SIM115
+        elif mode == "w" and isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors=_ERRORS)
+
+
+def has_every_letter(stream: TextIO) -> bool:
+    """Return True if a stream can write any text as it is."""
+    try:
+        return codecs.lookup(stream.encoding or "utf-8").name.startswith("utf")
+    except LookupError:
+        return False
 
 
 def width_of(stream: TextIO) -> int | None:

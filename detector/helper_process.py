@@ -20,7 +20,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any
 
-from detector import converted
+from detector import converted, forked
 from detector.errors import Canceled, ModelError, UnmaskError
 from detector.memory import give_back_freed, return_freed
 from detector.sentences import _
@@ -51,6 +51,7 @@ class HelperProcess:
 
         `waiting` is called every 0.2 s and may raise to stop, which ends the process. Raise
         Canceled when this process ends."""
+        forked.about_to_run()
         while not self._lock.acquire(timeout=POLL_SECONDS):
             waiting()
         if exiting.is_set():

@@ -23,7 +23,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from detector import converted
+from detector import converted, forked
 from detector.config import get_config
 from detector.cores import turns, usable_cores
 from detector.errors import ModelError
@@ -67,6 +67,7 @@ def compile(
     half = half and (kind != "cuda" or torch.cuda.is_bf16_supported())
 
     def run(batch: np.ndarray) -> tuple[np.ndarray, ...]:
+        forked.about_to_run()
         with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=half):
             outputs = network(torch.from_numpy(batch).to(device))
         several = outputs if isinstance(outputs, tuple) else (outputs,)
@@ -311,6 +312,7 @@ _opening = threading.RLock()
 def _opened(folder: Path | None, bf16: bool, model: Any = None) -> _OpenVino:
     """Return the shared network of a folder, compiled from `model` if given; raise
     FileNotFoundError if there is none."""
+    forked.about_to_run()
     key = folder and (folder, bf16)
     with _opening:
         found = _open.get(key) if key else None
@@ -345,6 +347,7 @@ class _OpenVino:
         self._free: queue.LifoQueue[Any] = queue.LifoQueue()
 
     def __call__(self, *inputs: np.ndarray) -> tuple[np.ndarray, ...]:
+        forked.about_to_run()
         # Tensors, not arrays: converting an array takes OpenVINO as long as a small network.
         arrays = [np.require(array, np.float32, ["C", "W"]) for array in inputs]
         tensors = [self._tensor(array, shared_memory=True) for array in arrays]

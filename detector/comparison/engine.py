@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from detector import media, vision
+from detector import forked, media, vision
 from detector.comparison import align, decide, measure, movement, place
 from detector.comparison.align import Aligned, FootageReader
 from detector.comparison.decide import LEAST_ALIKE, MOST, Area, Decided, Part, Sameness
@@ -219,6 +219,7 @@ def compare(
         One of them has no picture, or one that is too narrow.
     Canceled
     """
+    forked.about_to_run()
     clock = time.perf_counter()
     report = on_progress or (lambda share: None)
     abouts = copy_media or media.probe(copy), original_media or media.probe(original)

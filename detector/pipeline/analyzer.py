@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from detector import media, runtime, threads, vision
+from detector import forked, media, runtime, threads, vision
 from detector.errors import Canceled, ModelError, UsageError
 from detector.memory import return_freed
 from detector.models import registry
@@ -277,10 +277,12 @@ class Analyzer:
         MediaError
             The file cannot be read, or must not be.
         UsageError
-            A model id is unknown, or the settings don't fit the file.
+            A model id is unknown, the settings don't fit the file, or the process was forked from
+            one that has analyzed before.
         Canceled
             `cancel` was set.
         """
+        forked.about_to_run()
         settings = settings or Settings()
         cancel = cancel or threading.Event()
         with threads.visit("analyze", cancel.set):

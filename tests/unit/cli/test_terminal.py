@@ -1,11 +1,12 @@
 """Lines and tables of a terminal, and of a pipe."""
 
 import io
+import json
 import sys
 
 import pytest
 
-from cli import common, sections, terminal
+from cli import common, main, sections, terminal
 from detector.presentation import Grid, Row, Section, Text, facts
 
 
@@ -77,3 +78,33 @@ def test_what_goes_to_a_pipe_is_not_wrapped(capsys, monkeypatch):
     common.tell(LONG, "\x1b[31mred")
     said = screen.getvalue()
     assert "\x1b" not in said and max(map(len, said.split("\n"))) <= 60
+
+
+def stream(encoding):
+    return io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="strict")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "cp437", "gbk", "ascii", "latin-1", "utf-8"])
+def test_output_of_every_encoding_is_written(monkeypatch, encoding):
+    out = stream(encoding)
+    monkeypatch.setattr(sys, "stdout", out)
+    terminal.prepare()
+    common.tell("Łódź, 視 “−3” … ≤ 10 × 5")
+    common.write_json("-", {"name": "視\udcff"})
+    said, data = out.buffer.getvalue().decode(encoding).split("\n", 1)
+    if encoding == "utf-8":
+        assert said == "Łódź, 視 “−3” … ≤ 10 × 5"
+    else:
+        assert said.endswith("10 x 5") or said.endswith("10 × 5")
+        assert json.loads(data)["name"].startswith("視")
+    assert "3" in said and "?" not in said.replace("視", "?", 1).replace("?", "", 1)
+
+
+def test_closed_streams_are_no_error(monkeypatch):
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert main(["verify", "no such file"]) == 2
+    opened = [sys.stdin, sys.stdout, sys.stderr]
+    assert all(one is not None for one in opened)
+    for one in opened:
+        one.close()
