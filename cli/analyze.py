@@ -32,7 +32,6 @@ from detector.media.files import open_file
 from detector.models import registry
 from detector.pipeline import Analyzer, Progress
 from detector.presentation import brief
-from detector.presentation import summary as presented
 from detector.presentation.odds import EVEN
 from detector.presentation.progress import words
 from detector.schema.analysis import Analysis, ErrorDetail, Failure, Settings, Thresholds
@@ -138,7 +137,7 @@ def _pictures(path: str) -> list[Entry] | list[None]:
             text = _("There is no picture in this document.")
             if found.passed_over:
                 text = _("Nothing in it is media: {files}.")
-                text = text.format(files=presented.passed_over(found.passed_over))
+                text = text.format(files=passed_over(found.passed_over))
             raise MediaError(text, code="no_media")
     except InputError as error:
         return [failed(name, error)]

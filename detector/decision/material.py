@@ -175,6 +175,8 @@ def unlike(analysis: Analysis, subject: Subject) -> ReasonCode | None:
     where they do."""
     if analysis.media.false_colors and not subject.modality.of_sound:
         return ReasonCode.FALSE_COLORS
+    if analysis.media.view is not None and not subject.modality.of_sound:
+        return ReasonCode.VIEWS
     lattices = [f.quality.lattice for f in subject.frames if f.usable and f.quality.lattice]
     if lattices and median(lattices) > PIXELATED:
         return ReasonCode.PIXELATED

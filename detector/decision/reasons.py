@@ -40,6 +40,7 @@ UNLIKE = (
     ReasonCode.PIXELATED,
     ReasonCode.GRAPHIC,
     ReasonCode.FALSE_COLORS,
+    ReasonCode.VIEWS,
     ReasonCode.UNLIKE_TESTED,
 )
 """why nothing like a subject was in the tests (`material.unlike`)"""
@@ -377,10 +378,21 @@ def caveats(
         add(CaveatCode.NO_SIGN_WITHHELD, right=RIGHT)
     if (gap := widest_gap(analysis)) > WIDE_GAP:
         add(CaveatCode.SAMPLING_GAP, gap=round(gap))
+    if side is not Side.FAKE and any(question.of_sound for question in decision.contexts):
+        out += _short_part(analysis)
     out += _unasked(analysis, [q for q in contexts if q not in decision.contexts], fit)
     if side is not None and (tried := analysis.robustness) and tried.fragile:
         add(CaveatCode.COPIES, trials=[trial.title for trial in tried.flipped])
     return out
+
+
+def _short_part(analysis: Analysis) -> list[Caveat]:
+    """Return the caveat of a cloned part that is lost in the mean of a longer recording."""
+    heard = voice.heard_of(analysis)
+    if heard is None or (part := voice.short_part(heard)) >= heard.speech_seconds:
+        return []
+    params: dict[str, Param] = {"part": round(part), "seconds": round(heard.speech_seconds)}
+    return [Caveat(code=CaveatCode.SHORT_PART, params=params)]
 
 
 def why_unanswered(analysis: Analysis, question: Question) -> ReasonCode | None:

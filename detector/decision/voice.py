@@ -61,6 +61,16 @@ def withholds_real(heard: SpeechMeasurement | None) -> ReasonCode | None:
     return ReasonCode.TOO_POOR_TO_CLEAR if noisy else None
 
 
+SHARE, WINDOW = 0.15, 4.0
+"""share of the speech, and s of one window, up to which a cloned part is lost in the mean: a part
+of 15 % moves the mean logit by 15 % of its distance from the rest"""
+
+
+def short_part(heard: SpeechMeasurement) -> float:
+    """Return the length of a cloned part, s of speech, that hardly changes the answer."""
+    return max(WINDOW, SHARE * heard.speech_seconds)
+
+
 def params(heard: SpeechMeasurement) -> dict[str, Param]:
     """Return the parameters of sentences about the sound."""
     return {

@@ -36,7 +36,8 @@ from detector.sentences import _
 # a device or a picture sequence (hls, dash, concat, sdp, image2, lavfi ...) is left out.
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,ogg,ivf,mxf,dv,wtv,nut,rm,"
-    "dhav,hxvs,luodat,ifv,voc,dss,qcp,yuv4mpegpipe,mp3,wav,flac,aac,aiff,caf,amr,ac3,eac3,w64,au"
+    "dhav,hxvs,luodat,ifv,voc,dss,qcp,yuv4mpegpipe,mp3,wav,flac,aac,aiff,caf,amr,ac3,eac3,w64,au,"
+    "nistsphere"
 )
 _OPTIONS = {"format_whitelist": _CONTAINERS, "protocol_whitelist": "file", "enable_drefs": "0"}
 _CODEC_OPTIONS = {"max_pixels": str(MAX_VIDEO_PIXELS)}

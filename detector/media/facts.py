@@ -35,7 +35,7 @@ from detector.media.container import (
 )
 from detector.media.files import PICTURE_BRANDS, open_file
 from detector.media.limits import SNIFF_BYTES
-from detector.media.stated import Stated, dolby_profile, read_stated
+from detector.media.stated import Stated, dolby_profile, read_stated, unheard_kinds
 from detector.media.upright import (
     HDR,
     UPRIGHT,
@@ -44,6 +44,7 @@ from detector.media.upright import (
     shown_size,
     shows_through,
 )
+from detector.media.views import VIEWS, view_of
 from detector.schema.analysis import Audio, Media
 from detector.sentences import _
 
@@ -67,6 +68,11 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
         moving = moving_pictures(container)
         if not moving and (sound := sound_stream(container)):
             return _of_sound(container, sound, size, head)
+        unheard = unheard_kinds(path, container)
+        if not moving and unheard is not None:
+            text = _("We can't decode this kind of sound{kinds}.")
+            hint = _("Convert it to M4A (AAC), MP3 or WAV, with a program that plays it.")
+            raise MediaError(text.format(kinds=unheard), code="unsupported_codec", hint=hint)
         stream = chosen_picture(moving)
         decoder = Decoder(container, stream, tolerant=True)
         joined: list[float | None] = []  # for each pass that ended before another recording
@@ -106,6 +112,11 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
         told = read_stated(path, container, stream)
         dolby = told.dolby_profile or opening.dolby
         notes += _about_pictures(moving, stream, frame, told, dolby)
+        view = view_of(frame, stream.metadata)
+        notes += [VIEWS[view]] if view is not None else []
+        if unheard is not None:
+            text = _("Its sound is of a kind that we can't decode{kinds}: it was not heard.")
+            notes.append(text.format(kinds=unheard))
         width, height = shown_size(frame)
         check_size(width, height)
         context = stream.codec_context
@@ -126,6 +137,7 @@ def probe_video(path: str | os.PathLike[str]) -> Media:
             bit_rate=_bit_rate(container, stream, size, duration),
             interlaced=bool(frame.interlaced_frame),
             false_colors=dolby is not None,
+            view=view,
             rotation=rotation(frame),
             turned_in_stream=opening.turns and by_display_matrix(frame) == UPRIGHT,
             audio=_audio(container),

@@ -90,7 +90,7 @@ _OPTICAL = ((32_769, b"CD001"), (32_769, b"BEA01"), (37_633, b"CD001"))
 _PROGRAM = _("This is a program, not a video or a picture.")
 _FONT = _("This is a font, not a video or a picture.")
 _DATABASE = _("This is a database, not a video or a picture.")
-_SYSTEM = _("This is a file of an operating system, not a video or a picture.")
+_SYSTEM = _("This is a file of a system or a camera card, not a video or a picture.")
 _NEVER_MEDIA = (
     (b"\x7fELF", _PROGRAM),
     (b"MZ", _PROGRAM),
@@ -117,10 +117,21 @@ _NEVER_MEDIA = (
     (b"\x00\x05\x16\x07\x00\x02\x00\x00", _SYSTEM),
     (b"\x4c\x00\x00\x00\x01\x14\x02\x00", _SYSTEM),  # a Windows shortcut
     (b"regf", _SYSTEM),
+    (b"INDX0", _SYSTEM),  # lists of the clips of AVCHD, Blu-ray and DVD
+    (b"MOBJ0", _SYSTEM),
+    (b"HDMV0", _SYSTEM),
+    (b"MPLS0", _SYSTEM),
+    (b"DVDVIDEO-V", _SYSTEM),
     (b"ElfFile\x00", _SYSTEM),
 )
 """Signatures of files that hold no video, picture or sound."""
 _UNREAD = (
+    (0, b"#!SILK_V3", "SILK"),
+    (1, b"#!SILK_V3", "SILK"),  # of WeChat and QQ
+    (0, b"#!SILK\n", "SILK"),
+    (0, b"\x03ds2", "DS2"),
+    (0, b"MSVOICE", "MSV"),
+    (0, b"ajkg", "Shorten"),
     (0, b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
     (0, b"\xff\x0a", "JPEG XL"),
     (0, b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
@@ -177,6 +188,7 @@ _UNREAD = (
 )
 """Offset, signature and name of unsupported media types."""
 _DRAWING = re.compile(rb"<svg[\s>]", re.IGNORECASE)
+_SPHERE_CODING = re.compile(rb"sample_coding -s\d+ [a-z,]*(embedded-[\w.-]+|wavpack|shortpack)")
 _PNM = re.compile(rb"P[1-7]\s+(#|\d|WIDTH)")
 _RAW = (
     (0, b"II*\x00\x10\x00\x00\x00CR", "CR2"),
@@ -231,6 +243,8 @@ def refusal(file: BinaryIO, head: bytes) -> MediaError | None:
         hint = _("Export it as JPEG or TIFF in full size, with a photo program, and use that.")
         return MediaError(text.format(kind=raw), code="unsupported", hint=hint)
     unread = "PNM" if _PNM.match(head) else None if is_text(head) else _among(_UNREAD, head)
+    if head.startswith(b"NIST_1A") and (coded := _SPHERE_CODING.search(head[:1024])):
+        unread = f"SPHERE, {coded[1].decode()}"
     if unread is not None:
         return MediaError(
             _("We can't read this kind of file ({kind}).").format(kind=unread),

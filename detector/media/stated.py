@@ -14,13 +14,14 @@ from av.video.stream import VideoStream
 
 from detector.media import ebml
 from detector.media.boxes import sample_entry
-from detector.media.files import open_file
+from detector.media.files import one_line, open_file, top_box
 from detector.media.sei import units
 
 _OWN_COLORS = (5, 10, 20)
 """profiles of Dolby Vision whose base layer may have colors of its own, IPT (profile 5 always)"""
 _CONFIGURATIONS = (b"dvcC", b"dvvC", b"dvwC")
 _MAPPING, _MAPPED_TYPE, _MAPPED_DATA = 0x41E4, 0x41E7, 0x41ED
+_CODEC_ID = 0x86
 _VIDEO, _WIDTH, _HEIGHT = 0xE0, 0xB0, 0xBA
 _CROPS = {0x54AA: 1, 0x54BB: 1, 0x54CC: 0, 0x54DD: 0}  # bottom, top, left, right -> axis
 _TS_HEAD = 1 << 18  # bytes of a transport stream that hold its tables
@@ -55,6 +56,34 @@ def read_stated(
                 found = _TS_CONFIGURATION.search(head) if b"DOVI" in head else None
                 return Stated(_own_colors(found[1]) if found else None)
     return Stated()
+
+
+def unheard_kinds(path: str | os.PathLike[str], container: InputContainer) -> str | None:
+    """Return the codings of a file's sounds if none can be decoded, as " (apac)", or an empty text
+    if they are not known; None if there is no sound, or one that can be decoded."""
+    sounds = container.streams.audio
+    if not sounds or any(stream.codec_context is not None for stream in sounds):
+        return None
+    found: list[str] = []
+    with open_file(path) as file:
+        match container.format.name.split(",")[0]:
+            case "mov":
+                index = top_box(file, b"moov")
+                tracks = re.findall(rb"hdlr.{8}soun.*?stsd.{12}(.{4})", index, re.DOTALL)
+                found = [kind.decode("latin-1").strip() for kind in tracks]
+            case "matroska":
+                end = os.fstat(file.fileno()).st_size
+                for stream in sounds:
+                    found += [
+                        ebml.value(file, element).decode("latin-1")
+                        for element in ebml.track(file, stream.index, end)
+                        if element.id == _CODEC_ID
+                    ]
+            case "avi":
+                heads = re.finditer(rb"auds.{52}strf.{4}(.{2})", file.read(_TS_HEAD), re.DOTALL)
+                found = [f"0x{int.from_bytes(head[1], 'little'):04x}" for head in heads]
+    names = ", ".join(dict.fromkeys(one_line(name) for name in found if name.isprintable()))
+    return f" ({names})" if names else ""
 
 
 def _of_boxes(file: BinaryIO, stream: VideoStream) -> Stated:

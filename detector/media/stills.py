@@ -26,6 +26,7 @@ from detector.media.film import film_note, locate_film
 from detector.media.limits import MAX_ANIMATION_FRAMES, MAX_PIXELS, MAX_SIDE, SNIFF_BYTES
 from detector.media.png import Gamma, read_gamma
 from detector.media.upright import HDR, in_srgb
+from detector.media.views import VIEWS, view_of_still
 from detector.schema.analysis import Media
 from detector.sentences import _
 
@@ -120,6 +121,9 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
                 _("This is the picture of a Live Photo; its film is a file of its own, which was "
                   "not judged.")
             )  # fmt: skip
+        packet = image.info.get("xmp") or b""
+        view = view_of_still(packet.encode() if isinstance(packet, str) else packet, width, height)
+        notes += [VIEWS[view]] if view is not None else []
         if len(ends) > 1:
             duration, fps = ends[-1], len(ends) / ends[-1]
             uneven = bool(np.ptp(np.diff([0.0, *ends])) > 0.002)
@@ -141,6 +145,7 @@ def probe_still(path: str | os.PathLike[str]) -> Media:
             bit_rate=None if duration is None else size * 8 / duration,
             rotation=_ROTATIONS.get(_orientation(image), 0),
             film=None if film is None else film[2],
+            view=view,
             notes=notes,
         )
 

@@ -188,6 +188,10 @@ REASONS: dict[str, Wording] = {
         "Not judged: the colors of this file can't be converted, and no model was tested on false "
         "colors."
     ),
+    "views": Template(
+        "Not judged: the picture holds two views for two eyes, or all directions, and no model was "
+        "tested on squeezed or bent faces."
+    ),
     "unlike_tested": by(
         "modality",
         face=Template("Not judged: nothing like this face was in our tests.", _STRANGE),
@@ -327,6 +331,10 @@ CAVEATS: dict[str, Wording] = {
     "sampling_gap": Template(
         "What lies between: a swap shorter than {gap} s could fall between the moments we looked "
         "at."
+    ),
+    "short_part": Template(
+        "Whether a short part was cloned: the likelihood is the mean of {seconds} s of speech, and "
+        "a part of {part} s or less hardly changes that."
     ),
     "unmeasured_material": by(
         "kind",

@@ -123,6 +123,11 @@ class Media(StrictModel):
         description="its colors are coded in a way that can't be converted here (Dolby Vision "
         "profile 5): it was looked at in false ones",
     )
+    view: Literal["stereo", "spherical"] | None = Field(
+        default=None,
+        description="several views in one picture: two for two eyes, or all directions, by the "
+        "file's own account; faces are squeezed or bent",
+    )
     frozen: bool = Field(
         default=False, description="a video whose sampled frames are one unmoving picture"
     )
