@@ -3,8 +3,10 @@
 Callers create their folders.
 """
 
+import errno
 import hashlib
 import json
+import logging
 import os
 import re
 import secrets
@@ -17,6 +19,8 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any
+
+log = logging.getLogger(__name__)
 
 RECORDS = "unmask.db"
 """Database in the data folder: records of the dashboard and the API, and the library of footage."""
@@ -147,8 +151,16 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+    _NO_LOCKS = (errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS, errno.EINVAL)
+    """Errors of file systems without locks: shares by SMB, NFS and FUSE"""
+
     def _lock(file: IO[str], wait: bool) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            log.warning("the file system of %s has no locks", file.name)
 
 
 @contextmanager

@@ -86,7 +86,14 @@ def facts() -> Iterator[str]:
     yield from questions.QUESTION_OF
     for measure in list_signals():
         yield from measure.spec.texts
-    for tags in (pictures.TAGS, pictures.STREAM_TAGS, pictures.EXIF, pictures.XMP, pictures.CHUNKS):
+    for tags in (
+        pictures.TAGS,
+        pictures.STREAM_TAGS,
+        pictures.EXIF,
+        pictures.XMP,
+        pictures.IIM,
+        pictures.CHUNKS,
+    ):
         yield from (name for _group, name in tags.values())
     yield from ("PNG text", "GIF text", "JPEG text", *get_args(Order), "verified")
     yield from (why.value for why in NotCounted)

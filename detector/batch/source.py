@@ -63,12 +63,20 @@ def of_files(folder: Path, paths: Iterable[Path]) -> Source:
             passed += found.passed_over
         except InputError as error:
             entries.append(failed(name, error))
+        except OSError as error:  # a bad block, a share that is gone, a file kept in a cloud
+            entries.append(failed(name, _unreadable(error)))
     return Source(_unique(entries), passed)
 
 
 def _inside(folder: Path, error: OSError) -> str:
     path = Path(os.fsdecode(error.filename or folder))
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def _unreadable(error: OSError) -> MediaError:
+    text = _("This file can’t be read: {strerror}.").format(strerror=error.strerror)
+    hint = _("Make a copy of it, from another copy if there is one.")
+    return MediaError(text, code="unreadable", hint=hint)
 
 
 def _unlistable() -> MediaError:

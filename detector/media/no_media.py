@@ -49,7 +49,18 @@ _PATTERNS = (
     (re.compile(r"(?:thumbcache|iconcache)_\w+\.db|\.thumbdata.*|.+\.thm", re.I), Reason.THUMBNAIL),
     (re.compile(r".+@syno(?:resource|eastream)|\._.*", re.IGNORECASE), Reason.SYSTEM),
     (re.compile(r".+\.unmask\.json", re.IGNORECASE), Reason.RESULT),
+    (re.compile(r".+\.lrdata|.+_\d\d-\d\d-\d\d_thumb\.jpg", re.I), Reason.THUMBNAIL),
+    (re.compile(r".+\.(?:mp4|mov|webm|webp|tgs|gif|pdf)_thumb\.jpg", re.I), Reason.THUMBNAIL),
+    (re.compile(r".+\.tgs", re.I), Reason.DRAWING),
 )
+_LIBRARIES = re.compile(
+    r"\.(?:photoslib|migratedphotolib|aplib)rary/(?:resources/(?:derivatives|proxies|modelresources)"
+    r"|thumbnails|previews|database|private|scopes)(?:/|\Z)"
+    r"|(?:\A|/)thumbs/[0-9a-f]{8}-[0-9a-f]{4}-",
+    re.IGNORECASE,
+)
+"""Previews in the libraries of Apple's Photos and Aperture, and of Immich; exports of Telegram and
+previews of Lightroom are among the patterns"""
 CLAIMS = frozenset((
     ".3g2", ".3gp", ".aac", ".aif", ".aiff", ".amr", ".avi", ".avif", ".bmp", ".dav", ".divx",
     ".dng", ".f4v", ".flac", ".flv", ".gif", ".h264", ".h265", ".heic", ".heif", ".insv", ".jfif",
@@ -91,6 +102,8 @@ def by_place(name: str) -> Reason | None:
             known = next((why for pattern, why in _PATTERNS if pattern.fullmatch(part)), None)
         if known is not None:
             return known
+    if _LIBRARIES.search(name):
+        return Reason.THUMBNAIL
     hidden = any(part.startswith(".") and not part.startswith("..") for part in parts)
     return Reason.HIDDEN if hidden else None
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from av.container import InputContainer
 from av.stream import Stream
 from av.video.stream import VideoStream
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, IptcImagePlugin
+from PIL.ImageFile import ImageFile
 
 from detector.media.boxes import edit_lists, xmp_box
 from detector.media.container import chosen_picture, demuxer, moving_pictures, open_media, packets
@@ -63,11 +64,21 @@ XMP: Mapping[str, tuple[Group, str]] = {
     "tiff:Make": ("camera", "Camera maker"),
     "tiff:Model": ("camera", "Camera"),
     "iptc:DigitalSourceType": ("generator", origins.SOURCE_TYPE),
+    "iptc:DigitalSourceFileType": ("generator", origins.SOURCE_TYPE),
     "iptc:DigitalSourcefileType": ("generator", origins.SOURCE_TYPE),
     "iptcCore:DigitalSourceType": ("generator", origins.SOURCE_TYPE),
     "dcterms:provenance": ("software", "Manifest kept at"),
 }
 
+IIM: Mapping[tuple[int, int], tuple[Group, str]] = {
+    (2, 65): ("software", "Software"),
+    (2, 80): ("words", "Creator"),
+    (2, 110): ("words", "Credit"),
+    (2, 115): ("words", "Source"),
+    (2, 116): ("words", "Copyright"),
+    (2, 120): ("words", "Description"),
+}
+"""IPTC's older records (IIM 4.2), which many programs write next to XMP or alone"""
 CHUNKS: Mapping[str, tuple[Group, str]] = {
     "software": ("software", "Software"),
     "author": ("words", "Author"),
@@ -123,11 +134,25 @@ def read_still(
                 *origins.generator_facts(fields),
                 *named_facts(tags, EXIF, "EXIF"),
                 *named_facts(properties, XMP, "XMP"),
+                *_records(image, properties),
                 *named_facts(chunks, CHUNKS, words),
                 *_compression(image),
             ]
         )
         return facts, _place(exif.get_ifd(ExifTags.IFD.GPSInfo)), properties
+
+
+def _records(image: Image.Image, properties: Mapping[str, str]) -> Iterator[Fact]:
+    """Yield what the IPTC records state, where XMP does not state the same."""
+    try:
+        records = IptcImagePlugin.getiptcinfo(cast(ImageFile, image)) or {}
+    except (SyntaxError, ValueError, TypeError, IndexError, OSError):
+        return
+    first = {key: value[0] if isinstance(value, list) else value for key, value in records.items()}
+    known = set(map(clean, properties.values()))
+    for fact in named_facts(first, IIM, "IPTC"):
+        if fact.value not in known:
+            yield fact
 
 
 def _fields(tags: Mapping[Any, Any], source: str) -> Iterator[Field]:

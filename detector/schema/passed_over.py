@@ -1,10 +1,16 @@
 """Files that a batch passes over: what they are, and why. Pure data."""
 
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from detector.schema.base import FrozenModel
+
+Shown = Annotated[
+    str, BeforeValidator(lambda name: name.encode("utf-8", "backslashreplace").decode())
+]
+"""A name of a disk, whose bytes may be no UTF-8"""
 
 
 class PassedOverReason(StrEnum):
@@ -27,6 +33,6 @@ class PassedOverReason(StrEnum):
 class PassedOver(FrozenModel):
     """A file that is passed over, or a folder with so many files."""
 
-    name: str
+    name: Shown
     reason: PassedOverReason
     files: int = Field(default=1, ge=1)
