@@ -104,7 +104,7 @@ def watch(
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     tell(_("unmask: watching {folder}").format(folder=folder), error=True)
     with _library(reads_media=True) as known:
-        adding(known, OWNER, folder, _told).run(stop, every)
+        adding(known, OWNER, folder, _told, on_passed_over=tell_passed_over).run(stop, every)
     return 0
 
 

@@ -244,15 +244,18 @@ class BatchRun:
         """Analyze the files of a folder and those that arrive or change, polling `every` s until
         `stop` is set. Raise MediaError if there is no such folder, or DiskFull."""
 
+        def pass_over(found: Sequence[PassedOver]) -> None:
+            self.pass_over(found)
+            on_passed_over(found)
+
         def take(ready: list[Path]) -> None:
             found = of_files(folder, ready)
             if found.passed_over:
-                self.pass_over(found.passed_over)
-                on_passed_over(found.passed_over)
+                pass_over(found.passed_over)
             self.run(found.entries, on_entry, cancel=stop)
 
         with suppress(Canceled):
-            FolderWatch(folder, self.out, take).run(stop, every)
+            FolderWatch(folder, self.out, take, pass_over).run(stop, every)
 
     def pass_over(self, found: Iterable[PassedOver]) -> None:
         """Record files that are passed over, in `batch.json` and the table."""

@@ -63,8 +63,8 @@ MAKERS = {
 
 
 def names_itself(fact: Fact) -> bool:
-    """Return True for a field where programs write themselves."""
-    return fact.group == "software" or fact.name == "Written by"
+    """Return True for a field where programs write themselves; a computer's name is a person's."""
+    return fact.name in ("Software", "Processing software", "Written by")
 
 
 def generator_named(fact: Fact) -> str:

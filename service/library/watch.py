@@ -10,6 +10,7 @@ from pathlib import Path
 from detector import paths
 from detector.batch import FolderWatch
 from detector.errors import InputError, MediaError, UnmaskError
+from detector.schema.passed_over import PassedOver
 from detector.sentences import _
 from service.library.catalog import Library, OnFile, source_of
 from service.records.tables import Footage
@@ -25,6 +26,7 @@ def adding(
     folder: Path,
     on_file: OnFile = lambda path, footage, error: None,
     cancel: threading.Event | None = None,
+    on_passed_over: Callable[[Sequence[PassedOver]], object] = lambda found: None,
 ) -> FolderWatch:
     """Return a function that adds the new files of a folder to a library, without opening known
     ones that are unchanged. It raises InputError if there is no such folder or the library is full,
@@ -32,9 +34,15 @@ def adding(
 
     def take(ready: list[Path]) -> None:
         if new := library.unseen(owner, source_of(folder), ready):
-            library.add_folder(owner, folder, on_file, only=set(new), cancel=cancel)
+            passed = list[PassedOver]()
+            library.add_folder(
+                owner, folder, on_file, only=set(new), cancel=cancel,
+                on_passed_over=lambda one: passed.append(one) if folder / one.name in new else None,
+            )  # fmt: skip
+            if passed:
+                on_passed_over(passed)
 
-    return FolderWatch(folder, paths.data(), take)
+    return FolderWatch(folder, paths.data(), take, on_passed_over)
 
 
 @dataclass
@@ -44,6 +52,7 @@ class WatchState:
     looked: datetime | None = None  # when it was last looked at; None: not yet
     added: int = 0  # files, since the server started
     unread: int = 0
+    passed_over: int = 0
     error: UnmaskError | None = None  # why the last look ended early
 
 
@@ -98,7 +107,12 @@ class FolderWatcher:
             self._states[folder].added += footage is not None
             self._states[folder].unread += error is not None
 
-        return adding(self._library(), self._owner, Path(folder), on_file, self._stop)
+        def on_passed_over(found: Sequence[PassedOver]) -> None:
+            self._states[folder].passed_over += sum(one.files for one in found)
+
+        return adding(
+            self._library(), self._owner, Path(folder), on_file, self._stop, on_passed_over
+        )
 
     def _look(self, watch: FolderWatch, state: WatchState) -> None:
         try:

@@ -359,6 +359,8 @@ def _watched_facts(folder: str) -> list[str]:
     facts = [_("last looked at {time}").format(time=record_cells.when(seen.looked))]
     if seen.unread:
         facts.append(labels.count(seen.unread, "file not added", "files not added"))
+    if seen.passed_over:
+        facts.append(labels.count(seen.passed_over, "file passed over", "files passed over"))
     return facts
 
 

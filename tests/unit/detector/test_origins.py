@@ -58,9 +58,9 @@ def fact(name, value, group="software", source="EXIF"):
         "HP Imagen y Escaneo", "Fluxus 2", "Capture One Pro", "Adobe Photoshop 26.0", "Lumia 950",
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("name", ["Software", "Credit", "Artist"])
+@pytest.mark.parametrize("name", ["Software", "Credit", "Artist", "Computer"])
 def test_words_of_other_languages_and_names_are_no_generators(name, value):
-    group = "software" if name == "Software" else "words"
+    group = "software" if name in ("Software", "Computer") else "words"
     about = Provenance(facts=[fact(name, value, group)])
     assert not findings(about) and maker(about) is None
 
@@ -83,6 +83,10 @@ def test_programs_that_name_themselves_are_found(value, by):
     assert sentence.startswith("It names a program that makes pictures: ")
     assert "by its own account" in sentence and "does not prove" in sentence
     assert maker(about) == by
+
+
+def test_a_computer_has_the_name_of_its_owner():
+    assert not findings(Provenance(facts=[fact("Computer", "Sora"), fact("Computer", "Kling")]))
 
 
 def test_a_credit_names_a_generator_where_it_says_so():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.batch import read_container, read_source
+from detector.batch import FolderWatch, read_container, read_source
 from detector.batch.archive_names import of as archive_names
 from detector.batch.journal import COLUMNS
 from detector.errors import MediaError
@@ -75,6 +75,13 @@ REASONS = {
     "run1/results.jsonl": Why.RESULT, "run1/results.csv": Why.RESULT,
     "run1/reports/a.pdf": Why.RESULT,
 }  # fmt: skip
+
+
+PLACES = (
+    "Thumbs.db", "desktop.ini", ".hidden.png", "@eaDir", "#recycle", "$RECYCLE.BIN", ".Trash-1000",
+    "#snapshot", "System Volume Information",
+)  # fmt: skip
+"""What is passed over by its place"""
 
 
 @pytest.fixture
@@ -260,3 +267,17 @@ def test_folders_of_reports():
             ("names_unicode_path.zip", "names_mac.zip")}  # fmt: skip
     assert zips["names_unicode_path.zip"] == ["видео 1.jpg", "свидетель.jpg"]
     assert zips["names_mac.zip"] == ["Übergabe Zürich.jpg", "監視カメラ.jpg"]
+
+
+def test_a_watched_folder_says_what_it_passes_over(folder, tmp_path):
+    taken, passed = [], []
+    watch = FolderWatch(folder, tmp_path / "out", taken.extend, passed.extend)
+    watch.look()
+    places = {name: why for name, why in REASONS.items() if name.split("/")[0] in PLACES}
+    assert reasons(passed) == places and not taken
+    watch.look()
+    assert len(passed) == len(places) and len(taken) + len(places) > len(MEDIA)
+    (folder / "#recycle" / "c.png").write_bytes(picture())
+    (folder / "new.png").write_bytes(picture(11))
+    watch.look()
+    assert passed[-1].name == "#recycle" and passed[-1].files == 2
