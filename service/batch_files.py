@@ -21,6 +21,7 @@ from detector.sentences import _, ngettext, numeral
 from service.limits import MEGABYTE
 from service.storage.uploads import CHUNK_BYTES, Uploads, full_disk_refused, no_room
 
+PASSED_OVER = "passed_over"  # code of a row that counts files which are no media
 HEAD = SNIFF_BYTES  # bytes by which a container is known
 
 
@@ -43,7 +44,7 @@ class RefusedFile(NamedTuple):
 def passed_over(name: str, found: Sequence[PassedOver]) -> RefusedFile:
     """Return the row of the files of a folder or an archive that are passed over."""
     text = _("{files}.").format(files=summary.passed_over(found))
-    return RefusedFile(name, MediaError(text, code="passed_over"))
+    return RefusedFile(name, MediaError(text, code=PASSED_OVER))
 
 
 def sort_out(files: Sequence[IncomingFile]) -> tuple[list[IncomingFile], list[PassedOver]]:

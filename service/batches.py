@@ -22,7 +22,7 @@ from detector.errors import CancellationToken, UnmaskError
 from detector.schema.analysis import Label, Proof, Settings, Verdict, headline_label
 from detector.sentences import _
 from service import limits
-from service.batch_files import IncomingFile, RefusedFile, opened
+from service.batch_files import PASSED_OVER, IncomingFile, RefusedFile, opened
 from service.context import Principal, RequestContext
 from service.limits import MEGABYTE
 from service.links import MAX_REQUEST_SECONDS, LinkFetches
@@ -90,6 +90,11 @@ class BatchRow:
         )
 
     @property
+    def passed_over(self) -> bool:
+        """Whether the row counts files that are no media."""
+        return bool(self.item.refused and self.item.refused.get("code") == PASSED_OVER)
+
+    @property
     def proof(self) -> Proof | None:
         """Return the finding that decides the headline."""
         result = self.record.result if self.record is not None else None
@@ -114,6 +119,11 @@ class BatchRow:
     def gone(self) -> bool:
         """Whether the file was deleted before its turn."""
         return self.state in IDLE and not self.kept
+
+
+def file_count(batch: Batch) -> int:
+    """Return the number of files, without rows that count what was passed over."""
+    return sum(not BatchRow(item).passed_over for item in batch.items)
 
 
 class BatchService:

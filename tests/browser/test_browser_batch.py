@@ -101,7 +101,11 @@ def test_a_whole_folder_is_brought_without_what_is_no_media(visit, tmp_path):
     inner.mkdir(parents=True)
     for payload in files(2, first=40):
         (inner / payload["name"]).write_bytes(payload["buffer"])
-    page = visit("/batch").page
+    (inner / "notes.txt").write_text("seen at noon")
+    (inner.parent / "#recycle").mkdir()
+    (inner.parent / "#recycle" / "old.png").write_bytes(files(1, first=50)[0]["buffer"])
+    person = visit("/batch")
+    page = person.page
     dialog = page.get_by_role("dialog")
     until(page.get_by_role("button", name="A whole folder").click, dialog.wait_for)
     choose = dialog.locator("[data-testid=stFileUploaderDropzone] button")
@@ -111,6 +115,9 @@ def test_a_whole_folder_is_brought_without_what_is_no_media(visit, tmp_path):
     chooser.value.set_files(tmp_path / "press")
     page.wait_for_url(re.compile(r"[?&]b=[\w-]{22}"), timeout=PATIENT)
     done(page, 2)
+    counted = "2 files passed over: 1 text, 1 in a recycle bin."
+    expect(page.get_by_text(counted).first).to_be_visible(timeout=PATIENT)
+    person.picture("batch-passed-over")
 
 
 def test_from_many_files_to_their_evidence(visit, server, tmp_path):

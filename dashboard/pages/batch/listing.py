@@ -229,14 +229,19 @@ def progress(rows: Sequence[BatchRow], now: BatchState, task: Task | None) -> st
     return " · ".join(said)
 
 
+def files_of(rows: Sequence[BatchRow]) -> list[BatchRow]:
+    """Return the rows of files, without those that count what was passed over."""
+    return [row for row in rows if not row.passed_over]
+
+
 def done(rows: Sequence[BatchRow]) -> int:
     """Return how many of the files have ended."""
-    return len(rows) - _running(rows) - _waiting(rows)
+    return len(files_of(rows)) - _running(rows) - _waiting(rows)
 
 
 def done_of(rows: Sequence[BatchRow]) -> str:
     """Return "31 of 48"."""
-    return _("{done} of {total}").format(done=done(rows), total=len(rows))
+    return _("{done} of {total}").format(done=done(rows), total=len(files_of(rows)))
 
 
 def interrupted(rows: Sequence[BatchRow]) -> tuple[str, str]:
@@ -265,7 +270,7 @@ def paused(rows: Sequence[BatchRow]) -> tuple[str, str]:
 
 def finished(rows: Sequence[BatchRow], created: datetime, task: Task | None) -> tuple[str, str]:
     """Return head and text of a finished batch, with the time if it was one run."""
-    files = labels.count(len(rows), "file", "files")
+    files = labels.count(len(files_of(rows)), "file", "files")
     head = _("Done: {files}.").format(files=files)
     if task is not None and task.started and task.ended:
         whole = (task.ended - created).total_seconds()
@@ -277,7 +282,8 @@ def finished(rows: Sequence[BatchRow], created: datetime, task: Task | None) -> 
     parts += [(_("Not read"), _unread(rows)), (_("Canceled"), _canceled(rows))]
     parts += [(_("Running"), _running(rows)), (_("Waiting"), _waiting(rows))]
     said = [f"{numeral(number)} {labels.lower_first(words)}" for words, number in parts if number]
-    return head, f"{', '.join(said)}."
+    passed = [row.error for row in rows if row.passed_over]
+    return head, " ".join([f"{', '.join(said)}.", *passed])
 
 
 MAX_BEFORE = 60.0
@@ -302,7 +308,7 @@ def known_words(rows: Sequence[BatchRow]) -> tuple[str, str] | None:
 
 
 def _unread(rows: Sequence[BatchRow]) -> int:
-    without = sum(row.label is None and (row.over or row.gone) for row in rows)
+    without = sum(row.label is None and (row.over or row.gone) for row in files_of(rows))
     return without - _canceled(rows)
 
 

@@ -36,7 +36,7 @@ from detector.schema.analysis import Settings
 from detector.sentences import _
 from service import limits
 from service.batch_files import HEAD, IncomingFile, RefusedFile, passed_over, sort_out
-from service.batches import MAX_FILES, BatchRow, BatchState
+from service.batches import MAX_FILES, BatchRow, BatchState, file_count
 from service.context import Principal
 from service.records.batches import MAX_NAME
 from service.records.model import Record
@@ -83,7 +83,7 @@ def _title(batch: Batch | None, now: BatchState | None) -> None:
     facts = [_("Many files at once; leave the page whenever you like")]
     if batch is not None:
         facts = [f"“{batch.name}”"] if batch.name else []
-        facts.append(labels.count(len(batch.items), "file", "files"))
+        facts.append(labels.count(file_count(batch), "file", "files"))
         facts.append(_("started {time}").format(time=record_cells.when(batch.created)))
     with page_header.row(_("Batch"), facts):
         if batch is None:
@@ -128,7 +128,7 @@ def _latest() -> None:
     with st.container(border=True, key="card-batches"):
         typography.title(_("Earlier batches"))
         for one in batches:
-            number, began = labels.count(len(one.items), "file", "files"), one.created
+            number, began = labels.count(file_count(one), "file", "files"), one.created
             facts = (record_cells.when(began), number) if one.name else (number,)
             with collection.line(
                 f"batch-row-{one.id}", one.name or record_cells.when(began), *facts
@@ -226,7 +226,7 @@ def _files(id: str, drawn: BatchState) -> None:
     if rows and now is not BatchState.DONE:
         with st.container(border=True, key="card-batch-summary"):
             task = session.application().batch_runs.task(session.current_user(), batch)
-            share = listing.done(rows) / len(rows)
+            share = listing.done(rows) / max(1, len(listing.files_of(rows)))
             st.progress(share, listing.progress(rows, now, task))
     _table(batch, rows)
 

@@ -91,6 +91,7 @@ def test_output_of_every_encoding_is_written(monkeypatch, encoding):
     terminal.prepare()
     common.tell("Łódź, 視 “−3” … ≤ 10 × 5")
     common.write_json("-", {"name": "視\udcff"})
+    out.flush()
     said, data = out.buffer.getvalue().decode(encoding).split("\n", 1)
     if encoding == "utf-8":
         assert said == "Łódź, 視 “−3” … ≤ 10 × 5"
