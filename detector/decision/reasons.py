@@ -1,6 +1,6 @@
 """Reasons and caveats of an answer: codes with parameters, strongest first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from detector.decision import voice
 from detector.decision.context import Context
@@ -378,17 +378,18 @@ def caveats(
         add(CaveatCode.NO_SIGN_WITHHELD, right=RIGHT)
     if (gap := widest_gap(analysis)) > WIDE_GAP:
         add(CaveatCode.SAMPLING_GAP, gap=round(gap))
-    if side is not Side.FAKE and any(question.of_sound for question in decision.contexts):
-        out += _short_part(analysis)
+    out += _short_part(analysis, decision.contexts, side)
     out += _unasked(analysis, [q for q in contexts if q not in decision.contexts], fit)
     if side is not None and (tried := analysis.robustness) and tried.fragile:
         add(CaveatCode.COPIES, trials=[trial.title for trial in tried.flipped])
     return out
 
 
-def _short_part(analysis: Analysis) -> list[Caveat]:
+def _short_part(analysis: Analysis, asked: Iterable[Question], side: Side | None) -> list[Caveat]:
     """Return the caveat of a cloned part that is lost in the mean of a longer recording."""
     heard = voice.heard_of(analysis)
+    if side is Side.FAKE or not any(question.of_sound for question in asked):
+        return []
     if heard is None or (part := voice.short_part(heard)) >= heard.speech_seconds:
         return []
     params: dict[str, Param] = {"part": round(part), "seconds": round(heard.speech_seconds)}

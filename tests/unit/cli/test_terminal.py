@@ -98,7 +98,7 @@ def test_output_of_every_encoding_is_written(monkeypatch, encoding):
     else:
         assert said.endswith("10 x 5") or said.endswith("10 × 5")
         assert json.loads(data)["name"].startswith("視")
-    assert "3" in said and "?" not in said.replace("視", "?", 1).replace("?", "", 1)
+    assert "3" in said and said.replace("視", "?").count("?") == 1
 
 
 def test_closed_streams_are_no_error(monkeypatch):
