@@ -34,6 +34,7 @@ from detector.pipeline import Analyzer, Progress
 from detector.presentation import brief
 from detector.presentation.odds import EVEN
 from detector.presentation.progress import words
+from detector.presentation.summary import passed_over
 from detector.schema.analysis import Analysis, ErrorDetail, Failure, Settings, Thresholds
 from detector.sentences import _
 
