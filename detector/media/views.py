@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
 
 from av.sidedata.sidedata import Type
@@ -38,7 +39,9 @@ any width, which are cut and not bent much"""
 def view_of(frame: VideoFrame, stated: Mapping[str, str]) -> View | None:
     """Return the view of a video by its first frame and the tags of its stream; None for a usual
     one."""
-    side: Any = frame.side_data  # its stub calls it a mapping of names
+    side: list[Any] = []
+    with suppress(ValueError):  # PyAV knows no name of some kinds, such as EXIF in MJPEG
+        side = list(frame.side_data)
     for data in side:
         kind = int.from_bytes(bytes(data)[:4], "little")
         if data.type is Type.STEREO3D and kind in _PACKED:
