@@ -101,8 +101,8 @@ def _standard_input() -> Path:
     """Return a temporary file with the bytes of standard input, deleted when the command ends;
     raise UsageError if nothing is piped in."""
     if sys.stdin is None or sys.stdin.isatty():
-        text = _("Nothing is piped in.")
-        raise UsageError(text, hint="cat clip.mp4 | unmask analyze -")
+        hint = _("For example: {command}").format(command="cat clip.mp4 | unmask analyze -")
+        raise UsageError(_("Nothing is piped in."), hint=hint)
     folder = tempfile.mkdtemp(prefix="unmask-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     with user_files(), (path := Path(folder) / "standard input").open("wb") as file:

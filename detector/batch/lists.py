@@ -42,13 +42,16 @@ def column(path: Path) -> list[str]:
     elif path.suffix.lower() == ".tsv":
         separators = ("\t",)
     error: csv.Error | None = None
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    for separator in separators:
-        try:
-            if (values := _values(text, separator)) is not None:
-                return values
-        except csv.Error as wrong:
-            error = wrong
+    usual = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))  # of the whole process
+    try:
+        for separator in separators:
+            try:
+                if (values := _values(text, separator)) is not None:
+                    return values
+            except csv.Error as wrong:
+                error = wrong
+    finally:
+        csv.field_size_limit(usual)
     if error is not None:
         raise UsageError(
             _("{name} can't be read as a table: {error}.").format(name=path.name, error=error)

@@ -68,8 +68,8 @@ def names_itself(fact: Fact) -> bool:
 
 
 def generator_named(fact: Fact) -> str:
-    """Return the generator that a fact names: in a field of programs, or in a credit that says that
-    the picture was made with one; empty for none."""
+    """Return the generator that a fact names: in a field of programs, or in a credit to a program;
+    empty for none."""
     value = fact.value.strip()
     if names_itself(fact):
         return _name_in(value)
@@ -186,7 +186,7 @@ def source_types(text: str) -> list[str]:
 
 
 def states_generated(value: str) -> bool:
-    """Return True for a digital source type of what is at least partly generated."""
+    """Return True for a digital source type of a file that is at least partly generated."""
     return any(word in GENERATED for word in source_types(value))
 
 
@@ -233,7 +233,7 @@ def generator_facts(fields: Iterable[Field]) -> Iterator[Fact]:
 
 
 def without_false_cameras(facts: Iterable[Fact]) -> list[Fact]:
-    """Return facts without cameras that are none: ComfyUI writes its graph into the fields of
+    """Return facts without invalid cameras: ComfyUI writes its graph into the fields of
     camera makers, and a file of its own names no camera."""
     facts = list(facts)
     comfy = any(fact.name == SETTINGS.format(tool="ComfyUI") for fact in facts)
