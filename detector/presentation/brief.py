@@ -30,7 +30,8 @@ def short(analysis: Analysis) -> list[str]:
     if answer is not None and answer.odds is not None:
         said.append(odds.of_tests(answer.odds, analysis.verdict.question))
     notes = [_("Note: {note}").format(note=say(note)) for note in analysis.media.notes]
-    return list(filter(None, [*said, *verdict.why(analysis)[:FACTS], *notes]))
+    facts = [*_findings(analysis), *verdict.why(analysis)[:FACTS]]
+    return list(filter(None, [*said, *facts, *notes]))
 
 
 def lines(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
@@ -43,6 +44,7 @@ def lines(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
         lead.sides(analysis),
         number(analysis),
         *(section.line for section in accounts(analysis.provenance)),
+        *_findings(analysis),
         *map(_answered, answers.rows(analysis)),
     ]
     if answer is not None and answer.odds is not None:
@@ -63,6 +65,11 @@ def lines(analysis: Analysis, base_rate: float = odds.EVEN) -> list[str]:
         out.append(_("To analyze it turned: {option}").format(option=f"--rotate {turn}"))
     out.append(f"{say(LIMITS)}: {verdict.limits(analysis)}")
     return list(filter(None, out))
+
+
+def _findings(analysis: Analysis) -> list[str]:
+    """Return what the file states of itself, such as the settings of a generator."""
+    return [say(one) for one in analysis.provenance.findings] if analysis.provenance else []
 
 
 def number(analysis: Analysis) -> str:
