@@ -24,7 +24,7 @@ from tests.support.applications import application
 from tests.support.pages import ANALYZER
 from tests.support.pdf import text_of
 from tests.support.result_sample import make_analysis
-from tests.support.voice_sample import write_clip as write_voice
+from tests.support.samples import samples
 from tests.support.waiting import PATIENT, until
 
 FILE = {"file": ("clip.mp4", b"bytes of a clip", "video/mp4")}
@@ -377,13 +377,13 @@ def test_what_is_no_file_is_refused(client, sent, code):
 
 def test_a_sound_is_judged_and_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_DATA", str(tmp_path))
-    message = write_voice(tmp_path / "message.wav")
+    message = next(sample.path for sample in samples() if sample.id == "cloned")
     with (
         application(tmp_path, ANALYZER, probes=True) as app,
         served(app) as url,
         httpx.Client(base_url=url, timeout=PATIENT) as client,
     ):
-        files = {"file": ("message.wav", message.read_bytes(), "audio/wav")}
+        files = {"file": (message.name, message.read_bytes(), "application/octet-stream")}
         answer = client.post("/v1/analyses", params={"wait": 120}, files=files)
         assert answer.status_code == 200, answer.text
         view = answer.json()
