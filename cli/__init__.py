@@ -140,6 +140,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     terminal.prepare()
     give_back_freed()
     root, verbose = build(_root), False
+    # Its two options speak English alone; docs/index.md has the line for a shell.
+    root.params = [p for p in root.params if not (p.name or "").endswith("_completion")]
     if _COMPLETE in os.environ:  # a shell asks for what can follow
         root.main(prog_name="unmask", complete_var=_COMPLETE)
     arguments = list(sys.argv[1:] if argv is None else argv)

@@ -21,7 +21,7 @@ from dashboard.theme import plain
 from dashboard.url_state import FETCHED
 from detector.errors import InputError, UnmaskError
 from detector.schema.analysis import Settings
-from detector.sentences import _, use
+from detector.sentences import _, say, use
 from service.api import uploads
 from service.api.uploads import Form
 from service.context import RequestContext
@@ -114,7 +114,7 @@ async def _share(request: Request) -> Response:
             async with uploads.receive(request, context, least=0) as form:
                 page = await run_in_threadpool(_begun, context, form)
         except UnmaskError as error:
-            return _refused(error.message, error.hint, 422)
+            return _refused(say(error.message), say(error.hint), 422)
     return RedirectResponse(f"{base_path()}/?{page}", 303)
 
 

@@ -45,7 +45,8 @@ class Pairing:
 
     def finish(self, code: str, name: str) -> tuple[ApiKey, str]:
         """Exchange a code for an API key of its own, named by its browser; return its data and
-        the key. Raise PairingRefused for another code, InputError for a name that is too long."""
+        the key. Raise PairingRefused for another code, InputError for a name that is empty or too
+        long."""
         letters = "".join(c for c in code.upper() if c in ALPHABET)
         with self._lock:
             known = self._codes.pop(letters, False)
@@ -54,4 +55,4 @@ class Pairing:
                 _("This code is not valid. It works once, for ten minutes."),
                 hint=_("Show a new one: Settings › Connect a browser."),
             )
-        return self._keys.add(name.strip() or "Browser", SCOPES)
+        return self._keys.add(name, SCOPES)

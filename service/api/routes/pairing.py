@@ -21,7 +21,7 @@ class PairingRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", **example(code="K7QF-3M2P", name="Firefox"))
 
     code: str = Field(max_length=16)
-    name: str = Field(default="Browser", max_length=MAX_NAME)
+    name: str = Field(min_length=1, max_length=MAX_NAME)
 
 
 class PairedKey(BaseModel):

@@ -284,6 +284,8 @@ NOT_OF_A_FILE = {"Google", "Camera", "Camera maker", "Feed", "not judged"}
 NOT_OF_A_FILE |= {"tuple[int, int, int]", "Silero Team, github.com/snakers4/silero-vad, version 6"}
 NOT_OF_A_FILE |= {"Perth", "Chatterbox"}
 NOT_OF_A_FILE |= {"JPEG 2000", "Sun raster", "Flash", "Bink", "Smacker", "Musepack"}
+NOT_OF_A_FILE |= {"Zstandard", "Android backup", "Shorten", "Attribute"}
+NOT_OF_A_FILE |= {"ipod photo cache", "network trash folder", "system volume information"}
 NOT_OF_A_FILE |= {"unmask gamma", "too slow"}  # a key; a state that `labels` has words for
 NOT_OF_A_FILE |= {"Resemble AI, github.com/resemble-ai/Perth, version 1.0.1"}
 

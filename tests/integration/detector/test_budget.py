@@ -76,7 +76,7 @@ def test_the_command_goes_on_after_it(files, hoarding, capsys):
     words = ["--models", "texture", "--frames", "12", "--json", "-"]
     paths = [str(files / name) for name in ("b.mp4", "a.png", "c.mp4")]
     assert main(["analyze", *paths, *words]) == 2
-    first, *others = json.loads(capsys.readouterr().out)
+    first, *others = map(json.loads, capsys.readouterr().out.splitlines())
     assert first["error"]["code"] == "analysis_memory"
     assert [Analysis.model_validate(one).media.name for one in others] == ["a.png", "c.mp4"]
 

@@ -13,8 +13,8 @@ def fresh():
     limits.rejected.clear()
 
 
-def pair(url, code, **fields):
-    return httpx.post(f"{url}/v1/pairings", json={"code": code, **fields})
+def pair(url, code, name="Firefox"):
+    return httpx.post(f"{url}/v1/pairings", json={"code": code, "name": name})
 
 
 def test_a_code_becomes_a_key_of_the_least_scope_once(url, application):
