@@ -201,7 +201,8 @@ def unjudged(key: str, analysis: Analysis) -> Card:
         offered.append(show_scores(key))
     slug, kicker = code.value.replace("_", "-"), states.state(Label.NOT_APPLICABLE)
     ways = (*offered, choose_another(primary=not offered))
-    return Card(slug, kicker, "do_not_disturb_on", head, text, tuple(points), actions=ways)
+    advice = (*points, *actions.said(analysis))
+    return Card(slug, kicker, "do_not_disturb_on", head, text, advice, actions=ways)
 
 
 def failed(job: Job, fault: ErrorReport) -> Card:

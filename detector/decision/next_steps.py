@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from detector.decision.material import WIDE_GAP, widest_gap
+from detector.decision.reasons import UNLIKE
 from detector.schema.analysis import Analysis, Basis, Label, Question, ReasonCode, Side
 from detector.schema.base import Param
 
@@ -121,10 +122,11 @@ def advised(analysis: Analysis) -> list[NextStep]:
 
 
 def next_steps(analysis: Analysis, facts: Facts) -> list[NextStep]:
-    """Return at most `MOST` actions by the first rules that apply; none for an unjudged file."""
+    """Return at most `MOST` actions by the first rules that apply. Of an unjudged file they are
+    what a person can do where nothing like it was in the tests, and none otherwise: `ways_on`."""
     verdict = analysis.verdict
     if verdict.probability is None or verdict.label is Label.NOT_APPLICABLE:
-        return []
+        return list(_unlike_tested(analysis))
     steps: dict[ActionCode, NextStep] = {}
     origin = analysis.provenance
     if origin is not None and origin.maker and analysis.media.kind != "audio":  # a hit settles it
@@ -188,6 +190,18 @@ def _steps(analysis: Analysis, facts: Facts) -> Iterator[NextStep]:
         yield NextStep(ActionCode.CHECK_ORIGIN)
     else:
         yield NextStep(ActionCode.ASK_ORIGINAL, {"why": "copies"})
+    yield NextStep(ActionCode.CHECK_ORIGIN)
+
+
+def _unlike_tested(analysis: Analysis) -> Iterator[NextStep]:
+    if not any(reason.code in UNLIKE for reason in analysis.verdict.reasons):
+        return
+    if analysis.media.live:
+        yield NextStep(ActionCode.TEST_LIVE)
+        yield NextStep(ActionCode.REACH)
+        return
+    why = "sound" if analysis.media.kind == "audio" else "copies"
+    yield NextStep(ActionCode.ASK_ORIGINAL, {"why": why})
     yield NextStep(ActionCode.CHECK_ORIGIN)
 
 

@@ -452,8 +452,10 @@ def _outcome(task: LibraryTask) -> None:
 def _numbers(task: LibraryTask) -> str:
     """ "12 files added · 3 known already"; empty after an interrupted import."""
     passed = [summary.passed_over(task.passed_over)] if task.passed_over else []
+    if not task.added + task.known + task.unread and task.state is State.DONE:
+        return " ".join([_("There was no footage in it."), *passed])
     if not task.added + task.known + task.unread + len(passed):
-        return _("There was no footage in it.") if task.state is State.DONE else ""
+        return ""
     words = [labels.count(task.added, "file added", "files added")]
     if task.known:
         words.append(_("{number} known already").format(number=numeral(task.known)))

@@ -24,6 +24,7 @@ from detector.messages import states
 from detector.models import registry
 from detector.models.registry import list_models, manifest
 from detector.pipeline import Progress
+from detector.presentation import actions
 from detector.samples import Sample
 from detector.schema.analysis import (
     Analysis,
@@ -440,7 +441,7 @@ def test_our_own_failure_gives_a_reference_and_can_be_tried_again(jobs, analyzer
 
 PARAMS = {
     "looked": 32, "kind": "video", "scored": 0, "width": 31, "min_face": 40, "faces": 32, "bad": 32,
-    "seconds": 0.8, "least": 1.0,
+    "seconds": 0.8, "least": 1.0, "modality": "face",
 }  # fmt: skip
 """What sentences of all these reasons need."""
 
@@ -479,6 +480,16 @@ def test_what_could_not_be_judged_offers_a_real_way_on(jobs, analyzer, code, hea
     next(b for b in at.button if b.label.startswith(action)).click().run()
     finished(jobs, key)
     assert analyzer.settings[-1].model_dump().items() >= change.items()
+
+
+def test_of_what_is_unlike_all_that_was_tested_a_person_is_told_what_to_do(jobs, analyzer):
+    analyzer.outcome = unjudged(ReasonCode.UNLIKE_TESTED)
+    _, at = analyzed(jobs)
+    advice = actions.said(analyzer.outcome)
+    assert [line.split(".")[0] for line in advice] == [
+        "Ask for the camera original", "Check where it came from",
+    ]  # fmt: skip
+    assert all(line in html(at).replace("\u00a0", " ") for line in advice)
 
 
 def test_a_face_that_was_found_turned_is_offered(jobs, analyzer):

@@ -178,10 +178,16 @@ def test_a_missing_folder_is_said_at_once(jobs, tmp_path):
     assert known().find(LOCAL.id, LOCAL) is None
 
 
-def test_a_folder_without_footage_is_said(jobs, folder):
-    (folder / "notes.txt").write_text("no media")
+@pytest.mark.parametrize(
+    ("name", "passed"), [(None, ""), ("notes.txt", "1 file passed over: 1 text")]
+)
+def test_a_folder_without_footage_is_said(jobs, folder, name, passed):
+    if name:
+        (folder / name).write_text("no media")
     ended(known().add_folder(OWNER, str(folder)))
-    assert "There was no footage in it." in texts(page())
+    shown = texts(page())
+    assert f"There was no footage in it. {passed}".strip() in shown and "0 files added" not in shown
+    assert ("passed over" in shown) is bool(passed)
 
 
 def test_what_runs_is_shown_and_stopped(jobs, clip, monkeypatch):

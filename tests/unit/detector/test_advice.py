@@ -7,9 +7,20 @@ import pytest
 from cli.analyze import summary
 from detector.decision import decide
 from detector.decision.next_steps import MOST, ActionCode, Facts, NextStep, SameFootage, next_steps
+from detector.decision.reasons import UNLIKE
 from detector.messages.format import clock, percent
 from detector.presentation import actions, joint, lead, markdown, verdict
-from detector.schema.analysis import Analysis, Basis, Coverage, Label, Question, Signal, Thresholds
+from detector.schema.analysis import (
+    Analysis,
+    Basis,
+    Coverage,
+    Label,
+    Question,
+    Reason,
+    Signal,
+    Thresholds,
+    Verdict,
+)
 from detector.schema.comparison import ComparisonFinding
 from detector.schema.origin import Provenance
 from tests.support.result_sample import make_analysis, make_picture
@@ -375,6 +386,23 @@ def test_at_most_three_and_each_once():
 
 def test_a_file_that_was_not_judged_has_its_own_page():
     assert codes(decide(make_analysis().model_copy(update={"subjects": []}))) == []
+
+
+@pytest.mark.parametrize(
+    ("live", "advised"),
+    [
+        (False, [ActionCode.ASK_ORIGINAL, ActionCode.CHECK_ORIGIN]),
+        (True, [ActionCode.TEST_LIVE, ActionCode.REACH]),
+    ],
+)
+@pytest.mark.parametrize("code", UNLIKE)
+def test_of_what_is_unlike_all_that_was_tested_a_person_finds_out_more(code, live, advised):
+    made = make_analysis()
+    limits = made.verdict.thresholds
+    reasons = [Reason(code=code)]
+    made.verdict = Verdict(label=Label.NOT_APPLICABLE, thresholds=limits, reasons=reasons)
+    made.media = made.media.model_copy(update={"live": live})
+    assert codes(made) == advised
 
 
 def test_every_action_has_its_words():
