@@ -29,10 +29,12 @@ from detector.schema.analysis import (
     Question,
     ReasonCode,
     Settings,
+    Side,
     SpeechMeasurement,
 )
 from tests.conftest import write_clip
 from tests.support import speech as made
+from tests.support.samples import samples
 from tests.support.timeless import timeless
 from tests.support.voices import (
     CALIBRATED,
@@ -273,19 +275,36 @@ def test_a_silent_clip_is_said_the_same_of_with_and_without_models_of_voices(
     assert said() == with_voices
 
 
-def test_a_voice_that_a_formula_made_is_called_cloned_by_the_default_set(analyzer, tmp_path):
-    path = made.write(tmp_path / "a.wav", made.speech(6))
-    out = analyzer.analyze(path)
+@pytest.fixture(scope="module")
+def cloned():
+    """The bundled sample with a cloned voice."""
+    return next(sample.path for sample in samples() if sample.id == "cloned")
+
+
+def test_a_cloned_voice_is_called_probably_cloned_by_the_default_set(analyzer, cloned):
+    out = analyzer.analyze(cloned)
     assert [model.id for model in out.models] == ["timbre"]
     assert out.id == id_of(out.media.sha256, Settings())
     answer = out.verdict
+    assert answer.question is Question.VOICE
     assert answer.probability is not None and answer.odds is not None
-    assert out.verdict.label is Label.FAKE and answer.probability > answer.thresholds.high
+    assert answer.label is Label.PROBABLY_FAKE and answer.label.side is Side.FAKE
+    assert answer.probability > answer.thresholds.suspect
     assert CaveatCode.NEVER_DECIDES not in [caveat.code for caveat in out.verdict.caveats]
 
 
-def test_what_to_do_next_with_a_sound_is_nothing_of_faces(analyzer, tmp_path):
-    out = analyzer.analyze(made.write(tmp_path / "a.wav", made.speech(4)))
+def test_a_voice_that_a_formula_made_is_unlike_all_that_was_tested(analyzer, tmp_path):
+    out = analyzer.analyze(made.write(tmp_path / "a.wav", made.speech(6)))
+    assert out.models[0].scored > 0 and out.verdict.label is Label.NOT_APPLICABLE
+    assert [reason.code for reason in out.verdict.reasons] == [ReasonCode.UNLIKE_TESTED]
+    assert out.verdict.probability is None and out.proof is None
+
+
+@pytest.mark.parametrize("judged", [True, False])
+def test_what_to_do_next_with_a_sound_is_nothing_of_faces(analyzer, tmp_path, cloned, judged):
+    path = cloned if judged else made.write(tmp_path / "a.wav", made.speech(4))
+    out = analyzer.analyze(path)
+    assert (out.verdict.probability is not None) is judged
     steps = next_steps(out, Facts(closer=480, strong="GenD", untouched=40))
     assert [step.code for step in steps] == [ActionCode.ASK_ORIGINAL, ActionCode.CHECK_ORIGIN]
     asked = actions.step(steps[0])
