@@ -1,6 +1,5 @@
 """Settings: pairing of the browser extension, and the API keys of browsers and programs."""
 
-from datetime import UTC, datetime
 from functools import partial
 
 import streamlit as st
@@ -43,8 +42,7 @@ def draw() -> None:
 
 
 def _described(key: ApiKey) -> str:
-    now = datetime.now(UTC)
-    used = _("used {day}").format(day=labels.day(key.used or now)) if key.used else _("never used")
+    used = _("used {day}").format(day=labels.day(key.used)) if key.used else _("never used")
     return f"{labels.plain_markdown(key.name)} · {used}"
 
 
